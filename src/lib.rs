@@ -1,0 +1,31 @@
+//! `malomo-mirror` keeps a local SQLite mirror of a Malomo account's customers and their events, and
+//! exports what changed.
+//!
+//! The modules stand in the order in which a record passes through them:
+//!
+//! | module | what it does | I/O |
+//! |---|---|---|
+//! | [`record`] | the vendor's records, decoded strictly where documented and loss-free where not | none |
+//! | [`diff`] | what a record means for the mirror; which customers' events are due; what may count as deleted | none |
+//! | [`api`] | the vendor's six calls, paging, retries, the guard that keeps the key at home | network |
+//! | [`mirror`] | the SQLite mirror, its change log and checkpoints; all SQL | disk |
+//! | [`sync`] | one sync run: walks, overlapped, through the diff into the mirror | both |
+//! | [`export`] | the change log as CSV and NDJSON files with a manifest | disk |
+//! | [`schedule`] | crontab(5) expressions and when they fire next | none |
+//! | [`config`] | the configuration, where each value came from, and the key | disk |
+//! | [`sandbox`] | a server that speaks the vendor's API from a seeded world | network |
+//! | [`cli`] | the commands; the only module that prints or exits | terminal |
+//!
+//! Imports run one way: towards the top of this table.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod diff;
+pub mod export;
+pub mod mirror;
+pub mod observe;
+pub mod record;
+pub mod sandbox;
+pub mod schedule;
+pub mod sync;

@@ -1,0 +1,111 @@
+//! A customer, as the vendor's Customer resource documentation describes it.
+
+use super::fields::{Fields, Rejection};
+
+/// A customer. Every field except `id` may be null or missing; the two are not told apart.
+///
+/// `Debug` shows the identifier alone: everything else is personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Opaque, never empty; not always a UUID.
+    pub id: String,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// Phone number, in no documented form.
+    pub phone_number: Option<String>,
+    /// When the vendor created it, as the API gave it.
+    pub created_at: Option<String>,
+    /// When the vendor last changed it, as the API gave it.
+    pub updated_at: Option<String>,
+    /// The undocumented fields as the text of one JSON object, each value to the byte.
+    pub extra: Option<String>,
+}
+
+impl Customer {
+    /// Decodes one record of a list, or the answer to a retrieve.
+    ///
+    /// # Errors
+    /// When `record` is no object, has no usable `id`, or a documented field has another type than documented.
+    pub fn decode(record: &str) -> Result<Customer, Rejection> {
+        let mut fields = Fields::parse(record)?;
+        Ok(Customer {
+            id: fields.id()?,
+            email: fields.text("email")?,
+            first_name: fields.text("first_name")?,
+            last_name: fields.text("last_name")?,
+            phone_number: fields.text("phone_number")?,
+            created_at: fields.text("created_at")?,
+            updated_at: fields.text("updated_at")?,
+            extra: fields.extra(),
+        })
+    }
+}
+
+impl super::Record for Customer {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn updated_at(&self) -> Option<&str> {
+        self.updated_at.as_deref()
+    }
+}
+
+impl std::fmt::Debug for Customer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Customer").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENTED: &str = r#"{
+        "id": "a0a877c6-4164-4e8a-8179-48f8d4752b4e",
+        "email": "shopper@example.com",
+        "first_name": "Ann",
+        "last_name": "O\"Hara",
+        "phone_number": "555-555-5555",
+        "created_at": "2019-01-30T13:30:00Z",
+        "updated_at": "2019-01-30T13:30:00Z"
+    }"#;
+
+    #[test]
+    fn documented_example_has_no_extra() {
+        let customer = Customer::decode(DOCUMENTED).unwrap();
+        assert_eq!(customer.id, "a0a877c6-4164-4e8a-8179-48f8d4752b4e");
+        assert_eq!(customer.last_name.as_deref(), Some("O\"Hara"));
+        assert_eq!(customer.extra, None);
+    }
+
+    #[test]
+    fn null_missing_and_empty() {
+        let customer = Customer::decode(r#"{"id":"x","email":null,"first_name":""}"#).unwrap();
+        assert_eq!((customer.email, customer.last_name), (None, None));
+        assert_eq!(customer.first_name.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn wrong_type_of_a_documented_field_is_rejected() {
+        assert_eq!(
+            Customer::decode(r#"{"id":"x","email":["a"]}"#),
+            Err(Rejection::WrongType {
+                field: "email",
+                expected: "a string"
+            })
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_personal_data() {
+        let shown = format!("{:?}", Customer::decode(DOCUMENTED).unwrap());
+        for secret in ["shopper@", "Ann", "Hara", "555"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The vendor's records: what is documented of them is decoded strictly, everything else is kept to
+//! the byte (`api-contract` point 8).
+
+mod customer;
+mod event;
+mod fields;
+mod instant;
+mod stream;
+
+pub use customer::Customer;
+pub use event::Event;
+pub use fields::{Rejection, peek_id};
+pub use instant::instant;
+pub use stream::{Column, ColumnKind, Op, Stream, Value};
+
+/// What customers and events have in common for the diff.
+pub trait Record: PartialEq {
+    /// The vendor's identifier: opaque, never empty.
+    fn id(&self) -> &str;
+    /// `updated_at` as the API gave it.
+    fn updated_at(&self) -> Option<&str>;
+}
