@@ -1,1 +1,127 @@
-//! (being written)
+//! What an answer of the API means for the mirror. Pure: rows, times and settings come in as
+//! arguments, decisions go out.
+
+mod deletion;
+mod due;
+
+pub use deletion::{DeletionRefused, WalkedList, may_delete};
+pub use due::EventPlan;
+
+use crate::record::{Record, instant};
+
+/// How an answer came to us, and so how far it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It stood in a list. Lists can be stale.
+    Listed,
+    /// The API was asked for this record, or this customer's events, alone and once more.
+    Alone,
+}
+
+/// What is to be done with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The mirror does not hold it.
+    Insert,
+    /// Its content differs and is to be taken.
+    Update,
+    /// Nothing differs.
+    Unchanged,
+    /// It is an older version than the mirror's, and stood in a list only: not to be taken by itself.
+    Stale,
+}
+
+/// Compares a record with the mirror's version of it (`api-contract` point 10).
+///
+/// Instants decide, not strings. Equal instants with different content are a change; so is different
+/// content where one side has no readable `updated_at`, since nothing then says that it is older.
+pub fn compare<R: Record>(stored: Option<&R>, incoming: &R, trust: Trust) -> Verdict {
+    let Some(stored) = stored else {
+        return Verdict::Insert;
+    };
+    if stored == incoming {
+        return Verdict::Unchanged;
+    }
+    match trust {
+        Trust::Alone => Verdict::Update,
+        Trust::Listed if is_older(incoming, stored) => Verdict::Stale,
+        Trust::Listed => Verdict::Update,
+    }
+}
+
+fn is_older<R: Record>(incoming: &R, stored: &R) -> bool {
+    let at = |record: &R| record.updated_at().and_then(instant);
+    match (at(incoming), at(stored)) {
+        (Some(incoming), Some(stored)) => incoming < stored,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Customer;
+    use proptest::prelude::*;
+
+    fn customer(updated_at: &str, name: &str) -> Customer {
+        let record = serde_json::json!({"id": "a", "updated_at": updated_at, "first_name": name});
+        Customer::decode(&record.to_string()).unwrap()
+    }
+
+    #[test]
+    fn versions() {
+        use Trust::{Alone, Listed};
+        use Verdict::{Stale, Unchanged, Update};
+        let (noon, noon_berlin, later) =
+            ("2024-05-01T12:00:00Z", "2024-05-01T14:00:00+02:00", "2024-05-01T12:00:00.001Z");
+        for (stored, incoming, trust, expected) in [
+            ((noon, "Ann"), (noon, "Ann"), Listed, Unchanged),
+            ((noon, "Ann"), (later, "Ann"), Listed, Update),
+            ((noon, "Ann"), (later, "Bea"), Listed, Update),
+            // Equal instants, different content.
+            ((noon, "Ann"), (noon, "Bea"), Listed, Update),
+            ((noon, "Ann"), (noon_berlin, "Bea"), Listed, Update),
+            // Older: a list is not believed, an answer for this record alone is.
+            ((later, "Ann"), (noon, "Bea"), Listed, Stale),
+            ((later, "Ann"), (noon_berlin, "Ann"), Listed, Stale),
+            ((later, "Ann"), (noon, "Bea"), Alone, Update),
+            // Nothing to compare: the newest answer wins.
+            (("?", "Ann"), (noon, "Bea"), Listed, Update),
+            ((later, "Ann"), ("?", "Bea"), Listed, Update),
+        ] {
+            let (old, new) = (customer(stored.0, stored.1), customer(incoming.0, incoming.1));
+            assert_eq!(compare(Some(&old), &new, trust), expected, "{stored:?} {incoming:?} {trust:?}");
+        }
+        assert_eq!(compare(None, &customer(noon, "Ann"), Listed), Verdict::Insert);
+    }
+
+    proptest! {
+        /// Whatever order versions arrive in, lists alone never take the mirror back in time.
+        #[test]
+        fn lists_never_go_back(seconds in prop::collection::vec(0i64..50, 1..30)) {
+            let mut stored: Option<Customer> = None;
+            for (n, second) in seconds.iter().enumerate() {
+                let at = jiff::Timestamp::from_second(*second).unwrap().to_string();
+                let incoming = customer(&at, &n.to_string());
+                let before = stored.as_ref().and_then(|c| instant(c.updated_at.as_deref().unwrap()));
+                if matches!(compare(stored.as_ref(), &incoming, Trust::Listed), Verdict::Insert | Verdict::Update) {
+                    stored = Some(incoming);
+                }
+                let after = stored.as_ref().and_then(|c| instant(c.updated_at.as_deref().unwrap()));
+                prop_assert!(after >= before);
+            }
+            let newest = seconds.iter().max().copied().unwrap();
+            let kept = stored.and_then(|c| instant(c.updated_at.as_deref().unwrap())).unwrap();
+            prop_assert_eq!(kept.as_second(), newest);
+        }
+
+        /// Taking a record and seeing it again is no change.
+        #[test]
+        fn comparing_is_idempotent(name in ".*", second in 0i64..1_000_000) {
+            let at = jiff::Timestamp::from_second(second).unwrap().to_string();
+            let record = customer(&at, &name);
+            prop_assert_eq!(compare(Some(&record.clone()), &record, Trust::Listed), Verdict::Unchanged);
+            prop_assert_eq!(compare(Some(&record.clone()), &record, Trust::Alone), Verdict::Unchanged);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! When the absence of customers from a walk may lead to deletions (`api-contract` point 9).
+
+use std::fmt;
+
+/// A walk of the customer list that reached the list's end without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalkedList {
+    /// Customers that the mirror held before the walk or learned of in it.
+    pub mirrored: u64,
+    /// Those of them that did not stand in the walk.
+    pub missing: u64,
+}
+
+/// Why nobody is asked about and nothing is deleted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DeletionRefused {
+    /// The list came back empty.
+    EmptyList {
+        /// Customers in the mirror.
+        mirrored: u64,
+    },
+    /// Too large a share of the mirror is missing.
+    TooMany {
+        /// Customers that did not stand in the list.
+        missing: u64,
+        /// Customers in the mirror.
+        mirrored: u64,
+        /// `sync.deletion_limit`.
+        limit: f64,
+    },
+}
+
+/// This many missing customers are looked into whatever their share: in a mirror of four, two are half of it.
+const ALWAYS_LOOKED_INTO: u64 = 2;
+
+/// Whether the customers missing from a complete walk may be asked for one by one, and deleted where the API
+/// answers 404. A list that came back empty, or lacks more than `limit` of the mirror, proves nothing.
+///
+/// # Errors
+/// The reason, fit to be shown to the operator.
+pub fn may_delete(list: WalkedList, limit: f64) -> Result<(), DeletionRefused> {
+    let WalkedList { mirrored, missing } = list;
+    if missing == 0 {
+        return Ok(());
+    }
+    if missing >= mirrored {
+        return Err(DeletionRefused::EmptyList { mirrored });
+    }
+    if missing > ALWAYS_LOOKED_INTO && missing as f64 > limit * mirrored as f64 {
+        return Err(DeletionRefused::TooMany { missing, mirrored, limit });
+    }
+    Ok(())
+}
+
+impl fmt::Display for DeletionRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeletionRefused::EmptyList { mirrored } => write!(
+                f,
+                "the customer list brought none of the mirror's {mirrored} customers: nothing was deleted. If the \
+                 account really is another one or was emptied, start a new mirror"
+            ),
+            DeletionRefused::TooMany { missing, mirrored, limit } => write!(
+                f,
+                "the customer list lacks {missing} of the mirror's {mirrored} customers, more than sync.deletion_limit \
+                 = {limit} allows: nothing was deleted. If they really are gone, raise the limit for one run"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases() {
+        for (mirrored, missing, limit, allowed) in [
+            (100, 0, 0.5, true),
+            (0, 0, 0.5, true),
+            (100, 3, 0.5, true),
+            (100, 50, 0.5, true),
+            (100, 51, 0.5, false),
+            (100, 90, 0.5, false),
+            // An empty list deletes nothing, whatever the limit says.
+            (100, 100, 1.0, false),
+            (1, 1, 1.0, false),
+            // A raised limit is the operator's word.
+            (100, 99, 1.0, true),
+            // Small mirrors.
+            (3, 2, 0.5, true),
+            (4, 3, 0.5, false),
+            (10, 9, 0.5, false),
+            // A limit of zero still looks into one or two.
+            (100, 2, 0.0, true),
+            (100, 3, 0.0, false),
+        ] {
+            let list = WalkedList { mirrored, missing };
+            assert_eq!(may_delete(list, limit).is_ok(), allowed, "{list:?} {limit}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Whose events are looked at in a run.
+
+use jiff::{SignedDuration, Timestamp};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Which customers' events a run looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventPlan {
+    /// A full sync: everybody not looked at since the walk began.
+    Everybody {
+        /// When the walk of the customer list began; earlier than the run's start if the walk was resumed.
+        walk_started_at: Timestamp,
+    },
+    /// An incremental sync: customers that are new or changed, and those whose turn it is.
+    Due {
+        /// Every customer's turn comes at least this often (`sync.events_max_age`); zero: in every run.
+        max_age: SignedDuration,
+    },
+}
+
+impl EventPlan {
+    /// Whether the events of `customer_id` are to be looked at now. `checked_at` is when they were last read to
+    /// their end, `None` if not since the customer was inserted or last changed.
+    pub fn is_due(self, customer_id: &str, checked_at: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(checked_at) = checked_at else {
+            return true;
+        };
+        match self {
+            EventPlan::Everybody { walk_started_at } => checked_at < walk_started_at,
+            EventPlan::Due { max_age } => turn_has_come(phase(customer_id), max_age, checked_at, now),
+        }
+    }
+}
+
+/// Whether a customer's turn has come.
+///
+/// Time is divided into steps of half of `max_age`, shifted for each customer by its `phase`. A customer's turn is
+/// the first of its steps that lies half of `max_age` or more after the last look. So the wait is between half and
+/// the whole of `max_age` the first time, as long as `max_age` from then on (no look more than needed), and customers
+/// that were all looked at together come up spread over the second half, not together again.
+fn turn_has_come(phase: f64, max_age: SignedDuration, checked_at: Timestamp, now: Timestamp) -> bool {
+    let step = max_age.as_millis() / 2;
+    if step <= 0 || now < checked_at {
+        // Always due; and a look that lies in the future was taken under a wrong clock.
+        return true;
+    }
+    let shift = (phase * step as f64) as i128;
+    let last_step = (i128::from(now.as_millisecond()) - shift).div_euclid(step);
+    let earliest = i128::from(checked_at.as_millisecond()) + step - shift;
+    last_step * step >= earliest
+}
+
+/// A customer's place in `[0, 1)`, the same in every run.
+fn phase(customer_id: &str) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    customer_id.hash(&mut hasher);
+    (hasher.finish() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn never_looked_at_is_always_due() {
+        let never = EventPlan::Due { max_age: SignedDuration::from_hours(24) };
+        assert!(never.is_due("c", None, at(0)));
+        assert!(EventPlan::Everybody { walk_started_at: at(0) }.is_due("c", None, at(0)));
+    }
+
+    #[test]
+    fn a_full_sync_looks_once_however_often_it_is_resumed() {
+        let plan = EventPlan::Everybody { walk_started_at: at(100) };
+        assert!(plan.is_due("c", Some(at(99)), at(500)));
+        assert!(!plan.is_due("c", Some(at(100)), at(500)));
+    }
+
+    #[test]
+    fn zero_age_is_every_run() {
+        let plan = EventPlan::Due { max_age: SignedDuration::ZERO };
+        assert!(plan.is_due("c", Some(at(100)), at(100)));
+    }
+
+    #[test]
+    fn turns_are_spread() {
+        let plan = EventPlan::Due { max_age: SignedDuration::from_hours(24) };
+        let mut due_by_hour = [0u32; 25];
+        for customer in 0..2400 {
+            let id = format!("customer-{customer}");
+            let hour = (0..=24).find(|h| plan.is_due(&id, Some(at(1_000)), at(1_000 + h * 3600))).unwrap();
+            due_by_hour[hour as usize] += 1;
+        }
+        assert!(due_by_hour[..12].iter().all(|n| *n == 0), "{due_by_hour:?}");
+        assert!(due_by_hour[13..].iter().all(|n| (100..320).contains(n)), "{due_by_hour:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn waits_between_half_and_the_whole_age(
+            phase in 0.0..1.0f64, age in 2i64..1_000_000, checked in 0i64..2_000_000_000, share in 0.0..1.0f64,
+        ) {
+            let max_age = SignedDuration::from_secs(age);
+            let half = age / 2;
+            let before = checked + (share * half as f64) as i64;
+            prop_assume!(before < checked + half);
+            prop_assert!(!turn_has_come(phase, max_age, at(checked), at(before)));
+            prop_assert!(turn_has_come(phase, max_age, at(checked), at(checked + age)));
+        }
+
+        /// Looked at in its turn, a customer's next turn is a whole age later, not sooner.
+        #[test]
+        fn settles_into_one_look_per_age(phase in 0.0..1.0f64, age in 100i64..1_000_000) {
+            let max_age = SignedDuration::from_secs(age);
+            let due = |checked: Timestamp, now: Timestamp| turn_has_come(phase, max_age, checked, now);
+            let start = at(1_700_000_000);
+            let step = SignedDuration::from_millis((age * 10).max(1));
+            let mut now = start;
+            while !due(start, now) { now += step; }
+            let first = now;
+            while !due(first, now) { now += step; }
+            let waited = now.duration_since(first);
+            prop_assert!(waited <= max_age && waited >= max_age - step * 2, "{waited:?}");
+        }
+    }
+}
