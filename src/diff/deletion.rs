@@ -34,7 +34,8 @@ pub enum DeletionRefused {
 const ALWAYS_LOOKED_INTO: u64 = 2;
 
 /// Whether the customers missing from a complete walk may be asked for one by one, and deleted where the API
-/// answers 404. A list that came back empty, or lacks more than `limit` of the mirror, proves nothing.
+/// answers 404. A list that came back empty, or lacks more than `limit` of the mirror, proves nothing. A limit of 0
+/// forbids every deletion.
 ///
 /// # Errors
 /// The reason, fit to be shown to the operator.
@@ -46,7 +47,8 @@ pub fn may_delete(list: WalkedList, limit: f64) -> Result<(), DeletionRefused> {
     if missing >= mirrored {
         return Err(DeletionRefused::EmptyList { mirrored });
     }
-    if missing > ALWAYS_LOOKED_INTO && missing as f64 > limit * mirrored as f64 {
+    let few = missing <= ALWAYS_LOOKED_INTO && limit > 0.0;
+    if !few && missing as f64 > limit * mirrored as f64 {
         return Err(DeletionRefused::TooMany { missing, mirrored, limit });
     }
     Ok(())
@@ -90,10 +92,10 @@ mod tests {
             // Small mirrors.
             (3, 2, 0.5, true),
             (4, 3, 0.5, false),
+            (100, 2, 0.001, true),
             (10, 9, 0.5, false),
-            // A limit of zero still looks into one or two.
-            (100, 2, 0.0, true),
-            (100, 3, 0.0, false),
+            // A limit of zero: the operator wants nothing deleted.
+            (100, 1, 0.0, false),
         ] {
             let list = WalkedList { mirrored, missing };
             assert_eq!(may_delete(list, limit).is_ok(), allowed, "{list:?} {limit}");

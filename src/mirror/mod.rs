@@ -1,1 +1,148 @@
-//! (being written)
+//! The mirror: a SQLite database in WAL mode that analysts read while it is written, with its change log and the
+//! checkpoints of walks. All SQL of the project stands in this module; the schema's text stands in `schema/`.
+//!
+//! A [`Mirror`] is the one connection that writes. Writing goes through a [`Batch`], one transaction: what is in it
+//! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
+//! [`Snapshot`], one read transaction.
+
+mod batch;
+mod behaviour;
+mod checkpoints;
+mod customers;
+mod error;
+mod events;
+mod exports;
+mod rejected;
+mod runs;
+mod schema;
+mod seen;
+mod snapshot;
+mod status;
+
+pub use batch::{Batch, Stamp};
+pub use behaviour::Behaviour;
+pub use checkpoints::Checkpoint;
+pub use customers::{CustomersApplied, MirroredCustomer};
+pub use error::MirrorError;
+pub use events::EventsApplied;
+pub use exports::ExportFile;
+pub use rejected::RejectedRecord;
+pub use runs::{Counts, Mode, Outcome, Run, RunId};
+pub use seen::SeenRows;
+pub use snapshot::{Change, Snapshot};
+pub use status::{EventFailure, Freshness};
+
+use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a statement waits for another connection's lock. Readers never block the writer in WAL mode; this is
+/// for the short moments of recovery and checkpointing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The connection that owns a mirror.
+pub struct Mirror {
+    connection: Connection,
+    path: PathBuf,
+    id: String,
+}
+
+impl Mirror {
+    /// Opens the mirror at `path` for writing; creates it and its folder where they don't exist, and brings an older
+    /// schema up to date. The file is created readable by owner and group only, whatever the umask.
+    ///
+    /// # Errors
+    /// When the file can't be opened or created, is no mirror, is corrupt, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
+        create_private(path)?;
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(|source| MirrorError::open(path, source))?;
+        configure(&connection).map_err(|source| MirrorError::open(path, source))?;
+        schema::migrate(&connection, path)?;
+        Mirror::with(connection, path)
+    }
+
+    /// Opens an existing mirror for reading only. Works while another process writes.
+    ///
+    /// # Errors
+    /// When there is no mirror at `path`, it can't be read, is no mirror, or has another schema version than this
+    /// program's.
+    pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
+        if !path.exists() {
+            return Err(MirrorError::Missing { path: path.to_owned() });
+        }
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+        .map_err(|source| MirrorError::open(path, source))?;
+        schema::check_current(&connection, path)?;
+        Mirror::with(connection, path)
+    }
+
+    fn with(connection: Connection, path: &Path) -> Result<Mirror, MirrorError> {
+        connection.set_prepared_statement_cache_capacity(64);
+        let id = connection
+            .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
+            .map_err(|source| MirrorError::open(path, source))?;
+        Ok(Mirror { connection, path: path.to_owned(), id })
+    }
+
+    /// Where the mirror is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The mirror's own identifier, given once when it was created.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Begins a write transaction.
+    ///
+    /// # Errors
+    /// When the database is locked by another writer for too long, or can't be written.
+    pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
+        Batch::begin(&mut self.connection)
+    }
+
+    /// Begins a read transaction: one state of the mirror until it is dropped.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn snapshot(&mut self) -> Result<Snapshot<'_>, MirrorError> {
+        Snapshot::begin(&mut self.connection)
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Exports name changes by their number. A commit that a power cut could take back would let a number stand for
+    // two different changes, so each commit is synced.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // After a long-running reader let go, the WAL file shrinks back to this size.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
+}
+
+/// SQLite gives WAL and shared-memory files the mode of the database file.
+fn create_private(path: &Path) -> Result<(), MirrorError> {
+    let failed = |source| MirrorError::Create { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}

@@ -94,10 +94,7 @@ mod tests {
     fn wrong_type_of_a_documented_field_is_rejected() {
         assert_eq!(
             Customer::decode(r#"{"id":"x","email":["a"]}"#),
-            Err(Rejection::WrongType {
-                field: "email",
-                expected: "a string"
-            })
+            Err(Rejection::WrongType { field: "email", expected: "a string" })
         );
     }
 

@@ -39,9 +39,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(super) fn parse(record: &'a str) -> Result<Self, Rejection> {
         let mut deserializer = serde_json::Deserializer::from_str(record);
-        let members = deserializer
-            .deserialize_map(Members)
-            .map_err(|_| Rejection::NotAnObject)?;
+        let members = deserializer.deserialize_map(Members).map_err(|_| Rejection::NotAnObject)?;
         deserializer.end().map_err(|_| Rejection::NotAnObject)?;
         Ok(Fields { members })
     }
@@ -167,10 +165,7 @@ mod tests {
             (r#"{"id":null}"#, Rejection::NoId),
             (r#"{"id":""}"#, Rejection::NoId),
             (r#"{"id":7}"#, Rejection::NoId),
-            (
-                r#"{"id":"a","id":"b"}"#,
-                Rejection::Duplicate { field: "id" },
-            ),
+            (r#"{"id":"a","id":"b"}"#, Rejection::Duplicate { field: "id" }),
         ] {
             let found = Fields::parse(record).and_then(|mut fields| fields.id());
             assert_eq!(found, Err(reason), "{record}");

@@ -4,12 +4,14 @@
 mod customer;
 mod event;
 mod fields;
+mod ids;
 mod instant;
 mod stream;
 
 pub use customer::Customer;
 pub use event::Event;
 pub use fields::{Rejection, peek_id};
+pub use ids::IdSet;
 pub use instant::instant;
 pub use stream::{Column, ColumnKind, Op, Stream, Value};
 

@@ -97,9 +97,7 @@ impl Op {
 
     /// The operation of that name.
     pub fn from_name(name: &str) -> Option<Op> {
-        [Op::Insert, Op::Update, Op::Delete]
-            .into_iter()
-            .find(|op| op.name() == name)
+        [Op::Insert, Op::Update, Op::Delete].into_iter().find(|op| op.name() == name)
     }
 }
 

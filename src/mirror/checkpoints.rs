@@ -1,0 +1,91 @@
+//! Where an interrupted walk of the customer list goes on.
+
+use super::batch::{Batch, utc_text};
+use super::{MirrorError, Mode, SeenRows};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+/// A walk of the customer list after its last stored page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// When the walk began, in the first of the runs that it took.
+    pub started_at: Timestamp,
+    /// The API that was walked.
+    pub base_url: String,
+    /// The request for the next page, in the API client's own form.
+    pub cursor: String,
+    /// Pages stored so far.
+    pub pages: u64,
+    /// Rows on them.
+    pub customers: u64,
+    /// The customers that stood on them.
+    pub seen: SeenRows,
+}
+
+impl Batch<'_> {
+    /// Keeps a walk's checkpoint, with the rows of the same batch; replaces the one before it.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn save_checkpoint(&mut self, mode: Mode, checkpoint: &Checkpoint) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO checkpoints (mode, started_at, base_url, cursor, pages, customers, seen) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                mode.name(),
+                utc_text(checkpoint.started_at),
+                checkpoint.base_url,
+                checkpoint.cursor,
+                checkpoint.pages as i64,
+                checkpoint.customers as i64,
+                checkpoint.seen.as_bytes(),
+            ])?;
+        Ok(())
+    }
+
+    /// Forgets a walk's checkpoint: it came to its end, or has to start again.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn drop_checkpoint(&mut self, mode: Mode) -> Result<(), MirrorError> {
+        self.transaction.prepare_cached("DELETE FROM checkpoints WHERE mode = ?1")?.execute([mode.name()])?;
+        Ok(())
+    }
+
+    /// The checkpoint of the interrupted walk of this mode, if there is one.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn checkpoint(&self, mode: Mode) -> Result<Option<Checkpoint>, MirrorError> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT started_at, base_url, cursor, pages, customers, seen FROM checkpoints WHERE mode = ?1",
+        )?;
+        let found = select
+            .query_row([mode.name()], |row| {
+                let started_at: String = row.get(0)?;
+                Ok((
+                    started_at,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get::<_, i64>(3)?,
+                    row.get::<_, i64>(4)?,
+                    row.get(5)?,
+                ))
+            })
+            .optional()?;
+        let Some((started_at, base_url, cursor, pages, customers, seen)) = found else { return Ok(None) };
+        let started_at =
+            started_at.parse().map_err(|_| MirrorError::unreadable("a checkpoint's started_at"))?;
+        let seen = SeenRows::from_bytes(seen);
+        Ok(Some(Checkpoint {
+            started_at,
+            base_url,
+            cursor,
+            pages: pages as u64,
+            customers: customers as u64,
+            seen,
+        }))
+    }
+}

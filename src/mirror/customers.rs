@@ -1,0 +1,261 @@
+//! Customers in the mirror.
+
+use super::batch::{Batch, Stamp, utc_text};
+use super::{MirrorError, SeenRows};
+use crate::diff::{EventPlan, Trust, Verdict, compare};
+use crate::record::{Customer, Op, Stream};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+
+/// What a page of customers did to the mirror.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct CustomersApplied {
+    /// New to the mirror.
+    pub inserted: u64,
+    /// Changed.
+    pub updated: u64,
+    /// Listed in an older version than the mirror's, which was kept.
+    pub stale: Vec<String>,
+    /// Whose events are to be looked at now; each customer once in a walk.
+    pub due: Vec<String>,
+}
+
+/// A mirrored customer, by name only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirroredCustomer {
+    /// The row's number; customers of a later page have no smaller place in any order that matters.
+    pub row: i64,
+    /// The vendor's identifier.
+    pub id: String,
+}
+
+struct Stored {
+    row: i64,
+    customer: Customer,
+    events_checked_at: Option<Timestamp>,
+}
+
+impl Batch<'_> {
+    /// Takes customers into the mirror, in the order given. Rows that did not change are not written. Marks each
+    /// customer in `seen`, and tells whose events are due by `plan`; an inserted or changed customer's always are.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written: the batch is then to be dropped.
+    pub fn apply_customers(
+        &mut self,
+        stamp: Stamp,
+        customers: &[Customer],
+        trust: Trust,
+        plan: EventPlan,
+        seen: &mut SeenRows,
+    ) -> Result<CustomersApplied, MirrorError> {
+        let mut applied = CustomersApplied::default();
+        for customer in customers {
+            let stored = self.stored_customer(&customer.id)?;
+            let verdict = compare(stored.as_ref().map(|stored| &stored.customer), customer, trust);
+            let row = match (verdict, &stored) {
+                (Verdict::Insert, _) | (_, None) => {
+                    applied.inserted += 1;
+                    self.insert_customer(stamp, customer)?
+                }
+                (Verdict::Update, Some(stored)) => {
+                    applied.updated += 1;
+                    self.update_customer(stamp, stored.row, customer)?;
+                    stored.row
+                }
+                (Verdict::Unchanged, Some(stored)) => stored.row,
+                (Verdict::Stale, Some(stored)) => {
+                    applied.stale.push(customer.id.clone());
+                    stored.row
+                }
+            };
+            let first_time = seen.insert(row);
+            let changed = matches!(verdict, Verdict::Insert | Verdict::Update);
+            let checked_at = stored.and_then(|stored| stored.events_checked_at).filter(|_| !changed);
+            if (first_time || changed) && plan.is_due(&customer.id, checked_at, stamp.now) {
+                applied.due.push(customer.id.clone());
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Deletes a customer with all its events, each with its own change and the same evidence. Returns how many
+    /// events went with it, `None` where the mirror has no such customer.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written.
+    pub fn delete_customer(
+        &mut self,
+        stamp: Stamp,
+        id: &str,
+        evidence: &str,
+    ) -> Result<Option<u64>, MirrorError> {
+        let known: Option<i64> = self
+            .transaction
+            .prepare_cached("SELECT rowid FROM customers WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))
+            .optional()?;
+        let Some(row) = known else { return Ok(None) };
+        let events = self.event_ids(id)?;
+        self.delete_events(stamp, &events, evidence)?;
+        self.log(stamp, Stream::Customers, Op::Delete, id, Some(evidence))?;
+        self.transaction.prepare_cached("DELETE FROM customers WHERE rowid = ?1")?.execute([row])?;
+        self.clear_event_failure(id)?;
+        self.transaction
+            .prepare_cached("DELETE FROM rejected WHERE stream = 'events' AND customer_id = ?1")?
+            .execute([id])?;
+        Ok(Some(events.len() as u64))
+    }
+
+    /// Notes that the events of a customer were read to their end, as of `at`.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn mark_events_checked(&mut self, customer_id: &str, at: Timestamp) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached("UPDATE customers SET events_checked_at = ?2 WHERE id = ?1")?
+            .execute(params![customer_id, utc_text(at)])?;
+        self.clear_event_failure(customer_id)
+    }
+
+    /// Mirrored customers that `seen` lacks, in the order of their rows; at most `limit`, from those after row `after`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn customers_not_in(
+        &self,
+        seen: &SeenRows,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<MirroredCustomer>, MirrorError> {
+        self.customers_where(after, limit, |row, _, _| !seen.contains(row))
+    }
+
+    /// Mirrored customers whose events are due by `plan`, in the order of their rows; at most `limit`, from those
+    /// after row `after`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn customers_due(
+        &self,
+        plan: EventPlan,
+        now: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<MirroredCustomer>, MirrorError> {
+        self.customers_where(after, limit, |_, id, checked_at| plan.is_due(id, checked_at, now))
+    }
+
+    /// How many customers the mirror holds.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn customer_count(&self) -> Result<u64, MirrorError> {
+        Ok(self
+            .transaction
+            .prepare_cached("SELECT count(*) FROM customers")?
+            .query_row([], |row| row.get::<_, i64>(0))? as u64)
+    }
+
+    /// Whether the mirror holds a customer.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn holds_customer(&self, id: &str) -> Result<bool, MirrorError> {
+        Ok(self.transaction.prepare_cached("SELECT 1 FROM customers WHERE id = ?1")?.exists([id])?)
+    }
+
+    fn customers_where(
+        &self,
+        after: i64,
+        limit: usize,
+        keep: impl Fn(i64, &str, Option<Timestamp>) -> bool,
+    ) -> Result<Vec<MirroredCustomer>, MirrorError> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT rowid, id, events_checked_at FROM customers WHERE rowid > ?1 ORDER BY rowid",
+        )?;
+        let mut rows = select.query([after])?;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let (number, id) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+            if keep(number, id, time(row, 2)?) {
+                found.push(MirroredCustomer { row: number, id: id.to_owned() });
+            }
+        }
+        Ok(found)
+    }
+
+    fn stored_customer(&self, id: &str) -> Result<Option<Stored>, MirrorError> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
+             events_checked_at FROM customers WHERE id = ?1",
+        )?;
+        Ok(select
+            .query_row([id], |row| {
+                Ok(Stored {
+                    row: row.get(0)?,
+                    customer: Customer {
+                        id: row.get(1)?,
+                        email: row.get(2)?,
+                        first_name: row.get(3)?,
+                        last_name: row.get(4)?,
+                        phone_number: row.get(5)?,
+                        created_at: row.get(6)?,
+                        updated_at: row.get(7)?,
+                        extra: row.get(8)?,
+                    },
+                    events_checked_at: time(row, 9)?,
+                })
+            })
+            .optional()?)
+    }
+
+    fn insert_customer(&self, stamp: Stamp, customer: &Customer) -> rusqlite::Result<i64> {
+        let seq = self.log(stamp, Stream::Customers, Op::Insert, &customer.id, None)?;
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO customers (id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
+             change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        let c = customer;
+        insert.insert(params![
+            c.id,
+            c.email,
+            c.first_name,
+            c.last_name,
+            c.phone_number,
+            c.created_at,
+            c.updated_at,
+            c.extra,
+            seq
+        ])
+    }
+
+    /// A changed customer's events must be looked at again: nothing says what changed.
+    fn update_customer(&self, stamp: Stamp, row: i64, customer: &Customer) -> rusqlite::Result<()> {
+        let seq = self.log(stamp, Stream::Customers, Op::Update, &customer.id, None)?;
+        let mut update = self.transaction.prepare_cached(
+            "UPDATE customers SET email = ?2, first_name = ?3, last_name = ?4, phone_number = ?5, created_at = ?6, \
+             updated_at = ?7, extra = ?8, change_seq = ?9, events_checked_at = NULL WHERE rowid = ?1",
+        )?;
+        let c = customer;
+        update.execute(params![
+            row,
+            c.email,
+            c.first_name,
+            c.last_name,
+            c.phone_number,
+            c.created_at,
+            c.updated_at,
+            c.extra,
+            seq
+        ])?;
+        Ok(())
+    }
+}
+
+/// A time that the mirror wrote itself. One that can't be read counts as none: the work it guards is then done again.
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok()))
+}

@@ -1,0 +1,120 @@
+//! What can go wrong with the mirror.
+
+use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
+
+/// An error of the mirror: what happened, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MirrorError {
+    /// There is no file.
+    #[error("there is no mirror at {}: run `malomo-mirror sync` first, or set mirror.path", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file or its folder can't be created.
+    #[error("the mirror {} can't be created: make its folder writable for this user, or set mirror.path", path.display())]
+    Create {
+        /// Where it was to be.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file can't be opened as a database.
+    #[error("the mirror {} can't be opened{}", path.display(), remedy(source))]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+    /// A database of something else.
+    #[error("{} is a SQLite database, but not a mirror of this program: set mirror.path to another file", path.display())]
+    NotAMirror {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the mirror {} has schema version {found}; this program knows versions up to {known}: install a newer \
+         malomo-mirror, or set mirror.path to another file", path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// An older program wrote it, and it was opened for reading.
+    #[error(
+        "the mirror {} has the older schema version {found}: run `malomo-mirror sync` once, which brings it to version \
+         {known}", path.display()
+    )]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version that this program reads.
+        known: i64,
+    },
+    /// A migration failed; the mirror is as it was before it.
+    #[error(
+        "the mirror's schema could not be brought to version {version}; it is unchanged{}",
+        remedy(source)
+    )]
+    Migration {
+        /// The version that was to be reached.
+        version: i64,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+    /// A statement failed; its transaction is undone.
+    #[error("the mirror could not be read or written{}", remedy(source))]
+    Sqlite {
+        /// SQLite's reason.
+        #[from]
+        source: rusqlite::Error,
+    },
+    /// Something in the mirror is not as this program writes it.
+    #[error("the mirror holds {what} that this program can't read: was it edited by hand?")]
+    Unreadable {
+        /// The thing.
+        what: String,
+    },
+}
+
+impl MirrorError {
+    pub(super) fn open(path: &Path, source: rusqlite::Error) -> MirrorError {
+        MirrorError::Open { path: path.to_owned(), source }
+    }
+
+    pub(super) fn unreadable(what: impl Into<String>) -> MirrorError {
+        MirrorError::Unreadable { what: what.into() }
+    }
+}
+
+/// What to do about SQLite's commonest errors, as the end of a sentence.
+fn remedy(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => ": the file is no SQLite database; set mirror.path to another file",
+        Some(ErrorCode::DatabaseCorrupt) => {
+            ": it is damaged; move it away and run `malomo-mirror sync --full`, or restore a backup"
+        }
+        Some(ErrorCode::DiskFull) => {
+            ": the disk is full; nothing that was committed is lost, free some space and run again"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ": it is not writable for this user",
+        Some(ErrorCode::CannotOpen) => ": check that its folder exists and that this user may write there",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ": another program has kept it locked for writing; it must only be read"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            ": the disk failed to read or write; nothing that was committed is lost"
+        }
+        _ => "",
+    }
+}

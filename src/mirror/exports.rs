@@ -1,0 +1,99 @@
+//! The export files that were published. The manifest beside the files is what counts; this is its copy, for those
+//! who read only the mirror.
+
+use super::MirrorError;
+use super::batch::Batch;
+use crate::record::Stream;
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+
+/// A published export file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportFile {
+    /// `customers` or `events`.
+    pub stream: String,
+    /// `csv` or `ndjson`.
+    pub format: String,
+    /// First change number that the file covers.
+    pub first_seq: i64,
+    /// Last change number that the file covers.
+    pub last_seq: i64,
+    /// Below the export folder.
+    pub path: String,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Of the file as it lies there, lower-case hex.
+    pub sha256: String,
+    /// UTC, ISO 8601.
+    pub created_at: String,
+}
+
+impl Batch<'_> {
+    /// Makes the mirror's list of a stream's files in one format say what the manifest says.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn record_exports(
+        &mut self,
+        stream: Stream,
+        format: &str,
+        files: &[ExportFile],
+    ) -> Result<(), MirrorError> {
+        self.transaction
+            .execute("DELETE FROM export_files WHERE stream = ?1 AND format = ?2", [stream.name(), format])?;
+        for file in files {
+            self.add_export(file)?;
+        }
+        Ok(())
+    }
+
+    /// Adds one file to the mirror's list.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn add_export(&mut self, file: &ExportFile) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO export_files (stream, format, first_seq, last_seq, path, rows, bytes, sha256, \
+                 created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                file.stream,
+                file.format,
+                file.first_seq,
+                file.last_seq,
+                file.path,
+                file.rows as i64,
+                file.bytes as i64,
+                file.sha256,
+                file.created_at
+            ])?;
+        Ok(())
+    }
+}
+
+/// The newest file of each stream and format.
+pub(super) fn newest(connection: &Connection) -> Result<Vec<ExportFile>, MirrorError> {
+    let mut select = connection.prepare(
+        "SELECT stream, format, first_seq, max(last_seq) AS last_seq, path, rows, bytes, sha256, created_at \
+         FROM export_files GROUP BY stream, format ORDER BY stream, format",
+    )?;
+    let files = select.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(files)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ExportFile> {
+    Ok(ExportFile {
+        stream: row.get("stream")?,
+        format: row.get("format")?,
+        first_seq: row.get("first_seq")?,
+        last_seq: row.get("last_seq")?,
+        path: row.get("path")?,
+        rows: row.get::<_, i64>("rows")? as u64,
+        bytes: row.get::<_, i64>("bytes")? as u64,
+        sha256: row.get("sha256")?,
+        created_at: row.get("created_at")?,
+    })
+}

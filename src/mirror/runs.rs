@@ -1,0 +1,252 @@
+//! Sync runs and their counts.
+
+use super::MirrorError;
+use super::batch::{Batch, utc_text};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Value};
+use serde::Serialize;
+
+/// The number of a run, `sync_runs.id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct RunId(pub i64);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a run walks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Everything.
+    Full,
+    /// The customer list, and the events that are due.
+    Incremental,
+    /// Only customers named by the user.
+    Customers,
+}
+
+impl Mode {
+    /// The name in the mirror, in logs and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Full => "full",
+            Mode::Incremental => "incremental",
+            Mode::Customers => "customers",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Under way.
+    Running,
+    /// Everything that it set out to do.
+    Ok,
+    /// It came to its end, but some customers, events or records are missing; they are named.
+    Incomplete,
+    /// It could not come to its end.
+    Failed,
+    /// It was stopped or killed; the next run goes on from there.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The name in the mirror, in logs and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Running => "running",
+            Outcome::Ok => "ok",
+            Outcome::Incomplete => "incomplete",
+            Outcome::Failed => "failed",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a run counted; the columns of `sync_runs` that carry the same names.
+        #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counts {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            fn values(&self) -> Vec<u64> {
+                vec![$(self.$name),*]
+            }
+
+            fn read(row: &Row<'_>) -> rusqlite::Result<Counts> {
+                Ok(Counts { $($name: row.get::<_, i64>(stringify!($name))?.max(0) as u64),* })
+            }
+        }
+    };
+}
+
+counts! {
+    /// Requests sent to the API, retries included.
+    requests,
+    /// Requests sent again after a fault.
+    retries,
+    /// Pages of the customer list.
+    customer_pages,
+    /// Rows on those pages.
+    customers_seen,
+    /// Customers new to the mirror.
+    customers_inserted,
+    /// Customers changed.
+    customers_updated,
+    /// Customers deleted, on evidence.
+    customers_deleted,
+    /// Customers listed in an older version than the mirror's.
+    customers_stale,
+    /// Mirrored customers that did not stand in the walk.
+    customers_missing,
+    /// Customers whose events were read to their end.
+    event_walks,
+    /// Customers whose events could not be read.
+    event_walks_failed,
+    /// Events on the pages read.
+    events_seen,
+    /// Events new to the mirror.
+    events_inserted,
+    /// Events changed.
+    events_updated,
+    /// Events deleted, on evidence.
+    events_deleted,
+    /// Events listed in an older version than the mirror's.
+    events_stale,
+    /// Records that could not be taken.
+    rejected,
+}
+
+impl Counts {
+    /// Rows written to the mirror: inserts, updates and deletes of both streams, not counting the events that
+    /// went with a deleted customer twice.
+    pub fn changes(&self) -> u64 {
+        self.customers_inserted
+            + self.customers_updated
+            + self.customers_deleted
+            + self.events_inserted
+            + self.events_updated
+            + self.events_deleted
+    }
+}
+
+/// A run as the mirror remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// `full`, `incremental` or `customers`.
+    pub mode: String,
+    /// UTC, ISO 8601.
+    pub started_at: String,
+    /// UTC, ISO 8601; none while it is under way.
+    pub finished_at: Option<String>,
+    /// See [`Outcome`].
+    pub outcome: String,
+    /// Whether it went on with an interrupted walk.
+    pub resumed: bool,
+    /// What it counted.
+    pub counts: Counts,
+    /// What a person should know of it.
+    pub remarks: Vec<String>,
+    /// Why it failed or is incomplete.
+    pub error: Option<String>,
+}
+
+impl Batch<'_> {
+    /// Records the start of a run. Runs that are still down as running were killed: they are marked so.
+    /// The caller holds the mirror's process lock.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn begin_run(&mut self, mode: Mode, now: Timestamp) -> Result<RunId, MirrorError> {
+        self.transaction.execute(
+            "UPDATE sync_runs SET outcome = 'interrupted', error = 'killed before its end' WHERE outcome = 'running'",
+            [],
+        )?;
+        let mut insert = self
+            .transaction
+            .prepare_cached("INSERT INTO sync_runs (mode, started_at, outcome) VALUES (?1, ?2, 'running')")?;
+        Ok(RunId(insert.insert(params![mode.name(), utc_text(now)])?))
+    }
+
+    /// Notes that the run goes on with an interrupted walk.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn mark_run_resumed(&mut self, run: RunId) -> Result<(), MirrorError> {
+        self.transaction.execute("UPDATE sync_runs SET resumed = 1 WHERE id = ?1", [run.0])?;
+        Ok(())
+    }
+
+    /// Records the end of a run.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn finish_run(
+        &mut self,
+        run: RunId,
+        now: Timestamp,
+        outcome: Outcome,
+        counts: &Counts,
+        remarks: &[String],
+        error: Option<&str>,
+    ) -> Result<(), MirrorError> {
+        let set: String =
+            Counts::COLUMNS.iter().enumerate().map(|(n, name)| format!(", {name} = ?{}", n + 6)).collect();
+        let sql = format!(
+            "UPDATE sync_runs SET finished_at = ?2, outcome = ?3, remarks = ?4, error = ?5{set} WHERE id = ?1"
+        );
+        let remarks = (!remarks.is_empty()).then(|| serde_json::Value::from(remarks.to_vec()).to_string());
+        let mut values: Vec<Value> = vec![
+            run.0.into(),
+            utc_text(now).into(),
+            outcome.name().to_owned().into(),
+            remarks.into(),
+            error.map(str::to_owned).into(),
+        ];
+        values.extend(counts.values().into_iter().map(|count| Value::from(count as i64)));
+        self.transaction.execute(&sql, rusqlite::params_from_iter(values))?;
+        Ok(())
+    }
+}
+
+/// The newest runs, newest first.
+pub(super) fn newest(connection: &Connection, limit: usize) -> Result<Vec<Run>, MirrorError> {
+    let mut select = connection.prepare("SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?1")?;
+    let runs = select.query_map([limit as i64], read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(runs)
+}
+
+/// The newest run of a mode that ended `ok`.
+pub(super) fn last_ok(connection: &Connection, mode: Mode) -> Result<Option<Run>, MirrorError> {
+    let mut select = connection
+        .prepare("SELECT * FROM sync_runs WHERE mode = ?1 AND outcome = 'ok' ORDER BY id DESC LIMIT 1")?;
+    Ok(select.query_row([mode.name()], read).optional()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let remarks: Option<String> = row.get("remarks")?;
+    Ok(Run {
+        id: RunId(row.get("id")?),
+        mode: row.get("mode")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
+        outcome: row.get("outcome")?,
+        resumed: row.get("resumed")?,
+        counts: Counts::read(row)?,
+        remarks: remarks.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        error: row.get("error")?,
+    })
+}

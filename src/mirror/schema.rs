@@ -1,0 +1,113 @@
+//! Migrations: the numbered files of `schema/`, applied in order, one transaction each. SQLite's `user_version` holds
+//! the number of the last one.
+
+use super::MirrorError;
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// Every schema text, in order; number n brings version n-1 to version n. A published one is never edited.
+const MIGRATIONS: &[&str] = &[include_str!("../../schema/0001_mirror.sql")];
+
+/// "MaMi": tells a mirror from any other SQLite database.
+const APPLICATION_ID: i64 = 0x4d61_4d69;
+
+/// The version that this program reads and writes.
+pub(super) const CURRENT: i64 = MIGRATIONS.len() as i64;
+
+/// Brings the database to [`CURRENT`]. A database that holds tables but not our mark is left alone.
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
+    let mut version = version(connection, path)?;
+    if version > CURRENT {
+        return Err(MirrorError::TooNew { path: path.to_owned(), found: version, known: CURRENT });
+    }
+    while version < CURRENT {
+        step(connection, version)
+            .map_err(|source| MirrorError::Migration { version: version + 1, source })?;
+        version += 1;
+    }
+    Ok(())
+}
+
+/// Refuses every version but [`CURRENT`].
+pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
+    let path = path.to_owned();
+    match version(connection, &path)? {
+        0 => Err(MirrorError::NotAMirror { path }),
+        found if found < CURRENT => Err(MirrorError::TooOld { path, found, known: CURRENT }),
+        found if found > CURRENT => Err(MirrorError::TooNew { path, found, known: CURRENT }),
+        _ => Ok(()),
+    }
+}
+
+fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
+    let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let open = |source| MirrorError::open(path, source);
+    let application = read("application_id").map_err(open)?;
+    let version = read("user_version").map_err(open)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(open)?;
+    if application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0) {
+        return Ok(version);
+    }
+    Err(MirrorError::NotAMirror { path: path.to_owned() })
+}
+
+fn step(connection: &Connection, from: i64) -> rusqlite::Result<()> {
+    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    transaction.execute_batch(MIGRATIONS[from as usize])?;
+    if from == 0 {
+        let id = uuid::Uuid::new_v4().to_string();
+        transaction.execute("INSERT INTO meta (key, value) VALUES ('mirror_id', ?1)", [id])?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.pragma_update(None, "user_version", from + 1)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mirror;
+    use super::*;
+
+    #[test]
+    fn every_column_is_commented_or_speaks_for_itself() {
+        let tables = MIGRATIONS.iter().flat_map(|text| text.split("CREATE TABLE")).skip(1);
+        for table in tables {
+            assert!(table.contains("STRICT"), "{table}");
+            assert!(table.contains("--"), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_new_mirror_has_the_current_version_and_keeps_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/mirror.db");
+        let id = Mirror::open(&path).unwrap().id().to_owned();
+        assert_eq!(Mirror::open(&path).unwrap().id(), id);
+        assert_eq!(Mirror::open_read_only(&path).unwrap().id(), id);
+    }
+
+    #[test]
+    fn a_newer_mirror_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        Mirror::open(&path).unwrap().connection.pragma_update(None, "user_version", CURRENT + 1).unwrap();
+        assert!(matches!(Mirror::open(&path), Err(MirrorError::TooNew { .. })));
+        assert!(matches!(Mirror::open_read_only(&path), Err(MirrorError::TooNew { .. })));
+    }
+
+    #[test]
+    fn somebody_elses_files_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other.db");
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE customers (id)").unwrap();
+        assert!(matches!(Mirror::open(&other), Err(MirrorError::NotAMirror { .. })));
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "x".repeat(4096)).unwrap();
+        assert!(matches!(Mirror::open(&text), Err(MirrorError::Open { .. })));
+        assert_eq!(std::fs::read_to_string(&text).unwrap().len(), 4096);
+        let absent = folder.path().join("absent.db");
+        assert!(matches!(Mirror::open_read_only(&absent), Err(MirrorError::Missing { .. })));
+        assert!(!absent.exists());
+    }
+}
