@@ -1,0 +1,187 @@
+//! What is known of the API's paging: found out from its answers, set in the configuration, or remembered.
+
+use super::token::{Parameter, TokenStyle};
+use crate::record::Stream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A thing found out, with what showed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The stream it holds for.
+    pub stream: Stream,
+    /// `token_style` or `forward`.
+    pub point: &'static str,
+    /// Its value, as in the configuration; `none` as a token style: no token was ever offered and ids are no cursors,
+    /// so every list was one page.
+    pub value: &'static str,
+    /// What showed it.
+    pub evidence: String,
+}
+
+/// What the user has set for a stream; what is not set is found out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PagingSettings {
+    /// Where the next page's token comes from.
+    pub token_style: Option<TokenStyle>,
+    /// The parameter that moves forward.
+    pub forward: Option<Parameter>,
+}
+
+/// So many single pages whose ids were refused as cursors show that ids are no cursors.
+const REFUSALS_THAT_SHOW: u32 = 3;
+
+/// What is known of one stream's paging. What an earlier run recorded is a hint until an answer of this run bears it
+/// out: another server may stand at the same address.
+#[derive(Debug, Clone, Default)]
+pub struct Paging {
+    settings: PagingSettings,
+    style: Option<(TokenStyle, String)>,
+    forward: Option<(Parameter, String)>,
+    recorded_style: Option<TokenStyle>,
+    recorded_forward: Option<Parameter>,
+    recorded_no_cursors: bool,
+    sibling_style: Option<TokenStyle>,
+    refusals: u32,
+}
+
+impl Paging {
+    /// With what the user has set.
+    pub fn new(settings: PagingSettings) -> Paging {
+        Paging { settings, ..Paging::default() }
+    }
+
+    /// The one style that counts, where the user has set it.
+    pub fn only_style(&self) -> Option<TokenStyle> {
+        self.settings.token_style
+    }
+
+    /// The style, where it is set or was seen.
+    pub fn style(&self) -> Option<TokenStyle> {
+        self.settings.token_style.or(self.style.as_ref().map(|(style, _)| *style))
+    }
+
+    /// The parameter that moves forward, where it is set or was seen.
+    pub fn forward(&self) -> Option<Parameter> {
+        self.settings.forward.or(self.forward.as_ref().map(|(parameter, _)| *parameter))
+    }
+
+    /// Whether the direction is the user's word, not to be doubted.
+    pub fn forward_is_set(&self) -> bool {
+        self.settings.forward.is_some()
+    }
+
+    /// The parameter to try first: the known one, else the remembered one, else `next`, after which tokens are named.
+    pub fn first_guess(&self) -> Parameter {
+        self.forward().or(self.recorded_forward).unwrap_or(Parameter::Next)
+    }
+
+    /// Whether ids were refused as cursors often enough to end a list at a page without a token.
+    pub fn ids_are_no_cursors(&self) -> bool {
+        self.refusals >= REFUSALS_THAT_SHOW
+    }
+
+    /// Whether the parent stream's lists carry tokens: then a page without one is likely to be the last.
+    pub fn sibling_carries_tokens(&self) -> bool {
+        self.sibling_style.is_some_and(|style| style != TokenStyle::LastId)
+    }
+
+    pub(super) fn learn_style(&mut self, style: TokenStyle, evidence: impl FnOnce() -> String) {
+        if self.style() != Some(style) {
+            self.style = Some((style, evidence()));
+        }
+    }
+
+    pub(super) fn learn_forward(&mut self, parameter: Parameter, evidence: impl FnOnce() -> String) {
+        if self.forward() != Some(parameter) {
+            self.forward = Some((parameter, evidence()));
+        }
+    }
+
+    pub(super) fn learn_ids_refused(&mut self) {
+        self.refusals += 1;
+    }
+
+    /// Takes what an earlier run recorded about the same server; unknown values are passed over.
+    fn remember(&mut self, point: &str, value: &str) {
+        match (point, value) {
+            ("token_style", "none") => self.recorded_no_cursors = true,
+            ("token_style", _) => self.recorded_style = TokenStyle::from_name(value),
+            ("forward", _) => self.recorded_forward = Parameter::from_name(value),
+            _ => {}
+        }
+    }
+
+    /// Takes the remembered findings for seen: the parent stream has shown that the server is the same.
+    fn trust_memory(&mut self) {
+        if let Some(style) = self.recorded_style {
+            self.learn_style(style, String::new);
+        }
+        if let Some(parameter) = self.recorded_forward {
+            self.learn_forward(parameter, String::new);
+        }
+        if self.recorded_no_cursors {
+            self.refusals = REFUSALS_THAT_SHOW;
+        }
+    }
+
+    fn findings(&self, stream: Stream) -> Vec<Finding> {
+        let style = self.style.as_ref().map(|(style, evidence)| ("token_style", style.name(), evidence.clone()));
+        let none = (self.style.is_none() && self.ids_are_no_cursors()).then(|| {
+            ("token_style", "none", "no page carried a token, and ids were refused as cursors".to_owned())
+        });
+        let forward =
+            self.forward.as_ref().map(|(parameter, evidence)| ("forward", parameter.name(), evidence.clone()));
+        let found = style.or(none).into_iter().chain(forward);
+        found.map(|(point, value, evidence)| Finding { stream, point, value, evidence }).collect()
+    }
+}
+
+/// What is known of the paging of both streams; shared by all walks of a client.
+#[derive(Debug, Clone, Default)]
+pub struct KnownPaging(Arc<Mutex<[Paging; 2]>>);
+
+impl KnownPaging {
+    /// With what the user has set.
+    pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
+        KnownPaging(Arc::new(Mutex::new([Paging::new(customers), Paging::new(events)])))
+    }
+
+    /// Takes what an earlier run recorded about the same server.
+    pub fn remember(&self, stream: &str, point: &str, value: &str) {
+        if let Some(stream) = Stream::from_name(stream) {
+            self.lock()[place(stream)].remember(point, value);
+        }
+    }
+
+    /// Everything found out in this session, to be recorded. Empty evidence: an earlier finding was borne out.
+    pub fn findings(&self) -> Vec<Finding> {
+        let known = self.lock();
+        Stream::ALL.into_iter().flat_map(|stream| known[place(stream)].findings(stream)).collect()
+    }
+
+    /// Lets a walk of `stream` read and teach.
+    pub(super) fn with<T>(&self, stream: Stream, teach: impl FnOnce(&mut Paging) -> T) -> T {
+        let mut known = self.lock();
+        let taught = teach(&mut known[place(stream)]);
+        let [customers, events] = &mut *known;
+        if let Some(style) = customers.style() {
+            events.sibling_style = Some(style);
+            if customers.recorded_style == Some(style) && events.style.is_none() && events.refusals == 0 {
+                events.trust_memory();
+            }
+        }
+        taught
+    }
+
+    /// A panic while the lock was held can't leave the findings in disorder: each is one assignment.
+    fn lock(&self) -> MutexGuard<'_, [Paging; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn place(stream: Stream) -> usize {
+    match stream {
+        Stream::Customers => 0,
+        Stream::Events => 1,
+    }
+}

@@ -1,0 +1,113 @@
+//! The `Link` header (RFC 8288), as far as paging needs it.
+
+/// The target of the first link with the relation `next`, as written. Links about another resource (`anchor`) don't
+/// count. What is not well-formed is passed over, up to the next comma.
+pub fn next_target(header: &str) -> Option<&str> {
+    let mut rest = header;
+    while let Some(start) = rest.find('<') {
+        let (target, after) = rest[start + 1..].split_once('>')?;
+        let (parameters, remaining) = split_parameters(after);
+        if is_next(parameters) {
+            return Some(target.trim());
+        }
+        rest = remaining;
+    }
+    None
+}
+
+/// Splits before the comma that ends a link's parameters; a comma inside a quoted string doesn't.
+fn split_parameters(text: &str) -> (&str, &str) {
+    let end = unquoted(text).find(|(_, character)| *character == ',').map_or(text.len(), |(at, _)| at);
+    text.split_at(end)
+}
+
+/// The characters outside quoted strings, with their places.
+fn unquoted(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.char_indices().filter(move |(_, character)| {
+        let was_quoted = quoted;
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        !was_quoted && !quoted
+    })
+}
+
+fn is_next(parameters: &str) -> bool {
+    let mut relation = None;
+    for (name, value) in each_parameter(parameters) {
+        if name.eq_ignore_ascii_case("anchor") {
+            return false;
+        }
+        // RFC 8288, 3.3: only the first `rel` of a link counts.
+        if name.eq_ignore_ascii_case("rel") && relation.is_none() {
+            relation = Some(value);
+        }
+    }
+    relation.is_some_and(|value| value.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next")))
+}
+
+fn each_parameter(parameters: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut ends: Vec<usize> =
+        unquoted(parameters).filter(|(_, character)| *character == ';').map(|(at, _)| at).collect();
+    ends.push(parameters.len());
+    let mut start = 0;
+    ends.into_iter().filter_map(move |end| {
+        let parameter = parameters[start..end].trim();
+        start = (end + 1).min(parameters.len());
+        let (name, value) = parameter.split_once('=')?;
+        Some((name.trim(), value.trim().trim_matches('"')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn cases() {
+        for (header, expected) in [
+            (r#"</customers?next=a>; rel="next""#, Some("/customers?next=a")),
+            (r#"<a>; rel="prev", <b>; rel="next""#, Some("b")),
+            (r#"<a>; rel=prev,<b>;rel=next"#, Some("b")),
+            (r#"<b>; rel="prev NEXT""#, Some("b")),
+            (r#"<b>; REL=Next"#, Some("b")),
+            (r#"< b >; title="x, <y>; rel=next"; rel="last", <c>; rel="next""#, Some("c")),
+            (r#"<a,b>; rel="next""#, Some("a,b")),
+            (r#"<a>; title="quote \", <z>; rel=\"next"; rel=next"#, Some("a")),
+            (r#"<a>; rel="prev"; rel="next""#, None),
+            (r##"<a>; rel="next"; anchor="#other""##, None),
+            (r#"<a>; rel="nextish""#, None),
+            (r#"<a>"#, None),
+            ("<a", None),
+            ("", None),
+            (r#"<>; rel="next""#, Some("")),
+        ] {
+            assert_eq!(next_target(header), expected, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(header in ".*") {
+            let _ = next_target(&header);
+        }
+
+        #[test]
+        fn finds_the_next_link_among_others(
+            before in prop::collection::vec(("[a-z/?=&,]{1,12}", "[a-z]{1,8}"), 0..4),
+            target in "[a-zA-Z0-9/?=&,:;%._-]{1,40}",
+        ) {
+            prop_assume!(before.iter().all(|(_, relation)| relation != "next"));
+            let mut links: Vec<String> =
+                before.iter().map(|(target, relation)| format!("<{target}>; rel=\"{relation}\"")).collect();
+            links.push(format!("<{target}>; rel=\"next\""));
+            let header = links.join(", ");
+            prop_assert_eq!(next_target(&header), Some(target.as_str()));
+        }
+    }
+}

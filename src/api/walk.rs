@@ -1,0 +1,398 @@
+//! A walk through a list: which page comes next, and when the list has ended (`api-contract` points 1 to 6). Pure:
+//! pages go in as facts, requests come out.
+
+use super::behaviour::Paging;
+use super::token::{Next, Offer, Parameter, TokenStyle};
+use crate::record::IdSet;
+use serde::{Deserialize, Serialize};
+
+/// The request for a page. Its JSON form stands in checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cursor {
+    /// The list's beginning.
+    Start,
+    /// A URL reference that the server gave.
+    Url(String),
+    /// A bare token under one of the two parameters.
+    Bare {
+        /// The parameter.
+        parameter: Parameter,
+        /// The token.
+        token: String,
+    },
+}
+
+/// A page as the walk needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageFacts {
+    /// The records' ids, `None` for a record without a usable one.
+    pub ids: Vec<Option<String>>,
+    /// How the list goes on, by the answer's word.
+    pub offer: Option<Offer>,
+}
+
+/// Why a walk can't go on (`api-contract` point 4).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoProgress {
+    /// A token came a second time.
+    #[error("page {page} names a next page that was read before: the list goes in a circle")]
+    TokenRepeats {
+        /// Counted from 1.
+        page: u64,
+    },
+    /// Nothing new came.
+    #[error(
+        "page {page} brought no record that had not been read before; if the list has no further page, set \
+         api.paging.{{customers,events}}.token_style to the way in which this server names the next page"
+    )]
+    NothingNew {
+        /// Counted from 1.
+        page: u64,
+    },
+}
+
+/// What comes after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// Another request.
+    Ask(Cursor),
+    /// The list has ended.
+    End,
+    /// The walk can't go on.
+    Stuck(NoProgress),
+    /// The server refuses the token: the walk has to start from its beginning (point 6).
+    Restart,
+}
+
+/// What a page is to the walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The list's next page.
+    Take(After),
+    /// No page of the list: an empty one, or an attempt that brought nothing new.
+    PassOver(After),
+    /// Perhaps the next page; the other parameter must be tried before that can be said.
+    SetAside(Cursor),
+    /// The page set aside was the next one; this one is passed over.
+    TakeSetAside(After),
+}
+
+/// How the last page was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Start,
+    Url,
+    Bare(Parameter),
+    /// Under a parameter of which it isn't known whether it moves forward.
+    Trial(Parameter),
+}
+
+/// What a page that was asked for on trial turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// Every record is new.
+    Fresh,
+    /// So many records are new, others were read before.
+    Mixed(usize),
+    /// There are records, all read before.
+    Repeats,
+    Empty,
+    Refused,
+}
+
+/// Finding out which parameter moves forward from one token.
+#[derive(Debug)]
+struct Trial {
+    token: String,
+    /// The token is the last record's id, and nothing has yet shown that ids are cursors here.
+    is_guess: bool,
+    first: Option<(Parameter, Tried)>,
+    set_aside: Option<PageFacts>,
+}
+
+/// A walk through one list.
+#[derive(Debug)]
+pub struct Walk {
+    seen: IdSet,
+    tokens: IdSet,
+    asked: Asked,
+    trial: Option<Trial>,
+    /// The token of the last request under a known parameter, should the direction come into doubt.
+    bare_token: Option<String>,
+    pages: u64,
+    /// The walk was taken up at a stored cursor and no page has come yet.
+    resuming: bool,
+    /// A page of this very walk came under the parameter in use.
+    borne_out: bool,
+}
+
+impl Walk {
+    /// A walk from the list's beginning.
+    pub fn new() -> Walk {
+        Walk::asking(Asked::Start, false)
+    }
+
+    /// A walk that goes on at a stored cursor. Only cursors whose direction was known are stored.
+    pub fn resume(cursor: &Cursor) -> Walk {
+        match cursor {
+            Cursor::Start => Walk::new(),
+            Cursor::Url(_) => Walk::asking(Asked::Url, true),
+            Cursor::Bare { parameter, token } => {
+                Walk { bare_token: Some(token.clone()), ..Walk::asking(Asked::Bare(*parameter), true) }
+            }
+        }
+    }
+
+    fn asking(asked: Asked, resuming: bool) -> Walk {
+        Walk {
+            seen: IdSet::default(),
+            tokens: IdSet::default(),
+            asked,
+            trial: None,
+            bare_token: None,
+            pages: 0,
+            resuming,
+            borne_out: false,
+        }
+    }
+
+    /// Whether the request in hand may be stored as a checkpoint: its direction is no guess.
+    pub fn is_resumable(&self) -> bool {
+        self.trial.is_none()
+    }
+
+    /// A page came.
+    pub fn page_arrived(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
+        let resuming = std::mem::take(&mut self.resuming);
+        let tried = self.classify(&page);
+        match self.asked {
+            // A stored cursor that leads nowhere may have lost its record since: it is no proof of an end.
+            _ if resuming && tried == Tried::Empty => Verdict::PassOver(After::Restart),
+            Asked::Trial(parameter) => self.trial_arrived(paging, parameter, tried, page),
+            _ if tried == Tried::Empty => Verdict::PassOver(After::End),
+            Asked::Bare(parameter) if tried == Tried::Repeats => {
+                Verdict::PassOver(self.doubt_direction(paging, parameter))
+            }
+            _ if tried == Tried::Repeats => Verdict::PassOver(self.nothing_new()),
+            asked => {
+                self.borne_out = matches!(asked, Asked::Bare(_));
+                Verdict::Take(self.take(paging, page))
+            }
+        }
+    }
+
+    /// The server refused the cursor with a 4xx.
+    pub fn cursor_refused(&mut self, paging: &mut Paging) -> Verdict {
+        match self.asked {
+            Asked::Trial(parameter) => {
+                let nothing = PageFacts { ids: Vec::new(), offer: None };
+                self.trial_arrived(paging, parameter, Tried::Refused, nothing)
+            }
+            _ => Verdict::PassOver(After::Restart),
+        }
+    }
+
+    fn classify(&self, page: &PageFacts) -> Tried {
+        let mut new = IdSet::default();
+        let mut repeats = false;
+        for id in page.ids.iter().flatten() {
+            match self.seen.contains(id) {
+                true => repeats = true,
+                false => drop(new.insert(id)),
+            }
+        }
+        match (page.ids.is_empty(), new.len(), repeats) {
+            (true, ..) => Tried::Empty,
+            // Records without an id can't show progress.
+            (_, 0, _) => Tried::Repeats,
+            (_, _, false) => Tried::Fresh,
+            (_, new, true) => Tried::Mixed(new),
+        }
+    }
+
+    fn trial_arrived(
+        &mut self,
+        paging: &mut Paging,
+        parameter: Parameter,
+        tried: Tried,
+        page: PageFacts,
+    ) -> Verdict {
+        let Some(mut trial) = self.trial.take() else {
+            return Verdict::PassOver(self.nothing_new());
+        };
+        let Some((first, first_tried)) = trial.first else {
+            return match tried {
+                Tried::Fresh => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
+                _ => {
+                    let may_be_next = matches!(tried, Tried::Mixed(_));
+                    trial.first = Some((parameter, tried));
+                    trial.set_aside = may_be_next.then_some(page);
+                    let cursor = self.ask_on_trial(trial, parameter.other());
+                    if may_be_next { Verdict::SetAside(cursor) } else { Verdict::PassOver(After::Ask(cursor)) }
+                }
+            };
+        };
+        let new = |tried| match tried {
+            Tried::Fresh => usize::MAX,
+            Tried::Mixed(new) => new,
+            _ => 0,
+        };
+        match (trial.set_aside, new(first_tried), new(tried)) {
+            (Some(aside), before, now) if before >= now => {
+                Verdict::TakeSetAside(self.direction_found(paging, first, trial.is_guess, aside))
+            }
+            (_, _, 1..) => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
+            _ => Verdict::PassOver(self.conclude(paging, trial.is_guess, (first, first_tried), (parameter, tried))),
+        }
+    }
+
+    /// Both parameters were tried and neither brought anything new.
+    fn conclude(
+        &mut self,
+        paging: &mut Paging,
+        is_guess: bool,
+        first: (Parameter, Tried),
+        second: (Parameter, Tried),
+    ) -> After {
+        use Tried::{Empty, Refused, Repeats};
+        match (first.1, second.1) {
+            (Empty, Repeats) => self.end_shows_direction(paging, is_guess, first.0),
+            (Repeats, Empty) => self.end_shows_direction(paging, is_guess, second.0),
+            (Empty, _) | (_, Empty) => After::End,
+            (Refused, Refused) if !is_guess => After::Restart,
+            (Refused, Refused) => {
+                paging.learn_ids_refused();
+                After::End
+            }
+            _ if is_guess && paging.sibling_carries_tokens() => {
+                paging.learn_ids_refused();
+                After::End
+            }
+            (Repeats, Refused) | (Refused, Repeats) if is_guess => After::End,
+            _ => self.nothing_new(),
+        }
+    }
+
+    /// One parameter leads to nothing, the other back to what was read: the first one moves forward, and the list
+    /// ends here.
+    fn end_shows_direction(&self, paging: &mut Paging, is_guess: bool, forward: Parameter) -> After {
+        if is_guess {
+            paging.learn_style(TokenStyle::LastId, || {
+                "no answer carried a token; the id of a page's last record works as a cursor".to_owned()
+            });
+        }
+        paging.learn_forward(forward, || {
+            format!("after the last page `{forward}` brought an empty page, `{}` records read before", forward.other())
+        });
+        After::End
+    }
+
+    fn direction_found(
+        &mut self,
+        paging: &mut Paging,
+        forward: Parameter,
+        is_guess: bool,
+        page: PageFacts,
+    ) -> After {
+        let rows = page.ids.len();
+        if is_guess {
+            paging.learn_style(TokenStyle::LastId, || {
+                format!("page 1 carried no token; with its last record's id as a cursor came {rows} further records")
+            });
+        }
+        let page_number = self.pages + 1;
+        paging.learn_forward(forward, || {
+            format!("`{forward}` brought page {page_number} with {rows} records not read before")
+        });
+        self.borne_out = true;
+        self.take(paging, page)
+    }
+
+    /// The page is the list's next one: remember its records, and see how the list goes on.
+    fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
+        self.pages += 1;
+        for id in page.ids.iter().flatten() {
+            self.seen.insert(id);
+        }
+        let Some(Offer { style, next }) = page.offer else {
+            return self.after_no_token(paging, page.ids);
+        };
+        paging.learn_style(style, || match (style, &next) {
+            (TokenStyle::Link, _) => format!("page {} carried a Link header with rel=\"next\"", self.pages),
+            (TokenStyle::Header, _) => format!("page {} carried a cursor in a header", self.pages),
+            (_, Next::Ended) => format!("page {} carried an empty token in its envelope", self.pages),
+            _ => format!("page {} carried the next page's token in its envelope", self.pages),
+        });
+        match next {
+            Next::Ended => After::End,
+            Next::Url(url) => {
+                if !self.tokens.insert(&url) {
+                    return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
+                }
+                self.asked = Asked::Url;
+                After::Ask(Cursor::Url(url))
+            }
+            Next::Token(token) => self.ask_bare(paging, token, false),
+        }
+    }
+
+    fn after_no_token(&mut self, paging: &mut Paging, ids: Vec<Option<String>>) -> After {
+        let Some(last_id) = ids.into_iter().flatten().next_back() else {
+            return self.nothing_new();
+        };
+        match paging.style() {
+            Some(TokenStyle::LastId) => self.ask_bare(paging, last_id, false),
+            Some(_) => After::End,
+            None if paging.ids_are_no_cursors() => After::End,
+            None => self.ask_bare(paging, last_id, true),
+        }
+    }
+
+    fn ask_bare(&mut self, paging: &Paging, token: String, is_guess: bool) -> After {
+        if !self.tokens.insert(&token) {
+            return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
+        }
+        if let Some(parameter) = paging.forward().filter(|_| !is_guess) {
+            self.asked = Asked::Bare(parameter);
+            self.bare_token = Some(token.clone());
+            return After::Ask(Cursor::Bare { parameter, token });
+        }
+        let trial = Trial { token, is_guess, first: None, set_aside: None };
+        After::Ask(self.ask_on_trial(trial, paging.first_guess()))
+    }
+
+    fn ask_on_trial(&mut self, trial: Trial, parameter: Parameter) -> Cursor {
+        let cursor = Cursor::Bare { parameter, token: trial.token.clone() };
+        self.trial = Some(trial);
+        self.asked = Asked::Trial(parameter);
+        cursor
+    }
+
+    /// A page under a parameter that moved forward elsewhere brought only known records. Unless the direction is the
+    /// user's word, or showed itself in this very walk, the other parameter is tried before giving up (point 2).
+    fn doubt_direction(&mut self, paging: &Paging, parameter: Parameter) -> After {
+        match self.bare_token.take() {
+            Some(token) if !paging.forward_is_set() && !self.borne_out => {
+                let first = Some((parameter, Tried::Repeats));
+                let trial = Trial { token, is_guess: false, first, set_aside: None };
+                After::Ask(self.ask_on_trial(trial, parameter.other()))
+            }
+            _ => self.nothing_new(),
+        }
+    }
+
+    fn nothing_new(&self) -> After {
+        After::Stuck(NoProgress::NothingNew { page: self.pages + 1 })
+    }
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Walk::new()
+    }
+}
+
+#[cfg(test)]
+#[path = "walk_tests.rs"]
+mod tests;

@@ -1,0 +1,354 @@
+//! Walks against a model of a server, over every way to page that `api-contract` names.
+
+use super::*;
+use crate::api::behaviour::{KnownPaging, PagingSettings};
+use crate::record::Stream;
+use proptest::prelude::*;
+
+/// What a server does with a cursor that it doesn't know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unknown {
+    Refuses,
+    Ignores,
+    AnswersEmpty,
+}
+
+#[derive(Debug, Clone)]
+struct Server {
+    ids: Vec<String>,
+    style: TokenStyle,
+    /// Tokens of envelope and header are URLs, not bare.
+    urls: bool,
+    swapped: bool,
+    page_size: usize,
+    unknown: Unknown,
+    /// The last page still says where to go on: to an empty page.
+    token_at_end: bool,
+}
+
+impl Server {
+    fn forward(&self) -> Parameter {
+        if self.swapped { Parameter::Prev } else { Parameter::Next }
+    }
+
+    /// The position after (before) which a token's page begins (ends).
+    fn position(&self, token: &str) -> Option<usize> {
+        match self.style {
+            TokenStyle::LastId => self.ids.iter().position(|id| id == token).map(|at| at + 1),
+            _ => token.strip_prefix("after-")?.parse().ok(),
+        }
+    }
+
+    fn answer(&self, cursor: &Cursor) -> Option<PageFacts> {
+        let (parameter, token) = match cursor {
+            Cursor::Start => return Some(self.page(0, self.page_size)),
+            Cursor::Bare { parameter, token } => (*parameter, token.as_str()),
+            Cursor::Url(url) => {
+                let (parameter, token) = url.split_once('?').unwrap().1.split_once('=').unwrap();
+                (Parameter::from_name(parameter).unwrap(), token)
+            }
+        };
+        match (self.position(token), self.unknown) {
+            (Some(at), _) if parameter == self.forward() => Some(self.page(at, at + self.page_size)),
+            // Backwards: what stands just before the record at the cursor.
+            (Some(at), _) => Some(self.page(at.saturating_sub(1 + self.page_size), at.saturating_sub(1))),
+            (None, Unknown::Refuses) => None,
+            (None, Unknown::Ignores) => Some(self.page(0, self.page_size)),
+            (None, Unknown::AnswersEmpty) => Some(PageFacts { ids: vec![], offer: None }),
+        }
+    }
+
+    fn page(&self, from: usize, to: usize) -> PageFacts {
+        let to = to.min(self.ids.len());
+        let from = from.min(to);
+        let ids = self.ids[from..to].iter().cloned().map(Some).collect();
+        let more = to < self.ids.len() || (self.token_at_end && to > from);
+        let token = format!("after-{to}");
+        let url = format!("/customers?{}={token}", self.forward());
+        let next = match (more, self.urls || self.style == TokenStyle::Link) {
+            (true, true) => Some(Next::Url(url)),
+            (true, false) => Some(Next::Token(token)),
+            // A missing header says nothing; an envelope says null.
+            (false, _) => (self.style == TokenStyle::Envelope).then_some(Next::Ended),
+        };
+        let offer = next.filter(|_| self.style != TokenStyle::LastId);
+        PageFacts { ids, offer: offer.map(|next| Offer { style: self.style, next }) }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Ended {
+    AtEnd,
+    Stuck(NoProgress),
+    Restart,
+}
+
+/// Walks the list to its end. Returns the ids in the order in which pages were taken, how it ended, the requests.
+fn walk(server: &Server, known: &KnownPaging, stream: Stream) -> (Vec<String>, Ended, usize) {
+    drive(server, known, stream, Walk::new(), Cursor::Start)
+}
+
+fn drive(
+    server: &Server,
+    known: &KnownPaging,
+    stream: Stream,
+    mut walk: Walk,
+    mut cursor: Cursor,
+) -> (Vec<String>, Ended, usize) {
+    let (mut taken, mut aside, mut requests) = (Vec::new(), Vec::new(), 0);
+    loop {
+        requests += 1;
+        assert!(requests <= 3 * server.ids.len() + 10, "the walk loops");
+        let facts = server.answer(&cursor);
+        let ids: Vec<String> = facts.iter().flat_map(|facts| facts.ids.iter().flatten().cloned()).collect();
+        let verdict = known.with(stream, |paging| match facts {
+            Some(facts) => walk.page_arrived(paging, facts),
+            None => walk.cursor_refused(paging),
+        });
+        let after = match verdict {
+            Verdict::Take(after) => {
+                taken.extend(ids);
+                after
+            }
+            Verdict::PassOver(after) => after,
+            Verdict::TakeSetAside(after) => {
+                taken.append(&mut aside);
+                after
+            }
+            Verdict::SetAside(cursor) => {
+                aside = ids;
+                After::Ask(cursor)
+            }
+        };
+        match after {
+            After::Ask(next) => cursor = next,
+            After::End => return (taken, Ended::AtEnd, requests),
+            After::Stuck(why) => return (taken, Ended::Stuck(why), requests),
+            After::Restart => return (taken, Ended::Restart, requests),
+        }
+    }
+}
+
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("id-{n}")).collect()
+}
+
+fn server(count: usize, style: TokenStyle, page_size: usize) -> Server {
+    Server {
+        ids: ids(count),
+        style,
+        urls: false,
+        swapped: false,
+        page_size,
+        unknown: Unknown::Refuses,
+        token_at_end: false,
+    }
+}
+
+fn any_server() -> impl Strategy<Value = Server> {
+    let style = prop::sample::select(TokenStyle::ALL.to_vec());
+    let unknown = prop::sample::select(vec![Unknown::Refuses, Unknown::AnswersEmpty]);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (0usize..40, style, 1usize..12, unknown, flags).prop_map(
+        |(count, style, page_size, unknown, (urls, swapped, token_at_end))| Server {
+            urls,
+            swapped,
+            unknown,
+            token_at_end,
+            ..server(count, style, page_size)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Every list of every kind of server is read whole, in order, once, and in a bounded number of requests.
+    #[test]
+    fn reads_every_list_whole(server in any_server()) {
+        let known = KnownPaging::default();
+        for _ in 0..2 {
+            let (taken, ended, requests) = walk(&server, &known, Stream::Customers);
+            prop_assert_eq!(&taken, &server.ids);
+            prop_assert_eq!(ended, Ended::AtEnd);
+            let pages = server.ids.len().div_ceil(server.page_size);
+            prop_assert!(requests <= pages + 4, "{} requests for {} pages", requests, pages);
+        }
+    }
+
+    /// What one walk found out holds for the next, whatever the lists' lengths.
+    #[test]
+    fn many_short_lists(server in any_server(), lengths in prop::collection::vec(0usize..30, 1..12)) {
+        let known = KnownPaging::default();
+        for length in lengths {
+            let server = Server { ids: ids(length), ..server.clone() };
+            let (taken, ended, _) = walk(&server, &known, Stream::Events);
+            prop_assert_eq!((&taken, ended), (&server.ids, Ended::AtEnd));
+        }
+    }
+
+    /// What was recorded of another server at the same address misleads nobody.
+    #[test]
+    fn wrong_memory_is_harmless(
+        server in any_server(),
+        style in prop::sample::select(vec!["link", "envelope", "header", "last-id", "none"]),
+        forward in prop::sample::select(vec!["next", "prev"]),
+    ) {
+        let known = KnownPaging::default();
+        known.remember("customers", "token_style", style);
+        known.remember("customers", "forward", forward);
+        let (taken, ended, _) = walk(&server, &known, Stream::Customers);
+        prop_assert_eq!((taken, ended), (server.ids, Ended::AtEnd));
+    }
+
+    /// A walk taken up at any stored cursor brings the rest, or asks to start again.
+    #[test]
+    fn resumes_or_restarts(server in any_server(), stop_after in 1usize..6) {
+        let known = KnownPaging::default();
+        let mut walk = Walk::new();
+        let (mut cursor, mut taken) = (Cursor::Start, 0);
+        for _ in 0..stop_after {
+            let facts = server.answer(&cursor);
+            let rows = facts.as_ref().map_or(0, |facts| facts.ids.len());
+            let verdict = known.with(Stream::Customers, |paging| match facts {
+                Some(facts) => walk.page_arrived(paging, facts),
+                None => walk.cursor_refused(paging),
+            });
+            let after = match verdict {
+                Verdict::Take(after) => { taken += rows; after }
+                Verdict::PassOver(after) => after,
+                _ => return Ok(()),
+            };
+            let After::Ask(next) = after else { return Ok(()) };
+            cursor = next;
+        }
+        prop_assume!(walk.is_resumable());
+        let (rest, ended, _) = drive(&server, &known, Stream::Customers, Walk::resume(&cursor), cursor.clone());
+        if ended == Ended::AtEnd {
+            prop_assert_eq!(&rest[..], &server.ids[taken..]);
+        } else {
+            prop_assert_eq!(ended, Ended::Restart);
+        }
+    }
+
+    /// A server that always offers the same next page is left with an error, not walked for ever.
+    #[test]
+    fn circles_are_left(style in prop::sample::select(vec![TokenStyle::Link, TokenStyle::Envelope]), rows in 1usize..5) {
+        let known = KnownPaging::default();
+        let mut walk = Walk::new();
+        let next = match style {
+            TokenStyle::Link => Next::Url("/customers?next=a".into()),
+            _ => Next::Token("a".into()),
+        };
+        let facts = || PageFacts {
+            ids: ids(rows).into_iter().map(Some).collect(),
+            offer: Some(Offer { style, next: next.clone() }),
+        };
+        for _ in 0..4 {
+            let verdict = known.with(Stream::Customers, |paging| walk.page_arrived(paging, facts()));
+            if let Verdict::Take(After::Stuck(_)) | Verdict::PassOver(After::Stuck(_)) = verdict {
+                return Ok(());
+            }
+        }
+        prop_assert!(false, "still walking");
+    }
+}
+
+#[test]
+fn a_token_that_comes_again_is_named() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    let page = |id: &str| PageFacts {
+        ids: vec![Some(id.to_owned())],
+        offer: Some(Offer { style: TokenStyle::Link, next: Next::Url("/customers?next=a".into()) }),
+    };
+    known.with(Stream::Customers, |paging| {
+        walk.page_arrived(paging, page("1"));
+        // The page is new and is kept; going on would lead in a circle.
+        let verdict = walk.page_arrived(paging, page("2"));
+        assert_eq!(verdict, Verdict::Take(After::Stuck(NoProgress::TokenRepeats { page: 2 })));
+    });
+}
+
+#[test]
+fn a_server_that_ignores_cursors_is_no_progress() {
+    let known = KnownPaging::default();
+    let server = Server { unknown: Unknown::Ignores, ..server(3, TokenStyle::Header, 5) };
+    let (taken, ended, requests) = walk(&server, &known, Stream::Customers);
+    assert_eq!((taken, requests), (server.ids, 3));
+    assert_eq!(ended, Ended::Stuck(NoProgress::NothingNew { page: 2 }));
+}
+
+#[test]
+fn children_of_a_list_with_tokens_may_lack_them() {
+    let known = KnownPaging::default();
+    let customers = Server { unknown: Unknown::Ignores, ..server(9, TokenStyle::Link, 3) };
+    assert_eq!(walk(&customers, &known, Stream::Customers).1, Ended::AtEnd);
+    let mut requests = Vec::new();
+    for _ in 0..6 {
+        let events = Server { ids: ids(2), ..customers.clone() };
+        let (taken, ended, asked) = walk(&events, &known, Stream::Events);
+        assert_eq!((taken, ended), (events.ids, Ended::AtEnd));
+        requests.push(asked);
+    }
+    // Three lists are tried both ways; then it is known that ids are no cursors here.
+    assert_eq!(requests, [3, 3, 3, 1, 1, 1]);
+}
+
+#[test]
+fn memory_spares_the_trials_once_the_parent_bears_it_out() {
+    let customers = server(9, TokenStyle::Link, 3);
+    let known = KnownPaging::default();
+    known.remember("customers", "token_style", "link");
+    known.remember("events", "token_style", "none");
+    walk(&customers, &known, Stream::Customers);
+    assert_eq!(walk(&Server { ids: ids(2), ..customers }, &known, Stream::Events).2, 1);
+}
+
+#[test]
+fn the_direction_of_each_stream_is_its_own() {
+    let known = KnownPaging::default();
+    let customers = Server { swapped: true, ..server(9, TokenStyle::LastId, 2) };
+    let events = Server { swapped: false, ..customers.clone() };
+    walk(&customers, &known, Stream::Customers);
+    walk(&events, &known, Stream::Events);
+    let found: Vec<String> = known
+        .findings()
+        .iter()
+        .map(|finding| format!("{} {} {}", finding.stream, finding.point, finding.value))
+        .collect();
+    let expected = [
+        "customers token_style last-id",
+        "customers forward prev",
+        "events token_style last-id",
+        "events forward next",
+    ];
+    assert_eq!(found, expected);
+    assert!(known.findings().iter().all(|finding| !finding.evidence.is_empty()));
+}
+
+#[test]
+fn a_set_direction_is_not_doubted() {
+    let settings = PagingSettings { token_style: Some(TokenStyle::LastId), forward: Some(Parameter::Next) };
+    let known = KnownPaging::new(settings, settings);
+    let server = Server { swapped: true, ..server(9, TokenStyle::LastId, 3) };
+    let (taken, ended, _) = walk(&server, &known, Stream::Customers);
+    assert_eq!(taken.len(), 3);
+    assert_eq!(ended, Ended::Stuck(NoProgress::NothingNew { page: 2 }));
+}
+
+/// A record inserted at the head while page 1 is read must not make the backward parameter look forward.
+#[test]
+fn a_shift_does_not_turn_the_direction() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    let facts = |ids: &[&str]| PageFacts { ids: ids.iter().map(|id| Some((*id).to_owned())).collect(), offer: None };
+    known.with(Stream::Customers, |paging| {
+        let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else { panic!() };
+        // `next` goes back: the new head and what was read.
+        let Verdict::SetAside(_) = walk.page_arrived(paging, facts(&["new", "c", "b"])) else { panic!() };
+        let verdict = walk.page_arrived(paging, facts(&["z", "y", "x"]));
+        assert!(matches!(verdict, Verdict::Take(After::Ask(_))), "{verdict:?}");
+        assert_eq!(paging.forward(), Some(Parameter::Prev));
+    });
+}
