@@ -1,7 +1,43 @@
-//! The vendor's customer API.
+//! The vendor's customer API: its calls, the retries behind them, and the guard that keeps the key at home.
+//!
+//! | file | what it does | I/O |
+//! |---|---|---|
+//! | `settings` | where the API is and how patiently it is asked | none |
+//! | `origin` | which URLs may be asked with the key (point 12) | none |
+//! | `error` | what can go wrong, and what to do then: one table by kind | none |
+//! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
+//! | `breaker` | when to stop repeating because the server is down | none |
+//! | `gate` | how many requests are in flight (point 13) | timers |
+//! | `transport` | one attempt at one request, with every limit on it | network |
+//! | `client` | the calls: gate, attempt, decoding and retry until done | network |
+//! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
+//! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
+//! | `walk` | which page comes next, and when a list has ended (points 2 to 6) | none |
+//! | `pager` | a list, page by page, with its records decoded | network |
+//!
+//! Points are those of `api-contract`.
+
 mod behaviour;
+mod breaker;
+mod client;
+mod error;
+mod gate;
 mod link;
+mod origin;
 mod page;
+mod pager;
+mod retry;
+mod settings;
 mod token;
+mod transport;
 mod walk;
-pub use token::*;
+
+pub use behaviour::{Finding, KnownPaging, PagingSettings};
+pub use client::{Client, CustomerFields};
+pub use error::{ApiError, ErrorKind};
+pub use origin::{OriginError, check_base};
+pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
+pub use retry::RetryPolicy;
+pub use settings::Settings;
+pub use token::{Parameter, TokenStyle};
+pub use walk::{Cursor, NoProgress};

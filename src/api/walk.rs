@@ -63,6 +63,8 @@ pub enum After {
     Stuck(NoProgress),
     /// The server refuses the token: the walk has to start from its beginning (point 6).
     Restart,
+    /// A request that the answer hangs on failed for good: its error is the walk's.
+    Fail,
 }
 
 /// What a page is to the walk.
@@ -99,6 +101,8 @@ enum Tried {
     Repeats,
     Empty,
     Refused,
+    /// The server failed again and again over it.
+    Failed,
 }
 
 /// Finding out which parameter moves forward from one token.
@@ -193,6 +197,23 @@ impl Walk {
         }
     }
 
+    /// Whether the request in hand only tries whether ids are cursors. A server that fails over it may simply not
+    /// expect one: that is for [`Walk::guess_failed`].
+    pub fn is_guessing(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.is_guess)
+    }
+
+    /// The server failed over a guess, again and again.
+    pub fn guess_failed(&mut self, paging: &mut Paging) -> Verdict {
+        match self.asked {
+            Asked::Trial(parameter) => {
+                let nothing = PageFacts { ids: Vec::new(), offer: None };
+                self.trial_arrived(paging, parameter, Tried::Failed, nothing)
+            }
+            _ => Verdict::PassOver(After::Fail),
+        }
+    }
+
     fn classify(&self, page: &PageFacts) -> Tried {
         let mut new = IdSet::default();
         let mut repeats = false;
@@ -255,16 +276,18 @@ impl Walk {
         first: (Parameter, Tried),
         second: (Parameter, Tried),
     ) -> After {
-        use Tried::{Empty, Refused, Repeats};
+        use Tried::{Empty, Failed, Refused, Repeats};
         match (first.1, second.1) {
-            (Empty, Repeats) => self.end_shows_direction(paging, is_guess, first.0),
-            (Repeats, Empty) => self.end_shows_direction(paging, is_guess, second.0),
-            (Empty, _) | (_, Empty) => After::End,
-            (Refused, Refused) if !is_guess => After::Restart,
-            (Refused, Refused) => {
+            (Failed | Refused, Failed | Refused) if is_guess => {
                 paging.learn_ids_refused();
                 After::End
             }
+            // One way is open or answers as if ids were cursors: what the other one hides can't be told.
+            (Failed, _) | (_, Failed) => After::Fail,
+            (Empty, Repeats) => self.end_shows_direction(paging, is_guess, first.0),
+            (Repeats, Empty) => self.end_shows_direction(paging, is_guess, second.0),
+            (Empty, _) | (_, Empty) => After::End,
+            (Refused, Refused) => After::Restart,
             _ if is_guess && paging.sibling_carries_tokens() => {
                 paging.learn_ids_refused();
                 After::End

@@ -11,6 +11,7 @@ enum Unknown {
     Refuses,
     Ignores,
     AnswersEmpty,
+    Fails,
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ impl Server {
             (Some(at), _) if parameter == self.forward() => Some(self.page(at, at + self.page_size)),
             // Backwards: what stands just before the record at the cursor.
             (Some(at), _) => Some(self.page(at.saturating_sub(1 + self.page_size), at.saturating_sub(1))),
-            (None, Unknown::Refuses) => None,
+            (None, Unknown::Refuses | Unknown::Fails) => None,
             (None, Unknown::Ignores) => Some(self.page(0, self.page_size)),
             (None, Unknown::AnswersEmpty) => Some(PageFacts { ids: vec![], offer: None }),
         }
@@ -81,6 +82,7 @@ enum Ended {
     AtEnd,
     Stuck(NoProgress),
     Restart,
+    Failed,
 }
 
 /// Walks the list to its end. Returns the ids in the order in which pages were taken, how it ended, the requests.
@@ -103,6 +105,7 @@ fn drive(
         let ids: Vec<String> = facts.iter().flat_map(|facts| facts.ids.iter().flatten().cloned()).collect();
         let verdict = known.with(stream, |paging| match facts {
             Some(facts) => walk.page_arrived(paging, facts),
+            None if server.unknown == Unknown::Fails => walk.guess_failed(paging),
             None => walk.cursor_refused(paging),
         });
         let after = match verdict {
@@ -125,6 +128,7 @@ fn drive(
             After::End => return (taken, Ended::AtEnd, requests),
             After::Stuck(why) => return (taken, Ended::Stuck(why), requests),
             After::Restart => return (taken, Ended::Restart, requests),
+            After::Fail => return (taken, Ended::Failed, requests),
         }
     }
 }
@@ -147,7 +151,7 @@ fn server(count: usize, style: TokenStyle, page_size: usize) -> Server {
 
 fn any_server() -> impl Strategy<Value = Server> {
     let style = prop::sample::select(TokenStyle::ALL.to_vec());
-    let unknown = prop::sample::select(vec![Unknown::Refuses, Unknown::AnswersEmpty]);
+    let unknown = prop::sample::select(vec![Unknown::Refuses, Unknown::AnswersEmpty, Unknown::Fails]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (0usize..40, style, 1usize..12, unknown, flags).prop_map(
         |(count, style, page_size, unknown, (urls, swapped, token_at_end))| Server {
@@ -335,6 +339,20 @@ fn a_set_direction_is_not_doubted() {
     let (taken, ended, _) = walk(&server, &known, Stream::Customers);
     assert_eq!(taken.len(), 3);
     assert_eq!(ended, Ended::Stuck(NoProgress::NothingNew { page: 2 }));
+}
+
+/// Ids work as cursors one way; the other way the server fails: that is no end of the list.
+#[test]
+fn a_failing_direction_is_no_end() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    let facts = || PageFacts { ids: vec![Some("a".to_owned()), Some("b".to_owned())], offer: None };
+    known.with(Stream::Customers, |paging| {
+        walk.page_arrived(paging, facts());
+        assert!(walk.is_guessing());
+        walk.guess_failed(paging);
+        assert_eq!(walk.page_arrived(paging, facts()), Verdict::PassOver(After::Fail));
+    });
 }
 
 /// A record inserted at the head while page 1 is read must not make the backward parameter look forward.

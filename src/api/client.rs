@@ -1,0 +1,351 @@
+//! The vendor's calls: gate, attempt, decoding and retry until done.
+
+use super::breaker::Breaker;
+use super::error::{ApiError, ErrorKind};
+use super::gate::{Gate, Load};
+use super::origin;
+use super::retry::{Decision, Fault, Idempotence, RetryPolicy, decide, retry_after};
+use super::settings::Settings;
+use super::transport::{Answer, Transport};
+use crate::observe::{Event, Observer};
+use crate::record::Stream;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Method, Url};
+use secrecy::SecretString;
+use serde_json::value::RawValue;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::time::{Instant, sleep};
+
+/// The vendor's API, with one key. Clones share connections, concurrency limit and circuit breaker.
+///
+/// Every future may be dropped at any point: that ends its request and gives its slot back.
+#[derive(Clone)]
+pub struct Client(Arc<Shared>);
+
+struct Shared {
+    transport: Transport,
+    gate: Gate,
+    breaker: Breaker,
+    base: Url,
+    policy: RetryPolicy,
+    observer: Arc<dyn Observer>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base", &self.0.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What to send of a customer; what is `None` is not sent. `Debug` shows which fields are given, not what
+/// they hold.
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CustomerFields {
+    /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// First name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// Phone number, in any form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+}
+
+impl fmt::Debug for CustomerFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked = |field: &Option<String>| field.as_ref().map(|_| "***");
+        f.debug_struct("CustomerFields")
+            .field("email", &masked(&self.email))
+            .field("first_name", &masked(&self.first_name))
+            .field("last_name", &masked(&self.last_name))
+            .field("phone_number", &masked(&self.phone_number))
+            .finish()
+    }
+}
+
+/// One call, to be attempted until it is done. `Debug` is left out: the body holds personal data.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// JSON, where the call writes.
+    pub(super) body: Option<Vec<u8>>,
+    /// For the observer.
+    pub(super) stream: Stream,
+    attempts_at_most: Option<u32>,
+}
+
+impl Call {
+    pub(super) fn new(method: Method, url: Url, stream: Stream) -> Call {
+        Call { method, url, body: None, stream, attempts_at_most: None }
+    }
+
+    /// A read.
+    pub(super) fn get(url: Url, stream: Stream) -> Call {
+        Call::new(Method::GET, url, stream)
+    }
+
+    /// Spends no more than `n` attempts, for requests that only try something out.
+    #[must_use]
+    pub(super) fn attempts_at_most(mut self, n: u32) -> Call {
+        self.attempts_at_most = Some(n);
+        self
+    }
+
+    /// Whether the documentation knows this status as the call's success.
+    fn succeeds_with(&self, status: u16) -> bool {
+        match self.method {
+            Method::POST => matches!(status, 200 | 201),
+            Method::DELETE => matches!(status, 200 | 204),
+            _ => status == 200,
+        }
+    }
+}
+
+/// An answer that is not the documented JSON: what is wrong with it, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotDocumented(pub(super) String);
+
+impl From<serde_json::Error> for NotDocumented {
+    /// Says where, not what: the error's own text may quote the answer.
+    fn from(error: serde_json::Error) -> NotDocumented {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "not of the documented shape",
+            serde_json::error::Category::Eof => "it ends too early",
+            _ => "not JSON",
+        };
+        NotDocumented(format!("{what} (line {}, column {})", error.line(), error.column()))
+    }
+}
+
+impl Client {
+    /// A client for the API at `settings.base_url`. Sends nothing yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Client`] for a base URL that must not get the key, a key that cannot be sent, and a
+    /// machine without CA certificates.
+    pub fn new(
+        settings: Settings,
+        key: SecretString,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Client, ApiError> {
+        Ok(Client(Arc::new(Shared {
+            transport: Transport::new(&settings, &key)?,
+            gate: Gate::new(settings.concurrency, observer.clone()),
+            breaker: Breaker::default(),
+            base: settings.base_url,
+            policy: settings.retry,
+            observer,
+        })))
+    }
+
+    /// Creates a customer and returns it as the API gave it.
+    ///
+    /// # Errors
+    /// Repeated only while no connection can be made: after any other failure but a 4xx the customer may
+    /// exist nevertheless.
+    pub async fn create(&self, fields: &CustomerFields) -> Result<Box<RawValue>, ApiError> {
+        self.write(Method::POST, self.url(&["customers"])?, fields).await
+    }
+
+    /// One customer as the API gives it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed.
+    pub async fn retrieve(&self, id: &str) -> Result<Box<RawValue>, ApiError> {
+        let call = Call::get(self.url(&["customers", id])?, Stream::Customers);
+        self.fetch(call, json_object).await
+    }
+
+    /// Changes the given fields of a customer and returns it as the API gave it. Idempotent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed. After any failure
+    /// but a 4xx the change may have been made nevertheless.
+    pub async fn update(&self, id: &str, fields: &CustomerFields) -> Result<Box<RawValue>, ApiError> {
+        self.write(Method::PUT, self.url(&["customers", id])?, fields).await
+    }
+
+    /// Deletes a customer. Where an answer was lost and the repeated request finds no such customer, that
+    /// counts as done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there was none; otherwise when all attempts failed.
+    pub async fn delete(&self, id: &str) -> Result<(), ApiError> {
+        let call = Call::new(Method::DELETE, self.url(&["customers", id])?, Stream::Customers);
+        match self.fetch(call, |_| Ok(())).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && error.lost_answer() => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        url: Url,
+        fields: &CustomerFields,
+    ) -> Result<Box<RawValue>, ApiError> {
+        let mut call = Call::new(method, url, Stream::Customers);
+        let body = serde_json::to_vec(fields)
+            .map_err(|error| ApiError::new(ErrorKind::Client).with_source(error))?;
+        call.body = Some(body);
+        self.fetch(call, json_object).await
+    }
+
+    /// The base URL with these segments below its path. Each stays one segment, whatever it holds: all but
+    /// RFC 3986's unreserved characters are percent-encoded.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnusableId`] for an empty segment, `.` and `..`: no encoding keeps them from naming
+    /// another path.
+    pub(super) fn url(&self, segments: &[&str]) -> Result<Url, ApiError> {
+        let mut path = self.0.base.path().trim_end_matches('/').to_owned();
+        for segment in segments {
+            if matches!(*segment, "" | "." | "..") {
+                return Err(ApiError::new(ErrorKind::UnusableId));
+            }
+            path.push('/');
+            for byte in segment.bytes() {
+                match byte {
+                    b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+                    byte if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+                    byte => path = format!("{path}%{byte:02X}"),
+                }
+            }
+        }
+        let mut url = self.0.base.clone();
+        url.set_path(&path);
+        Ok(url)
+    }
+
+    /// Resolves a link found in the answer to `request_url`, within the base URL's origin.
+    ///
+    /// # Errors
+    /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
+    pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
+        origin::resolve(&self.0.base, request_url, reference).map_err(|error| {
+            ApiError::new(ErrorKind::CrossOrigin).with_detail(&error).with_source(error).of_call(
+                &Method::GET,
+                request_url,
+                1,
+                false,
+            )
+        })
+    }
+
+    /// Makes the call, decodes its answer and repeats both until done. `decode` sees answers with a status
+    /// of success only; what it rejects is a fault of that answer (`api-contract` points 7 and 11).
+    ///
+    /// # Errors
+    /// That of the last attempt.
+    pub(super) async fn fetch<T>(
+        &self,
+        call: Call,
+        decode: impl Fn(&Answer) -> Result<T, NotDocumented>,
+    ) -> Result<T, ApiError> {
+        let shared = &*self.0;
+        let (mut attempt, mut lost_answer) = (1, false);
+        loop {
+            let attempted = self.attempt(&call).await.and_then(|answer| {
+                decode(&answer).map_err(|NotDocumented(reason)| {
+                    let error = ApiError::new(ErrorKind::NotDocumented).with_status(answer.status);
+                    Failed::from(error.with_detail(reason))
+                })
+            });
+            let failed = match attempted {
+                Ok(done) => {
+                    shared.breaker.answered();
+                    return Ok(done);
+                }
+                Err(failed) => failed,
+            };
+            let error = failed.error.of_call(&call.method, &call.url, attempt, lost_answer);
+            let fault = Fault { kind: error.kind(), retry_after: failed.retry_after.as_deref() };
+            match self.decide(&call, fault, attempt) {
+                Decision::GiveUp => return Err(error),
+                Decision::Retry(delay) => {
+                    let (stream, reason) = (call.stream, &error.log_form());
+                    shared.observer.observe(&Event::RetryScheduled { stream, attempt, delay, reason });
+                    lost_answer |= error.kind().may_have_happened();
+                    drop(error);
+                    sleep(delay).await;
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    /// What to do after a failed attempt; keeps the circuit breaker's account.
+    fn decide(&self, call: &Call, fault: Fault<'_>, attempt: u32) -> Decision {
+        let Shared { breaker, policy, .. } = &*self.0;
+        let granted = policy.attempts.min(call.attempts_at_most.unwrap_or(u32::MAX));
+        let policy_now = RetryPolicy { attempts: breaker.attempts(granted), ..policy.clone() };
+        let idempotence = Idempotence::of(&call.method);
+        let decision = decide(fault, idempotence, attempt, &policy_now, SystemTime::now(), fastrand::f64());
+        if !fault.kind.is_outage() && fault.kind != ErrorKind::RateLimited {
+            breaker.answered();
+        } else if decision == Decision::GiveUp && fault.kind.is_outage() && attempt >= policy.attempts {
+            breaker.exhausted();
+        }
+        decision
+    }
+
+    /// One attempt, through the gate and reported; a status of no success is a failure.
+    async fn attempt(&self, call: &Call) -> Result<Answer, Failed> {
+        let shared = &*self.0;
+        let slot = shared.gate.enter().await;
+        let start = Instant::now();
+        let result = shared.transport.attempt(&call.method, &call.url, call.body.as_deref()).await;
+        let elapsed = start.elapsed();
+        let status = result.as_ref().map_or_else(ApiError::status, |answer| Some(answer.status));
+        let retry_after = result.as_ref().ok().and_then(retry_after_of);
+        slot.leave(self.load(status, result.is_ok(), retry_after.as_deref()));
+        shared.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
+        match result {
+            Ok(answer) if call.succeeds_with(answer.status) => Ok(answer),
+            Ok(answer) => {
+                let id = answer.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+                let error = ApiError::of_answer(answer.status, id, &answer.body);
+                Err(Failed { error, retry_after })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn load(&self, status: Option<u16>, complete: bool, asked: Option<&str>) -> Load {
+        match status {
+            Some(429 | 503) => {
+                Load::Throttled(asked.and_then(|asked| retry_after(asked, &self.0.policy, SystemTime::now())))
+            }
+            Some(..500) if complete => Load::Borne,
+            _ => Load::Unknown,
+        }
+    }
+}
+
+/// A failed attempt: the error, and what the answer said about the next one.
+struct Failed {
+    error: ApiError,
+    retry_after: Option<String>,
+}
+
+impl From<ApiError> for Failed {
+    fn from(error: ApiError) -> Failed {
+        Failed { error, retry_after: None }
+    }
+}
+
+fn retry_after_of(answer: &Answer) -> Option<String> {
+    Some(answer.headers.get(RETRY_AFTER)?.to_str().ok()?.to_owned())
+}
+
+/// The text of a record: a JSON object, strictly parsed (`api-contract` point 11), otherwise as it came.
+fn json_object(answer: &Answer) -> Result<Box<RawValue>, NotDocumented> {
+    let text: Box<RawValue> = serde_json::from_slice(&answer.body)?;
+    if text.get().starts_with('{') { Ok(text) } else { Err(NotDocumented("not a JSON object".to_owned())) }
+}

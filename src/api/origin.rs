@@ -1,0 +1,245 @@
+//! Which URLs may be asked with the key (`api-contract` point 12). Pure.
+//!
+//! References are resolved first (RFC 3986 section 5, with the URL standard's reading of backslashes, tabs
+//! and the like) and judged by the result, and the result is what is sent: there is no second reading.
+
+use reqwest::Url;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Scheme, host and port: what must stay the same for the key to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    /// The origin of a URL. A port that is the scheme's own is the same, spelled out or not.
+    pub(super) fn of(url: &Url) -> Origin {
+        Origin {
+            scheme: url.scheme().to_owned(),
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a URL may not be asked with the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// It is no URL.
+    #[error("the link is not a URL")]
+    Unreadable,
+    /// It leads elsewhere.
+    #[error("the link leads to {found}, but the key belongs to {base} alone")]
+    Elsewhere {
+        /// The origin of the link.
+        found: String,
+        /// The origin of the base URL.
+        base: String,
+    },
+    /// It holds a user name or a password.
+    #[error("the URL holds a user name or password")]
+    UserInfo,
+    /// Neither https nor http.
+    #[error("the base URL must begin with https://, not {scheme}:")]
+    Scheme {
+        /// What it begins with.
+        scheme: String,
+    },
+    /// http to another machine would send the key unencrypted.
+    #[error("the base URL must be https: http would send the key unencrypted (allowed to this machine only)")]
+    PlainHttp,
+    /// The base URL holds a query or fragment, to which no path can be added.
+    #[error("the base URL must not hold a query or fragment")]
+    NotABase,
+}
+
+/// Resolves a link, redirect or envelope URL found in the answer to `request_url`; fragments are dropped.
+///
+/// # Errors
+/// When the result would be of another origin than `base`, or holds user information.
+pub(super) fn resolve(base: &Url, request_url: &Url, reference: &str) -> Result<Url, OriginError> {
+    let mut url = request_url.join(reference).map_err(|_| OriginError::Unreadable)?;
+    guard(base, &url)?;
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// Refuses a URL that the key must not be sent to.
+///
+/// # Errors
+/// When `url` is of another origin than `base`, or holds user information.
+pub(super) fn guard(base: &Url, url: &Url) -> Result<(), OriginError> {
+    let (found, home) = (Origin::of(url), Origin::of(base));
+    if found != home {
+        return Err(OriginError::Elsewhere { found: found.to_string(), base: home.to_string() });
+    }
+    if has_user_info(url) { Err(OriginError::UserInfo) } else { Ok(()) }
+}
+
+/// Whether this may be a base URL: https, or http to this machine alone, without user information, query
+/// or fragment.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_base(url: &Url) -> Result<(), OriginError> {
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(url) => {}
+        "http" => return Err(OriginError::PlainHttp),
+        scheme => return Err(OriginError::Scheme { scheme: scheme.to_owned() }),
+    }
+    if has_user_info(url) {
+        return Err(OriginError::UserInfo);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(OriginError::NotABase);
+    }
+    Ok(())
+}
+
+/// Whether the host is this machine: 127.0.0.0/8, ::1 or localhost.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn has_user_info(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BASE: &str = "https://api.gomalomo.com";
+    const REQUEST: &str = "https://api.gomalomo.com/customers/1/events?next=a";
+
+    fn resolved(reference: &str) -> Result<Url, OriginError> {
+        resolve(&Url::parse(BASE).unwrap(), &Url::parse(REQUEST).unwrap(), reference)
+    }
+
+    #[test]
+    fn links_that_stay_home() {
+        for (reference, expected) in [
+            ("?next=b", "https://api.gomalomo.com/customers/1/events?next=b"),
+            ("", "https://api.gomalomo.com/customers/1/events?next=a"),
+            ("/customers?prev=c", "https://api.gomalomo.com/customers?prev=c"),
+            ("../2/events", "https://api.gomalomo.com/customers/2/events"),
+            ("/../../x", "https://api.gomalomo.com/x"),
+            ("//api.gomalomo.com/x", "https://api.gomalomo.com/x"),
+            ("https://api.gomalomo.com:443/x", "https://api.gomalomo.com/x"),
+            ("HTTPS://API.GoMalomo.COM/X", "https://api.gomalomo.com/X"),
+            ("https://api.gomalomo.com/x#y", "https://api.gomalomo.com/x"),
+            ("#y", "https://api.gomalomo.com/customers/1/events?next=a"),
+            ("\\x", "https://api.gomalomo.com/x"),
+            ("/x@evil.example", "https://api.gomalomo.com/x@evil.example"),
+            (
+                "?next=https://evil.example/",
+                "https://api.gomalomo.com/customers/1/events?next=https://evil.example/",
+            ),
+        ] {
+            assert_eq!(resolved(reference).map(String::from).as_deref(), Ok(expected), "{reference}");
+        }
+    }
+
+    #[test]
+    fn links_that_lead_away() {
+        for reference in [
+            "https://evil.example/",
+            "https://api.gomalomo.com@evil.example/",
+            "https://api.gomalomo.com:443@evil.example/",
+            "https://api.gomalomo.com%40evil.example/",
+            "https://api.gomalomo.com\\@evil.example/",
+            "https://evil.example\\@api.gomalomo.com/",
+            "https://evil.example#@api.gomalomo.com/",
+            "//evil.example",
+            "\\\\evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "///evil.example",
+            "https:\\\\evil.example",
+            "https:///evil.example",
+            " https://evil.example",
+            "https://api.gomalomo.com.evil.example/",
+            "https://api.gomalomo.com./",
+            "https://gomalomo.com/",
+            "https://api.gomalomo.com:8443/",
+            "http://api.gomalomo.com/",
+            "http://api.gomalomo.com:443/",
+            "wss://api.gomalomo.com/",
+            "ftp://api.gomalomo.com/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "data:application/json,[]",
+            "https://аpi.gomalomo.com/",
+        ] {
+            let found = resolved(reference);
+            let refused = matches!(found, Err(OriginError::Elsewhere { .. } | OriginError::Unreadable));
+            // A backslash ends the host, so this one is a path at home.
+            let at_home = found.as_ref().is_ok_and(|url| url.path() == "/@evil.example/");
+            assert!(refused || at_home, "{reference}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn user_information_is_refused_even_at_home() {
+        for reference in
+            ["https://me@api.gomalomo.com/", "https://:pw@api.gomalomo.com/", "//a:b@api.gomalomo.com/"]
+        {
+            assert_eq!(resolved(reference), Err(OriginError::UserInfo), "{reference}");
+        }
+    }
+
+    #[test]
+    fn base_urls() {
+        let plain = Err(OriginError::PlainHttp);
+        for (base, expected) in [
+            ("https://api.gomalomo.com", Ok(())),
+            ("https://api.gomalomo.com/v2/", Ok(())),
+            ("http://127.0.0.1:8080", Ok(())),
+            ("http://127.9.9.9", Ok(())),
+            ("http://[::1]:8080", Ok(())),
+            ("http://localhost:1", Ok(())),
+            ("http://LOCALHOST", Ok(())),
+            ("http://api.gomalomo.com", plain.clone()),
+            ("http://0.0.0.0", plain.clone()),
+            ("http://128.0.0.1", plain.clone()),
+            ("http://localhost.evil.example", plain.clone()),
+            ("http://127.0.0.1.evil.example", plain.clone()),
+            ("http://[::2]", plain),
+            ("https://me@api.gomalomo.com", Err(OriginError::UserInfo)),
+            ("http://localhost@127.0.0.1", Err(OriginError::UserInfo)),
+            ("https://api.gomalomo.com?x", Err(OriginError::NotABase)),
+            ("https://api.gomalomo.com#x", Err(OriginError::NotABase)),
+            ("ftp://127.0.0.1", Err(OriginError::Scheme { scheme: "ftp".into() })),
+        ] {
+            assert_eq!(check_base(&Url::parse(base).unwrap()), expected, "{base}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_resolves_is_at_home(reference in "[/\\\\:@?#a-z.\t ]{0,12}(evil\\.example)?.{0,8}") {
+            if let Ok(url) = resolved(&reference) {
+                prop_assert!(url.as_str().starts_with("https://api.gomalomo.com/"), "{url}");
+                prop_assert_eq!(url.fragment(), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! A list of the API, page by page, with its records decoded.
+
+use super::behaviour::KnownPaging;
+use super::client::{Call, Client, NotDocumented};
+use super::error::{ApiError, ErrorKind};
+use super::page::read_page;
+use super::token::offer;
+use super::transport::Answer;
+use super::walk::{After, Cursor, NoProgress, PageFacts, Verdict, Walk};
+use crate::record::{Record, Rejection, Stream, peek_id};
+use reqwest::Url;
+
+/// A list of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum List {
+    /// `GET /customers`
+    Customers,
+    /// `GET /customers/:customer_id/events`
+    Events {
+        /// Whose events.
+        customer_id: String,
+    },
+}
+
+impl List {
+    /// What the list holds.
+    pub const fn stream(&self) -> Stream {
+        match self {
+            List::Customers => Stream::Customers,
+            List::Events { .. } => Stream::Events,
+        }
+    }
+
+    fn url(&self, client: &Client) -> Result<Url, ApiError> {
+        match self {
+            List::Customers => client.url(&["customers"]),
+            List::Events { customer_id } => client.url(&["customers", customer_id, "events"]),
+        }
+    }
+}
+
+/// A record of a page.
+#[derive(Debug)]
+pub enum Item<R> {
+    /// It could be decoded.
+    Record(R),
+    /// It could not.
+    Rejected(RejectedItem),
+}
+
+/// A record that could not be decoded. `raw` may hold personal data: not for logs.
+pub struct RejectedItem {
+    /// Its id, where it has a usable one.
+    pub id: Option<String>,
+    /// Why.
+    pub reason: Rejection,
+    /// The record as the API gave it.
+    pub raw: String,
+}
+
+impl std::fmt::Debug for RejectedItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RejectedItem")
+            .field("id", &self.id)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Page<R> {
+    /// Its records, in the list's order.
+    pub items: Vec<Item<R>>,
+    /// The request for the page after it; `None` where the list ends here, or where it isn't yet known which
+    /// parameter moves forward: a walk can't be taken up there.
+    pub checkpoint: Option<Cursor>,
+}
+
+/// What a step through a list brought.
+#[derive(Debug)]
+pub enum Turn<R> {
+    /// The next page.
+    Page(Page<R>),
+    /// The server refused a token. The walk starts again from the list's beginning: what came so far counts no longer
+    /// as walked (`api-contract` point 6).
+    Restarted,
+    /// The list has come to its end.
+    End,
+}
+
+/// Why a walk ended before its list did.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// A request failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The list does not go on.
+    #[error("the list of {stream} can't be read to its end: {reason}")]
+    NoProgress {
+        /// Of what.
+        stream: Stream,
+        /// How it shows.
+        reason: NoProgress,
+    },
+    /// The server went on refusing its own tokens.
+    #[error("the list of {stream} can't be read to its end: the server refused its own page tokens {times} times")]
+    TokensRefused {
+        /// Of what.
+        stream: Stream,
+        /// How often the walk was begun.
+        times: u32,
+    },
+}
+
+impl WalkError {
+    /// The request's error, where one failed.
+    pub fn api(&self) -> Option<&ApiError> {
+        match self {
+            WalkError::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The line for logs and for the mirror: without the vendor's message.
+    pub fn log_form(&self) -> String {
+        self.api().map_or_else(|| self.to_string(), ApiError::log_form)
+    }
+}
+
+/// A walk is begun so often at most.
+const BEGINNINGS: u32 = 3;
+
+/// A guess is sent so often at most before the server's failure over it counts as its answer.
+const GUESS_ATTEMPTS: u32 = 5;
+
+/// A list of the API, page by page. The future of [`Pager::next`] may be dropped; the page is then asked for again.
+pub struct Pager<R> {
+    client: Client,
+    known: KnownPaging,
+    list: List,
+    decode: fn(&List, &str) -> Result<R, Rejection>,
+    walk: Walk,
+    cursor: Option<Cursor>,
+    beginnings: u32,
+    set_aside: Option<Vec<Item<R>>>,
+    failed_guess: Option<ApiError>,
+    /// What ends the walk after the page that was just handed over.
+    pending: Option<WalkError>,
+}
+
+/// An answer, read.
+struct Arrived<R> {
+    url: Url,
+    facts: PageFacts,
+    items: Vec<Item<R>>,
+}
+
+impl<R: Record> Pager<R> {
+    /// A walk through `list` from `from`; `decode` reads its records.
+    pub fn new(
+        client: Client,
+        known: KnownPaging,
+        list: List,
+        from: Cursor,
+        decode: fn(&List, &str) -> Result<R, Rejection>,
+    ) -> Pager<R> {
+        Pager {
+            client,
+            known,
+            list,
+            decode,
+            walk: Walk::resume(&from),
+            cursor: Some(from),
+            beginnings: 1,
+            set_aside: None,
+            failed_guess: None,
+            pending: None,
+        }
+    }
+
+    /// The next page, the list's end, or that the walk starts again.
+    ///
+    /// # Errors
+    /// When a request failed for good, or the list makes no progress. Pages handed over before are good.
+    pub async fn next(&mut self) -> Result<Turn<R>, WalkError> {
+        loop {
+            if let Some(error) = self.pending.take() {
+                return Err(error);
+            }
+            let Some(cursor) = self.cursor.clone() else { return Ok(Turn::End) };
+            let stream = self.list.stream();
+            let (verdict, arrived) = match self.fetch(&cursor).await {
+                Ok(Arrived { url, facts, items }) => {
+                    let verdict = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
+                    (verdict, Some((url, items)))
+                }
+                Err(error) if self.is_refusal(&error, &cursor) => {
+                    (self.known.with(stream, |paging| self.walk.cursor_refused(paging)), None)
+                }
+                Err(error) if self.walk.is_guessing() && is_servers_failure(&error) => {
+                    self.failed_guess = Some(error);
+                    (self.known.with(stream, |paging| self.walk.guess_failed(paging)), None)
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let url = arrived.as_ref().map(|(url, _)| url.clone());
+            let items = arrived.map(|(_, items)| items);
+            let (items, after) = match verdict {
+                Verdict::Take(after) => (items, after),
+                Verdict::PassOver(after) => (None, after),
+                Verdict::TakeSetAside(after) => (self.set_aside.take(), after),
+                Verdict::SetAside(cursor) => {
+                    self.set_aside = items;
+                    (None, After::Ask(cursor))
+                }
+            };
+            if self.go_on(after, url)? {
+                return Ok(Turn::Restarted);
+            }
+            if let Some(items) = items {
+                let checkpoint = self.cursor.clone().filter(|_| self.walk.is_resumable());
+                return Ok(Turn::Page(Page { items, checkpoint }));
+            }
+        }
+    }
+
+    /// Notes what comes next; `true` if the walk starts again. An error that stands behind a good page waits until
+    /// that was handed over.
+    fn go_on(&mut self, after: After, url: Option<Url>) -> Result<bool, WalkError> {
+        let stream = self.list.stream();
+        self.cursor = None;
+        match after {
+            After::Ask(Cursor::Url(reference)) => match self.resolve(&reference, url) {
+                Ok(cursor) => self.cursor = Some(cursor),
+                Err(error) => self.pending = Some(error.into()),
+            },
+            After::Ask(cursor) => self.cursor = Some(cursor),
+            After::End => {}
+            After::Stuck(reason) => self.pending = Some(WalkError::NoProgress { stream, reason }),
+            After::Fail => self.pending = self.failed_guess.take().map(WalkError::from),
+            After::Restart if self.beginnings >= BEGINNINGS => {
+                return Err(WalkError::TokensRefused { stream, times: self.beginnings });
+            }
+            After::Restart => {
+                self.beginnings += 1;
+                self.walk = Walk::new();
+                self.cursor = Some(Cursor::Start);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A reference given in the answer from `url`, as one that stands by itself: a checkpoint may outlive the answer.
+    fn resolve(&self, reference: &str, url: Option<Url>) -> Result<Cursor, ApiError> {
+        let url = url.map_or_else(|| self.list.url(&self.client), Ok)?;
+        let resolved = self.client.origin_resolve(&url, reference)?;
+        let query = resolved.query().map_or_else(String::new, |query| format!("?{query}"));
+        Ok(Cursor::Url(format!("{}{query}", resolved.path())))
+    }
+
+    async fn fetch(&self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
+        let mut url = self.list.url(&self.client)?;
+        match cursor {
+            Cursor::Start => {}
+            Cursor::Url(reference) => url = self.client.origin_resolve(&url, reference)?,
+            Cursor::Bare { parameter, token } => {
+                url.query_pairs_mut().append_pair(parameter.name(), token);
+            }
+        }
+        let mut call = Call::get(url, self.list.stream());
+        if self.walk.is_guessing() {
+            call = call.attempts_at_most(GUESS_ATTEMPTS);
+        }
+        let only = self.known.with(self.list.stream(), |paging| paging.only_style());
+        self.client.fetch(call, |answer| self.read(answer, only)).await
+    }
+
+    fn read(
+        &self,
+        answer: &Answer,
+        only: Option<super::token::TokenStyle>,
+    ) -> Result<Arrived<R>, NotDocumented> {
+        let page = read_page(&answer.body).map_err(|fault| NotDocumented(fault.to_string()))?;
+        let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
+        let ids = items.iter().map(|item| match item {
+            Item::Record(record) => Some(record.id().to_owned()),
+            Item::Rejected(rejected) => rejected.id.clone(),
+        });
+        let facts = PageFacts { ids: ids.collect(), offer: offer(&answer.headers, page.next, only) };
+        Ok(Arrived { url: answer.url.clone(), facts, items })
+    }
+
+    fn item(&self, raw: &str) -> Item<R> {
+        match (self.decode)(&self.list, raw) {
+            Ok(record) => Item::Record(record),
+            Err(reason) => {
+                Item::Rejected(RejectedItem { id: peek_id(raw), reason, raw: raw.to_owned() })
+            }
+        }
+    }
+
+    /// Whether the server refuses the cursor, not the list. A 404 to a page of a customer's events says that the
+    /// customer is gone, unless the cursor was a mere guess.
+    fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
+        let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_guessing();
+        match error.kind() {
+            _ if *cursor == Cursor::Start => false,
+            ErrorKind::BadRequest => true,
+            ErrorKind::NotFound => !list_may_be_gone,
+            _ => false,
+        }
+    }
+}
+
+fn is_servers_failure(error: &ApiError) -> bool {
+    matches!(error.kind(), ErrorKind::ServerFault | ErrorKind::NotDocumented | ErrorKind::BrokenAnswer)
+}
