@@ -111,8 +111,9 @@ impl Paging {
         }
     }
 
-    /// Takes the remembered findings for seen: the parent stream has shown that the server is the same.
-    fn trust_memory(&mut self) {
+    /// Takes the remembered findings for seen: the parent stream, or a stored cursor that still works, has shown that
+    /// the server is the same.
+    pub(super) fn trust_memory(&mut self) {
         if let Some(style) = self.recorded_style {
             self.learn_style(style, String::new);
         }

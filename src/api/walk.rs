@@ -181,6 +181,11 @@ impl Walk {
             _ if tried == Tried::Repeats => Verdict::PassOver(self.nothing_new()),
             asked => {
                 self.borne_out = matches!(asked, Asked::Bare(_));
+                if resuming {
+                    // What stands before the cursor was read in another run: the rest of this walk can't tell by
+                    // itself what is new, and needs what that run found out.
+                    paging.trust_memory();
+                }
                 Verdict::Take(self.take(paging, page))
             }
         }

@@ -5,7 +5,7 @@ use super::{MirrorError, SeenRows};
 use crate::diff::{EventPlan, Trust, Verdict, compare};
 use crate::record::{Customer, Op, Stream};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// What a page of customers did to the mirror.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -18,6 +18,37 @@ pub struct CustomersApplied {
     pub stale: Vec<String>,
     /// Whose events are to be looked at now; each customer once in a walk.
     pub due: Vec<String>,
+}
+
+/// What a customer of the list would mean for the mirror, without writing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomerPreview {
+    /// What would be done with it.
+    pub verdict: Verdict,
+    /// The row's number, where the mirror has one.
+    pub row: Option<i64>,
+    /// Whether its events could not be read, or not since its last change.
+    pub events_pending: bool,
+    /// Whether its events would be looked at.
+    pub due: bool,
+}
+
+pub(super) fn preview(
+    connection: &Connection,
+    customer: &Customer,
+    plan: EventPlan,
+    now: Timestamp,
+) -> Result<CustomerPreview, MirrorError> {
+    let stored = stored_customer(connection, &customer.id)?;
+    let verdict = compare(stored.as_ref().map(|stored| &stored.customer), customer, Trust::Listed);
+    let changed = matches!(verdict, Verdict::Insert | Verdict::Update);
+    let checked_at = stored.as_ref().and_then(|stored| stored.events_checked_at);
+    Ok(CustomerPreview {
+        verdict,
+        row: stored.map(|stored| stored.row),
+        events_pending: checked_at.is_none(),
+        due: plan.is_due(&customer.id, checked_at.filter(|_| !changed), now),
+    })
 }
 
 /// A mirrored customer, by name only.
@@ -51,7 +82,7 @@ impl Batch<'_> {
     ) -> Result<CustomersApplied, MirrorError> {
         let mut applied = CustomersApplied::default();
         for customer in customers {
-            let stored = self.stored_customer(&customer.id)?;
+            let stored = stored_customer(&self.transaction, &customer.id)?;
             let verdict = compare(stored.as_ref().map(|stored| &stored.customer), customer, trust);
             let row = match (verdict, &stored) {
                 (Verdict::Insert, _) | (_, None) => {
@@ -187,31 +218,6 @@ impl Batch<'_> {
         Ok(found)
     }
 
-    fn stored_customer(&self, id: &str) -> Result<Option<Stored>, MirrorError> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
-             events_checked_at FROM customers WHERE id = ?1",
-        )?;
-        Ok(select
-            .query_row([id], |row| {
-                Ok(Stored {
-                    row: row.get(0)?,
-                    customer: Customer {
-                        id: row.get(1)?,
-                        email: row.get(2)?,
-                        first_name: row.get(3)?,
-                        last_name: row.get(4)?,
-                        phone_number: row.get(5)?,
-                        created_at: row.get(6)?,
-                        updated_at: row.get(7)?,
-                        extra: row.get(8)?,
-                    },
-                    events_checked_at: time(row, 9)?,
-                })
-            })
-            .optional()?)
-    }
-
     fn insert_customer(&self, stamp: Stamp, customer: &Customer) -> rusqlite::Result<i64> {
         let seq = self.log(stamp, Stream::Customers, Op::Insert, &customer.id, None)?;
         let mut insert = self.transaction.prepare_cached(
@@ -253,6 +259,31 @@ impl Batch<'_> {
         ])?;
         Ok(())
     }
+}
+
+fn stored_customer(connection: &Connection, id: &str) -> Result<Option<Stored>, MirrorError> {
+    let mut select = connection.prepare_cached(
+        "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
+         events_checked_at FROM customers WHERE id = ?1",
+    )?;
+    Ok(select
+        .query_row([id], |row| {
+            Ok(Stored {
+                row: row.get(0)?,
+                customer: Customer {
+                    id: row.get(1)?,
+                    email: row.get(2)?,
+                    first_name: row.get(3)?,
+                    last_name: row.get(4)?,
+                    phone_number: row.get(5)?,
+                    created_at: row.get(6)?,
+                    updated_at: row.get(7)?,
+                    extra: row.get(8)?,
+                },
+                events_checked_at: time(row, 9)?,
+            })
+        })
+        .optional()?)
 }
 
 /// A time that the mirror wrote itself. One that can't be read counts as none: the work it guards is then done again.

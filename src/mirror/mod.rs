@@ -12,6 +12,7 @@ mod customers;
 mod error;
 mod events;
 mod exports;
+mod lock;
 mod rejected;
 mod runs;
 mod schema;
@@ -22,7 +23,8 @@ mod status;
 pub use batch::{Batch, Stamp};
 pub use behaviour::Behaviour;
 pub use checkpoints::Checkpoint;
-pub use customers::{CustomersApplied, MirroredCustomer};
+pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
+pub use lock::{Holder, LockError, RunLock};
 pub use error::MirrorError;
 pub use events::EventsApplied;
 pub use exports::ExportFile;
@@ -137,12 +139,18 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 /// SQLite gives WAL and shared-memory files the mode of the database file.
 fn create_private(path: &Path) -> Result<(), MirrorError> {
     let failed = |source| MirrorError::Create { path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed)?;
-    }
+    create_folder(path).map_err(failed)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// The folder that holds the mirror, for owner and group only.
+fn create_folder(mirror: &Path) -> std::io::Result<()> {
+    match mirror.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder),
+        None => Ok(()),
     }
 }

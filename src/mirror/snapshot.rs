@@ -1,8 +1,10 @@
 //! A read transaction: what exports and `status` read.
 
-use super::{Behaviour, EventFailure, ExportFile, Freshness, MirrorError, Mode, Run};
-use super::{behaviour, exports, runs, status};
-use crate::record::{Op, Stream, Value};
+use super::{Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, MirrorError, Mode, Run};
+use super::{behaviour, customers, exports, runs, status};
+use crate::diff::EventPlan;
+use crate::record::{Customer, Op, Stream, Value};
+use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -110,6 +112,19 @@ impl<'m> Snapshot<'m> {
             })?;
         }
         Ok(())
+    }
+
+    /// What a listed customer would mean for the mirror.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn preview_customer(
+        &self,
+        customer: &Customer,
+        plan: EventPlan,
+        now: Timestamp,
+    ) -> Result<CustomerPreview, MirrorError> {
+        customers::preview(&self.transaction, customer, plan, now)
     }
 
     /// The newest runs, newest first.

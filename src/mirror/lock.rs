@@ -1,0 +1,125 @@
+//! One writer: a lock on a file beside the mirror. The system frees it when its holder ends, however it ends.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Who holds the mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// What it runs, such as `sync --full`.
+    pub command: String,
+    /// Since when: UTC, ISO 8601.
+    pub since: String,
+}
+
+/// Why the lock was not got.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run holds it.
+    #[error("another run holds this mirror{}: wait for its end", describe(holder.as_ref()))]
+    Held {
+        /// Who, if it could be read.
+        holder: Option<Holder>,
+    },
+    /// The lock file can't be used.
+    #[error("the lock file {} can't be used: make its folder writable for this user", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+fn describe(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| {
+        format!(" (`{}`, process {}, since {})", holder.command, holder.pid, holder.since)
+    })
+}
+
+/// The right to write a mirror, until it is dropped.
+#[derive(Debug)]
+pub struct RunLock {
+    file: File,
+}
+
+impl RunLock {
+    /// Takes the lock of the mirror at `mirror`, in `MIRROR.lock`, and notes there who holds it. Does not wait.
+    ///
+    /// # Errors
+    /// When another process holds it, or the lock file can't be created.
+    pub fn acquire(mirror: &Path, command: &str, now: Timestamp) -> Result<RunLock, LockError> {
+        let path = lock_path(mirror);
+        let failed = |source| LockError::Io { path: path.clone(), source };
+        super::create_folder(mirror).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o640)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read_holder(&mut file) }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let since = super::batch::utc_text(now);
+        let holder = Holder { pid: std::process::id(), command: command.to_owned(), since };
+        write_holder(&mut file, &holder).map_err(failed)?;
+        Ok(RunLock { file })
+    }
+}
+
+impl Drop for RunLock {
+    /// Empties the file: a name in it would outlive its holder. The lock itself goes with the file's handle.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn lock_path(mirror: &Path) -> PathBuf {
+    let mut name = mirror.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn read_holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(serde_json::to_string(holder)?.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_is_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = folder.path().join("deep/mirror.db");
+        let first = RunLock::acquire(&mirror, "sync --full", Timestamp::UNIX_EPOCH).unwrap();
+        let second = RunLock::acquire(&mirror, "sync", Timestamp::UNIX_EPOCH).unwrap_err();
+        let expected = format!(
+            "another run holds this mirror (`sync --full`, process {}, since 1970-01-01T00:00:00.000Z): \
+             wait for its end",
+            std::process::id()
+        );
+        assert_eq!(second.to_string(), expected);
+        drop(first);
+        assert!(RunLock::acquire(&mirror, "sync", Timestamp::UNIX_EPOCH).is_ok());
+    }
+}
