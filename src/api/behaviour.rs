@@ -126,12 +126,15 @@ impl Paging {
     }
 
     fn findings(&self, stream: Stream) -> Vec<Finding> {
-        let style = self.style.as_ref().map(|(style, evidence)| ("token_style", style.name(), evidence.clone()));
+        let style =
+            self.style.as_ref().map(|(style, evidence)| ("token_style", style.name(), evidence.clone()));
         let none = (self.style.is_none() && self.ids_are_no_cursors()).then(|| {
             ("token_style", "none", "no page carried a token, and ids were refused as cursors".to_owned())
         });
-        let forward =
-            self.forward.as_ref().map(|(parameter, evidence)| ("forward", parameter.name(), evidence.clone()));
+        let forward = self
+            .forward
+            .as_ref()
+            .map(|(parameter, evidence)| ("forward", parameter.name(), evidence.clone()));
         let found = style.or(none).into_iter().chain(forward);
         found.map(|(point, value, evidence)| Finding { stream, point, value, evidence }).collect()
     }

@@ -22,7 +22,10 @@ use tokio::time::{Instant, sleep};
 ///
 /// Every future may be dropped at any point: that ends its request and gives its slot back.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client {
+    shared: Arc<Shared>,
+    observer: Arc<dyn Observer>,
+}
 
 struct Shared {
     transport: Transport,
@@ -30,12 +33,11 @@ struct Shared {
     breaker: Breaker,
     base: Url,
     policy: RetryPolicy,
-    observer: Arc<dyn Observer>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("base", &self.0.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Client").field("base", &self.shared.base.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -134,14 +136,20 @@ impl Client {
         key: SecretString,
         observer: Arc<dyn Observer>,
     ) -> Result<Client, ApiError> {
-        Ok(Client(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             transport: Transport::new(&settings, &key)?,
             gate: Gate::new(settings.concurrency, observer.clone()),
             breaker: Breaker::default(),
             base: settings.base_url,
             policy: settings.retry,
-            observer,
-        })))
+        });
+        Ok(Client { shared, observer })
+    }
+
+    /// The same client, whose requests are reported to `observer`.
+    #[must_use]
+    pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Client {
+        Client { shared: self.shared.clone(), observer }
     }
 
     /// Creates a customer and returns it as the API gave it.
@@ -204,7 +212,7 @@ impl Client {
     /// [`ErrorKind::UnusableId`] for an empty segment, `.` and `..`: no encoding keeps them from naming
     /// another path.
     pub(super) fn url(&self, segments: &[&str]) -> Result<Url, ApiError> {
-        let mut path = self.0.base.path().trim_end_matches('/').to_owned();
+        let mut path = self.shared.base.path().trim_end_matches('/').to_owned();
         for segment in segments {
             if matches!(*segment, "" | "." | "..") {
                 return Err(ApiError::new(ErrorKind::UnusableId));
@@ -218,7 +226,7 @@ impl Client {
                 }
             }
         }
-        let mut url = self.0.base.clone();
+        let mut url = self.shared.base.clone();
         url.set_path(&path);
         Ok(url)
     }
@@ -228,7 +236,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
-        origin::resolve(&self.0.base, request_url, reference).map_err(|error| {
+        origin::resolve(&self.shared.base, request_url, reference).map_err(|error| {
             ApiError::new(ErrorKind::CrossOrigin).with_detail(&error).with_source(error).of_call(
                 &Method::GET,
                 request_url,
@@ -248,7 +256,7 @@ impl Client {
         call: Call,
         decode: impl Fn(&Answer) -> Result<T, NotDocumented>,
     ) -> Result<T, ApiError> {
-        let shared = &*self.0;
+        let shared = &*self.shared;
         let (mut attempt, mut lost_answer) = (1, false);
         loop {
             let attempted = self.attempt(&call).await.and_then(|answer| {
@@ -270,7 +278,7 @@ impl Client {
                 Decision::GiveUp => return Err(error),
                 Decision::Retry(delay) => {
                     let (stream, reason) = (call.stream, &error.log_form());
-                    shared.observer.observe(&Event::RetryScheduled { stream, attempt, delay, reason });
+                    self.observer.observe(&Event::RetryScheduled { stream, attempt, delay, reason });
                     lost_answer |= error.kind().may_have_happened();
                     drop(error);
                     sleep(delay).await;
@@ -282,7 +290,7 @@ impl Client {
 
     /// What to do after a failed attempt; keeps the circuit breaker's account.
     fn decide(&self, call: &Call, fault: Fault<'_>, attempt: u32) -> Decision {
-        let Shared { breaker, policy, .. } = &*self.0;
+        let Shared { breaker, policy, .. } = &*self.shared;
         let granted = policy.attempts.min(call.attempts_at_most.unwrap_or(u32::MAX));
         let policy_now = RetryPolicy { attempts: breaker.attempts(granted), ..policy.clone() };
         let idempotence = Idempotence::of(&call.method);
@@ -297,7 +305,7 @@ impl Client {
 
     /// One attempt, through the gate and reported; a status of no success is a failure.
     async fn attempt(&self, call: &Call) -> Result<Answer, Failed> {
-        let shared = &*self.0;
+        let shared = &*self.shared;
         let slot = shared.gate.enter().await;
         let start = Instant::now();
         let result = shared.transport.attempt(&call.method, &call.url, call.body.as_deref()).await;
@@ -305,7 +313,7 @@ impl Client {
         let status = result.as_ref().map_or_else(ApiError::status, |answer| Some(answer.status));
         let retry_after = result.as_ref().ok().and_then(retry_after_of);
         slot.leave(self.load(status, result.is_ok(), retry_after.as_deref()));
-        shared.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
+        self.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
         match result {
             Ok(answer) if call.succeeds_with(answer.status) => Ok(answer),
             Ok(answer) => {
@@ -319,9 +327,9 @@ impl Client {
 
     fn load(&self, status: Option<u16>, complete: bool, asked: Option<&str>) -> Load {
         match status {
-            Some(429 | 503) => {
-                Load::Throttled(asked.and_then(|asked| retry_after(asked, &self.0.policy, SystemTime::now())))
-            }
+            Some(429 | 503) => Load::Throttled(
+                asked.and_then(|asked| retry_after(asked, &self.shared.policy, SystemTime::now())),
+            ),
             Some(..500) if complete => Load::Borne,
             _ => Load::Unknown,
         }

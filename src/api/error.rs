@@ -150,7 +150,7 @@ impl ErrorKind {
     }
 
     /// Whether it says that the server, or the way to it, is down rather than this one request wrong.
-    pub(super) fn is_outage(self) -> bool {
+    pub fn is_outage(self) -> bool {
         use ErrorKind::{BrokenAnswer, NotDocumented, ServerFault, Timeout, Unreachable};
         matches!(self, Unreachable | Timeout | BrokenAnswer | NotDocumented | ServerFault)
     }

@@ -89,7 +89,8 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
 
 fn find_array<'a>(members: &Members<'a>) -> Option<Vec<&'a RawValue>> {
     RECORD_NAMES.iter().find_map(|name| {
-        let (_, value) = members.iter().find(|(found, value)| found == name && value.get().starts_with('['))?;
+        let (_, value) =
+            members.iter().find(|(found, value)| found == name && value.get().starts_with('['))?;
         serde_json::from_str(value.get()).ok()
     })
 }

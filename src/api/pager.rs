@@ -104,7 +104,9 @@ pub enum WalkError {
         reason: NoProgress,
     },
     /// The server went on refusing its own tokens.
-    #[error("the list of {stream} can't be read to its end: the server refused its own page tokens {times} times")]
+    #[error(
+        "the list of {stream} can't be read to its end: the server refused its own page tokens {times} times"
+    )]
     TokensRefused {
         /// Of what.
         stream: Stream,
@@ -295,9 +297,7 @@ impl<R: Record> Pager<R> {
     fn item(&self, raw: &str) -> Item<R> {
         match (self.decode)(&self.list, raw) {
             Ok(record) => Item::Record(record),
-            Err(reason) => {
-                Item::Rejected(RejectedItem { id: peek_id(raw), reason, raw: raw.to_owned() })
-            }
+            Err(reason) => Item::Rejected(RejectedItem { id: peek_id(raw), reason, raw: raw.to_owned() }),
         }
     }
 

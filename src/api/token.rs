@@ -200,7 +200,8 @@ mod tests {
     fn offers() {
         let link = |next: Next| Some(Offer { style: TokenStyle::Link, next });
         let token = |text: &str| Next::Token(text.into());
-        let linked = headers(&[("link", r#"</customers?prev=p>; rel="prev""#), ("link", "</c?next=n>; rel=next")]);
+        let linked =
+            headers(&[("link", r#"</customers?prev=p>; rel="prev""#), ("link", "</c?next=n>; rel=next")]);
         assert_eq!(offer(&linked, None, None), link(Next::Url("/c?next=n".into())));
         // A link counts before an envelope's token; a token counts before an envelope's "no more".
         assert_eq!(offer(&linked, Some(token("t")), None), link(Next::Url("/c?next=n".into())));
@@ -211,7 +212,8 @@ mod tests {
         let ended = Some(Offer { style: TokenStyle::Envelope, next: Next::Ended });
         assert_eq!(offer(&HeaderMap::new(), Some(Next::Ended), None), ended);
         assert_eq!(offer(&HeaderMap::new(), None, None), None);
-        let unrelated = headers(&[("x-next-retry-at", "5"), ("x-ratelimit-next", "9"), ("x-request-id", "r")]);
+        let unrelated =
+            headers(&[("x-next-retry-at", "5"), ("x-ratelimit-next", "9"), ("x-request-id", "r")]);
         assert_eq!(offer(&unrelated, None, None), None);
     }
 

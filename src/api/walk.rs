@@ -255,7 +255,11 @@ impl Walk {
                     trial.first = Some((parameter, tried));
                     trial.set_aside = may_be_next.then_some(page);
                     let cursor = self.ask_on_trial(trial, parameter.other());
-                    if may_be_next { Verdict::SetAside(cursor) } else { Verdict::PassOver(After::Ask(cursor)) }
+                    if may_be_next {
+                        Verdict::SetAside(cursor)
+                    } else {
+                        Verdict::PassOver(After::Ask(cursor))
+                    }
                 }
             };
         };
@@ -269,7 +273,12 @@ impl Walk {
                 Verdict::TakeSetAside(self.direction_found(paging, first, trial.is_guess, aside))
             }
             (_, _, 1..) => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
-            _ => Verdict::PassOver(self.conclude(paging, trial.is_guess, (first, first_tried), (parameter, tried))),
+            _ => Verdict::PassOver(self.conclude(
+                paging,
+                trial.is_guess,
+                (first, first_tried),
+                (parameter, tried),
+            )),
         }
     }
 
@@ -311,7 +320,10 @@ impl Walk {
             });
         }
         paging.learn_forward(forward, || {
-            format!("after the last page `{forward}` brought an empty page, `{}` records read before", forward.other())
+            format!(
+                "after the last page `{forward}` brought an empty page, `{}` records read before",
+                forward.other()
+            )
         });
         After::End
     }

@@ -360,9 +360,12 @@ fn a_failing_direction_is_no_end() {
 fn a_shift_does_not_turn_the_direction() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts = |ids: &[&str]| PageFacts { ids: ids.iter().map(|id| Some((*id).to_owned())).collect(), offer: None };
+    let facts =
+        |ids: &[&str]| PageFacts { ids: ids.iter().map(|id| Some((*id).to_owned())).collect(), offer: None };
     known.with(Stream::Customers, |paging| {
-        let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else { panic!() };
+        let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else {
+            panic!()
+        };
         // `next` goes back: the new head and what was read.
         let Verdict::SetAside(_) = walk.page_arrived(paging, facts(&["new", "c", "b"])) else { panic!() };
         let verdict = walk.page_arrived(paging, facts(&["z", "y", "x"]));

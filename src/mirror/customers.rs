@@ -188,12 +188,16 @@ impl Batch<'_> {
             .query_row([], |row| row.get::<_, i64>(0))? as u64)
     }
 
-    /// Whether the mirror holds a customer.
+    /// Marks a customer in `seen`, if the mirror holds it.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn holds_customer(&self, id: &str) -> Result<bool, MirrorError> {
-        Ok(self.transaction.prepare_cached("SELECT 1 FROM customers WHERE id = ?1")?.exists([id])?)
+    pub fn mark_seen(&self, id: &str, seen: &mut SeenRows) -> Result<(), MirrorError> {
+        let mut select = self.transaction.prepare_cached("SELECT rowid FROM customers WHERE id = ?1")?;
+        if let Some(row) = select.query_row([id], |row| row.get(0)).optional()? {
+            seen.insert(row);
+        }
+        Ok(())
     }
 
     fn customers_where(

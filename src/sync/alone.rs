@@ -1,0 +1,200 @@
+//! Customers that are asked for one by one: missing from the list, listed in an old version, or named by the user.
+
+use super::SyncError;
+use super::context::{Context, set_aside};
+use super::customers::{CustomerWalk, hand_on};
+use crate::api::{ApiError, ErrorKind, List, RejectedItem};
+use crate::diff::{Trust, WalkedList, may_delete};
+use crate::mirror::SeenRows;
+use crate::record::{Customer, peek_id};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Missing customers looked up in the mirror at a time.
+const BATCH: usize = 256;
+
+/// What the API said of one customer.
+enum Answer {
+    Present(Box<RawValue>),
+    /// 404, with the request id where the answer had one.
+    Gone(Option<String>),
+    Failed(ApiError),
+}
+
+/// After a complete walk: customers listed in an old version are asked for alone in a full sync (`api-contract` point
+/// 10), and so are those that are mirrored but were missing; the API's 404 then deletes them (point 9).
+pub(super) async fn settle(
+    context: &Context,
+    walk: &CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    if walk.mode == crate::mirror::Mode::Full {
+        let stale = walk.stale.clone();
+        ask_all(context, stale, due, async |id, gone| not_deleted(context, &id, gone, "listed, but")).await?;
+    } else if !walk.stale.is_empty() {
+        context.tally.remark(format!(
+            "{} customers were listed in an older version than the mirror's, which was kept; a full sync settles them",
+            walk.stale.len()
+        ));
+    }
+    if context.halt.is_cancelled() {
+        return Ok(());
+    }
+    settle_missing(context, walk, due).await
+}
+
+async fn settle_missing(
+    context: &Context,
+    walk: &CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    let mirrored = context.write(|batch| batch.customer_count()).await?;
+    let missing = mirrored.saturating_sub(walk.seen.count());
+    context.tally.count(|counts| counts.customers_missing = missing);
+    if let Err(refused) = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit) {
+        context.tally.incomplete(refused.to_string());
+        return Ok(());
+    }
+    let found_in =
+        format!("missing from the complete walk of run {} ({} customers)", context.run, walk.customers);
+    let mut after = 0;
+    while missing > 0 && !context.halt.is_cancelled() {
+        let (seen, from) = (walk.seen.clone(), after);
+        let batch = context.write(move |batch| batch.customers_not_in(&seen, from, BATCH)).await?;
+        let Some(last) = batch.last() else { break };
+        after = last.row;
+        let ids = batch.into_iter().map(|customer| customer.id).collect();
+        ask_all(context, ids, due, async |id, request_id| {
+            let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
+            delete(context, id, format!("{found_in}; then GET answered 404{request}")).await
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn delete(context: &Context, id: String, evidence: String) -> Result<(), SyncError> {
+    let stamp = context.stamp();
+    let deleted = context.write(move |batch| batch.delete_customer(stamp, &id, &evidence)).await?;
+    if let Some(events) = deleted {
+        context.tally.count(|counts| {
+            counts.customers_deleted += 1;
+            counts.events_deleted += events;
+        });
+    }
+    Ok(())
+}
+
+/// Customers that the user named: taken as the API gives them. One that it doesn't know is not deleted: that takes a
+/// walk of the whole list.
+pub(super) async fn sync_named(
+    context: &Context,
+    ids: &[String],
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    ask_all(context, ids.to_vec(), due, async |id, gone| not_deleted(context, &id, gone, "asked for alone,"))
+        .await
+}
+
+fn not_deleted(
+    context: &Context,
+    id: &str,
+    request_id: Option<String>,
+    before: &str,
+) -> Result<(), SyncError> {
+    let request = request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
+    context.tally.incomplete(format!(
+        "customer {id}: {before} the API answers 404{request}; if the mirror holds it, the next walk of the whole list \
+         decides about it"
+    ));
+    Ok(())
+}
+
+/// Asks for customers one by one, several at a time; takes what is present, and leaves those that are gone to `gone`.
+async fn ask_all(
+    context: &Context,
+    ids: Vec<String>,
+    due: &mpsc::Sender<String>,
+    gone: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
+) -> Result<(), SyncError> {
+    let mut waiting = ids.into_iter();
+    let mut asked = JoinSet::new();
+    let mut failed = Failures::default();
+    loop {
+        while asked.len() < context.settings.concurrency.max(1)
+            && let Some(id) = waiting.next()
+        {
+            let client = context.client.clone();
+            asked.spawn(async move { (client.retrieve(&id).await, id) });
+        }
+        let answered = context.halt.run_until_cancelled(asked.join_next()).await;
+        let Some(Some(joined)) = answered else { break };
+        let (result, id) = joined.map_err(SyncError::crashed)?;
+        match read(result) {
+            Answer::Present(record) => take(context, &record, due).await?,
+            Answer::Gone(request_id) => gone(id, request_id).await?,
+            Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
+            Answer::Failed(error) => failed.add(&id, &error),
+        }
+    }
+    failed.report(context);
+    Ok(())
+}
+
+fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
+    match result {
+        Ok(record) => Answer::Present(record),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Answer::Gone(error.request_id().map(str::to_owned))
+        }
+        Err(error) => Answer::Failed(error),
+    }
+}
+
+/// Takes a customer as the API gave it alone: an older version than the mirror's counts as well.
+async fn take(context: &Context, record: &RawValue, due: &mpsc::Sender<String>) -> Result<(), SyncError> {
+    let (stamp, plan) = (context.stamp(), context.plan);
+    let customer = match Customer::decode(record.get()) {
+        Ok(customer) => customer,
+        Err(reason) => {
+            context.tally.count(|counts| counts.rejected += 1);
+            let item = RejectedItem { id: peek_id(record.get()), reason, raw: record.get().to_owned() };
+            return context.write(move |batch| set_aside(batch, stamp, &List::Customers, &[item])).await;
+        }
+    };
+    let applied = context
+        .write(move |batch| {
+            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut SeenRows::default())
+        })
+        .await?;
+    context.tally.count(|counts| {
+        counts.customers_inserted += applied.inserted;
+        counts.customers_updated += applied.updated;
+    });
+    hand_on(context, due, applied.due).await;
+    Ok(())
+}
+
+/// Customers that could not be asked for.
+#[derive(Default)]
+struct Failures {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Failures {
+    fn add(&mut self, id: &str, error: &ApiError) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| format!("customer {id}: {}", error.log_form()));
+    }
+
+    fn report(self, context: &Context) {
+        if let Some(first) = self.first {
+            context.tally.incomplete(format!(
+                "{} customers could not be asked for, and are left as they are until the next run; the first one: {first}",
+                self.count
+            ));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a run would do, without doing it.
+
+use super::{Scope, Settings, SyncError, Tools};
+use crate::api::{Cursor, Item, List, Pager, TokenStyle, Turn};
+use crate::diff::{DeletionRefused, EventPlan, Verdict, WalkedList, may_delete};
+use crate::mirror::{CustomerPreview, Mirror, SeenRows};
+use crate::record::{Customer, Rejection};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The requests that a run would make, and why. Its JSON form is what `sync --dry-run --json` prints.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+pub struct DryRun {
+    /// Requests in all, each list of events counted as one page (and, where ids are the cursors, the empty page after it).
+    pub requests: u64,
+    /// For the pages of the customer list; the dry run itself made these, and no others.
+    pub customer_pages: u64,
+    /// Customers on them.
+    pub customers: u64,
+    /// Of these, customers that the mirror doesn't have.
+    pub new: u64,
+    /// Of these, customers that changed.
+    pub changed: u64,
+    /// Customers whose events would be read: new or changed ones.
+    pub events_of_new_or_changed: u64,
+    /// Customers whose events would be read: an earlier run could not.
+    pub events_pending: u64,
+    /// Customers whose events would be read: their turn has come, or everybody's in a full sync.
+    pub events_due: u64,
+    /// Mirrored customers that the list lacks; each would be asked for alone.
+    pub missing: u64,
+    /// Why they would not be asked for.
+    pub deletions_refused: Option<String>,
+}
+
+/// Lists the customers, compares them with the mirror, and tells what a run would ask the API for. Changes nothing;
+/// needs no lock. `mirror` is opened for reading, or `None` where there is none yet.
+///
+/// # Errors
+/// When the list or the mirror can't be read.
+pub async fn dry_run(
+    mirror: Option<&mut Mirror>,
+    tools: &Tools,
+    settings: &Settings,
+    scope: &Scope,
+) -> Result<DryRun, SyncError> {
+    if let Scope::Customers(ids) = scope {
+        let named = ids.len() as u64;
+        return Ok(DryRun { requests: 2 * named, events_due: named, ..DryRun::default() });
+    }
+    let mut plan = Preview::new(mirror, settings, scope);
+    let decode = |_: &List, record: &str| -> Result<Customer, Rejection> { Customer::decode(record) };
+    let mut pager =
+        Pager::new(tools.client.clone(), tools.known.clone(), List::Customers, Cursor::Start, decode);
+    loop {
+        let Some(turn) = tools.stop.run_until_cancelled(pager.next()).await else { break };
+        match turn? {
+            Turn::Page(page) => {
+                plan.found.customer_pages += 1;
+                for item in page.items {
+                    if let Item::Record(customer) = item {
+                        plan.add(&customer)?;
+                    }
+                }
+            }
+            Turn::Restarted => plan.restart(),
+            Turn::End => break,
+        }
+    }
+    let last_id = tools.known.findings().iter().any(|found| found.value == TokenStyle::LastId.name());
+    plan.finish(settings, last_id)
+}
+
+struct Preview<'m> {
+    mirror: Option<&'m mut Mirror>,
+    plan: EventPlan,
+    now: Timestamp,
+    seen: SeenRows,
+    found: DryRun,
+}
+
+impl<'m> Preview<'m> {
+    fn new(mirror: Option<&'m mut Mirror>, settings: &Settings, scope: &Scope) -> Preview<'m> {
+        let now = Timestamp::now();
+        let plan = match scope {
+            Scope::Full => EventPlan::Everybody { walk_started_at: now },
+            _ => EventPlan::Due { max_age: settings.events_max_age },
+        };
+        Preview { mirror, plan, now, seen: SeenRows::default(), found: DryRun::default() }
+    }
+
+    fn restart(&mut self) {
+        let customer_pages = self.found.customer_pages;
+        self.found = DryRun { customer_pages, ..DryRun::default() };
+        self.seen = SeenRows::default();
+    }
+
+    fn add(&mut self, customer: &Customer) -> Result<(), SyncError> {
+        let preview = match &mut self.mirror {
+            Some(mirror) => mirror.snapshot()?.preview_customer(customer, self.plan, self.now)?,
+            None => CustomerPreview { verdict: Verdict::Insert, row: None, events_pending: true, due: true },
+        };
+        let repeated = preview.row.is_some_and(|row| !self.seen.insert(row));
+        if repeated {
+            return Ok(());
+        }
+        let found = &mut self.found;
+        found.customers += 1;
+        match preview.verdict {
+            Verdict::Insert => found.new += 1,
+            Verdict::Update => found.changed += 1,
+            Verdict::Unchanged | Verdict::Stale => {}
+        }
+        if preview.due {
+            match preview.verdict {
+                Verdict::Insert | Verdict::Update => found.events_of_new_or_changed += 1,
+                _ if preview.events_pending => found.events_pending += 1,
+                _ => found.events_due += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, settings: &Settings, last_id: bool) -> Result<DryRun, SyncError> {
+        let mut found = self.found;
+        if let Some(mirror) = self.mirror {
+            let streams = mirror.snapshot()?.freshness()?;
+            let mirrored =
+                streams.iter().find(|stream| stream.stream == "customers").map_or(0, |s| s.row_count);
+            found.missing = mirrored.saturating_sub(self.seen.count());
+            let list = WalkedList { mirrored, missing: found.missing };
+            found.deletions_refused = may_delete(list, settings.deletion_limit)
+                .err()
+                .map(|refused: DeletionRefused| refused.to_string());
+        }
+        let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
+        // Without tokens a list's end shows only in an empty page.
+        let per_walk = if last_id { 2 } else { 1 };
+        let asked = if found.deletions_refused.is_some() { 0 } else { found.missing };
+        found.requests = found.customer_pages + u64::from(last_id) + per_walk * walks + asked;
+        Ok(found)
+    }
+}

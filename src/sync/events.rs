@@ -1,0 +1,298 @@
+//! The walks of customers' events, many at once.
+
+use super::SyncError;
+use super::context::{Context, Sorted, rows, set_aside, turn};
+use crate::api::{Cursor, ErrorKind, List, Page, Pager, Turn, WalkError};
+use crate::diff::{EventPlan, Trust};
+use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
+use crate::observe;
+use crate::record::{Event, IdSet, Stream};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Records of a customer kept in memory before they are written: a customer's events are mostly one write, and a
+/// customer with a million of them takes no more memory than this.
+const RECORDS_PER_WRITE: usize = 1_000;
+
+/// How a customer's events were read.
+enum Read {
+    /// To their end.
+    Whole,
+    /// The run halted meanwhile.
+    Halted,
+    /// The customer is gone: the next walk of the customer list will miss it.
+    Vanished,
+}
+
+/// Reads the events of every customer that comes through `due`, up to `concurrency` customers at once, until the
+/// channel is closed and empty, or the run halts.
+///
+/// A customer whose events can't be read is noted and left behind. Only a refused key, the mirror's errors, and a
+/// server that fails for many customers in a row end the run.
+pub(super) async fn walk_all(context: &Context, mut due: mpsc::Receiver<String>) -> Result<(), SyncError> {
+    // Twice as many as requests: while one walk's records are being committed, another one uses its slot.
+    let limit = 2 * context.settings.concurrency.max(1);
+    let mut walks: JoinSet<(String, Result<Read, SyncError>)> = JoinSet::new();
+    let mut failures_in_a_row = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = context.halt.cancelled() => return Ok(()),
+            Some(joined) = walks.join_next(), if !walks.is_empty() => {
+                let (customer, result) = joined.map_err(SyncError::crashed)?;
+                failures_in_a_row = finished(context, &customer, result, failures_in_a_row).await?;
+            }
+            customer = due.recv(), if walks.len() < limit => match customer {
+                Some(customer) => {
+                    let context = context.clone();
+                    walks.spawn(async move {
+                        let result = walk(&context, &customer).await;
+                        (customer, result)
+                    });
+                }
+                None if walks.is_empty() => return Ok(()),
+                // Nothing more will come: wait for those under way.
+                None => if let Some(joined) = context.halt.run_until_cancelled(walks.join_next()).await.flatten() {
+                    let (customer, result) = joined.map_err(SyncError::crashed)?;
+                    failures_in_a_row = finished(context, &customer, result, failures_in_a_row).await?;
+                },
+            },
+        }
+    }
+}
+
+/// So many customers in a row whose events can't be read because of the server show that it is down.
+const FAILURES_THAT_SHOW: usize = 20;
+
+/// Takes note of a walk's end; returns how many in a row have now failed because of the server.
+async fn finished(
+    context: &Context,
+    customer: &str,
+    result: Result<Read, SyncError>,
+    failures_in_a_row: usize,
+) -> Result<usize, SyncError> {
+    let error = match result {
+        Ok(Read::Whole) => {
+            context.tally.count(|counts| counts.event_walks += 1);
+            context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
+            return Ok(0);
+        }
+        Ok(Read::Halted) => return Ok(0),
+        Ok(Read::Vanished) => {
+            context.tally.remark(format!(
+                "customer {customer} vanished during the run; the next one decides about it"
+            ));
+            return Ok(0);
+        }
+        Err(SyncError::Walk(error)) => error,
+        Err(error) => return Err(error),
+    };
+    let kind = error.api().map(crate::api::ApiError::kind);
+    if kind == Some(ErrorKind::KeyRefused) {
+        return Err(error.into());
+    }
+    note_failure(context, customer, &error).await?;
+    if !kind.is_some_and(|kind| kind.is_outage() || kind == ErrorKind::RateLimited) {
+        return Ok(0);
+    }
+    match error {
+        WalkError::Api(last) if failures_in_a_row + 1 >= FAILURES_THAT_SHOW => {
+            Err(SyncError::ServerDown { customers: failures_in_a_row + 1, last: Box::new(last) })
+        }
+        _ => Ok(failures_in_a_row + 1),
+    }
+}
+
+async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> Result<(), SyncError> {
+    let text = error.log_form();
+    let (stamp, id, reason) = (context.stamp(), customer.to_owned(), text.clone());
+    context.write(move |batch| batch.note_event_failure(stamp, &id, &reason)).await?;
+    context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
+    context.tally.failure(customer, text);
+    Ok(())
+}
+
+/// Reads one customer's events, twice where the first reading suggests a deletion, or, in a full sync, brings
+/// versions older than the mirror's.
+async fn walk(context: &Context, customer: &str) -> Result<Read, SyncError> {
+    let started_at = Timestamp::now();
+    let full = matches!(context.plan, EventPlan::Everybody { .. });
+    let first = match look(context, customer, Trust::Listed, Some(started_at)).await {
+        Err(SyncError::Walk(error)) if is_not_found(&error) => {
+            return vanished(context, customer, error).await;
+        }
+        look => look?,
+    };
+    let Some(first) = first else { return Ok(Read::Halted) };
+    if !first.is_in_doubt(full) {
+        return Ok(Read::Whole);
+    }
+    let trust = if full { Trust::Alone } else { Trust::Listed };
+    let Some(second) = look(context, customer, trust, None).await? else { return Ok(Read::Halted) };
+    let is_evidence = first.is_evidence && second.is_evidence;
+    let gone = first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
+    finish(context, customer, started_at, gone).await?;
+    Ok(Read::Whole)
+}
+
+fn is_not_found(error: &WalkError) -> bool {
+    error.api().is_some_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// The events answer 404. If the customer does too, it was deleted since it was listed.
+async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result<Read, SyncError> {
+    match context.halt.run_until_cancelled(context.client.retrieve(customer)).await {
+        None => Ok(Read::Halted),
+        Some(Err(gone)) if gone.kind() == ErrorKind::NotFound => Ok(Read::Vanished),
+        Some(Err(other)) => Err(other.into()),
+        Some(Ok(_)) => Err(error.into()),
+    }
+}
+
+/// One reading of a customer's events.
+struct Look {
+    seen: IdSet,
+    stale: u64,
+    /// The customer's mirrored events that it did not bring.
+    missing: Vec<String>,
+    /// Whether absence from it means anything: every record could be told by its id.
+    is_evidence: bool,
+}
+
+impl Look {
+    /// Whether a second look is needed before the customer is done with.
+    fn is_in_doubt(&self, full: bool) -> bool {
+        (self.is_evidence && !self.missing.is_empty()) || (full && self.stale > 0)
+    }
+}
+
+/// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `checked_at` is noted with
+/// the last records if that settles the customer; without it, that is left to the caller.
+async fn look(
+    context: &Context,
+    customer: &str,
+    trust: Trust,
+    checked_at: Option<Timestamp>,
+) -> Result<Option<Look>, SyncError> {
+    let list = List::Events { customer_id: customer.to_owned() };
+    let mut pager =
+        Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
+    let mut look = Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true };
+    let mut waiting = Sorted::new();
+    loop {
+        let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
+        match turn? {
+            Turn::Page(page) => {
+                note(context, &mut look, &page);
+                waiting.add(page.items);
+            }
+            Turn::Restarted => look.seen = IdSet::default(),
+            Turn::End => break,
+        }
+        if waiting.len() >= RECORDS_PER_WRITE {
+            let records = std::mem::replace(&mut waiting, Sorted::new());
+            store(context, &list, records, trust, &mut look, None).await?;
+        }
+    }
+    let end = End { customer: customer.to_owned(), checked_at };
+    store(context, &list, waiting, trust, &mut look, Some(end)).await?;
+    Ok(Some(look))
+}
+
+/// A list's end, to be stored with its last records.
+struct End {
+    customer: String,
+    checked_at: Option<Timestamp>,
+}
+
+fn decode(list: &List, record: &str) -> Result<Event, crate::record::Rejection> {
+    match list {
+        List::Events { customer_id } => Event::decode(customer_id, record),
+        List::Customers => Event::decode("", record),
+    }
+}
+
+fn note(context: &Context, look: &mut Look, page: &Page<Event>) {
+    for item in &page.items {
+        match item {
+            crate::api::Item::Record(event) => drop(look.seen.insert(&event.id)),
+            crate::api::Item::Rejected(rejected) => match &rejected.id {
+                Some(id) => drop(look.seen.insert(id)),
+                None => look.is_evidence = false,
+            },
+        }
+    }
+    context.tally.count(|counts| counts.events_seen += rows(page));
+    context.tally.observe(&observe::Event::EventPageStored { rows: rows(page) });
+}
+
+/// Stores records, and at the list's end what that means.
+async fn store(
+    context: &Context,
+    list: &List,
+    records: Sorted<Event>,
+    trust: Trust,
+    look: &mut Look,
+    end: Option<End>,
+) -> Result<(), SyncError> {
+    let (stamp, list) = (context.stamp(), list.clone());
+    let full = matches!(context.plan, EventPlan::Everybody { .. });
+    let rejected = records.rejected.len() as u64;
+    let mut so_far = std::mem::replace(
+        look,
+        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: false },
+    );
+    let (applied, after) = context
+        .write(move |batch| {
+            let applied = batch.apply_events(stamp, &records.records, trust)?;
+            set_aside(batch, stamp, &list, &records.rejected)?;
+            so_far.stale += applied.stale;
+            if let Some(End { customer, checked_at }) = end {
+                so_far.missing = batch.events_not_in(&customer, &so_far.seen)?;
+                if let Some(at) = checked_at.filter(|_| !so_far.is_in_doubt(full)) {
+                    settle(batch, stamp, &customer, at)?;
+                }
+            }
+            Ok((applied, so_far))
+        })
+        .await?;
+    *look = after;
+    count(context, applied, rejected);
+    Ok(())
+}
+
+fn count(context: &Context, applied: EventsApplied, rejected: u64) {
+    context.tally.count(|counts| {
+        counts.events_inserted += applied.inserted;
+        counts.events_updated += applied.updated;
+        counts.events_stale += applied.stale;
+        counts.rejected += rejected;
+    });
+}
+
+/// The customer's events were read to their end.
+fn settle(batch: &mut Batch<'_>, stamp: Stamp, customer: &str, at: Timestamp) -> Result<(), MirrorError> {
+    batch.forget_rejected(stamp, Stream::Events, Some(customer))?;
+    batch.mark_events_checked(customer, at)
+}
+
+/// Deletes what two readings did not bring, and settles the customer.
+async fn finish(
+    context: &Context,
+    customer: &str,
+    started_at: Timestamp,
+    gone: Vec<String>,
+) -> Result<(), SyncError> {
+    let (stamp, customer, deleted) = (context.stamp(), customer.to_owned(), gone.len() as u64);
+    context
+        .write(move |batch| {
+            let evidence =
+                format!("two complete walks of the customer's events in run {} lacked it", stamp.run);
+            batch.delete_events(stamp, &gone, &evidence)?;
+            settle(batch, stamp, &customer, started_at)
+        })
+        .await?;
+    context.tally.count(|counts| counts.events_deleted += deleted);
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! A run from its record's first line to its last.
+
+use super::alone;
+use super::context::Context;
+use super::customers::{self, CustomerWalk, hand_on};
+use super::events;
+use super::report::Report;
+use super::tally::Tally;
+use super::writer::Writer;
+use super::{Scope, Settings, SyncError, Tools};
+use crate::api::WalkError;
+use crate::diff::EventPlan;
+use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Customers waiting for their events to be read at most.
+const DUE_QUEUE: usize = 1_024;
+
+/// Customers looked up in the mirror at a time when a walk is taken up.
+const BATCH: usize = 1_024;
+
+/// A run's end, and the mirror back.
+pub struct Finished {
+    /// For what follows a run, such as an export.
+    pub mirror: Mirror,
+    /// What the run did. An error of the API or of a list stands in the report and in `error`.
+    pub report: Report,
+    /// What ended the run before its time, as a value.
+    pub error: Option<SyncError>,
+}
+
+/// Runs one sync: from the API through the diff into the mirror. The caller holds the mirror's lock.
+///
+/// What was committed stays, however the run ends: by itself, by an error, by [`Tools::stop`], or by the process's
+/// death; the next run of the same mode then goes on from the last checkpoint.
+///
+/// # Errors
+/// Only when not even the run's record could be written; everything else stands in [`Finished`].
+pub async fn sync(
+    mut mirror: Mirror,
+    tools: Tools,
+    settings: Settings,
+    scope: Scope,
+) -> Result<Finished, SyncError> {
+    let started_at = Timestamp::now();
+    let (run, walk) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
+    let resumed = walk.is_some();
+    let plan = match (&scope, &walk) {
+        (Scope::Incremental, _) => EventPlan::Due { max_age: settings.events_max_age },
+        (_, Some(walk)) => EventPlan::Everybody { walk_started_at: walk.started_at },
+        (_, None) => EventPlan::Everybody { walk_started_at: started_at },
+    };
+    let (writer, thread) = Writer::start(mirror);
+    let tally = Arc::new(Tally::new(tools.observer.clone()));
+    let context = Context {
+        client: tools.client.observed_by(tally.clone()),
+        known: tools.known.clone(),
+        writer,
+        tally: tally.clone(),
+        settings: Arc::new(settings),
+        run,
+        plan,
+        halt: tools.stop.child_token(),
+    };
+    let result = work(&context, &scope, walk, started_at).await;
+    drop(context);
+    let mirror = thread.join().await;
+    let stopped = tools.stop.is_cancelled();
+    let report = report(run, &scope, started_at, resumed, &tally, &result, stopped);
+    let mirror = match mirror {
+        Some(mut mirror) => {
+            finish(&mut mirror, &report)?;
+            mirror
+        }
+        None => return Err(SyncError::Crashed { what: "the mirror's writer".to_owned() }),
+    };
+    Ok(Finished { mirror, report, error: result.err() })
+}
+
+/// Records the run's start, takes over what the mirror knows about the API, and looks for a walk to take up.
+fn begin(
+    mirror: &mut Mirror,
+    tools: &Tools,
+    settings: &Settings,
+    mode: Mode,
+    now: Timestamp,
+) -> Result<(RunId, Option<CustomerWalk>), MirrorError> {
+    let mut batch = mirror.batch()?;
+    let run = batch.begin_run(mode, now)?;
+    for found in batch.behaviour()?.iter().filter(|found| found.base_url == settings.base_url) {
+        tools.known.remember(&found.stream, &found.point, &found.value);
+    }
+    let walk = batch
+        .checkpoint(mode)?
+        .filter(|checkpoint| may_take_up(checkpoint, settings, now))
+        .and_then(|checkpoint| CustomerWalk::take_up(mode, checkpoint));
+    match walk {
+        Some(_) => batch.mark_run_resumed(run)?,
+        None => batch.drop_checkpoint(mode)?,
+    }
+    batch.commit()?;
+    Ok((run, walk))
+}
+
+fn may_take_up(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
+    let age = now.duration_since(checkpoint.started_at);
+    checkpoint.base_url == settings.base_url && age >= SignedDuration::ZERO && age < settings.resume_max_age
+}
+
+/// Both halves of the run, side by side: when one fails, the other stops.
+async fn work(
+    context: &Context,
+    scope: &Scope,
+    walk: Option<CustomerWalk>,
+    started_at: Timestamp,
+) -> Result<(), SyncError> {
+    let (due, queue) = mpsc::channel(DUE_QUEUE);
+    let customers = async {
+        let result = match scope {
+            Scope::Customers(ids) => alone::sync_named(context, ids, &due).await,
+            Scope::Full | Scope::Incremental => {
+                walk_customers(context, scope.mode(), walk, started_at, &due).await
+            }
+        };
+        drop(due);
+        halt_on_error(context, result)
+    };
+    let events = async { halt_on_error(context, events::walk_all(context, queue).await) };
+    let (customers, events) = tokio::join!(customers, events);
+    customers.and(events)?;
+    if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
+        let mode = scope.mode();
+        context.write(move |batch| batch.drop_checkpoint(mode)).await?;
+    }
+    Ok(())
+}
+
+fn halt_on_error(context: &Context, result: Result<(), SyncError>) -> Result<(), SyncError> {
+    if result.is_err() {
+        context.halt.cancel();
+    }
+    result
+}
+
+async fn walk_customers(
+    context: &Context,
+    mode: Mode,
+    taken_up: Option<CustomerWalk>,
+    started_at: Timestamp,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    let walk = match taken_up {
+        Some(walk) => {
+            hand_on_waiting(context, due).await?;
+            walk
+        }
+        None => CustomerWalk::begin(mode, started_at),
+    };
+    match customers::walk(context, walk, due).await {
+        Ok(Some(walk)) => alone::settle(context, &walk, due).await,
+        Ok(None) => Ok(()),
+        Err(error) => {
+            if matches!(
+                error,
+                SyncError::Walk(WalkError::NoProgress { .. } | WalkError::TokensRefused { .. })
+            ) {
+                // Going on there would fail in the same way.
+                context.write(move |batch| batch.drop_checkpoint(mode)).await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A walk that is taken up passed over customers whose events were not read before it was cut off.
+async fn hand_on_waiting(context: &Context, due: &mpsc::Sender<String>) -> Result<(), SyncError> {
+    let mut after = 0;
+    loop {
+        let (plan, now, from) = (context.plan, Timestamp::now(), after);
+        let waiting =
+            context.write(move |batch: &mut Batch<'_>| batch.customers_due(plan, now, from, BATCH)).await?;
+        let Some(last) = waiting.last() else { return Ok(()) };
+        after = last.row;
+        if !hand_on(context, due, waiting.into_iter().map(|customer| customer.id).collect()).await {
+            return Ok(());
+        }
+    }
+}
+
+fn report(
+    run_id: RunId,
+    scope: &Scope,
+    started_at: Timestamp,
+    resumed: bool,
+    tally: &Tally,
+    result: &Result<(), SyncError>,
+    stopped: bool,
+) -> Report {
+    let tallied = tally.so_far();
+    let outcome = match result {
+        Err(_) => Outcome::Failed,
+        Ok(()) if stopped => Outcome::Interrupted,
+        Ok(()) if tallied.incomplete => Outcome::Incomplete,
+        Ok(()) => Outcome::Ok,
+    };
+    Report {
+        run_id,
+        mode: scope.mode(),
+        outcome,
+        resumed,
+        started_at,
+        finished_at: Timestamp::now(),
+        counts: tallied.counts,
+        remarks: tallied.remarks,
+        failures: tallied.failures,
+        error: result.as_ref().err().map(SyncError::log_form),
+    }
+}
+
+fn finish(mirror: &mut Mirror, report: &Report) -> Result<(), MirrorError> {
+    let mut batch = mirror.batch()?;
+    let error = report.error.clone().or_else(|| failures_text(report));
+    batch.finish_run(
+        report.run_id,
+        report.finished_at,
+        report.outcome,
+        &report.counts,
+        &report.remarks,
+        error.as_deref(),
+    )?;
+    batch.commit()
+}
+
+fn failures_text(report: &Report) -> Option<String> {
+    let first = report.failures.first()?;
+    let count = report.counts.event_walks_failed;
+    Some(format!(
+        "the events of {count} customers could not be read; the first one: {}: {}",
+        first.customer_id, first.error
+    ))
+}

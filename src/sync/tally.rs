@@ -1,0 +1,103 @@
+//! What a run counts and remarks while its parts work side by side.
+
+use super::report::Failure;
+use crate::mirror::Counts;
+use crate::observe::{Event, Observer};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Failures that are named one by one; further ones are only counted.
+const FAILURES_NAMED: usize = 100;
+
+/// The counts, remarks and failures of a run.
+pub(super) struct Tally {
+    observer: Arc<dyn Observer>,
+    requests: AtomicU64,
+    retries: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    counts: Counts,
+    remarks: Vec<String>,
+    failures: Vec<Failure>,
+    incomplete: bool,
+}
+
+/// What the parts of a run have left behind.
+pub(super) struct Tallied {
+    pub(super) counts: Counts,
+    pub(super) remarks: Vec<String>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) incomplete: bool,
+}
+
+impl Tally {
+    pub(super) fn new(observer: Arc<dyn Observer>) -> Tally {
+        Tally {
+            observer,
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    pub(super) fn observe(&self, event: &Event<'_>) {
+        self.observer.observe(event);
+    }
+
+    pub(super) fn count(&self, add: impl FnOnce(&mut Counts)) {
+        add(&mut self.lock().counts);
+    }
+
+    /// Something that a person should know.
+    pub(super) fn remark(&self, text: String) {
+        self.observe(&Event::Remark { text: &text });
+        self.lock().remarks.push(text);
+    }
+
+    /// Something is missing that the run set out to bring.
+    pub(super) fn incomplete(&self, text: String) {
+        self.lock().incomplete = true;
+        self.remark(text);
+    }
+
+    /// A customer's events are missing.
+    pub(super) fn failure(&self, customer_id: &str, error: String) {
+        let mut state = self.lock();
+        state.incomplete = true;
+        state.counts.event_walks_failed += 1;
+        if state.failures.len() < FAILURES_NAMED {
+            state.failures.push(Failure { customer_id: customer_id.to_owned(), error });
+        }
+    }
+
+    pub(super) fn so_far(&self) -> Tallied {
+        let state = self.lock();
+        let requests = self.requests.load(Ordering::Relaxed);
+        let retries = self.retries.load(Ordering::Relaxed);
+        Tallied {
+            counts: Counts { requests, retries, ..state.counts.clone() },
+            remarks: state.remarks.clone(),
+            failures: state.failures.clone(),
+            incomplete: state.incomplete || state.counts.rejected > 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The client reports to the tally, which counts and passes on.
+impl Observer for Tally {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::RequestFinished { .. } => drop(self.requests.fetch_add(1, Ordering::Relaxed)),
+            Event::RetryScheduled { .. } => drop(self.retries.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        self.observer.observe(event);
+    }
+}
