@@ -35,18 +35,20 @@ impl Settings {
         self.0.get(path)
     }
 
-    /// What the value of `key` means.
-    pub(super) fn read<T>(&self, key: &Key<T>) -> Result<T, Problem> {
+    /// What the value of `key` means. Cannot fail for settings that `Layers` let through.
+    pub(super) fn read<T>(&self, key: &Key<T>) -> Result<T, Box<Problem>> {
         let setting = self
             .get(key.path)
             .cloned()
             .unwrap_or_else(|| Setting { value: Declared::default(key), origin: Origin::Default });
-        (key.read)(&setting.value).map_err(|refusal| Problem::Unexpected {
-            origin: setting.origin,
-            key: key.path.to_owned(),
-            expected: key.expected.to_owned(),
-            found: value::for_message(&setting.value.to_toml().to_string()),
-            why: refusal.why,
+        (key.read)(&setting.value).map_err(|refusal| {
+            Box::new(Problem::Unexpected {
+                origin: setting.origin,
+                key: key.path.to_owned(),
+                expected: key.expected.to_owned(),
+                found: value::for_message(&setting.value.to_toml().to_string()),
+                why: refusal.why,
+            })
         })
     }
 }

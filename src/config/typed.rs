@@ -148,7 +148,7 @@ impl Config {
         environment::apply_flags(flags, &mut layers);
         let settings = layers.finish().map_err(|problems| ConfigError::Invalid { problems })?;
         Config::build(settings, file.map(|file| file.path))
-            .map_err(|problem| ConfigError::Invalid { problems: vec![problem] })
+            .map_err(|problem| ConfigError::Invalid { problems: vec![*problem] })
     }
 
     /// Where the value of `key` (a dotted path) came from; `None` for an unknown key.
@@ -161,7 +161,7 @@ impl Config {
         self.file.as_deref()
     }
 
-    fn build(settings: Settings, file: Option<PathBuf>) -> Result<Config, Problem> {
+    fn build(settings: Settings, file: Option<PathBuf>) -> Result<Config, Box<Problem>> {
         let mirror = MirrorConfig { path: settings.read(&keys::MIRROR_PATH)? };
         let sync = SyncConfig {
             events_max_age: settings.read(&keys::SYNC_EVENTS_MAX_AGE)?,
@@ -179,7 +179,7 @@ impl Config {
     }
 }
 
-fn api(settings: &Settings) -> Result<ApiConfig, Problem> {
+fn api(settings: &Settings) -> Result<ApiConfig, Box<Problem>> {
     let api = ApiConfig {
         base_url: settings.read(&keys::API_BASE_URL)?,
         api_key_file: settings.read(&keys::API_KEY_FILE)?,
@@ -204,7 +204,7 @@ fn api(settings: &Settings) -> Result<ApiConfig, Problem> {
         },
     };
     if api.backoff_base > api.backoff_max {
-        return Err(backoff_out_of_order(settings, &api));
+        return Err(Box::new(backoff_out_of_order(settings, &api)));
     }
     Ok(api)
 }
@@ -227,7 +227,7 @@ fn backoff_out_of_order(settings: &Settings, api: &ApiConfig) -> Problem {
     }
 }
 
-fn schedule(settings: &Settings) -> Result<ScheduleConfig, Problem> {
+fn schedule(settings: &Settings) -> Result<ScheduleConfig, Box<Problem>> {
     let timezone = settings.read(&keys::SCHEDULE_TIMEZONE)?;
     let in_zone = |schedule: Option<Schedule>| schedule.map(|schedule| schedule.in_zone(timezone.clone()));
     let sync = in_zone(settings.read(&keys::SCHEDULE_SYNC)?);

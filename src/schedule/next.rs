@@ -77,16 +77,15 @@ impl Schedule {
         let (hour, minute, second) =
             (unsigned(from.hour()), unsigned(from.minute()), unsigned(from.second()));
         let this_hour = self.sets.hours().includes(hour);
-        if this_hour && self.sets.minutes().includes(minute) {
-            if let Some(second) = at_or_after(self.sets.seconds(), second) {
-                return time(hour, minute, second);
-            }
+        if this_hour
+            && self.sets.minutes().includes(minute)
+            && let Some(second) = at_or_after(self.sets.seconds(), second)
+        {
+            return time(hour, minute, second);
         }
         let first_second = at_or_after(self.sets.seconds(), 0)?;
-        if this_hour {
-            if let Some(minute) = at_or_after(self.sets.minutes(), minute + 1) {
-                return time(hour, minute, first_second);
-            }
+        if this_hour && let Some(minute) = at_or_after(self.sets.minutes(), minute + 1) {
+            return time(hour, minute, first_second);
         }
         let first_minute = at_or_after(self.sets.minutes(), 0)?;
         time(at_or_after(self.sets.hours(), hour + 1)?, first_minute, first_second)
