@@ -1,1 +1,73 @@
-//! (being written)
+//! Schedules: crontab(5) expressions and when they fire next.
+//!
+//! An expression has five fields (minute, hour, day of month, month, day of week); six mean leading seconds.
+//! Names (`JAN`, `mon`), lists, ranges (also ones that wrap, `FRI-MON`), steps, `0` and `7` for Sunday and
+//! `@hourly` and its kin are understood as crontab(5) describes them.
+//!
+//! Three readings, where implementations differ:
+//! - *Days.* Where day of month and day of week are both restricted, a day matches if **either** does. A field that
+//!   starts with `*` counts as unrestricted, so `*/2` in one of them means that **both** must match: what
+//!   Vixie cron and its descendants do, and what crontab(5) of Debian and cronie says ("do not start with *").
+//! - *Spring.* Times inside the gap of a clock that goes forward run once, together, at the first instant after it.
+//! - *Autumn.* A time that stands twice because the clock goes back runs once, the first time.
+//!
+//! Everything here is pure: the instant comes in as an argument.
+
+mod expression;
+mod field;
+mod next;
+
+pub use expression::ScheduleError;
+
+use jiff::tz::TimeZone;
+
+/// When something runs: an expression in a time zone. It is known to fire.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    expression: String,
+    zone: TimeZone,
+    /// Holds the sets of the fields. Its own evaluation is not used: it is not crontab's.
+    sets: cron::Schedule,
+    /// Whether one of the two day fields is enough.
+    either_day: bool,
+}
+
+impl Schedule {
+    /// Reads an expression, to be evaluated on the clocks of `zone`.
+    ///
+    /// # Errors
+    /// When it is no crontab(5) expression, or names only days that no calendar has (`0 0 31 2 *`).
+    pub fn parse(expression: &str, zone: TimeZone) -> Result<Schedule, ScheduleError> {
+        let expression = expression.trim();
+        let parsed = expression::parse(expression)?;
+        let schedule = Schedule {
+            expression: expression.to_owned(),
+            zone,
+            sets: parsed.sets,
+            either_day: parsed.either_day,
+        };
+        if schedule.ever_fires() {
+            Ok(schedule)
+        } else {
+            Err(ScheduleError::NeverFires { expression: expression.to_owned() })
+        }
+    }
+
+    /// The same expression on the clocks of another zone.
+    pub fn in_zone(self, zone: TimeZone) -> Schedule {
+        Schedule { zone, ..self }
+    }
+
+    /// The expression as it was given, without surrounding space.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    /// The zone on whose clocks it is evaluated.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! The API key: where it is looked for, and what is refused before it is sent anywhere.
+
+use super::environment::Environment;
+use super::typed::Config;
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+const VARIABLE: &str = "MALOMO_API_KEY";
+const CREDENTIAL: &str = "malomo_api_key";
+/// Far above any key, far below what hurts: somebody may name the wrong file.
+const LONGEST: u64 = 4096;
+
+/// The secret key. Visible ASCII, never empty, so it can stand in a header as it is.
+#[derive(Clone)]
+pub struct ApiKey {
+    secret: SecretString,
+    origin: KeyOrigin,
+}
+
+impl ApiKey {
+    /// The key itself, for the `Authorization` header and nothing else.
+    pub fn expose(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// Where it came from.
+    pub fn origin(&self) -> &KeyOrigin {
+        &self.origin
+    }
+
+    fn take(text: String, origin: KeyOrigin) -> Result<ApiKey, KeyError> {
+        let text = SecretString::from(text);
+        let key = text.expose_secret();
+        let key = key.strip_suffix('\n').map_or(key, |key| key.strip_suffix('\r').unwrap_or(key));
+        if key.is_empty() {
+            return Err(KeyError::Empty { origin });
+        }
+        if key.len() as u64 > LONGEST {
+            return Err(KeyError::TooLong { origin });
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(KeyError::Unprintable { origin });
+        }
+        if key.starts_with("pk_") {
+            return Err(KeyError::Publishable { origin });
+        }
+        Ok(ApiKey { secret: SecretString::from(key), origin })
+    }
+}
+
+/// Shows where the key came from, never the key.
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey(******** from {})", self.origin)
+    }
+}
+
+/// Where the key came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// `$MALOMO_API_KEY`
+    Variable,
+    /// The file that `api.api_key_file` names.
+    File(PathBuf),
+    /// The systemd credential `malomo_api_key`.
+    Credential(PathBuf),
+}
+
+impl fmt::Display for KeyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyOrigin::Variable => write!(f, "${VARIABLE}"),
+            KeyOrigin::File(path) => write!(f, "the file {} (api.api_key_file)", path.display()),
+            KeyOrigin::Credential(_) => write!(f, "the systemd credential \"{CREDENTIAL}\""),
+        }
+    }
+}
+
+/// Why there is no usable key. Never shows it.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// None was given.
+    #[error(
+        "there is no API key. Give a secret key (sk_…) in one of these ways:\n\
+         - set $MALOMO_API_KEY\n\
+         - write it into a file, close it to others (chmod 600), and name it in `api.api_key_file` \
+           (or $MALOMO_MIRROR__API__API_KEY_FILE)\n\
+         - pass it as the systemd credential \"malomo_api_key\" (LoadCredential=malomo_api_key:FILE)\n\
+         To try it without a key, run `malomo-mirror demo`, or `malomo-mirror sandbox` as the API"
+    )]
+    Missing,
+    /// It cannot be read.
+    #[error("cannot read the API key from {origin}; check that it exists and that this user may read it")]
+    Unreadable {
+        /// Where it was looked for.
+        origin: KeyOrigin,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others may read or replace it.
+    #[error(
+        "the API key's file {} is open to group or others (mode {mode:03o}): chmod 600 {}; if others could \
+         read it, replace the key at Malomo", path.display(), path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// There is nothing in it.
+    #[error("the API key from {origin} is empty; put a secret key (sk_…) there, or unset it")]
+    Empty {
+        /// Where it came from.
+        origin: KeyOrigin,
+    },
+    /// This is something else.
+    #[error(
+        "the API key from {origin} is longer than {LONGEST} bytes; it should hold the key and nothing else"
+    )]
+    TooLong {
+        /// Where it came from.
+        origin: KeyOrigin,
+    },
+    /// It cannot stand in a header.
+    #[error(
+        "the API key from {origin} holds a space, a line break or another character that is not visible ASCII; \
+         it should hold the key and nothing else"
+    )]
+    Unprintable {
+        /// Where it came from.
+        origin: KeyOrigin,
+    },
+    /// It is of the kind that may read shipments only (`api-contract`, Transport).
+    #[error(
+        "the API key from {origin} is a publishable key (pk_…), which may read shipments only; use a secret key \
+         (sk_…) instead"
+    )]
+    Publishable {
+        /// Where it came from.
+        origin: KeyOrigin,
+    },
+}
+
+/// The key from `$MALOMO_API_KEY`, else from the file that `api.api_key_file` names, else from the systemd
+/// credential `$CREDENTIALS_DIRECTORY/malomo_api_key`. The first that is given counts, also where it is
+/// unusable. One trailing line break is dropped. A relative path starts at the current directory.
+///
+/// # Errors
+/// When none is given, or the one that counts cannot be read, is open to other users, or can be no secret key.
+pub fn api_key(config: &Config, environment: &Environment) -> Result<ApiKey, KeyError> {
+    if let Some(value) = environment.get(VARIABLE) {
+        let origin = KeyOrigin::Variable;
+        return match value.to_str() {
+            Some(text) => ApiKey::take(text.to_owned(), origin),
+            None => Err(KeyError::Unprintable { origin }),
+        };
+    }
+    if let Some(path) = &config.api.api_key_file {
+        let origin = KeyOrigin::File(path.clone());
+        let file = open(&environment.directory().join(path), &origin)?;
+        refuse_exposed(&file, path, &origin)?;
+        return ApiKey::take(read(file, &origin)?, origin);
+    }
+    if let Some(directory) = environment.get("CREDENTIALS_DIRECTORY").filter(|name| !name.is_empty()) {
+        let origin = KeyOrigin::Credential(Path::new(directory).join(CREDENTIAL));
+        return match open(&Path::new(directory).join(CREDENTIAL), &origin) {
+            // The unit has credentials, but not this one.
+            Err(KeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(KeyError::Missing)
+            }
+            file => ApiKey::take(read(file?, &origin)?, origin),
+        };
+    }
+    Err(KeyError::Missing)
+}
+
+fn open(path: &Path, origin: &KeyOrigin) -> Result<File, KeyError> {
+    File::open(path).map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })
+}
+
+fn read(file: File, origin: &KeyOrigin) -> Result<String, KeyError> {
+    let mut bytes = Vec::new();
+    // Room for the key's line break, and one byte more to see that a file is too long.
+    file.take(LONGEST + 3)
+        .read_to_end(&mut bytes)
+        .map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })?;
+    String::from_utf8(bytes).map_err(|_| KeyError::Unprintable { origin: origin.clone() })
+}
+
+/// Looks at the open file, so that it cannot be exchanged in between.
+#[cfg(unix)]
+fn refuse_exposed(file: &File, path: &Path, origin: &KeyOrigin) -> Result<(), KeyError> {
+    use std::os::unix::fs::PermissionsExt;
+    const GROUP_AND_OTHERS_READ_WRITE: u32 = 0o066;
+    let metadata =
+        file.metadata().map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & GROUP_AND_OTHERS_READ_WRITE == 0 {
+        Ok(())
+    } else {
+        Err(KeyError::Exposed { path: path.to_owned(), mode })
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_exposed(_file: &File, _path: &Path, _origin: &KeyOrigin) -> Result<(), KeyError> {
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "api_key_tests.rs"]
+mod tests;

@@ -1,0 +1,290 @@
+//! The table of keys: the only place that says what can be configured.
+
+use super::export::{Compression, ExportFormat};
+use super::key::{Declared, Key, Literal};
+use super::paging::{Parameter, TokenStyle};
+use super::read;
+use crate::schedule::Schedule;
+use jiff::tz::TimeZone;
+use reqwest::Url;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Every key, in the order of the example file and of `config show`.
+pub(super) static ALL: &[&dyn Declared] = &[
+    &API_BASE_URL,
+    &API_KEY_FILE,
+    &API_CONCURRENCY,
+    &API_TIMEOUT,
+    &API_CONNECT_TIMEOUT,
+    &API_BODY_TIMEOUT,
+    &API_MAX_BODY,
+    &API_MAX_ATTEMPTS,
+    &API_BACKOFF_BASE,
+    &API_BACKOFF_MAX,
+    &API_RETRY_AFTER_MAX,
+    &CUSTOMERS_TOKEN_STYLE,
+    &CUSTOMERS_FORWARD,
+    &EVENTS_TOKEN_STYLE,
+    &EVENTS_FORWARD,
+    &MIRROR_PATH,
+    &SYNC_EVENTS_MAX_AGE,
+    &SYNC_DELETION_LIMIT,
+    &SYNC_RESUME_MAX_AGE,
+    &EXPORT_DIR,
+    &EXPORT_FORMATS,
+    &EXPORT_COMPRESSION,
+    &SCHEDULE_TIMEZONE,
+    &SCHEDULE_SYNC,
+    &SCHEDULE_FULL,
+    &HTTP_LISTEN,
+];
+
+/// The tables in which they stand, with what each is about.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    (
+        "api",
+        "The vendor's API. The key itself never stands in this file: set $MALOMO_API_KEY, or name a file \
+         in api_key_file, or pass the systemd credential \"malomo_api_key\" (LoadCredential=).",
+    ),
+    (
+        "api.paging.customers",
+        "How the customer list is walked. The vendor documents neither where the next page's token \
+         stands nor which parameter moves forward, so both are detected from the answers and shown by \
+         `malomo-mirror status`. Set these only to overrule the detection.",
+    ),
+    ("api.paging.events", "The same for the event lists."),
+    ("mirror", "The SQLite database that holds what the API holds now."),
+    ("sync", "What a sync run does."),
+    ("export", "The files with the changes."),
+    ("schedule", "When the daemon runs."),
+    ("http", "The daemon's own HTTP endpoint: /metrics, /healthz and /readyz."),
+];
+
+/// The key of that path.
+pub(super) fn find(path: &str) -> Option<&'static dyn Declared> {
+    ALL.iter().copied().find(|key| key.path() == path)
+}
+
+/// Whether `path` is a table that holds keys, directly or further down.
+pub(super) fn is_section(path: &str) -> bool {
+    ALL.iter().any(|key| key.path().strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+pub(super) static API_BASE_URL: Key<Url> = Key {
+    path: "api.base_url",
+    doc: "Where the API is. Plain HTTP is refused unless the host is this machine, as with \
+          `malomo-mirror sandbox`. The key is sent to no other origin.",
+    default: Literal::Text("https://api.gomalomo.com"),
+    expected: "an absolute https URL without user, query or fragment (http only for 127.0.0.0/8, [::1] or localhost)",
+    read: read::base_url,
+};
+
+pub(super) static API_KEY_FILE: Key<Option<PathBuf>> = Key {
+    path: "api.api_key_file",
+    doc: "A file that holds the secret key (sk_...) and nothing else, closed to group and others \
+          (chmod 600). Looked at where $MALOMO_API_KEY is not set; \"\" = none.",
+    default: Literal::Text(""),
+    expected: "the path of a file, or \"\" for none",
+    read: read::key_file,
+};
+
+pub(super) static API_CONCURRENCY: Key<usize> = Key {
+    path: "api.concurrency",
+    doc: "Requests in flight at most. The client goes below it by itself when the API answers 429.",
+    default: Literal::Integer(16),
+    expected: "a whole number from 1 to 256",
+    read: |value| read::integer(value, 1..=256),
+};
+
+pub(super) static API_TIMEOUT: Key<Duration> = Key {
+    path: "api.timeout",
+    doc: "The longest wait for an answer's first byte, and for each further part of its body.",
+    default: Literal::Text("30s"),
+    expected: read::POSITIVE_DURATION,
+    read: read::positive_duration,
+};
+
+pub(super) static API_CONNECT_TIMEOUT: Key<Duration> = Key {
+    path: "api.connect_timeout",
+    doc: "The longest wait for a connection.",
+    default: Literal::Text("10s"),
+    expected: read::POSITIVE_DURATION,
+    read: read::positive_duration,
+};
+
+pub(super) static API_BODY_TIMEOUT: Key<Duration> = Key {
+    path: "api.body_timeout",
+    doc: "The longest time that one whole body may take.",
+    default: Literal::Text("2m"),
+    expected: read::POSITIVE_DURATION,
+    read: read::positive_duration,
+};
+
+pub(super) static API_MAX_BODY: Key<u64> = Key {
+    path: "api.max_body",
+    doc: "The largest body that is read, after decompression: bytes, or with KiB, MiB or GiB.",
+    default: Literal::Text("64MiB"),
+    expected: "a size above zero such as \"64MiB\" (B, KiB, MiB, GiB)",
+    read: read::size,
+};
+
+pub(super) static API_MAX_ATTEMPTS: Key<u32> = Key {
+    path: "api.max_attempts",
+    doc: "How often one request is sent at most, the first time included, before it counts as failed.",
+    default: Literal::Integer(10),
+    expected: "a whole number from 1 to 50",
+    read: |value| read::integer(value, 1..=50),
+};
+
+pub(super) static API_BACKOFF_BASE: Key<Duration> = Key {
+    path: "api.backoff_base",
+    doc: "The bound of the random wait before the second attempt. It doubles with each further attempt.",
+    default: Literal::Text("250ms"),
+    expected: read::POSITIVE_DURATION,
+    read: read::positive_duration,
+};
+
+pub(super) static API_BACKOFF_MAX: Key<Duration> = Key {
+    path: "api.backoff_max",
+    doc: "What that bound grows to at most; not below backoff_base.",
+    default: Literal::Text("30s"),
+    expected: read::POSITIVE_DURATION,
+    read: read::positive_duration,
+};
+
+pub(super) static API_RETRY_AFTER_MAX: Key<Duration> = Key {
+    path: "api.retry_after_max",
+    doc: "A Retry-After header is honoured up to this length. A longer one is not believed, and the wait \
+          above used instead.",
+    default: Literal::Text("10m"),
+    expected: read::DURATION,
+    read: read::duration,
+};
+
+pub(super) static CUSTOMERS_TOKEN_STYLE: Key<Option<TokenStyle>> = Key {
+    path: "api.paging.customers.token_style",
+    doc: "Where the next page's token stands: auto, link (a Link header), envelope (in the body beside \
+          the records), header (a header of its own) or last-id (the id of the page's last record).",
+    default: Literal::Text("auto"),
+    expected: read::TOKEN_STYLES,
+    read: read::token_style,
+};
+
+pub(super) static CUSTOMERS_FORWARD: Key<Option<Parameter>> = Key {
+    path: "api.paging.customers.forward",
+    doc: "The query parameter that moves forward with a bare token: auto, next or prev.",
+    default: Literal::Text("auto"),
+    expected: read::PARAMETERS,
+    read: read::parameter,
+};
+
+pub(super) static EVENTS_TOKEN_STYLE: Key<Option<TokenStyle>> = Key {
+    path: "api.paging.events.token_style",
+    doc: "auto, link, envelope, header or last-id.",
+    default: Literal::Text("auto"),
+    expected: read::TOKEN_STYLES,
+    read: read::token_style,
+};
+
+pub(super) static EVENTS_FORWARD: Key<Option<Parameter>> = Key {
+    path: "api.paging.events.forward",
+    doc: "auto, next or prev.",
+    default: Literal::Text("auto"),
+    expected: read::PARAMETERS,
+    read: read::parameter,
+};
+
+pub(super) static MIRROR_PATH: Key<PathBuf> = Key {
+    path: "mirror.path",
+    doc: "The database file. SQLite keeps a -wal and a -shm file beside it. One run at a time holds it; \
+          readers never wait.",
+    default: Literal::Text("/var/lib/malomo-mirror/mirror.db"),
+    expected: "the path of a file",
+    read: read::path,
+};
+
+pub(super) static SYNC_EVENTS_MAX_AGE: Key<Duration> = Key {
+    path: "sync.events_max_age",
+    doc: "Every customer's events are looked at again at least this often, also where the customer did \
+          not change; \"0s\" = in every run.",
+    default: Literal::Text("24h"),
+    expected: read::DURATION,
+    read: read::duration,
+};
+
+pub(super) static SYNC_DELETION_LIMIT: Key<f64> = Key {
+    path: "sync.deletion_limit",
+    doc: "The largest share of the mirrored customers that one run may take as deleted, from 0 to 1. \
+          Where more are missing, none is deleted and the run says so.",
+    default: Literal::Number(0.5),
+    expected: "a number from 0 to 1",
+    read: read::share,
+};
+
+pub(super) static SYNC_RESUME_MAX_AGE: Key<Duration> = Key {
+    path: "sync.resume_max_age",
+    doc: "An interrupted walk goes on where it stopped, unless it is older than this: then it starts \
+          again; \"0s\" = always starts again.",
+    default: Literal::Text("24h"),
+    expected: read::DURATION,
+    read: read::duration,
+};
+
+pub(super) static EXPORT_DIR: Key<PathBuf> = Key {
+    path: "export.dir",
+    doc: "The folder with manifest.ndjson and one folder for each stream.",
+    default: Literal::Text("/var/lib/malomo-mirror/exports"),
+    expected: "the path of a folder",
+    read: read::path,
+};
+
+pub(super) static EXPORT_FORMATS: Key<Vec<ExportFormat>> = Key {
+    path: "export.formats",
+    doc: "csv, ndjson, or both.",
+    default: Literal::List(&["csv", "ndjson"]),
+    expected: "an array of \"csv\" and \"ndjson\": at least one, none twice",
+    read: read::formats,
+};
+
+pub(super) static EXPORT_COMPRESSION: Key<Compression> = Key {
+    path: "export.compression",
+    doc: "none, gzip or zstd.",
+    default: Literal::Text("none"),
+    expected: "\"none\", \"gzip\" or \"zstd\"",
+    read: read::compression,
+};
+
+pub(super) static SCHEDULE_TIMEZONE: Key<TimeZone> = Key {
+    path: "schedule.timezone",
+    doc: "The time zone of the expressions below, by its IANA name, such as Europe/Berlin.",
+    default: Literal::Text("UTC"),
+    expected: "the IANA name of a time zone, such as \"Europe/Berlin\"",
+    read: read::time_zone,
+};
+
+pub(super) static SCHEDULE_SYNC: Key<Option<Schedule>> = Key {
+    path: "schedule.sync",
+    doc: "When an incremental sync runs: crontab(5), six fields mean leading seconds, or @hourly, \
+          @daily and so on; \"\" = never.",
+    default: Literal::Text("*/15 * * * *"),
+    expected: read::SCHEDULE,
+    read: read::schedule,
+};
+
+pub(super) static SCHEDULE_FULL: Key<Option<Schedule>> = Key {
+    path: "schedule.full",
+    doc: "When a full sync runs, in the same form; \"\" = never.",
+    default: Literal::Text("0 3 * * 0"),
+    expected: read::SCHEDULE,
+    read: read::schedule,
+};
+
+pub(super) static HTTP_LISTEN: Key<Option<SocketAddr>> = Key {
+    path: "http.listen",
+    doc: "The address and port to listen on; \"\" = off.",
+    default: Literal::Text("127.0.0.1:9464"),
+    expected: "an IP address with a port such as \"127.0.0.1:9464\" or \"[::1]:9464\", or \"\" for off",
+    read: read::listen,
+};

@@ -1,0 +1,311 @@
+//! Loading: layers, origins and messages.
+
+use super::*;
+use std::ffi::OsString;
+use tempfile::TempDir;
+
+/// A folder with configuration files and surroundings that know nothing else.
+struct Place {
+    folder: TempDir,
+    variables: Vec<(OsString, OsString)>,
+    flags: Vec<Override>,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { folder: tempfile::tempdir().unwrap(), variables: Vec::new(), flags: Vec::new() }
+    }
+
+    fn file(self, name: &str, text: &str) -> Place {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Place {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn flag(mut self, flag: &str, key: &str, value: &str) -> Place {
+        let (flag, key, value) = (flag.to_owned(), key.to_owned(), value.to_owned());
+        self.flags.push(Override { flag, key, value });
+        self
+    }
+
+    fn load_from(&self, explicit: Option<&str>) -> Result<Config, ConfigError> {
+        let environment = Environment::new(self.variables.clone(), self.folder.path().to_owned())
+            .with_system_file(self.folder.path().join("system.toml"));
+        Config::load(explicit.map(Path::new), &environment, &self.flags)
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        self.load_from(None)
+    }
+
+    /// The messages without the folder's name.
+    fn mistakes(&self) -> Vec<String> {
+        let folder = format!("{}/", self.folder.path().display());
+        let error = self.load().expect_err("a mistake");
+        error.problems().iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
+    }
+
+    fn file_name(&self, config: &Config) -> Option<String> {
+        Some(config.file()?.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned())
+    }
+}
+
+fn mistakes_of(text: &str) -> Vec<String> {
+    Place::new().file("config.toml", text).mistakes()
+}
+
+#[test]
+fn no_file_gives_the_defaults() {
+    let config = Place::new().load().unwrap();
+    assert_eq!(config.file(), None);
+    assert_eq!(config.api.base_url.as_str(), "https://api.gomalomo.com/");
+    assert_eq!(config.api.api_key_file, None);
+    assert_eq!((config.api.concurrency, config.api.max_attempts), (16, 10));
+    assert_eq!(config.api.max_body, 64 << 20);
+    assert_eq!(config.api.body_timeout, Duration::from_secs(120));
+    assert_eq!(config.api.paging.customers, StreamPaging { token_style: None, forward: None });
+    assert_eq!(config.sync.events_max_age, Duration::from_secs(86_400));
+    assert_eq!(config.export.formats, [ExportFormat::Csv, ExportFormat::Ndjson]);
+    assert_eq!(config.schedule.full.as_ref().unwrap().expression(), "0 3 * * 0");
+    assert_eq!(config.http.listen, Some("127.0.0.1:9464".parse().unwrap()));
+    assert_eq!(config.origin("api.timeout"), Some(&Origin::Default));
+    assert_eq!(config.origin("api.time"), None);
+}
+
+#[test]
+fn later_layers_win_and_say_so() {
+    let file = "[api]\nconcurrency = 1\ntimeout = \"1s\"\n\n[export]\nformats = [\"csv\"]\ndir = \"a\"\n";
+    let config = Place::new()
+        .file("config.toml", file)
+        .variable("MALOMO_MIRROR__API__TIMEOUT", "2s")
+        .variable("MALOMO_MIRROR__EXPORT__FORMATS", "ndjson, csv")
+        .variable("MALOMO_MIRROR__API__CONCURRENCY", "2")
+        .variable("MALOMO_MIRROR__API__PAGING__EVENTS__TOKEN_STYLE", "last-id")
+        .flag("--concurrency", "api.concurrency", "3")
+        .load()
+        .unwrap();
+    assert_eq!(config.api.concurrency, 3);
+    assert_eq!(config.api.timeout, Duration::from_secs(2));
+    assert_eq!(config.export.formats, [ExportFormat::Ndjson, ExportFormat::Csv]);
+    assert_eq!(config.api.paging.events.token_style, Some(TokenStyle::LastId));
+    assert_eq!(config.export.dir, Path::new("a"));
+    let origin = |key| config.origin(key).unwrap().to_string();
+    assert_eq!(origin("api.concurrency"), "--concurrency");
+    assert_eq!(origin("api.timeout"), "$MALOMO_MIRROR__API__TIMEOUT");
+    assert!(origin("export.dir").ends_with("/config.toml:7"), "{}", origin("export.dir"));
+}
+
+#[test]
+fn the_first_file_that_is_there_is_read_alone() {
+    let place = Place::new().file("system.toml", "[api]\nconcurrency = 4\n");
+    assert_eq!(place.file_name(&place.load().unwrap()).as_deref(), Some("system.toml"));
+    let place = place.file("config.toml", "[sync]\n");
+    let config = place.load().unwrap();
+    assert_eq!(place.file_name(&config).as_deref(), Some("config.toml"));
+    assert_eq!(config.api.concurrency, 16);
+    let place = place.file("named.toml", "").variable("MALOMO_MIRROR_CONFIG", "named.toml");
+    assert_eq!(place.file_name(&place.load().unwrap()).as_deref(), Some("named.toml"));
+    let place = place.file("flag.toml", "");
+    assert_eq!(place.file_name(&place.load_from(Some("flag.toml")).unwrap()).as_deref(), Some("flag.toml"));
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let error = Place::new().load_from(Some("gone.toml")).unwrap_err();
+    assert!(error.to_string().contains("gone.toml (named by --config)"), "{error}");
+    let error = Place::new().variable("MALOMO_MIRROR_CONFIG", "gone.toml").load().unwrap_err();
+    assert!(error.to_string().contains("(named by $MALOMO_MIRROR_CONFIG)"), "{error}");
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    let place = Place::new()
+        .file(
+            "config.toml",
+            "[api]\nconcurency = 3\ntimeout = 30\nbase_url = \"http://api.gomalomo.com\"\n\n[sync]\ndeletion_limit = 2\n",
+        )
+        .variable("MALOMO_MIRROR__API__CONCURRENCY", "0")
+        .variable("MALOMO_MIRROR__API__TIME_OUT", "1s")
+        .variable("MALOMO_MIRROR__Api__Timeout", "1s")
+        .flag("--listen", "http.listen", "everywhere");
+    assert_eq!(
+        place.mistakes(),
+        [
+            "config.toml:2: there is no key `api.concurency`; the nearest known one is `api.concurrency`",
+            "config.toml:3: `api.timeout`: expected a duration above zero such as \"30s\", \"250ms\", \"1h30m\" or \
+             \"7d\", found 30",
+            "config.toml:4: `api.base_url`: expected an absolute https URL without user, query or fragment (http \
+             only for 127.0.0.0/8, [::1] or localhost), found \"http://api.gomalomo.com\": plain HTTP would send \
+             the key unencrypted over the network; use https",
+            "config.toml:7: `sync.deletion_limit`: expected a number from 0 to 1, found 2",
+            "$MALOMO_MIRROR__API__CONCURRENCY: `api.concurrency`: expected a whole number from 1 to 256, found \"0\"",
+            "$MALOMO_MIRROR__API__TIME_OUT: there is no key `api.time_out`; the nearest known one is \
+             `MALOMO_MIRROR__API__TIMEOUT`",
+            "$MALOMO_MIRROR__Api__Timeout: there is no key `api.timeout`; the nearest known one is \
+             `MALOMO_MIRROR__API__TIMEOUT`",
+            "--listen: `http.listen`: expected an IP address with a port such as \"127.0.0.1:9464\" or \
+             \"[::1]:9464\", or \"\" for off, found \"everywhere\"",
+        ]
+    );
+}
+
+#[test]
+fn tables_and_values_are_not_mixed_up() {
+    for (text, message) in [
+        ("sync = 5", "config.toml:1: `sync`: expected a table `[sync]`, found 5"),
+        ("[[api]]", "config.toml:1: `api`: expected a table `[api]`, found an array of other things"),
+        (
+            "[api]\npaging = \"auto\"",
+            "config.toml:2: `api.paging`: expected a table `[api.paging]`, found \"auto\"",
+        ),
+        (
+            "[api.concurrency]\nmax = 3",
+            "config.toml:1: `api.concurrency`: expected a whole number from 1 to 256, found a table",
+        ),
+        ("[apii]\nbase_url = 1", "config.toml:1: there is no key `apii`; the nearest known one is `api`"),
+        (
+            "concurrency = 3",
+            "config.toml:1: there is no key `concurrency`; the nearest known one is `api.concurrency`",
+        ),
+    ] {
+        assert_eq!(mistakes_of(text), [message], "{text}");
+    }
+}
+
+#[test]
+fn values_out_of_their_range_are_refused() {
+    for (section, line) in [
+        ("api", "concurrency = 257"),
+        ("api", "concurrency = \"16\""),
+        ("api", "concurrency = 99999999999999999999"),
+        ("api", "max_attempts = 51"),
+        ("api", "timeout = \"0s\""),
+        ("api", "timeout = \"-1s\""),
+        ("api", "timeout = \"1mo\""),
+        ("api", "max_body = \"0\""),
+        ("api", "max_body = \"64MB\""),
+        ("api", "backoff_base = \"31s\""),
+        ("api.paging.customers", "token_style = \"links\""),
+        ("api.paging.events", "forward = \"back\""),
+        ("mirror", "path = \"\""),
+        ("mirror", "path = \"a\\u0000b\""),
+        ("sync", "deletion_limit = -0.1"),
+        ("sync", "deletion_limit = nan"),
+        ("sync", "deletion_limit = inf"),
+        ("sync", "deletion_limit = \"0.5\""),
+        ("export", "formats = []"),
+        ("export", "formats = [\"csv\", \"csv\"]"),
+        ("export", "formats = [\"parquet\"]"),
+        ("export", "formats = [1]"),
+        ("export", "formats = \"csv\""),
+        ("export", "compression = \"lzma\""),
+        ("schedule", "timezone = \"Europe/Atlantis\""),
+        ("schedule", "timezone = \"\""),
+        ("schedule", "sync = \"every hour\""),
+        ("schedule", "full = \"0 0 31 2 *\""),
+        ("http", "listen = \"localhost:9464\""),
+        ("http", "listen = \"9464\""),
+        ("http", "listen = false"),
+    ] {
+        let found = mistakes_of(&format!("[{section}]\n{line}\n"));
+        let name = line.split(' ').next().unwrap();
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert!(
+            found[0].starts_with(&format!("config.toml:2: `{section}.{name}`: expected ")),
+            "{}",
+            found[0]
+        );
+    }
+}
+
+#[test]
+fn values_at_the_edge_are_taken() {
+    let text = "[api]\nconcurrency = 0x100\nmax_attempts = 1\nretry_after_max = \"0s\"\n\
+        [sync]\nevents_max_age = \"0s\"\ndeletion_limit = 1\n[schedule]\nsync = \"\"\nfull = \" \"\n\
+        timezone = \"Europe/Berlin\"\n[http]\nlisten = \"\"\n";
+    let config = Place::new().file("config.toml", text).load().unwrap();
+    assert_eq!((config.api.concurrency, config.api.max_attempts), (256, 1));
+    assert!(config.sync.events_max_age.is_zero() && config.api.retry_after_max.is_zero());
+    assert_eq!(config.sync.deletion_limit, 1.0);
+    assert!(config.schedule.sync.is_none() && config.schedule.full.is_none());
+    assert_eq!(config.schedule.timezone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!(config.http.listen, None);
+}
+
+#[test]
+fn schedules_get_the_zone() {
+    let config = Place::new().file("config.toml", "schedule.timezone = \"Asia/Tokyo\"\n").load().unwrap();
+    let next = config.schedule.full.unwrap().next_after("2026-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(next, Some("2026-01-03T18:00:00Z".parse().unwrap()));
+}
+
+#[test]
+fn text_that_is_not_toml_is_located() {
+    let found = mistakes_of("[api]\nconcurrency = = 3\n");
+    assert!(found[0].starts_with("config.toml:2:15: not valid TOML: "), "{found:?}");
+    let found = mistakes_of("[api]\ntimeout = \"1s\"\ntimeout = \"2s\"\n");
+    assert!(found[0].starts_with("config.toml:3:1: not valid TOML: "), "{found:?}");
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_not_shown() {
+    let secret = "sk_live_0123456789";
+    for text in [
+        format!("api.key = \"{secret}\""),
+        format!("api.api_key = \"{secret}\""),
+        format!("[api]\nsecret = \"{secret}\""),
+        format!("[api]\napi_key_file = \"{secret}\""),
+        format!("[api]\ntimeout = \"{secret}\""),
+        format!("[api]\nbase_url = \"https://{secret}@api.gomalomo.com\""),
+        format!("[api]\nbase_url = \"https://user:word@{secret}.example.com\""),
+        format!("[api]\nkey = {secret}"),
+    ] {
+        let place = Place::new().file("config.toml", &text);
+        let error = place.load().expect_err(&text);
+        assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+    }
+    let place = Place::new().variable("MALOMO_MIRROR__API__KEY", secret);
+    assert_eq!(
+        place.mistakes(),
+        ["$MALOMO_MIRROR__API__KEY: `api.key`: the API key never stands in the configuration; set \
+             $MALOMO_API_KEY, or write the key into a file of its own (chmod 600) and name it in \
+             `api.api_key_file`, or pass the systemd credential \"malomo_api_key\". If others could read the key \
+             here, replace it at Malomo"]
+    );
+}
+
+#[test]
+fn back_off_bounds_in_the_wrong_order_name_the_one_that_was_set() {
+    let found = mistakes_of("[api]\nbackoff_max = \"100ms\"\n");
+    assert_eq!(
+        found,
+        [
+            "config.toml:2: `api.backoff_max`: expected at least 250ms, so that `api.backoff_base` is not above \
+          `api.backoff_max`, found 100ms"
+        ]
+    );
+}
+
+#[test]
+fn what_is_shown_parses_to_the_same_configuration() {
+    let place = Place::new()
+        .file("config.toml", "[export]\nformats = [\"ndjson\"]\n")
+        .variable("MALOMO_MIRROR__MIRROR__PATH", "a \"quoted\"\\path")
+        .variable("MALOMO_MIRROR__SYNC__DELETION_LIMIT", "1");
+    let config = place.load().unwrap();
+    let shown = config.to_toml(Err(&crate::config::KeyError::Missing));
+    let again = Place::new().file("config.toml", &shown).load().unwrap();
+    for key in keys::ALL {
+        let value = |config: &Config| config.settings.get(key.path()).unwrap().value.clone();
+        assert_eq!(value(&again), value(&config), "{}", key.path());
+    }
+    assert!(shown.contains("\nconcurrency = 16  # default\n"), "{shown}");
+    assert!(shown.contains("  # $MALOMO_MIRROR__MIRROR__PATH\n"), "{shown}");
+    let data = config.to_json(Err(&crate::config::KeyError::Missing));
+    assert_eq!(data["values"]["api.concurrency"], serde_json::json!({"value": 16, "origin": "default"}));
+    assert_eq!(data["values"].as_object().unwrap().len(), keys::ALL.len());
+}

@@ -1,0 +1,125 @@
+//! The search for the next time: on the calendar and the clock of the zone, then as an instant.
+
+use super::Schedule;
+use cron::TimeUnitSpec;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+
+/// The Gregorian calendar repeats after 400 years, weekdays included: a day that none of them has never comes.
+const CALENDAR_CYCLE_YEARS: i16 = 400;
+/// More seconds than any clock was ever put back at once (a day, at the date line): so many times at most lie
+/// behind the instant asked from although the clock shows them ahead.
+const LONGEST_FOLD_SECONDS: u32 = 2 * 24 * 60 * 60;
+
+impl Schedule {
+    /// The first instant strictly after `after` at which it fires, always a whole second; `None` only near
+    /// the end of the calendar, in the year 9999. The instants of successive calls ascend, so a loop over
+    /// them ends. The search is bounded.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let clock = self.zone.to_datetime(after);
+        let mut candidate = clock.with().subsec_nanosecond(0).build().ok()?;
+        // Instants ascend with the clock's times, so the first that lies ahead is the next one. In the second
+        // pass of an autumn hour the first candidates lie behind: they ran in the first pass.
+        for _ in 0..LONGEST_FOLD_SECONDS {
+            let time = self.next_on_clock(candidate)?;
+            let instant = first_instant(&self.zone, time)?;
+            if instant > after {
+                return Some(instant);
+            }
+            candidate = time.checked_add(jiff::SignedDuration::from_secs(1)).ok()?;
+        }
+        None
+    }
+
+    /// Whether any day matches at all.
+    pub(super) fn ever_fires(&self) -> bool {
+        self.next_day(jiff::civil::date(2000, 1, 1)).is_some()
+    }
+
+    /// The first time at or after `from` that matches, whether the zone has it or not.
+    fn next_on_clock(&self, from: DateTime) -> Option<DateTime> {
+        let day = self.next_day(from.date())?;
+        if day == from.date() {
+            match self.next_time(from.time()) {
+                Some(time) => return Some(day.to_datetime(time)),
+                None => return self.next_on_clock(day.tomorrow().ok()?.to_datetime(Time::midnight())),
+            }
+        }
+        Some(day.to_datetime(self.next_time(Time::midnight())?))
+    }
+
+    /// The first matching day at or after `from`, within one cycle of the calendar.
+    fn next_day(&self, from: Date) -> Option<Date> {
+        let end = from.year().saturating_add(CALENDAR_CYCLE_YEARS);
+        let mut day = from;
+        while day.year() <= end {
+            if !self.sets.months().includes(day.month().unsigned_abs().into()) {
+                day = day.last_of_month().tomorrow().ok()?;
+            } else if self.day_matches(day) {
+                return Some(day);
+            } else {
+                day = day.tomorrow().ok()?;
+            }
+        }
+        None
+    }
+
+    fn day_matches(&self, date: Date) -> bool {
+        let day = self.sets.days_of_month().includes(date.day().unsigned_abs().into());
+        let weekday = date.weekday().to_sunday_one_offset().unsigned_abs().into();
+        let weekday = self.sets.days_of_week().includes(weekday);
+        if self.either_day { day || weekday } else { day && weekday }
+    }
+
+    /// The first matching time of day at or after `from`.
+    fn next_time(&self, from: Time) -> Option<Time> {
+        let (hour, minute, second) =
+            (unsigned(from.hour()), unsigned(from.minute()), unsigned(from.second()));
+        let this_hour = self.sets.hours().includes(hour);
+        if this_hour
+            && self.sets.minutes().includes(minute)
+            && let Some(second) = at_or_after(self.sets.seconds(), second)
+        {
+            return time(hour, minute, second);
+        }
+        let first_second = at_or_after(self.sets.seconds(), 0)?;
+        if this_hour && let Some(minute) = at_or_after(self.sets.minutes(), minute + 1) {
+            return time(hour, minute, first_second);
+        }
+        let first_minute = at_or_after(self.sets.minutes(), 0)?;
+        time(at_or_after(self.sets.hours(), hour + 1)?, first_minute, first_second)
+    }
+}
+
+fn at_or_after(set: &impl TimeUnitSpec, least: u32) -> Option<u32> {
+    set.iter().find(|&value| value >= least)
+}
+
+fn unsigned(part: i8) -> u32 {
+    part.unsigned_abs().into()
+}
+
+fn time(hour: u32, minute: u32, second: u32) -> Option<Time> {
+    let part = |value: u32| i8::try_from(value).ok();
+    Time::new(part(hour)?, part(minute)?, part(second)?, 0).ok()
+}
+
+/// The first instant at which the clocks of `zone` show `time`, or the first after the gap that swallows it.
+fn first_instant(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(time);
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.earlier().ok(),
+        AmbiguousOffset::Gap { before, after } => {
+            // Read with the offset after the gap, the time lies before the change; with the one before it,
+            // at or after the change. So the change is the one between the two.
+            let (earlier, later) = (after.to_timestamp(time).ok()?, before.to_timestamp(time).ok()?);
+            let change = zone
+                .following(earlier)
+                .map(|change| (change.timestamp(), change.offset()))
+                .take_while(|&(instant, _)| instant <= later)
+                .find(|&(_, offset)| offset == after);
+            Some(change.map_or(later, |(instant, _)| instant))
+        }
+    }
+}
