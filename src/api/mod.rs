@@ -20,6 +20,8 @@ mod gate;
 mod origin;
 mod retry;
 mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transport;
 
 pub use client::{Client, CustomerFields};
