@@ -222,7 +222,7 @@ impl Client {
                 match byte {
                     b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
                     byte if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
-                    byte => path = format!("{path}%{byte:02X}"),
+                    byte => path.push_str(&format!("%{byte:02X}")),
                 }
             }
         }
@@ -357,3 +357,6 @@ fn json_object(answer: &Answer) -> Result<Box<RawValue>, NotDocumented> {
     let text: Box<RawValue> = serde_json::from_slice(&answer.body)?;
     if text.get().starts_with('{') { Ok(text) } else { Err(NotDocumented("not a JSON object".to_owned())) }
 }
+
+#[cfg(test)]
+mod tests;

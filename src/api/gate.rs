@@ -252,7 +252,8 @@ mod tests {
         gate.enter().await.leave(Load::Throttled(Some(Duration::from_secs(30))));
         early.leave(Load::Throttled(Some(Duration::from_secs(5))));
         let start = Instant::now();
-        let (a, b) = tokio::join!(gate.enter(), gate.enter());
+        let both = async { tokio::join!(gate.enter(), gate.enter()) };
+        let (a, b) = timeout(Duration::from_secs(60), both).await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 30);
         drop((a, b));
         assert_eq!(room(&gate).await, 2);

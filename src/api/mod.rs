@@ -28,6 +28,8 @@ mod page;
 mod pager;
 mod retry;
 mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 mod transport;
 mod walk;

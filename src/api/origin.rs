@@ -148,6 +148,7 @@ mod tests {
             ("https://api.gomalomo.com/x#y", "https://api.gomalomo.com/x"),
             ("#y", "https://api.gomalomo.com/customers/1/events?next=a"),
             ("\\x", "https://api.gomalomo.com/x"),
+            ("https://api.gomalomo.com\\@evil.example/", "https://api.gomalomo.com/@evil.example/"),
             ("/x@evil.example", "https://api.gomalomo.com/x@evil.example"),
             (
                 "?next=https://evil.example/",
@@ -165,7 +166,6 @@ mod tests {
             "https://api.gomalomo.com@evil.example/",
             "https://api.gomalomo.com:443@evil.example/",
             "https://api.gomalomo.com%40evil.example/",
-            "https://api.gomalomo.com\\@evil.example/",
             "https://evil.example\\@api.gomalomo.com/",
             "https://evil.example#@api.gomalomo.com/",
             "//evil.example",
@@ -191,9 +191,7 @@ mod tests {
         ] {
             let found = resolved(reference);
             let refused = matches!(found, Err(OriginError::Elsewhere { .. } | OriginError::Unreadable));
-            // A backslash ends the host, so this one is a path at home.
-            let at_home = found.as_ref().is_ok_and(|url| url.path() == "/@evil.example/");
-            assert!(refused || at_home, "{reference}: {found:?}");
+            assert!(refused, "{reference}: {found:?}");
         }
     }
 
