@@ -203,3 +203,7 @@ async fn answer(
     let request_id = request_id(settings.seed, number);
     answer.unwrap_or_else(|refusal| refusal.into_answer(&request_id)).into_response(&request_id)
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
