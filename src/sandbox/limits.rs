@@ -52,7 +52,8 @@ impl InFlight {
         let entered = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
             limit.is_none_or(|limit| count < limit).then_some(count + 1)
         });
-        entered.is_ok().then_some(Place(self))
+        // Made only where it was entered: a place that is dropped is given back.
+        entered.is_ok().then(|| Place(self))
     }
 }
 

@@ -90,6 +90,14 @@ async fn what_is_refused() {
     assert_eq!(sandbox.requests().rejected, 3);
 }
 
+/// Records stay raw: not every number in them fits a float.
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Vec<&'a serde_json::value::RawValue>,
+    next: Option<String>,
+}
+
 /// A page's ids and how the list goes on: a URL, or a token for a parameter.
 async fn page(sandbox: &Sandbox, url: &str, style: TokenStyle) -> (Vec<String>, Option<String>) {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
@@ -97,10 +105,13 @@ async fn page(sandbox: &Sandbox, url: &str, style: TokenStyle) -> (Vec<String>, 
     assert_eq!(response.status(), 200, "{path} {query:?}");
     let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (link, cursor) = (header("link"), header("x-next-cursor"));
-    let body: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    let rows = if style == TokenStyle::Envelope { &body["data"] } else { &body };
+    let text = response.text().await.unwrap();
+    let page = match style {
+        TokenStyle::Envelope => serde_json::from_str(&text).unwrap(),
+        _ => Envelope { data: serde_json::from_str(&text).unwrap(), next: None },
+    };
     let ids: Vec<String> =
-        rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        page.data.iter().map(|record| crate::record::peek_id(record.get()).unwrap()).collect();
     let next = match style {
         TokenStyle::Link => link.as_deref().and_then(|link| {
             let next = link.split(", ").find(|link| link.contains("rel=\"next\""))?;
@@ -108,7 +119,7 @@ async fn page(sandbox: &Sandbox, url: &str, style: TokenStyle) -> (Vec<String>, 
             let target = Url::parse(&sandbox.base_url()).unwrap().join(target).unwrap();
             Some(format!("{}?{}", target.path(), target.query().unwrap()))
         }),
-        TokenStyle::Envelope => body["next"].as_str().map(str::to_owned),
+        TokenStyle::Envelope => page.next,
         TokenStyle::Header => cursor,
         TokenStyle::LastId => ids.last().cloned(),
     };
