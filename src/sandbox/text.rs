@@ -83,7 +83,7 @@ pub(super) fn push_time(out: &mut String, milliseconds: i64, offset_minutes: i64
         out.push(mark);
         push_padded(out, number, 2);
     }
-    if in_day % 1000 != 0 {
+    if !in_day.is_multiple_of(1000) {
         out.push('.');
         push_padded(out, in_day % 1000, 3);
     }
