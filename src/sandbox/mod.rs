@@ -1,1 +1,38 @@
-//! (being written)
+//! A server that speaks the vendor's customer API from a seeded world of any size: for a newcomer to
+//! play with, for the demo, for tests and benchmarks.
+//!
+//! Where the vendor's documentation is silent (`api-contract`, "Silent points"), the [`Settings`] choose
+//! one of the possible behaviours. A [`World`] is the same for the same settings; [`World`]'s methods change
+//! it while it is served, and [`Settings::churn`] lets it change by itself.
+//!
+//! The files in the order in which a request meets them: `connection`, `server`, `limits`, `access`,
+//! `routes`, `faults`, `lists`, `paging`, `world`, `render`; `generate` and `awkward` say what the world
+//! holds at its start.
+
+mod access;
+mod answer;
+mod awkward;
+mod base64;
+mod churn;
+mod connection;
+mod counts;
+mod draw;
+mod faults;
+mod fields;
+mod generate;
+mod limits;
+mod lists;
+mod paging;
+mod render;
+mod routes;
+mod server;
+mod settings;
+mod text;
+mod world;
+
+pub use churn::Change;
+pub use counts::RequestCounts;
+pub use fields::{CustomerField, CustomerFields};
+pub use server::{Sandbox, SandboxError, start};
+pub use settings::{Order, Settings, TokenStyle};
+pub use world::World;

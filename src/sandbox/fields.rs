@@ -1,0 +1,125 @@
+//! The four fields of a customer that can be written.
+
+use std::fmt;
+
+/// A field of a customer that the API lets a client write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CustomerField {
+    /// `email`
+    Email,
+    /// `first_name`
+    FirstName,
+    /// `last_name`
+    LastName,
+    /// `phone_number`
+    PhoneNumber,
+}
+
+impl CustomerField {
+    /// All four, in the order of the documentation.
+    pub const ALL: [CustomerField; 4] =
+        [CustomerField::Email, CustomerField::FirstName, CustomerField::LastName, CustomerField::PhoneNumber];
+
+    /// The field's name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CustomerField::Email => "email",
+            CustomerField::FirstName => "first_name",
+            CustomerField::LastName => "last_name",
+            CustomerField::PhoneNumber => "phone_number",
+        }
+    }
+}
+
+/// What a write sends: for each field a text, null, or nothing at all.
+///
+/// `Debug` shows which fields are set, never what they hold.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CustomerFields([Option<Option<Box<str>>>; 4]);
+
+impl CustomerFields {
+    /// The same with `field` set to a text.
+    #[must_use]
+    pub fn set(mut self, field: CustomerField, text: &str) -> Self {
+        self.0[field as usize] = Some(Some(text.into()));
+        self
+    }
+
+    /// The same with `field` set to null.
+    #[must_use]
+    pub fn set_null(mut self, field: CustomerField) -> Self {
+        self.0[field as usize] = Some(None);
+        self
+    }
+
+    /// What is sent for `field`: `None` nothing, `Some(None)` null.
+    pub fn get(&self, field: CustomerField) -> Option<Option<&str>> {
+        self.0[field as usize].as_ref().map(Option::as_deref)
+    }
+
+    /// Takes over every field that `newer` sends.
+    pub(super) fn merge(&mut self, newer: CustomerFields) {
+        for (mine, sent) in self.0.iter_mut().zip(newer.0) {
+            if sent.is_some() {
+                *mine = sent;
+            }
+        }
+    }
+
+    /// The same with null for every field that isn't sent: what a new customer has there.
+    pub(super) fn completed(mut self) -> Self {
+        for field in &mut self.0 {
+            field.get_or_insert(None);
+        }
+        self
+    }
+
+    /// Reads the body of a write.
+    ///
+    /// # Errors
+    /// One sentence that says what a body has to be.
+    pub(super) fn from_body(body: &[u8]) -> Result<CustomerFields, String> {
+        let members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(body).map_err(|_| "the body must be one JSON object".to_owned())?;
+        let mut fields = CustomerFields::default();
+        for field in CustomerField::ALL {
+            fields = match members.get(field.name()) {
+                None => fields,
+                Some(serde_json::Value::Null) => fields.set_null(field),
+                Some(serde_json::Value::String(text)) => fields.set(field, text),
+                Some(_) => return Err(format!("`{}` must be a string", field.name())),
+            };
+        }
+        Ok(fields)
+    }
+}
+
+impl fmt::Debug for CustomerFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = CustomerField::ALL.into_iter().filter(|field| self.get(*field).is_some());
+        f.debug_set().entries(set.map(CustomerField::name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies() {
+        let good =
+            CustomerFields::from_body(br#"{"email":"a@example.com","last_name":null,"other":1}"#).unwrap();
+        assert_eq!(good.get(CustomerField::Email), Some(Some("a@example.com")));
+        assert_eq!(good.get(CustomerField::LastName), Some(None));
+        assert_eq!(good.get(CustomerField::FirstName), None);
+        for bad in ["", "[]", "null", "{", r#"{"email":1}"#, r#"{"phone_number":["a"]}"#] {
+            assert!(CustomerFields::from_body(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        let fields = CustomerFields::default().set(CustomerField::FirstName, "Ann");
+        assert_eq!(format!("{fields:?}"), r#"{"first_name"}"#);
+    }
+}

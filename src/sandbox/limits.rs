@@ -1,0 +1,95 @@
+//! How many requests are let through.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A token bucket: `rate` requests a second, with bursts of a fifth of a second's worth, at least one request.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    rate: f64,
+    burst: f64,
+    level: Mutex<Level>,
+}
+
+#[derive(Debug)]
+struct Level {
+    tokens: f64,
+    at: Duration,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: f64) -> Bucket {
+        let burst = (rate / 5.0).max(1.0);
+        Bucket { rate, burst, level: Mutex::new(Level { tokens: burst, at: Duration::ZERO }) }
+    }
+
+    /// Whether a request is let through `now`, counted from any fixed moment.
+    pub(super) fn take(&self, now: Duration) -> bool {
+        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = now.saturating_sub(level.at).as_secs_f64();
+        level.tokens = (level.tokens + passed * self.rate).min(self.burst);
+        level.at = level.at.max(now);
+        if level.tokens < 1.0 {
+            return false;
+        }
+        level.tokens -= 1.0;
+        true
+    }
+}
+
+/// Counts the requests in flight.
+#[derive(Debug, Default)]
+pub(super) struct InFlight(AtomicUsize);
+
+/// A request in flight, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a>(&'a InFlight);
+
+impl InFlight {
+    /// A place for one more request; `None` where `limit` are in flight.
+    pub(super) fn enter(&self, limit: Option<usize>) -> Option<Place<'_>> {
+        let entered = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
+            limit.is_none_or(|limit| count < limit).then_some(count + 1)
+        });
+        // Made only where it was entered: a place that is dropped is given back.
+        entered.is_ok().then(|| Place(self))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let bucket = Bucket::new(10.0);
+        let at = |milliseconds| bucket.take(Duration::from_millis(milliseconds));
+        assert_eq!([at(0), at(0), at(0)], [true, true, false]);
+        assert_eq!([at(99), at(101), at(102)], [false, true, false]);
+        assert_eq!([at(9000), at(9000), at(9000)], [true, true, false]);
+    }
+
+    #[test]
+    fn a_slow_rate_still_lets_one_through() {
+        let bucket = Bucket::new(0.5);
+        let at = |seconds| bucket.take(Duration::from_secs(seconds));
+        assert_eq!([at(0), at(1), at(2), at(3), at(4)], [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let in_flight = InFlight::default();
+        let first = in_flight.enter(Some(1));
+        assert!(first.is_some() && in_flight.enter(Some(1)).is_none());
+        assert!(in_flight.enter(None).is_some());
+        drop(first);
+        assert!(in_flight.enter(Some(1)).is_some());
+    }
+}

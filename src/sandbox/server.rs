@@ -1,0 +1,209 @@
+//! The running server: limits, latency and faults around the calls.
+
+use super::access;
+use super::answer::{Answer, Refusal, request_id};
+use super::churn;
+use super::connection::{Breaker, Door};
+use super::counts::{Counters, RequestCounts};
+use super::faults::{Fault, Wait};
+use super::limits::{Bucket, InFlight};
+use super::routes::{Call, Route};
+use super::settings::Settings;
+use super::world::World;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::Response;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The largest body of a write, in bytes.
+const LARGEST_BODY: usize = 1 << 20;
+/// How long a stop waits for requests in flight.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a sandbox didn't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// A setting makes no sense.
+    #[error("the sandbox's setting `{name}` must be {expected}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// The address can't be listened on.
+    #[error("the sandbox can't listen on {address}; choose another address, or port 0 for any free one")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A running sandbox. Dropping it stops the server, too.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    server: Arc<Server>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Makes the world and serves it on `listen` (port 0: any free one). Requests are answered from the return on.
+///
+/// # Errors
+/// When a setting makes no sense, or the address can't be listened on.
+pub async fn start(listen: SocketAddr, settings: Settings) -> Result<Sandbox, SandboxError> {
+    if let Some((name, expected)) = settings.fault() {
+        return Err(SandboxError::Setting { name, expected });
+    }
+    let refused = |source| SandboxError::Listen { address: listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let stop = CancellationToken::new();
+    let server = Arc::new(Server::new(Arc::new(World::new(&settings))));
+    let app = Router::new().fallback(answer).with_state(Arc::clone(&server));
+    let serving = axum::serve(Door(listener), app.into_make_service_with_connect_info::<Breaker>())
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let mut tasks = vec![tokio::spawn(async move {
+        // It ends when it is told to, and knows no other end: a failed accept is tried again.
+        let _ = serving.await;
+    })];
+    if settings.churn > 0.0 {
+        tasks.push(tokio::spawn(churn::run(Arc::clone(&server.world), settings.churn, stop.clone())));
+    }
+    Ok(Sandbox { address, server, stop, tasks })
+}
+
+impl Sandbox {
+    /// Where clients find it, such as `http://127.0.0.1:4000`. Where it listens on every address of the
+    /// machine, the loopback one.
+    pub fn base_url(&self) -> String {
+        let ip = match self.address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+    }
+
+    /// The world behind it, to look at and to change.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.server.world)
+    }
+
+    /// What was asked so far.
+    pub fn requests(&self) -> RequestCounts {
+        self.server.counters.read()
+    }
+
+    /// Stops: no new requests, those in flight are answered first, for up to five seconds.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        for mut task in std::mem::take(&mut self.tasks) {
+            if tokio::time::timeout(PATIENCE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What all requests share.
+#[derive(Debug)]
+struct Server {
+    world: Arc<World>,
+    counters: Counters,
+    /// The number of the next request.
+    number: AtomicU64,
+    bucket: Option<Bucket>,
+    in_flight: InFlight,
+    started: Instant,
+}
+
+impl Server {
+    fn new(world: Arc<World>) -> Server {
+        Server {
+            counters: Counters::default(),
+            number: AtomicU64::new(0),
+            bucket: world.settings.rate_limit.map(Bucket::new),
+            in_flight: InFlight::default(),
+            started: Instant::now(),
+            world,
+        }
+    }
+
+    /// The answer to a request that got past the limits.
+    async fn serve(&self, number: u64, breaker: &Breaker, request: Request) -> Result<Answer, Refusal> {
+        let (head, body) = request.into_parts();
+        let route = access::check(&head.headers).and_then(|()| Route::of(&head.method, head.uri.path()));
+        let route = route.inspect_err(|_| self.counters.rejected())?;
+        self.counters.route(&route);
+        let settings = &self.world.settings;
+        let fault = Fault::drawn(settings.seed, number, settings.fault_rate);
+        if fault.is_some() {
+            self.counters.fault();
+        }
+        match fault {
+            Some(Fault::ServerError(status, wait)) => return Err(Refusal::server_error(status, wait)),
+            Some(Fault::TooManyRequests(wait)) => return Err(Refusal::too_many(wait)),
+            Some(Fault::HtmlPage) => return Ok(Answer::html_page()),
+            Some(Fault::LostAnswer | Fault::HalfAnswer) | None => {}
+        }
+        let body = if route.takes_body() { read(body).await? } else { axum::body::Bytes::new() };
+        let call = Call { route: &route, uri: &head.uri, headers: &head.headers, body: &body, number };
+        let answer = call.answer(&self.world);
+        match fault {
+            Some(Fault::LostAnswer) => breaker.reset(),
+            Some(Fault::HalfAnswer) => breaker.halve(),
+            _ => {}
+        }
+        answer
+    }
+}
+
+async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
+    let too_large = |_| Refusal::new(400, "invalid_body", "the body is cut short, or larger than 1 MiB");
+    axum::body::to_bytes(body, LARGEST_BODY).await.map_err(too_large)
+}
+
+async fn answer(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(breaker): ConnectInfo<Breaker>,
+    request: Request,
+) -> Response<Body> {
+    let settings = &server.world.settings;
+    let number = server.number.fetch_add(1, Ordering::Relaxed);
+    let place = server.in_flight.enter(settings.concurrency_limit);
+    let in_rate = server.bucket.as_ref().is_none_or(|bucket| bucket.take(server.started.elapsed()));
+    if !settings.latency.is_zero() {
+        tokio::time::sleep(settings.latency).await;
+    }
+    let answer = match &place {
+        Some(_) if in_rate => server.serve(number, &breaker, request).await,
+        refused => {
+            server.counters.refused();
+            Err(Refusal::too_many(refused.as_ref().map(|_| Wait::Seconds(1))))
+        }
+    };
+    let request_id = request_id(settings.seed, number);
+    answer.unwrap_or_else(|refusal| refusal.into_answer(&request_id)).into_response(&request_id)
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
