@@ -55,6 +55,9 @@ pub enum Parameter {
 }
 
 impl Parameter {
+    /// Both.
+    pub const ALL: [Parameter; 2] = [Parameter::Next, Parameter::Prev];
+
     /// The parameter's name in a URL, in the configuration and in the mirror.
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,7 +68,7 @@ impl Parameter {
 
     /// The parameter of that name.
     pub fn from_name(name: &str) -> Option<Parameter> {
-        [Parameter::Next, Parameter::Prev].into_iter().find(|parameter| parameter.name() == name)
+        Parameter::ALL.into_iter().find(|parameter| parameter.name() == name)
     }
 
     /// The one that isn't this one.

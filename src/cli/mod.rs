@@ -1,1 +1,75 @@
-//! (being written)
+//! The command line: what the user asks for, put together from the library, and its results on stdout.
+//!
+//! stdout carries results only; logs, progress and errors go to stderr. This is the only module that prints, and
+//! [`main`] the only place that turns a failure into an exit code.
+
+mod args;
+mod assemble;
+mod config;
+mod customers;
+mod demo;
+mod events;
+mod exit;
+mod export;
+mod logging;
+mod output;
+mod progress;
+mod sandbox;
+mod shell;
+mod signals;
+mod status;
+mod sync;
+
+pub use args::Args;
+pub use exit::Exit;
+
+use args::Command;
+use clap::Parser;
+use exit::Failure;
+use indicatif::ProgressBar;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the command that the arguments name, prints its result or its failure, and returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version come this way too.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let bar = ProgressBar::hidden();
+    logging::start(&args.global, matches!(args.command, Command::Sync(_)), &bar);
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, format!("the program could not be started: {error}")))
+        .and_then(|runtime| runtime.block_on(run(args, &bar)));
+    bar.finish_and_clear();
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
+    let global = args.global;
+    match args.command {
+        Command::Demo(args) => demo::run(args, bar).await,
+        Command::Sync(args) => sync::run(&global, args, bar).await,
+        Command::Export(args) => export::run(&global, &args),
+        Command::Status(args) => status::run(&global, &args),
+        Command::Customers { action } => customers::run(&global, action).await,
+        Command::Events { action } => events::run(&global, action).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Config { action } => config::run(&global, &action),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man => shell::man(),
+    }
+}

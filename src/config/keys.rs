@@ -2,8 +2,8 @@
 
 use super::export::{Compression, ExportFormat};
 use super::key::{Declared, Key, Literal};
-use super::paging::{Parameter, TokenStyle};
 use super::read;
+use crate::api::{Parameter, TokenStyle};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use reqwest::Url;

@@ -17,7 +17,6 @@ mod file;
 mod key;
 mod keys;
 mod nearest;
-pub mod paging;
 mod problem;
 mod read;
 mod settings;

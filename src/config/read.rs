@@ -2,9 +2,9 @@
 
 use super::export::{Compression, ExportFormat};
 use super::key::Refusal;
-use super::paging::{Parameter, TokenStyle};
 use super::value::Value;
 use super::{duration as durations, size as sizes};
+use crate::api::{Parameter, TokenStyle};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use reqwest::Url;

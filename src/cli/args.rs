@@ -1,0 +1,255 @@
+//! What can be typed.
+
+use crate::sandbox::{Order, TokenStyle};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Keeps a local SQLite mirror of a Malomo account's customers and events, and exports what changed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "malomo-mirror",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 the API refused the key; \
+                  4 another run holds this mirror; 5 finished, but incomplete.\n\
+                  To try everything without a key: malomo-mirror demo"
+)]
+pub struct Args {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// The configuration file [default: $MALOMO_MIRROR_CONFIG, ./config.toml, /etc/malomo-mirror/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Sets one key of the configuration, such as `mirror.path=./mirror.db`; wins over file and environment
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub(super) overrides: Vec<String>,
+    /// How log lines look on stderr; auto: text on a terminal, JSON elsewhere
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Auto)]
+    pub(super) log_format: LogFormat,
+    /// Log more; twice: everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show all of it at work, with a sandbox in place of the API: no key needed
+    Demo(Demo),
+    /// Bring the mirror up to date once, then export what changed
+    Sync(Sync),
+    /// Write what is not yet exported
+    Export(Export),
+    /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs
+    Status(Json),
+    /// The API's customers, as JSON on stdout; the mirror is not touched
+    Customers {
+        #[command(subcommand)]
+        action: Customers,
+    },
+    /// The API's events, as JSON on stdout; the mirror is not touched
+    Events {
+        #[command(subcommand)]
+        action: Events,
+    },
+    /// Serve the vendor's customer API from a made-up world, for trying things out
+    Sandbox(Sandbox),
+    /// Check or show the configuration
+    Config {
+        #[command(subcommand)]
+        action: Config,
+    },
+    /// Print the completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Demo {
+    /// Where mirror and exports go; must be empty or not exist [default: a new folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+    /// Customers in the sandbox
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(super) customers: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Sync {
+    /// Walk everything: the events of every customer
+    #[arg(long, conflicts_with = "customers")]
+    pub(super) full: bool,
+    /// Sync this customer alone; may be given several times
+    #[arg(long = "customer", value_name = "ID")]
+    pub(super) customers: Vec<String>,
+    /// Tell how many requests a run would make and why; reads the customer list, changes nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    /// Write the whole current state of every stream, beside the incremental files
+    #[arg(long)]
+    pub(super) snapshot: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Json {
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Customers {
+    /// Every customer, one JSON object a line
+    List,
+    /// One customer
+    Get {
+        /// The customer's id
+        id: String,
+    },
+    /// Create a customer
+    Create(Fields),
+    /// Change a customer; sends only what is given
+    Update {
+        /// The customer's id
+        id: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
+    /// Delete a customer at Malomo, for good; asks first
+    Delete {
+        /// The customer's id
+        id: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A customer's fields.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Fields {
+    /// E-mail address
+    #[arg(long, value_name = "TEXT")]
+    pub(super) email: Option<String>,
+    /// First name
+    #[arg(long, value_name = "TEXT")]
+    pub(super) first_name: Option<String>,
+    /// Last name
+    #[arg(long, value_name = "TEXT")]
+    pub(super) last_name: Option<String>,
+    /// Phone number
+    #[arg(long, value_name = "TEXT")]
+    pub(super) phone_number: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Events {
+    /// Every event of a customer, one JSON object a line
+    List {
+        /// The customer's id
+        customer_id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Sandbox {
+    /// Where to listen; port 0: any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    pub(super) listen: SocketAddr,
+    /// Customers at the start
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(super) customers: usize,
+    /// Events per customer at the start: the mean of a heavy-tailed distribution
+    #[arg(long, value_name = "MEAN", default_value_t = 5.0)]
+    pub(super) events_per_customer: f64,
+    /// Records on a page
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) page_size: usize,
+    /// The same seed gives the same world and the same faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Wait before each answer, such as 50ms
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
+    pub(super) latency: Duration,
+    /// Requests a second allowed; above it the answer is 429 with Retry-After
+    #[arg(long, value_name = "N")]
+    pub(super) rate_limit: Option<f64>,
+    /// Requests at once allowed; above it the answer is 429
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency_limit: Option<usize>,
+    /// Share of faulty answers, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(super) fault_rate: f64,
+    /// Changes to the world a second
+    #[arg(long, value_name = "N", default_value_t = 0.0)]
+    pub(super) churn: f64,
+    /// Where a list's answer says how it goes on
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = TokenStyle::Link)]
+    pub(super) token_style: TokenStyle,
+    /// Exchange the meanings of the parameters `next` and `prev`
+    #[arg(long)]
+    pub(super) swap_direction: bool,
+    /// The order of lists
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::CreatedAsc)]
+    pub(super) order: Order,
+    /// Odd records: quotes, newlines, formulas, emoji, right-to-left text, nulls, undocumented fields, odd numbers
+    #[arg(long)]
+    pub(super) awkward: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Tell what is wrong with the configuration
+    Check,
+    /// Show what is in effect, and where each value came from; secrets are masked
+    Show {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("`{text}` is no time: write it like 50ms or 2s");
+    let time: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    Duration::try_from(time).map_err(|_| expected())
+}

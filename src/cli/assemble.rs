@@ -1,0 +1,112 @@
+//! From the configuration to the parts that it configures, in one place.
+
+use super::args::Global;
+use super::exit::{Exit, Failure};
+use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
+use crate::config::{ApiKey, Compression, Config, Environment, ExportFormat, Override, api_key};
+use crate::mirror::RunLock;
+use crate::observe::Observer;
+use crate::{export, sync};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The process's environment and current directory.
+pub(super) fn environment() -> Result<Environment, Failure> {
+    let directory = std::env::current_dir()
+        .map_err(|error| Failure::usage(format!("the current directory can't be found: {error}")))?;
+    Ok(Environment::new(std::env::vars_os(), directory))
+}
+
+/// The effective configuration.
+pub(super) fn config(global: &Global) -> Result<Config, Failure> {
+    let overrides = global.overrides.iter().map(|text| set_flag(text)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Config::load(global.config.as_deref(), &environment()?, &overrides)?)
+}
+
+fn set_flag(text: &str) -> Result<Override, Failure> {
+    let (key, value) = text.split_once('=').ok_or_else(|| {
+        Failure::usage(format!("--set {text}: write it as KEY=VALUE, such as sync.events_max_age=0s"))
+    })?;
+    Ok(Override { flag: "--set".to_owned(), key: key.trim().to_owned(), value: value.trim().to_owned() })
+}
+
+/// The key from where the user put it.
+pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
+    Ok(api_key(config, &environment()?)?)
+}
+
+/// The API's client; sends nothing yet.
+pub(super) fn client(config: &Config, key: &ApiKey, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
+    let api = &config.api;
+    let settings = api::Settings {
+        concurrency: api.concurrency,
+        connect_timeout: api.connect_timeout,
+        first_byte_timeout: api.timeout,
+        body_timeout: api.body_timeout,
+        max_body: api.max_body,
+        retry: RetryPolicy {
+            attempts: api.max_attempts,
+            base: api.backoff_base,
+            max: api.backoff_max,
+            retry_after_max: api.retry_after_max,
+        },
+        base_url: api.base_url.clone(),
+    };
+    Ok(Client::new(settings, SecretString::from(key.expose()), observer)?)
+}
+
+/// What the user has set about the API's paging.
+pub(super) fn known_paging(config: &Config) -> KnownPaging {
+    let settings = |paging: crate::config::StreamPaging| PagingSettings {
+        token_style: paging.token_style,
+        forward: paging.forward,
+    };
+    let paging = &config.api.paging;
+    KnownPaging::new(settings(paging.customers), settings(paging.events))
+}
+
+/// How a run works.
+pub(super) fn sync_settings(config: &Config) -> sync::Settings {
+    sync::Settings {
+        concurrency: config.api.concurrency,
+        events_max_age: signed(config.sync.events_max_age),
+        deletion_limit: config.sync.deletion_limit,
+        resume_max_age: signed(config.sync.resume_max_age),
+        base_url: config.api.base_url.to_string(),
+    }
+}
+
+/// Durations of the configuration are at most ten years.
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// What is exported, and where to.
+pub(super) fn export_settings(config: &Config) -> export::Settings {
+    let format = |format: &ExportFormat| match format {
+        ExportFormat::Csv => export::Format::Csv,
+        ExportFormat::Ndjson => export::Format::Ndjson,
+    };
+    export::Settings {
+        dir: config.export.dir.clone(),
+        formats: config.export.formats.iter().map(format).collect(),
+        compression: match config.export.compression {
+            Compression::None => export::Compression::None,
+            Compression::Gzip => export::Compression::Gzip,
+            Compression::Zstd => export::Compression::Zstd,
+        },
+    }
+}
+
+/// The right to write the mirror.
+pub(super) fn lock(config: &Config, command: &str) -> Result<RunLock, Failure> {
+    Ok(RunLock::acquire(&config.mirror.path, command, Timestamp::now())?)
+}
+
+/// The token that signals cancel.
+pub(super) fn stop_token() -> Result<tokio_util::sync::CancellationToken, Failure> {
+    super::signals::stop_token()
+        .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))
+}

@@ -1,0 +1,35 @@
+//! `config check` and `config show`.
+
+use super::args::{self, Global};
+use super::assemble;
+use super::exit::{Exit, Failure};
+use super::output;
+use crate::config::{KeyError, api_key};
+
+pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failure> {
+    let config = assemble::config(global)?;
+    let key = api_key(&config, &assemble::environment()?);
+    match action {
+        args::Config::Check => {
+            let file =
+                config.file().map_or("no file; defaults".to_owned(), |file| file.display().to_string());
+            output::line(&format!("the configuration is valid ({file})"))?;
+            match &key {
+                Ok(key) => output::line(&format!("the API key comes from {}", key.origin()))?,
+                // Commands that don't talk to the API work without one.
+                Err(KeyError::Missing) => {
+                    output::line("no API key is set; commands that talk to the API need one")?
+                }
+                Err(_) => {}
+            }
+            match key {
+                Ok(_) | Err(KeyError::Missing) => Ok(Exit::Done),
+                Err(error) => Err(error.into()),
+            }
+        }
+        args::Config::Show { json: true } => output::json(&config.to_json(key.as_ref())).map(|()| Exit::Done),
+        args::Config::Show { json: false } => {
+            output::text(&config.to_toml(key.as_ref())).map(|()| Exit::Done)
+        }
+    }
+}

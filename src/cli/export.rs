@@ -1,0 +1,41 @@
+//! `export`.
+
+use super::args::{self, Global};
+use super::assemble;
+use super::exit::{Exit, Failure};
+use super::output::{self, counted};
+use crate::export::{Exported, export, export_snapshot};
+use crate::mirror::{Mirror, MirrorError};
+use jiff::Timestamp;
+
+pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
+    let config = assemble::config(global)?;
+    if !config.mirror.path.exists() {
+        return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());
+    }
+    let _lock = assemble::lock(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
+    let mut mirror = Mirror::open(&config.mirror.path)?;
+    let (settings, now) = (assemble::export_settings(&config), Timestamp::now());
+    let exported = if args.snapshot {
+        export_snapshot(&mut mirror, &settings, now)?
+    } else {
+        export(&mut mirror, &settings, None, now)?
+    };
+    if args.json {
+        output::json(&exported)?
+    } else {
+        output::text(&summary(&exported))?
+    }
+    Ok(Exit::Done)
+}
+
+/// The result for people.
+pub(super) fn summary(exported: &Exported) -> String {
+    if exported.files.is_empty() {
+        return "  export     nothing new\n".to_owned();
+    }
+    let line = |file: &crate::export::ManifestLine| {
+        format!("  export     {} ({})\n", file.path, counted(file.rows, "row"))
+    };
+    exported.files.iter().map(line).collect()
+}

@@ -1,0 +1,62 @@
+//! Results on stdout.
+
+use super::exit::{Exit, Failure};
+use serde::Serialize;
+use std::io::{ErrorKind, Write};
+
+/// Prints text as it is.
+pub(super) fn text(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).or_else(settle)
+}
+
+/// Prints a line.
+pub(super) fn line(line: &str) -> Result<(), Failure> {
+    text(&format!("{line}\n"))
+}
+
+/// Prints a value as JSON over several lines.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(Exit::Failed, format!("the result has no JSON form: {error}")))?;
+    line(&text)
+}
+
+/// A reader that has seen enough (`| head`) is no failure: the program ends quietly with what it has printed.
+fn settle(error: std::io::Error) -> Result<(), Failure> {
+    if error.kind() == ErrorKind::BrokenPipe {
+        std::process::exit(Exit::Done as i32);
+    }
+    Err(Failure::new(Exit::Failed, format!("stdout could not be written: {error}")))
+}
+
+/// A count with separators, for people: 1234567 is `1,234,567`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// `1 customer`, `2 customers`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_for_people() {
+        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
+            assert_eq!(count(number), shown);
+        }
+        assert_eq!((counted(1, "row"), counted(2000, "row")), ("1 row".into(), "2,000 rows".into()));
+    }
+}

@@ -1,0 +1,172 @@
+//! A run's progress: a line that is drawn again and again on a terminal, log lines elsewhere.
+
+use super::output::count;
+use crate::observe::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Without a terminal, progress is logged this often.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The drawn line is renewed this often at most.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Shows or logs what happens in a run.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    drawn: bool,
+    started: Instant,
+    shown: Mutex<Instant>,
+    customers: AtomicU64,
+    customers_in_all: AtomicU64,
+    events: AtomicU64,
+    walks_planned: AtomicU64,
+    walks_done: AtomicU64,
+    requests: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl Progress {
+    /// Draws on `bar` where stderr is a terminal; stays silent where the user wants quiet.
+    pub(super) fn new(bar: &ProgressBar, quiet: bool) -> Progress {
+        let drawn = std::io::stderr().is_terminal() && !quiet;
+        if drawn {
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(DRAW_EVERY);
+        }
+        let now = Instant::now();
+        Progress {
+            bar: bar.clone(),
+            drawn,
+            started: now,
+            shown: Mutex::new(now),
+            customers: AtomicU64::new(0),
+            customers_in_all: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            walks_planned: AtomicU64::new(0),
+            walks_done: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes the line off the screen.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    fn show(&self) {
+        let every = if self.drawn { DRAW_EVERY } else { LOG_EVERY };
+        {
+            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            if shown.elapsed() < every {
+                return;
+            }
+            *shown = Instant::now();
+        }
+        if self.drawn {
+            self.bar.set_message(self.line());
+        } else {
+            tracing::info!(
+                customers = self.customers.load(Relaxed),
+                events = self.events.load(Relaxed),
+                event_walks = self.walks_done.load(Relaxed),
+                event_walks_planned = self.walks_planned.load(Relaxed),
+                requests = self.requests.load(Relaxed),
+                retries = self.retries.load(Relaxed),
+                "sync under way"
+            );
+        }
+    }
+
+    fn line(&self) -> String {
+        let get = |counter: &AtomicU64| counter.load(Relaxed);
+        let (done, planned) = (get(&self.walks_done), get(&self.walks_planned));
+        let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
+        let mut line = format!(
+            "{} customers · {} events · events of {} of {} customers · {:.0} requests/s",
+            count(get(&self.customers)),
+            count(get(&self.events)),
+            count(done),
+            count(planned),
+            get(&self.requests) as f64 / elapsed
+        );
+        if get(&self.retries) > 0 {
+            line.push_str(&format!(" · {} retries", count(get(&self.retries))));
+        }
+        // How much is left is known once the list has been walked to its end.
+        if get(&self.customers_in_all) > 0 && done > 0 && planned > done {
+            let left = elapsed / done as f64 * (planned - done) as f64;
+            line.push_str(&format!(" · {} left", span(left)));
+        }
+        line
+    }
+}
+
+fn span(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+impl Observer for Progress {
+    fn observe(&self, event: &Event<'_>) {
+        let add = |counter: &AtomicU64, n: u64| {
+            counter.fetch_add(n, Relaxed);
+        };
+        match event {
+            Event::RequestFinished { .. } => add(&self.requests, 1),
+            Event::RetryScheduled { stream, attempt, delay, reason } => {
+                add(&self.retries, 1);
+                tracing::debug!(%stream, attempt, delay_ms = delay.as_millis() as u64, reason, "request is sent again");
+            }
+            Event::ConcurrencyChanged { limit } => tracing::debug!(limit, "requests in flight at most"),
+            Event::CustomerPageStored { rows } => add(&self.customers, *rows),
+            Event::CustomerWalkFinished { customers } => self.customers_in_all.store(*customers, Relaxed),
+            Event::EventWalksPlanned { customers } => add(&self.walks_planned, *customers),
+            Event::EventPageStored { rows } => add(&self.events, *rows),
+            Event::EventWalkFinished { customer_id, error } => {
+                add(&self.walks_done, 1);
+                if let Some(error) = error {
+                    tracing::warn!(customer_id, error, "the events of a customer could not be read");
+                }
+            }
+            Event::Remark { text } => tracing::warn!("{text}"),
+        }
+        self.show();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_for_people() {
+        for (seconds, shown) in [(0.4, "0 s"), (59.0, "59 s"), (61.0, "1 min 1 s"), (7260.0, "2 h 1 min")] {
+            assert_eq!(span(seconds), shown);
+        }
+    }
+
+    #[test]
+    fn time_left_is_told_once_it_is_known() {
+        let progress = Progress::new(&ProgressBar::hidden(), true);
+        progress.observe(&Event::EventWalksPlanned { customers: 10 });
+        progress.observe(&Event::EventWalkFinished { customer_id: "a", error: None });
+        assert!(!progress.line().contains("left"), "{}", progress.line());
+        progress.observe(&Event::CustomerWalkFinished { customers: 10 });
+        assert!(progress.line().contains("left"), "{}", progress.line());
+    }
+}

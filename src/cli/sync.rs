@@ -1,0 +1,231 @@
+//! `sync`: one run, then an export of its changes.
+
+use super::args::{self, Global};
+use super::assemble;
+use super::exit::{Exit, Failure};
+use super::output::{self, count, counted};
+use super::progress::Progress;
+use crate::api::ErrorKind;
+use crate::config::Config;
+use crate::export::{Exported, export};
+use crate::mirror::{Mirror, Outcome};
+use crate::sync::{DryRun, Finished, Report, Scope, Tools, dry_run, sync};
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) -> Result<Exit, Failure> {
+    let config = assemble::config(global)?;
+    let key = assemble::key(&config)?;
+    let progress = Arc::new(Progress::new(bar, global.quiet));
+    let tools = Tools {
+        client: assemble::client(&config, &key, progress.clone())?,
+        known: assemble::known_paging(&config),
+        observer: progress.clone(),
+        stop: assemble::stop_token()?,
+    };
+    let json = args.json;
+    if args.dry_run {
+        return preview(&config, &tools, &scope(args), json, &progress).await;
+    }
+    let command = command_line(&args);
+    let scope = scope(args);
+    let _lock = assemble::lock(&config, &command)?;
+    let finished = run_once(&config, tools, scope).await;
+    progress.finish();
+    let (finished, exported) = finished?;
+    let Finished { report, error, .. } = finished;
+    let files = exported.as_ref().ok().and_then(Option::as_ref);
+    if json {
+        output::json(&SyncResult { run: &report, export: files })?;
+    } else {
+        output::text(&summary(&report, files))?;
+    }
+    let exported = exported.map(drop);
+    match error {
+        Some(error) if error.api().is_some_and(|error| error.kind() == ErrorKind::KeyRefused) => {
+            Failure::from(error).print();
+            Ok(Exit::KeyRefused)
+        }
+        Some(error) => Err(error.into()),
+        None => exported.map(|()| exit_of(&report)),
+    }
+}
+
+/// Runs a sync and exports what it changed; a run that was stopped leaves its changes to the next export.
+pub(super) async fn run_once(
+    config: &Config,
+    tools: Tools,
+    scope: Scope,
+) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
+    let mirror = Mirror::open(&config.mirror.path)?;
+    tracing::info!(mode = scope.mode().name(), "sync begins");
+    let mut finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
+    log(&finished.report);
+    let exported = if finished.report.outcome == Outcome::Interrupted {
+        Ok(None)
+    } else {
+        let run = Some(finished.report.run_id);
+        let settings = assemble::export_settings(config);
+        export(&mut finished.mirror, &settings, run, Timestamp::now()).map(Some).map_err(Failure::from)
+    };
+    Ok((finished, exported))
+}
+
+fn scope(args: args::Sync) -> Scope {
+    match (args.full, args.customers) {
+        (true, _) => Scope::Full,
+        (false, customers) if customers.is_empty() => Scope::Incremental,
+        (false, customers) => Scope::Customers(customers),
+    }
+}
+
+/// What the lock file tells others: no more than the command.
+fn command_line(args: &args::Sync) -> String {
+    match (args.full, args.customers.len()) {
+        (true, _) => "sync --full".to_owned(),
+        (false, 0) => "sync".to_owned(),
+        (false, _) => "sync --customer".to_owned(),
+    }
+}
+
+fn exit_of(report: &Report) -> Exit {
+    match report.outcome {
+        Outcome::Ok => Exit::Done,
+        Outcome::Incomplete | Outcome::Interrupted => Exit::Incomplete,
+        Outcome::Failed | Outcome::Running => Exit::Failed,
+    }
+}
+
+fn log(report: &Report) {
+    let counts = &report.counts;
+    tracing::info!(
+        run_id = report.run_id.0,
+        mode = report.mode.name(),
+        outcome = report.outcome.name(),
+        resumed = report.resumed,
+        seconds = report.finished_at.duration_since(report.started_at).as_secs_f64(),
+        requests = counts.requests,
+        retries = counts.retries,
+        customers_seen = counts.customers_seen,
+        customers_inserted = counts.customers_inserted,
+        customers_updated = counts.customers_updated,
+        customers_deleted = counts.customers_deleted,
+        event_walks = counts.event_walks,
+        event_walks_failed = counts.event_walks_failed,
+        events_seen = counts.events_seen,
+        events_inserted = counts.events_inserted,
+        events_updated = counts.events_updated,
+        events_deleted = counts.events_deleted,
+        rejected = counts.rejected,
+        error = report.error,
+        "sync ended"
+    );
+}
+
+/// The JSON result of `sync`.
+#[derive(Serialize)]
+struct SyncResult<'a> {
+    #[serde(flatten)]
+    run: &'a Report,
+    export: Option<&'a Exported>,
+}
+
+/// The result for people.
+pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
+    let counts = &report.counts;
+    let changed = |inserted: u64, updated: u64, deleted: u64| {
+        format!("{} new, {} changed, {} deleted", count(inserted), count(updated), count(deleted))
+    };
+    let mut text = format!(
+        "{} sync {}: {} in {:.1} s{}\n  customers  {} listed: {}\n  events     of {} read, {} events: {}\n",
+        report.mode.name(),
+        report.run_id,
+        report.outcome.name(),
+        report.finished_at.duration_since(report.started_at).as_secs_f64(),
+        if report.resumed { ", taken up where an earlier run was cut off" } else { "" },
+        count(counts.customers_seen),
+        changed(counts.customers_inserted, counts.customers_updated, counts.customers_deleted),
+        counted(counts.event_walks, "customer"),
+        count(counts.events_seen),
+        changed(counts.events_inserted, counts.events_updated, counts.events_deleted),
+    );
+    text.push_str(&format!("  requests   {}", count(counts.requests)));
+    if counts.retries > 0 {
+        text.push_str(&format!(", {} of them sent again", count(counts.retries)));
+    }
+    text.push('\n');
+    if let Some(exported) = exported {
+        text.push_str(&super::export::summary(exported));
+    }
+    if counts.rejected > 0 {
+        text.push_str(&format!(
+            "  rejected   {}: see the mirror's table `rejected`\n",
+            counted(counts.rejected, "record")
+        ));
+    }
+    for failure in report.failures.iter().take(10) {
+        text.push_str(&format!(
+            "  missing    events of customer {}: {}\n",
+            failure.customer_id, failure.error
+        ));
+    }
+    if counts.event_walks_failed > 10 {
+        let more = counts.event_walks_failed - 10;
+        text.push_str(&format!(
+            "  missing    events of {} more: `status` names them\n",
+            counted(more, "customer")
+        ));
+    }
+    for remark in &report.remarks {
+        text.push_str(&format!("  note       {remark}\n"));
+    }
+    text
+}
+
+async fn preview(
+    config: &Config,
+    tools: &Tools,
+    scope: &Scope,
+    json: bool,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    let mut mirror = match config.mirror.path.exists() {
+        true => Some(Mirror::open_read_only(&config.mirror.path)?),
+        false => None,
+    };
+    let plan = dry_run(mirror.as_mut(), tools, &assemble::sync_settings(config), scope).await;
+    progress.finish();
+    let plan = plan?;
+    if json {
+        output::json(&plan)?
+    } else {
+        output::text(&plan_text(&plan))?
+    }
+    Ok(Exit::Done)
+}
+
+fn plan_text(plan: &DryRun) -> String {
+    let mut text = format!("a run would make about {} requests\n", count(plan.requests));
+    let mut row = |number: u64, why: &str| {
+        if number > 0 {
+            text.push_str(&format!("  {:>9}  {why}\n", count(number)));
+        }
+    };
+    row(plan.customer_pages, "pages of the customer list (this dry run made these, and no others)");
+    row(plan.events_of_new_or_changed, "event lists of customers that are new or changed");
+    row(plan.events_pending, "event lists that an earlier run could not read to their end");
+    row(plan.events_due, "event lists whose turn it is");
+    row(plan.missing, "customers to be asked for alone: mirrored, but not in the list");
+    if let Some(refused) = &plan.deletions_refused {
+        text.push_str(&format!("  they would not be asked for: {refused}\n"));
+    }
+    text.push_str(&format!(
+        "{} listed: {} new, {} changed; nothing was written\n",
+        counted(plan.customers, "customer"),
+        count(plan.new),
+        count(plan.changed)
+    ));
+    text
+}
