@@ -162,19 +162,22 @@ impl Batch<'_> {
         self.customers_where(after, limit, |row, _, _| !seen.contains(row))
     }
 
-    /// Mirrored customers whose events are due by `plan`, in the order of their rows; at most `limit`, from those
-    /// after row `after`.
+    /// The mirrored customers in `seen` whose events are due by `plan`, in the order of their rows; at most `limit`,
+    /// from those after row `after`.
     ///
     /// # Errors
     /// When the mirror can't be read.
     pub fn customers_due(
         &self,
+        seen: &SeenRows,
         plan: EventPlan,
         now: Timestamp,
         after: i64,
         limit: usize,
     ) -> Result<Vec<MirroredCustomer>, MirrorError> {
-        self.customers_where(after, limit, |_, id, checked_at| plan.is_due(id, checked_at, now))
+        self.customers_where(after, limit, |row, id, checked_at| {
+            seen.contains(row) && plan.is_due(id, checked_at, now)
+        })
     }
 
     /// How many customers the mirror holds.

@@ -10,7 +10,7 @@ use super::writer::Writer;
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::WalkError;
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId};
+use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -153,7 +153,7 @@ async fn walk_customers(
 ) -> Result<(), SyncError> {
     let walk = match taken_up {
         Some(walk) => {
-            hand_on_waiting(context, due).await?;
+            hand_on_waiting(context, &walk.seen, due).await?;
             walk
         }
         None => CustomerWalk::begin(mode, started_at),
@@ -175,12 +175,17 @@ async fn walk_customers(
 }
 
 /// A walk that is taken up passed over customers whose events were not read before it was cut off.
-async fn hand_on_waiting(context: &Context, due: &mpsc::Sender<String>) -> Result<(), SyncError> {
+async fn hand_on_waiting(
+    context: &Context,
+    seen: &SeenRows,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
     let mut after = 0;
     loop {
-        let (plan, now, from) = (context.plan, Timestamp::now(), after);
-        let waiting =
-            context.write(move |batch: &mut Batch<'_>| batch.customers_due(plan, now, from, BATCH)).await?;
+        let (plan, now, from, seen) = (context.plan, Timestamp::now(), after, seen.clone());
+        let waiting = context
+            .write(move |batch: &mut Batch<'_>| batch.customers_due(&seen, plan, now, from, BATCH))
+            .await?;
         let Some(last) = waiting.last() else { return Ok(()) };
         after = last.row;
         if !hand_on(context, due, waiting.into_iter().map(|customer| customer.id).collect()).await {
