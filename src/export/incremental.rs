@@ -101,7 +101,7 @@ fn bring_in_step(mirror: &mut Mirror, lines: &[ManifestLine]) -> Result<(), Expo
 }
 
 /// Writes what is new under temporary names, all from one state of the mirror. Returns the newest change's number too.
-fn write(
+pub(super) fn write(
     mirror: &mut Mirror,
     settings: &Settings,
     lines: &[ManifestLine],
