@@ -1,53 +1,72 @@
-//! stub until join
-#![allow(missing_docs)]
+//! Exports: what changed in the mirror, as files that other programs load.
+//!
+//! [`export`] writes for each stream and format one file with the changes since that format's last file, and
+//! [`export_snapshot`] the whole current state. Both announce what they wrote in a manifest beside the files; what
+//! stands in the manifest lies complete on the disk. The manifest in the folder is the truth about what was exported;
+//! the mirror's `export_files` is a copy of it for `status`.
+//!
+//! ```text
+//! DIR/manifest.ndjson
+//! DIR/customers/customers-000000000001-000000000420.csv
+//! DIR/events/events-000000000001-000000000420.csv
+//! DIR/snapshots/manifest.ndjson
+//! DIR/snapshots/customers/customers-000000000420.csv
+//! ```
+//!
+//! A file is written under a temporary name, synced, renamed, and its folder synced; then the manifest is replaced in
+//! the same way; then the mirror's copy is brought in step. A power cut between any two of these steps loses no change
+//! and announces none twice: the next export removes files that were never announced and writes their range anew.
+
+mod compression;
+mod csv;
+mod error;
+mod file;
+mod format;
+mod incremental;
+mod manifest;
+mod name;
+mod ndjson;
+mod plan;
+mod snapshot;
+mod stream_file;
+
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod scenarios;
+
+pub use compression::Compression;
+pub use error::ExportError;
+pub use format::Format;
+pub use incremental::export;
+pub use manifest::ManifestLine;
+pub use snapshot::export_snapshot;
+
+use serde::Serialize;
 use std::path::PathBuf;
-#[derive(Debug, Clone)]
+
+/// Where exports go, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The export folder (`export.dir`); created where it doesn't exist.
     pub dir: PathBuf,
+    /// The formats to write (`export.formats`). Each has a position of its own: one that is added later starts with
+    /// the first change.
     pub formats: Vec<Format>,
+    /// How new files are compressed (`export.compression`). May change from one export to the next.
     pub compression: Compression,
 }
-#[derive(Debug, Clone, Copy)]
-pub enum Format {
-    Csv,
-    Ndjson,
-}
-impl Format {
-    pub fn name(self) -> &'static str {
-        "csv"
-    }
-}
-#[derive(Debug, Clone, Copy)]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct ExportError;
-#[derive(Debug, serde::Serialize)]
+
+/// What an export did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exported {
+    /// The number of the newest change in the state of the mirror that was read; 0 where there was none.
     pub head_seq: i64,
+    /// The files that were written, as the manifest names them; empty when there was nothing new. Paths are relative
+    /// to the manifest's folder: the export folder, or `snapshots` in it.
     pub files: Vec<ManifestLine>,
-}
-#[derive(Debug, serde::Serialize)]
-pub struct ManifestLine {
-    pub path: String,
-    pub rows: u64,
-}
-pub fn export(
-    _: &mut crate::mirror::Mirror,
-    _: &Settings,
-    _: Option<crate::mirror::RunId>,
-    _: jiff::Timestamp,
-) -> Result<Exported, ExportError> {
-    Ok(Exported { head_seq: 0, files: vec![] })
-}
-pub fn export_snapshot(
-    _: &mut crate::mirror::Mirror,
-    _: &Settings,
-    _: jiff::Timestamp,
-) -> Result<Exported, ExportError> {
-    Ok(Exported { head_seq: 0, files: vec![] })
+    /// Snapshots of this very state that lay there already and were left as they are.
+    pub existing: Vec<ManifestLine>,
+    /// What a killed export had left behind and was removed now: paths relative to the manifest's folder.
+    pub removed: Vec<String>,
 }

@@ -3,7 +3,6 @@
 
 use super::MirrorError;
 use super::batch::Batch;
-use crate::record::Stream;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
@@ -31,22 +30,13 @@ pub struct ExportFile {
 }
 
 impl Batch<'_> {
-    /// Makes the mirror's list of a stream's files in one format say what the manifest says.
+    /// Makes the mirror's list say what the manifest says: `files` and nothing else.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn record_exports(
-        &mut self,
-        stream: Stream,
-        format: &str,
-        files: &[ExportFile],
-    ) -> Result<(), MirrorError> {
-        self.transaction
-            .execute("DELETE FROM export_files WHERE stream = ?1 AND format = ?2", [stream.name(), format])?;
-        for file in files {
-            self.add_export(file)?;
-        }
-        Ok(())
+    pub fn replace_exports(&mut self, files: &[ExportFile]) -> Result<(), MirrorError> {
+        self.transaction.execute("DELETE FROM export_files", [])?;
+        files.iter().try_for_each(|file| self.add_export(file))
     }
 
     /// Adds one file to the mirror's list.
@@ -80,6 +70,13 @@ pub(super) fn newest(connection: &Connection) -> Result<Vec<ExportFile>, MirrorE
         "SELECT stream, format, first_seq, max(last_seq) AS last_seq, path, rows, bytes, sha256, created_at \
          FROM export_files GROUP BY stream, format ORDER BY stream, format",
     )?;
+    let files = select.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(files)
+}
+
+/// Every file, by stream, format and range.
+pub(super) fn all(connection: &Connection) -> Result<Vec<ExportFile>, MirrorError> {
+    let mut select = connection.prepare("SELECT * FROM export_files ORDER BY stream, format, first_seq")?;
     let files = select.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
     Ok(files)
 }

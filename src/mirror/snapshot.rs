@@ -175,6 +175,14 @@ impl<'m> Snapshot<'m> {
         status::rejected_count(&self.transaction)
     }
 
+    /// Every export file, by stream, format and range.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn exports(&self) -> Result<Vec<ExportFile>, MirrorError> {
+        exports::all(&self.transaction)
+    }
+
     /// The newest export file of each stream and format.
     ///
     /// # Errors

@@ -1,0 +1,105 @@
+//! What can go wrong with an export.
+
+use crate::mirror::MirrorError;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// An error of an export: what happened, where, and what to do. Whatever it is, no file was announced that isn't
+/// there, and the next export goes on from the last announced one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The mirror can't be read, or its copy of the manifest can't be written.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// A file or a folder of the export folder can't be read or written.
+    #[error("{} can't be {action}{}", path.display(), remedy(source))]
+    Io {
+        /// What was tried, such as "written".
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A line of a manifest is not what this program writes.
+    #[error(
+        "{} can't be read at line {line}: {reason}; it was left as it is. Restore it from a backup, or set export.dir \
+         to another folder, where the export starts from the first change", path.display()
+    )]
+    ManifestLine {
+        /// The manifest.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The folder holds the exports of another mirror.
+    #[error(
+        "{} holds the exports of another mirror (mirror_id {found}, this one is {own}): set export.dir to another \
+         folder, or move this one away", dir.display()
+    )]
+    OtherMirror {
+        /// The export folder.
+        dir: PathBuf,
+        /// Whose exports they are.
+        found: String,
+        /// Who wanted to export.
+        own: String,
+    },
+    /// The folder holds changes that the mirror doesn't know.
+    #[error(
+        "{} holds {stream} up to change {last_seq}, but the mirror ends at change {head_seq}: it was probably \
+         restored from an older copy. Set export.dir to another folder, or move this one away; the export then starts \
+         from the first change", dir.display()
+    )]
+    AheadOfMirror {
+        /// The export folder.
+        dir: PathBuf,
+        /// The stream.
+        stream: String,
+        /// Up to where it was exported.
+        last_seq: i64,
+        /// The mirror's newest change.
+        head_seq: i64,
+    },
+    /// There is no manifest, but files that only exports before the last one can have written.
+    #[error(
+        "{} is gone, but {file} is an export that it must have named: restore the manifest, or set export.dir to \
+         another folder, or move this one away; the export then starts from the first change", manifest.display()
+    )]
+    ManifestLost {
+        /// Where the manifest should be.
+        manifest: PathBuf,
+        /// Relative to the manifest's folder.
+        file: String,
+    },
+}
+
+impl ExportError {
+    /// For `map_err`: the action failed at `path`.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+        let path = path.to_owned();
+        move |source| ExportError::Io { action, path, source }
+    }
+}
+
+/// What to do about the commonest reasons, as the end of a sentence.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ": the disk is full; nothing was announced. Free some space or set export.dir to another disk, then run again"
+        }
+        ErrorKind::FileTooLarge => {
+            ": it would be larger than this system or user may write; nothing was announced. Raise the limit or set \
+             export.compression, then run again"
+        }
+        ErrorKind::PermissionDenied => ": make the folder writable for this user, or set export.dir",
+        ErrorKind::ReadOnlyFilesystem => ": the file system is read-only; set export.dir to another folder",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
+            ": something else stands in its place; move it away, or set export.dir to another folder"
+        }
+        _ => ": check the disk and the folder's permissions, then run again",
+    }
+}

@@ -1,0 +1,237 @@
+//! Files that appear complete or not at all: written under a temporary name beside their place, synced, renamed, and
+//! the folder synced. Also the folders they stand in.
+
+use super::ExportError;
+use super::name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_prefix};
+use sha2::{Digest, Sha256};
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+const BUFFER: usize = 64 * 1024;
+
+/// Bytes on their way to the disk, counted and digested as they will lie there.
+pub(super) struct Digested<W> {
+    inner: W,
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Digested<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sha256.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// What a temporary file's content is written to.
+pub(super) type Disk = BufWriter<Digested<File>>;
+
+/// A temporary file beside its place. Dropped, it is removed.
+pub(super) struct Temporary {
+    temporary: TempPath,
+    target: PathBuf,
+}
+
+/// A temporary file that is complete and on the disk. Dropped, it is removed.
+pub(super) struct Complete {
+    temporary: TempPath,
+    target: PathBuf,
+    /// Its size.
+    pub(super) bytes: u64,
+    /// Of its content, lower-case hex.
+    pub(super) sha256: String,
+}
+
+impl Temporary {
+    /// Begins a file that is to stand at `folder/name`. The folder exists.
+    pub(super) fn create(folder: &Path, name: &str) -> Result<(Temporary, Disk), ExportError> {
+        let target = folder.join(name);
+        let failed = |source| ExportError::Io { action: "created", path: target.clone(), source };
+        let (file, temporary) = tempfile::Builder::new()
+            .prefix(&temporary_prefix(name))
+            .rand_bytes(RANDOM_CHARACTERS)
+            .suffix(TEMPORARY_SUFFIX)
+            .tempfile_in(folder)
+            .map_err(failed)?
+            .into_parts();
+        let disk =
+            BufWriter::with_capacity(BUFFER, Digested { inner: file, sha256: Sha256::new(), bytes: 0 });
+        Ok((Temporary { temporary, target }, disk))
+    }
+
+    /// Where the file is to stand.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Ends the file: when this returns, its content is durable under its temporary name, readable by owner and
+    /// group, whatever the umask.
+    pub(super) fn complete(self, disk: Disk) -> Result<Complete, ExportError> {
+        let (sha256, bytes) = settle(disk).map_err(ExportError::io("written", &self.target))?;
+        Ok(Complete { temporary: self.temporary, target: self.target, bytes, sha256 })
+    }
+}
+
+fn settle(disk: Disk) -> io::Result<(String, u64)> {
+    let Digested { inner: file, sha256, bytes } = disk.into_inner().map_err(|error| error.into_error())?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    file.sync_all()?;
+    Ok((hex(&sha256.finalize()), bytes))
+}
+
+impl Complete {
+    /// Gives the file its name. Durable once the folder is synced.
+    pub(super) fn publish(self) -> Result<PathBuf, ExportError> {
+        match self.temporary.persist(&self.target) {
+            Ok(()) => Ok(self.target),
+            Err(error) => {
+                Err(ExportError::Io { action: "given its name", path: self.target, source: error.error })
+            }
+        }
+    }
+}
+
+/// Files with their names that are not announced yet. Dropped before [`Unannounced::keep`], they are removed, as far
+/// as that is possible; what stays is found by the next export.
+#[derive(Default)]
+pub(super) struct Unannounced(Vec<PathBuf>);
+
+impl Unannounced {
+    /// Publishes complete files and syncs their folders.
+    pub(super) fn publish(files: impl IntoIterator<Item = Complete>) -> Result<Unannounced, ExportError> {
+        let mut published = Unannounced::default();
+        for file in files {
+            published.0.push(file.publish()?);
+        }
+        let mut folders: Vec<&Path> = published.0.iter().filter_map(|path| path.parent()).collect();
+        folders.dedup();
+        folders.into_iter().try_for_each(sync_folder)?;
+        Ok(published)
+    }
+
+    /// They are announced: they stay.
+    pub(super) fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Unannounced {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // An error is being reported already; the next export removes what could not be removed here.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), ExportError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(ExportError::io("synced", folder))
+}
+
+/// Creates a folder with those above it, where they don't exist, for owner and group only. Durable on return.
+pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure_folder(parent)?;
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(source) => Err(ExportError::Io { action: "created", path: folder.to_owned(), source }),
+        Ok(()) => sync_folder(parent),
+    }
+}
+
+/// The names of the regular files in a folder, sorted; none where there is no folder. Names that are no UTF-8 are not
+/// ours and left out.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, ExportError> {
+    match read_names(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        names => names.map_err(ExportError::io("listed", folder)),
+    }
+}
+
+fn read_names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes a file.
+pub(super) fn remove(path: &Path) -> Result<(), ExportError> {
+    std::fs::remove_file(path).map_err(ExportError::io("removed", path))
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_file_appears_complete_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a/b");
+        ensure_folder(&folder).unwrap();
+        ensure_folder(&folder).unwrap();
+        let (temporary, mut disk) = Temporary::create(&folder, "f.csv").unwrap();
+        disk.write_all(b"abc").unwrap();
+        let found = names(&folder).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(super::super::name::temporary_of(&found[0]), Some("f.csv"));
+        let complete = temporary.complete(disk).unwrap();
+        assert_eq!(complete.bytes, 3);
+        assert_eq!(complete.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(!folder.join("f.csv").exists());
+        Unannounced::publish([complete]).unwrap().keep();
+        assert_eq!(names(&folder).unwrap(), ["f.csv"]);
+        assert_eq!(mode(&folder.join("f.csv")), 0o640);
+    }
+
+    #[test]
+    fn what_is_given_up_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Temporary::create(dir.path(), "f").unwrap());
+        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+        drop(temporary.complete(disk).unwrap());
+        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+        drop(Unannounced::publish([temporary.complete(disk).unwrap()]).unwrap());
+        assert!(names(dir.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("customers");
+        std::fs::write(&place, "x").unwrap();
+        let error = ensure_folder(&place).unwrap_err().to_string();
+        assert!(error.contains("customers can't be created: something else stands in its place"), "{error}");
+    }
+}

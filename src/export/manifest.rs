@@ -1,0 +1,234 @@
+//! The manifest: one JSON object a line for each announced file, oldest first. Each line carries the digest of the
+//! line before it, so that a lost or edited line shows.
+
+use super::ExportError;
+use super::file::{self, Temporary, Unannounced};
+use super::name::temporary_of;
+use crate::mirror::ExportFile;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// The manifest's name in its folder.
+pub(super) const MANIFEST: &str = "manifest.ndjson";
+
+/// A line of a manifest: a file that lies complete on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestLine {
+    /// `customers` or `events`.
+    pub stream: String,
+    /// `csv` or `ndjson`.
+    pub format: String,
+    /// Relative to the manifest's folder.
+    pub path: String,
+    /// The first change number that the file covers. The files of a stream and format tile: each starts where the one
+    /// before it ended.
+    pub first_seq: i64,
+    /// The last change number that the file covers; the last row may have a smaller one.
+    pub last_seq: i64,
+    /// Rows, without a header line.
+    pub rows: u64,
+    /// The file's size.
+    pub bytes: u64,
+    /// Of the file as it lies there (compressed, where it is), lower-case hex.
+    pub sha256: String,
+    /// In the order of the file.
+    pub columns: Vec<String>,
+    /// UTC, ISO 8601.
+    pub created_at: String,
+    /// The sync run that exported, `sync_runs.id`; null for an export by itself.
+    pub run_id: Option<i64>,
+    /// `none`, `gzip` or `zstd`.
+    pub compression: String,
+    /// Whose changes these are: the mirror's `meta.mirror_id`.
+    pub mirror_id: String,
+    /// SHA-256 of the line before this one, without its line end, lower-case hex; null on the first line.
+    pub previous: Option<String>,
+    /// Whether the file holds the whole state as of `last_seq`, not the changes of a range.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub snapshot: bool,
+}
+
+impl ManifestLine {
+    /// The line as the mirror's copy has it.
+    pub(super) fn to_export_file(&self) -> ExportFile {
+        ExportFile {
+            stream: self.stream.clone(),
+            format: self.format.clone(),
+            first_seq: self.first_seq,
+            last_seq: self.last_seq,
+            path: self.path.clone(),
+            rows: self.rows,
+            bytes: self.bytes,
+            sha256: self.sha256.clone(),
+            created_at: self.created_at.clone(),
+        }
+    }
+}
+
+/// A manifest as it was read, or as it is going to be written.
+pub(super) struct Manifest {
+    folder: PathBuf,
+    /// Whether there was a file.
+    pub(super) found: bool,
+    text: Vec<u8>,
+    pub(super) lines: Vec<ManifestLine>,
+}
+
+impl Manifest {
+    /// Reads the manifest in `folder`; one without lines where there is none.
+    pub(super) fn read(folder: &Path) -> Result<Manifest, ExportError> {
+        let path = folder.join(MANIFEST);
+        let (found, text) = match std::fs::read(&path) {
+            Ok(text) => (true, text),
+            Err(error) if error.kind() == ErrorKind::NotFound => (false, Vec::new()),
+            Err(source) => return Err(ExportError::Io { action: "read", path, source }),
+        };
+        let lines =
+            parse(&text).map_err(|(line, reason)| ExportError::ManifestLine { path, line, reason })?;
+        Ok(Manifest { folder: folder.to_owned(), found, text, lines })
+    }
+
+    /// Adds a line; its `previous` is set here. Not on the disk until [`Manifest::announce`].
+    pub(super) fn add(&mut self, mut line: ManifestLine) -> Result<(), ExportError> {
+        if self.text.last().is_some_and(|byte| *byte != b'\n') {
+            self.text.push(b'\n');
+        }
+        line.previous = last_line(&self.text).map(digest);
+        serde_json::to_writer(&mut self.text, &line)
+            .map_err(|error| ExportError::io("written", &self.folder.join(MANIFEST))(error.into()))?;
+        self.text.push(b'\n');
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Replaces the manifest on the disk, atomically and durably. The files that it announces for the first time stay
+    /// from then on; when it can't be replaced, they are removed.
+    pub(super) fn announce(&self, files: Unannounced) -> Result<(), ExportError> {
+        let (temporary, mut disk) = Temporary::create(&self.folder, MANIFEST)?;
+        disk.write_all(&self.text).map_err(ExportError::io("written", temporary.target()))?;
+        temporary.complete(disk)?.publish()?;
+        // From here on the manifest names them, even if the power fails before its folder is synced.
+        files.keep();
+        file::sync_folder(&self.folder)
+    }
+
+    /// Removes temporary files of manifests that a killed export left. Returns their names.
+    pub(super) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
+        let mut names = file::names(&self.folder)?;
+        names.retain(|name| temporary_of(name) == Some(MANIFEST));
+        names.iter().try_for_each(|name| file::remove(&self.folder.join(name)))?;
+        Ok(names)
+    }
+}
+
+/// The lines of a manifest; the number of the first bad line, counted from 1, and what is wrong with it.
+fn parse(text: &[u8]) -> Result<Vec<ManifestLine>, (usize, String)> {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lines = text.split(|byte| *byte == b'\n').enumerate();
+    lines.map(|(n, line)| parse_line(line).map_err(|reason| (n + 1, reason))).collect()
+}
+
+fn parse_line(line: &[u8]) -> Result<ManifestLine, String> {
+    let line: ManifestLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let range_is_good = line.first_seq >= 1 && (line.snapshot || line.last_seq >= line.first_seq);
+    if range_is_good {
+        Ok(line)
+    } else {
+        Err(format!("no file covers the changes {} to {}", line.first_seq, line.last_seq))
+    }
+}
+
+fn last_line(text: &[u8]) -> Option<&[u8]> {
+    text.strip_suffix(b"\n")?.rsplit(|byte| *byte == b'\n').next()
+}
+
+fn digest(line: &[u8]) -> String {
+    file::hex(&Sha256::digest(line))
+}
+
+#[cfg(test)]
+pub(super) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) -> ManifestLine {
+    ManifestLine {
+        stream: stream.to_owned(),
+        format: format.to_owned(),
+        path: format!("{stream}/{stream}-{first_seq:012}-{last_seq:012}.{format}"),
+        first_seq,
+        last_seq,
+        rows: 1,
+        bytes: 2,
+        sha256: "00".to_owned(),
+        columns: vec!["_seq".to_owned()],
+        created_at: "2024-05-01T12:00:00.000Z".to_owned(),
+        run_id: None,
+        compression: "none".to_owned(),
+        mirror_id: "m".to_owned(),
+        previous: None,
+        snapshot: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_chained_and_read_as_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        assert!(!manifest.found && manifest.lines.is_empty());
+        manifest.add(sample("customers", "csv", 1, 5)).unwrap();
+        manifest.announce(Unannounced::default()).unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        manifest.add(sample("customers", "csv", 6, 9)).unwrap();
+        manifest.announce(Unannounced::default()).unwrap();
+        let read = Manifest::read(dir.path()).unwrap();
+        assert!(read.found);
+        assert_eq!(read.lines, manifest.lines);
+        let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let first = text.lines().next().unwrap();
+        assert_eq!(read.lines[0].previous, None);
+        assert_eq!(read.lines[1].previous, Some(digest(first.as_bytes())));
+        assert_eq!(
+            first,
+            "{\"stream\":\"customers\",\"format\":\"csv\",\
+             \"path\":\"customers/customers-000000000001-000000000005.csv\",\"first_seq\":1,\"last_seq\":5,\"rows\":1,\
+             \"bytes\":2,\"sha256\":\"00\",\"columns\":[\"_seq\"],\"created_at\":\"2024-05-01T12:00:00.000Z\",\
+             \"run_id\":null,\"compression\":\"none\",\"mirror_id\":\"m\",\"previous\":null}"
+        );
+    }
+
+    #[test]
+    fn lines_of_others_stay_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = serde_json::to_string(&sample("customers", "csv", 1, 5)).unwrap();
+        // A newer program's field, other white space, and a lost line end.
+        let line = line.replace("{\"stream\"", "{ \"new\": 1.50, \"stream\"");
+        std::fs::write(dir.path().join(MANIFEST), &line).unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        manifest.add(sample("customers", "csv", 6, 9)).unwrap();
+        manifest.announce(Unannounced::default()).unwrap();
+        let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        assert!(text.starts_with(&format!("{line}\n")));
+        assert_eq!(manifest.lines[1].previous, Some(digest(line.as_bytes())));
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = serde_json::to_string(&sample("customers", "csv", 1, 5)).unwrap();
+        let reversed = serde_json::to_string(&sample("customers", "csv", 5, 1)).unwrap();
+        for bad in ["", "{", "[]", "\u{fffd}", &good[..good.len() - 1], &reversed] {
+            let text = format!("{good}\n{bad}\n{good}\n");
+            std::fs::write(dir.path().join(MANIFEST), &text).unwrap();
+            let error = Manifest::read(dir.path()).err().unwrap();
+            assert!(matches!(error, ExportError::ManifestLine { line: 2, .. }), "{bad}: {error}");
+            assert!(error.to_string().contains("manifest.ndjson can't be read at line 2"), "{error}");
+            assert_eq!(std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The names of export files.
+
+use super::{Compression, Format};
+use crate::record::Stream;
+use std::fmt;
+
+/// Which changes a file covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Covers {
+    /// The changes with these numbers, both included.
+    Changes {
+        /// The first.
+        first_seq: i64,
+        /// The last.
+        last_seq: i64,
+    },
+    /// The whole state as of this change.
+    State {
+        /// The newest change.
+        head_seq: i64,
+    },
+}
+
+/// The name of an export file: `STREAM-FIRSTSEQ-LASTSEQ.EXT[.gz|.zst]`, of a snapshot `STREAM-HEADSEQ.EXT[.gz|.zst]`,
+/// numbers padded to twelve digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileName {
+    pub(super) stream: Stream,
+    pub(super) covers: Covers,
+    pub(super) format: Format,
+    pub(super) compression: Compression,
+}
+
+impl FileName {
+    /// The meaning of a name; `None` for every text but exactly those that [`FileName`] prints.
+    pub(super) fn parse(name: &str) -> Option<FileName> {
+        let (stem, extensions) = name.split_once('.')?;
+        let (format, packed) = match extensions.split_once('.') {
+            Some((format, packed)) => (format, format!(".{packed}")),
+            None => (extensions, String::new()),
+        };
+        let mut parts = stem.split('-');
+        let stream = Stream::from_name(parts.next()?)?;
+        let first = parts.next()?.parse().ok()?;
+        let covers = match parts.next() {
+            Some(last) => Covers::Changes { first_seq: first, last_seq: last.parse().ok()? },
+            None => Covers::State { head_seq: first },
+        };
+        let compression =
+            Compression::ALL.into_iter().find(|compression| compression.extension() == packed)?;
+        let parsed = FileName { stream, covers, format: Format::from_name(format)?, compression };
+        (parsed.to_string() == name).then_some(parsed)
+    }
+
+    /// The path below the manifest's folder.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{self}", self.stream)
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-", self.stream)?;
+        match self.covers {
+            Covers::Changes { first_seq, last_seq } => write!(f, "{first_seq:012}-{last_seq:012}")?,
+            Covers::State { head_seq } => write!(f, "{head_seq:012}")?,
+        }
+        write!(f, ".{}{}", self.format.name(), self.compression.extension())
+    }
+}
+
+/// The random part of a temporary name.
+pub(super) const RANDOM_CHARACTERS: usize = 8;
+
+/// How the temporary name of a file begins; the random part and [`TEMPORARY_SUFFIX`] follow.
+pub(super) fn temporary_prefix(name: &str) -> String {
+    format!(".{name}-")
+}
+
+/// How temporary names end.
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// The name of the file that a temporary file was to become; `None` where the name is not one of ours.
+pub(super) fn temporary_of(name: &str) -> Option<&str> {
+    let (target, random) = name.strip_prefix('.')?.strip_suffix(TEMPORARY_SUFFIX)?.rsplit_once('-')?;
+    let ours = random.len() == RANDOM_CHARACTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    ours.then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_printed() {
+        let changes = Covers::Changes { first_seq: 1, last_seq: 420 };
+        for (stream, covers, format, compression, text) in [
+            (
+                Stream::Customers,
+                changes,
+                Format::Csv,
+                Compression::None,
+                "customers-000000000001-000000000420.csv",
+            ),
+            (
+                Stream::Events,
+                changes,
+                Format::Ndjson,
+                Compression::Zstd,
+                "events-000000000001-000000000420.ndjson.zst",
+            ),
+            (
+                Stream::Events,
+                Covers::Changes { first_seq: 999_999_999_999, last_seq: 1_000_000_000_000 },
+                Format::Csv,
+                Compression::Gzip,
+                "events-999999999999-1000000000000.csv.gz",
+            ),
+            (
+                Stream::Events,
+                Covers::State { head_seq: 0 },
+                Format::Csv,
+                Compression::None,
+                "events-000000000000.csv",
+            ),
+        ] {
+            let name = FileName { stream, covers, format, compression };
+            assert_eq!(name.to_string(), text);
+            assert_eq!(FileName::parse(text), Some(name));
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_a_name() {
+        for text in [
+            "",
+            "customers",
+            "customers.csv",
+            "customers-1-2.csv",
+            "customers-000000000001-000000000002.CSV",
+            "customers-000000000001-000000000002.csv.bak",
+            "customers-000000000001-000000000002.csv.gz.zst",
+            "customers-000000000001-000000000002.csv.",
+            "customers-000000000001-000000000002-000000000003.csv",
+            "customers-+00000000001-000000000002.csv",
+            "customers-0000000000001-000000000002.csv",
+            "orders-000000000001-000000000002.csv",
+            "customers-000000000001-000000000002.json",
+            "copy of customers-000000000001-000000000002.csv",
+        ] {
+            assert_eq!(FileName::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn temporary_names() {
+        for (text, expected) in [
+            (".customers-000000000001.csv-a1B2c3D4.tmp", Some("customers-000000000001.csv")),
+            (".manifest.ndjson-a1B2c3D4.tmp", Some("manifest.ndjson")),
+            ("customers-000000000001.csv-a1B2c3D4.tmp", None),
+            (".customers-000000000001.csv-a1B2c3D.tmp", None),
+            (".customers-000000000001.csv-a1B2.3D4.tmp", None),
+            (".customers-000000000001.csv-a1B2c3D4", None),
+            (".a1B2c3D4.tmp", None),
+        ] {
+            assert_eq!(temporary_of(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Exports of a real mirror into a real folder: what consumers rely on, and what a power cut leaves.
+
+use super::manifest::Manifest;
+use super::replay::{assert_announced, files, mirrored, read_file, replayed};
+use super::*;
+use crate::diff::{EventPlan, Trust};
+use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
+use crate::record::{Customer, Event, Stream};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tempfile::TempDir;
+
+struct World {
+    folder: TempDir,
+    mirror: Mirror,
+    settings: Settings,
+}
+
+const STAMP: Stamp = Stamp { run: RunId(7), now: Timestamp::UNIX_EPOCH };
+
+impl World {
+    fn new() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        let dir = folder.path().join("out/exports");
+        let settings = Settings { dir, formats: Format::ALL.to_vec(), compression: Compression::None };
+        World { folder, mirror, settings }
+    }
+
+    fn put(&mut self, change: &Put) {
+        let mut batch = self.mirror.batch().unwrap();
+        match change {
+            Put::Customer(id, text) => {
+                let customer = Customer {
+                    id: id.clone(),
+                    email: text.clone(),
+                    first_name: text.as_ref().map(|text| format!(" {text}")),
+                    last_name: Some(String::new()),
+                    phone_number: None,
+                    created_at: None,
+                    updated_at: text.clone(),
+                    extra: text
+                        .as_ref()
+                        .map(|text| format!("{{\"x\":\r\n12.30,\"t\":{}}}", serde_json::json!(text))),
+                };
+                let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
+                batch
+                    .apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut SeenRows::default())
+                    .unwrap();
+            }
+            Put::Event(id, customer_id, text) => {
+                let event = Event {
+                    id: id.clone(),
+                    customer_id: customer_id.clone(),
+                    kind: text.clone(),
+                    label: Some("\"".to_owned()),
+                    link_back_url: None,
+                    timestamp: text.as_ref().map(|text| text.len() as i64 - 3),
+                    properties: text.as_ref().map(|text| serde_json::json!([text, {"n": null}]).to_string()),
+                    created_at: None,
+                    updated_at: None,
+                    extra: Some("{\"n\":12345678901234567890}".to_owned()),
+                };
+                batch.apply_events(STAMP, &[event], Trust::Alone).unwrap();
+            }
+            Put::NoCustomer(id) => {
+                batch.delete_customer(STAMP, id, "test").unwrap();
+            }
+            Put::NoEvent(id) => batch.delete_events(STAMP, std::slice::from_ref(id), "test").unwrap(),
+            Put::Export(..) => {}
+        }
+        batch.commit().unwrap();
+    }
+
+    fn customer(&mut self, id: &str, text: &str) {
+        self.put(&Put::Customer(id.to_owned(), Some(text.to_owned())));
+    }
+
+    fn export(&mut self) -> Result<Exported, ExportError> {
+        export(&mut self.mirror, &self.settings, Some(RunId(7)), STAMP.now)
+    }
+
+    fn snapshot(&mut self) -> Result<Exported, ExportError> {
+        export_snapshot(&mut self.mirror, &self.settings, None, STAMP.now)
+    }
+
+    fn dir(&self) -> &Path {
+        &self.settings.dir
+    }
+
+    fn copied(&mut self) -> Vec<String> {
+        self.mirror.snapshot().unwrap().exports().unwrap().into_iter().map(|file| file.path).collect()
+    }
+
+    fn announced(&self) -> Vec<String> {
+        Manifest::read(self.dir()).unwrap().lines.into_iter().map(|line| line.path).collect()
+    }
+
+    /// What must hold after every export.
+    fn assert_good(&mut self) {
+        let dir = self.settings.dir.clone();
+        assert_announced(&dir);
+        for stream in Stream::ALL {
+            for format in self.settings.formats.clone() {
+                let expected = mirrored(&mut self.mirror, stream, format == Format::Ndjson);
+                assert!(replayed(&dir, stream, format) == expected, "{stream} {format:?}");
+            }
+        }
+        let (mut copied, mut announced) = (self.copied(), self.announced());
+        copied.sort();
+        announced.sort();
+        assert_eq!(copied, announced);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Put {
+    Customer(String, Option<String>),
+    Event(String, String, Option<String>),
+    NoCustomer(String),
+    NoEvent(String),
+    Export(Vec<Format>, Compression),
+}
+
+fn puts() -> impl Strategy<Value = Put> {
+    let id = || prop::sample::select(vec!["a", "b", "c,\"\r\n", " d", "=1+1"]).prop_map(str::to_owned);
+    let text = || prop::option::of("|[a,\"\r\n\t\0 é😀=]{0,5}|.{0,20}");
+    let formats = prop::sample::subsequence(Format::ALL.to_vec(), 0..=2);
+    prop_oneof![
+        4 => (id(), text()).prop_map(|(id, text)| Put::Customer(id, text)),
+        4 => (id(), id(), text()).prop_map(|(id, customer, text)| Put::Event(id, customer, text)),
+        2 => id().prop_map(Put::NoCustomer),
+        2 => id().prop_map(Put::NoEvent),
+        2 => (formats, prop::sample::select(Compression::ALL.to_vec()))
+            .prop_map(|(formats, compression)| Put::Export(formats, compression)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever happens between exports, and however formats and compression change: all files replayed give the
+    /// mirror, and so does a snapshot.
+    #[test]
+    fn replay_gives_the_mirror(changes in prop::collection::vec(puts(), 1..40)) {
+        let mut world = World::new();
+        for change in &changes {
+            if let Put::Export(formats, compression) = change {
+                world.settings.formats = formats.clone();
+                world.settings.compression = *compression;
+                world.export().unwrap();
+            } else {
+                world.put(change);
+            }
+        }
+        world.settings.formats = Format::ALL.to_vec();
+        world.export().unwrap();
+        // The top folder has no manifest as long as nothing ever changed.
+        if world.dir().exists() {
+            world.assert_good();
+        }
+        prop_assert_eq!(world.export().unwrap().files, vec![]);
+        for line in world.snapshot().unwrap().files {
+            let (stream, one_line) = (Stream::from_name(&line.stream).unwrap(), line.format == "ndjson");
+            let rows = read_file(&world.dir().join("snapshots"), &line);
+            prop_assert!(rows.iter().all(|row| row.op == "insert"));
+            let rows = rows.into_iter().map(|row| (row.id, row.fields)).collect();
+            prop_assert!(mirrored(&mut world.mirror, stream, one_line) == rows);
+        }
+    }
+}
+
+#[test]
+fn ranges_tile_though_both_streams_share_the_numbers() {
+    let mut world = World::new();
+    world.settings.formats = vec![Format::Csv];
+    assert_eq!(world.export().unwrap().files, []);
+    assert!(!world.dir().exists());
+    world.customer("a", "1");
+    world.export().unwrap();
+    world.put(&Put::Event("e".to_owned(), "a".to_owned(), None));
+    world.export().unwrap();
+    world.customer("a", "2");
+    let exported = world.export().unwrap();
+    assert_eq!((exported.head_seq, exported.files[0].run_id), (3, Some(7)));
+    assert_eq!(
+        world.announced(),
+        [
+            "customers/customers-000000000001-000000000001.csv",
+            "events/events-000000000001-000000000002.csv",
+            "customers/customers-000000000002-000000000003.csv",
+        ]
+    );
+    world.assert_good();
+    let before = std::fs::read(world.dir().join("manifest.ndjson")).unwrap();
+    assert_eq!(
+        world.export().unwrap(),
+        Exported { head_seq: 3, files: vec![], existing: vec![], removed: vec![] }
+    );
+    assert_eq!(std::fs::read(world.dir().join("manifest.ndjson")).unwrap(), before);
+    // A format that comes later starts from the first change.
+    world.settings.formats = Format::ALL.to_vec();
+    let files = world.export().unwrap().files;
+    let ranges: Vec<_> = files.iter().map(|f| (f.format.as_str(), f.first_seq, f.last_seq, f.rows)).collect();
+    assert_eq!(ranges, [("ndjson", 1, 3, 1), ("ndjson", 1, 3, 1)]);
+    world.assert_good();
+}
+
+/// A power cut after each step of an export, then a change, then the next export.
+#[test]
+fn a_cut_after_any_step_loses_nothing_and_announces_nothing_twice() {
+    for steps in 0..=3 {
+        let mut world = World::new();
+        world.customer("a", "1");
+        world.export().unwrap();
+        world.customer("a", "2");
+        world.put(&Put::Event("e".to_owned(), "a".to_owned(), None));
+        let left = world.cut_short(steps);
+        world.customer("b", "3");
+        let exported = world.export().unwrap();
+        assert_eq!(exported.removed.len(), left, "{steps}");
+        world.assert_good();
+    }
+}
+
+impl World {
+    /// Does the first `steps` steps of an export, without the clean-up that errors and drops would do: writing,
+    /// naming, announcing. Returns how many files the next export has to remove.
+    fn cut_short(&mut self, steps: usize) -> usize {
+        if steps == 0 {
+            return 0;
+        }
+        let dir = self.settings.dir.clone();
+        let before = (files(&dir), std::fs::read(dir.join("manifest.ndjson")).unwrap());
+        let mut manifest = Manifest::read(&dir).unwrap();
+        let (_, written) =
+            incremental::write(&mut self.mirror, &self.settings, &manifest.lines, None, STAMP.now).unwrap();
+        let count = written.len();
+        if steps == 1 {
+            written.into_iter().for_each(|written| std::mem::forget(written.file));
+            std::fs::write(dir.join(".manifest.ndjson-a1b2c3d4.tmp"), "{").unwrap();
+            return count + 1;
+        }
+        incremental::publish(&mut manifest, written).unwrap();
+        if steps == 2 {
+            std::fs::write(dir.join("manifest.ndjson"), before.1).unwrap();
+            assert_eq!(files(&dir).len(), before.0.len() + count);
+            return count;
+        }
+        assert_ne!(self.copied().len(), self.announced().len());
+        0
+    }
+}
+
+#[test]
+fn nothing_but_our_own_leftovers_is_removed() {
+    let mut world = World::new();
+    world.customer("a", "1");
+    world.export().unwrap();
+    let others =
+        ["customers/notes.txt", "customers/customers-1-2.csv", "events-000000000001-000000000009.csv"];
+    for name in others {
+        std::fs::write(world.dir().join(name), "mine").unwrap();
+    }
+    std::fs::write(world.dir().join("customers/customers-000000000002-000000000009.csv.gz"), "half").unwrap();
+    let removed = world.export().unwrap().removed;
+    assert_eq!(removed, ["customers/customers-000000000002-000000000009.csv.gz"]);
+    for name in others {
+        assert!(world.dir().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn folders_that_are_not_this_mirrors_are_refused_and_left_alone() {
+    let mut world = World::new();
+    world.customer("a", "1");
+    world.customer("a", "2");
+    world.export().unwrap();
+    let before = files(world.dir());
+
+    let other = world.folder.path().join("other.db");
+    let mut other = Mirror::open(&other).unwrap();
+    for result in [
+        export(&mut other, &world.settings, None, STAMP.now),
+        export_snapshot(&mut other, &world.settings, None, STAMP.now),
+    ] {
+        let error = result.unwrap_err();
+        assert!(matches!(error, ExportError::OtherMirror { .. }), "{error}");
+        assert!(error.to_string().contains("set export.dir to another folder"), "{error}");
+    }
+    // The same mirror as it was before its second change.
+    let manifest = world.dir().join("manifest.ndjson");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("\"last_seq\":2", "\"last_seq\":9")).unwrap();
+    assert!(matches!(world.export(), Err(ExportError::AheadOfMirror { last_seq: 9, head_seq: 2, .. })));
+    assert_eq!(files(world.dir()), before);
+
+    // A lost manifest: the files of a second export prove that there was one.
+    std::fs::write(&manifest, text).unwrap();
+    world.customer("a", "3");
+    world.export().unwrap();
+    std::fs::remove_file(&manifest).unwrap();
+    let before = files(world.dir());
+    assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
+    assert_eq!(files(world.dir()), before);
+}
+
+#[test]
+fn a_failing_write_leaves_nothing_behind() {
+    let mut world = World::new();
+    world.customer("a", "1");
+    world.put(&Put::Event("e".to_owned(), "a".to_owned(), None));
+    // Customers are written when events fail.
+    std::fs::create_dir_all(world.dir()).unwrap();
+    std::fs::write(world.dir().join("events"), "in the way").unwrap();
+    let error = world.export().unwrap_err();
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert_eq!(files(world.dir()), ["events"]);
+    std::fs::remove_file(world.dir().join("events")).unwrap();
+    world.export().unwrap();
+    world.assert_good();
+}
+
+#[test]
+fn a_snapshot_is_written_once_for_each_state_and_form() {
+    let mut world = World::new();
+    let files_of =
+        |exported: &Exported| exported.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    world.settings.formats = vec![Format::Csv];
+    let empty = world.snapshot().unwrap();
+    assert_eq!(files_of(&empty), ["customers/customers-000000000000.csv", "events/events-000000000000.csv"]);
+    assert!(empty.files.iter().all(|file| file.snapshot && file.rows == 0 && file.bytes > 0));
+    world.customer("a", "1");
+    world.customer("a", "2");
+    let first = world.snapshot().unwrap();
+    assert_eq!(files_of(&first), ["customers/customers-000000000002.csv", "events/events-000000000002.csv"]);
+    assert_eq!((first.files[0].first_seq, first.files[0].last_seq, first.files[0].rows), (1, 2, 1));
+    let again = world.snapshot().unwrap();
+    assert_eq!((again.files, again.existing), (vec![], first.files));
+    world.settings.compression = Compression::Zstd;
+    assert_eq!(world.snapshot().unwrap().files.len(), 2);
+    std::fs::remove_file(world.dir().join("snapshots/customers/customers-000000000002.csv.zst")).unwrap();
+    std::fs::write(world.dir().join("snapshots/events/events-000000000001.csv"), "half").unwrap();
+    let repaired = world.snapshot().unwrap();
+    assert_eq!(files_of(&repaired), ["customers/customers-000000000002.csv.zst"]);
+    assert_eq!(
+        (repaired.existing.len(), repaired.removed.as_slice()),
+        (1, ["events/events-000000000001.csv".to_owned()].as_slice())
+    );
+    // Positions don't move.
+    assert_eq!(world.export().unwrap().files[0].first_seq, 1);
+}
+
+#[test]
+fn only_owner_and_group_can_read_what_is_exported() {
+    const INSIDE: &str = "MALOMO_MIRROR_TEST_UNDER_UMASK_0";
+    if std::env::var_os(INSIDE).is_none() {
+        // The umask belongs to the process: a process of its own for the test.
+        let status = std::process::Command::new("sh")
+            .args(["-c", "umask 0; exec \"$0\" --exact export::scenarios::only_owner_and_group_can_read_what_is_exported"])
+            .arg(std::env::current_exe().unwrap())
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
+        assert!(String::from_utf8_lossy(&status.stdout).contains("1 passed"));
+        return;
+    }
+    let mut world = World::new();
+    world.customer("a", "1");
+    world.export().unwrap();
+    world.snapshot().unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    let found = files(world.dir());
+    assert!(found.len() > 4);
+    for name in found {
+        let path = world.dir().join(name);
+        assert_eq!(mode(&path), 0o640, "{}", path.display());
+        assert_eq!(mode(path.parent().unwrap()), 0o750, "{}", path.display());
+    }
+}

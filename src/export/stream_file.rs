@@ -1,0 +1,92 @@
+//! One export file while it is written: rows through the format and the compression to the disk.
+
+use super::compression::Compressor;
+use super::file::{Complete, Disk, Temporary};
+use super::format::{self, RowWriter};
+use super::manifest::ManifestLine;
+use super::name::{Covers, FileName};
+use super::{ExportError, file};
+use crate::mirror::{Change, RunId};
+use jiff::Timestamp;
+use std::path::Path;
+
+/// Who exports, and when: stands on every manifest line.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) mirror_id: String,
+    pub(super) run: Option<RunId>,
+    pub(super) now: Timestamp,
+}
+
+/// A file that is being written. Dropped, it is gone.
+pub(super) struct StreamFile {
+    name: FileName,
+    temporary: Temporary,
+    writer: RowWriter<Compressor<Disk>>,
+    rows: u64,
+}
+
+/// A file that is complete under its temporary name, and the line that will announce it.
+pub(super) struct Written {
+    pub(super) file: Complete,
+    pub(super) line: ManifestLine,
+}
+
+impl StreamFile {
+    /// Begins a file below the manifest's folder `root`.
+    pub(super) fn begin(root: &Path, name: FileName) -> Result<StreamFile, ExportError> {
+        let folder = root.join(name.stream.name());
+        file::ensure_folder(&folder)?;
+        let (temporary, disk) = Temporary::create(&folder, &name.to_string())?;
+        let writer = Compressor::new(name.compression, disk)
+            .and_then(|sink| RowWriter::begin(name.format, name.stream, sink))
+            .map_err(ExportError::io("written", temporary.target()))?;
+        Ok(StreamFile { name, temporary, writer, rows: 0 })
+    }
+
+    /// Adds a row.
+    pub(super) fn write(&mut self, change: &Change<'_>) -> Result<(), ExportError> {
+        self.rows += 1;
+        self.writer.write(change).map_err(|source| ExportError::Io {
+            action: "written",
+            path: self.temporary.target().to_owned(),
+            source,
+        })
+    }
+
+    /// Ends the file; its content is durable on return.
+    pub(super) fn finish(self, origin: &Origin) -> Result<Written, ExportError> {
+        let disk = self
+            .writer
+            .finish()
+            .and_then(Compressor::finish)
+            .map_err(ExportError::io("written", self.temporary.target()))?;
+        let file = self.temporary.complete(disk)?;
+        let line = line(&self.name, self.rows, &file, origin);
+        Ok(Written { file, line })
+    }
+}
+
+fn line(name: &FileName, rows: u64, file: &Complete, origin: &Origin) -> ManifestLine {
+    let (first_seq, last_seq, snapshot) = match name.covers {
+        Covers::Changes { first_seq, last_seq } => (first_seq, last_seq, false),
+        Covers::State { head_seq } => (1, head_seq, true),
+    };
+    ManifestLine {
+        stream: name.stream.name().to_owned(),
+        format: name.format.name().to_owned(),
+        path: name.path(),
+        first_seq,
+        last_seq,
+        rows,
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+        columns: format::columns(name.stream).map(str::to_owned).collect(),
+        created_at: format!("{:.3}", origin.now),
+        run_id: origin.run.map(|run| run.0),
+        compression: name.compression.name().to_owned(),
+        mirror_id: origin.mirror_id.clone(),
+        previous: None,
+        snapshot,
+    }
+}
