@@ -17,7 +17,7 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
     let mut mirror = Mirror::open(&config.mirror.path)?;
     let (settings, now) = (assemble::export_settings(&config), Timestamp::now());
     let exported = if args.snapshot {
-        export_snapshot(&mut mirror, &settings, now)?
+        export_snapshot(&mut mirror, &settings, None, now)?
     } else {
         export(&mut mirror, &settings, None, now)?
     };
