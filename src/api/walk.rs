@@ -370,6 +370,12 @@ impl Walk {
                 if !self.tokens.insert(&url) {
                     return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
                 }
+                if let Some(forward) = parameter_of(&url) {
+                    // Followed as given; known for those who ask, and should a bare token come.
+                    paging.learn_forward(forward, || {
+                        format!("page {}'s link to the next page uses `{forward}`", self.pages)
+                    });
+                }
                 self.asked = Asked::Url;
                 After::Ask(Cursor::Url(url))
             }
@@ -425,6 +431,13 @@ impl Walk {
     fn nothing_new(&self) -> After {
         After::Stuck(NoProgress::NothingNew { page: self.pages + 1 })
     }
+}
+
+/// Which of the two parameters a URL reference carries.
+fn parameter_of(reference: &str) -> Option<Parameter> {
+    let (_, query) = reference.split_once('?')?;
+    let names = || query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
+    names().find_map(Parameter::from_name)
 }
 
 impl Default for Walk {

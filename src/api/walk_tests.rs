@@ -332,6 +332,15 @@ fn the_direction_of_each_stream_is_its_own() {
 }
 
 #[test]
+fn a_links_direction_is_known_too() {
+    let known = KnownPaging::default();
+    walk(&Server { swapped: true, ..server(9, TokenStyle::Link, 3) }, &known, Stream::Customers);
+    let found = known.findings();
+    let forward = found.iter().find(|finding| finding.point == "forward").unwrap();
+    assert_eq!((forward.value, forward.evidence.as_str()), ("prev", "page 1's link to the next page uses `prev`"));
+}
+
+#[test]
 fn a_set_direction_is_not_doubted() {
     let settings = PagingSettings { token_style: Some(TokenStyle::LastId), forward: Some(Parameter::Next) };
     let known = KnownPaging::new(settings, settings);

@@ -121,10 +121,10 @@ impl Demo {
                 CustomerFields { phone_number: Some("555-555-0100".to_owned()), ..CustomerFields::default() };
             self.client.update(id, &fields).await?;
             updated += 1;
-            added += u32::from(world.add_event(id).is_some());
             if let Some(event) = world.event_ids(id).first() {
                 revised += u32::from(world.revise_event(id, event));
             }
+            added += u32::from(world.add_event(id).is_some());
         }
         let fields = CustomerFields {
             email: Some("ada@example.com".to_owned()),
@@ -142,7 +142,7 @@ impl Demo {
         let program = std::env::current_exe().map_or("malomo-mirror".to_owned(), |path| quoted(&path));
         format!(
             "\nEverything is in {dir}: mirror.db (SQLite), exports/ (CSV, NDJSON and their manifest).\n\nTry next:\n  \
-             sqlite3 'file:'{dir}'/mirror.db?mode=ro' \"SELECT type, count(*) AS events, count(DISTINCT customer_id) AS \
+             sqlite3 -readonly {dir}/mirror.db \"SELECT type, count(*) AS events, count(DISTINCT customer_id) AS \
              customers FROM events GROUP BY type ORDER BY events DESC\"\n  \
              tail -n 3 {dir}/exports/customers/*.ndjson\n  \
              {program} --set mirror.path={dir}/mirror.db --set export.dir={dir}/exports status\n"
