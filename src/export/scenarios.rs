@@ -301,6 +301,8 @@ fn folders_that_are_not_this_mirrors_are_refused_and_left_alone() {
     std::fs::write(&manifest, text).unwrap();
     world.customer("a", "3");
     world.export().unwrap();
+    std::fs::write(&manifest, "").unwrap();
+    assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
     std::fs::remove_file(&manifest).unwrap();
     let before = files(world.dir());
     assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
