@@ -43,7 +43,7 @@ pub(super) fn columns(stream: Stream) -> impl Iterator<Item = &'static str> {
 
 /// Writes changes in one format.
 pub(super) enum RowWriter<W: Write> {
-    Csv(CsvRows<W>),
+    Csv(Box<CsvRows<W>>),
     Ndjson(NdjsonRows<W>),
 }
 
@@ -51,7 +51,7 @@ impl<W: Write> RowWriter<W> {
     /// Begins a file: writes what stands before its first row.
     pub(super) fn begin(format: Format, stream: Stream, sink: W) -> io::Result<RowWriter<W>> {
         Ok(match format {
-            Format::Csv => RowWriter::Csv(CsvRows::begin(stream, sink)?),
+            Format::Csv => RowWriter::Csv(Box::new(CsvRows::begin(stream, sink)?)),
             Format::Ndjson => RowWriter::Ndjson(NdjsonRows::begin(stream, sink)),
         })
     }
