@@ -337,7 +337,10 @@ fn a_links_direction_is_known_too() {
     walk(&Server { swapped: true, ..server(9, TokenStyle::Link, 3) }, &known, Stream::Customers);
     let found = known.findings();
     let forward = found.iter().find(|finding| finding.point == "forward").unwrap();
-    assert_eq!((forward.value, forward.evidence.as_str()), ("prev", "page 1's link to the next page uses `prev`"));
+    assert_eq!(
+        (forward.value, forward.evidence.as_str()),
+        ("prev", "page 1's link to the next page uses `prev`")
+    );
 }
 
 #[test]
