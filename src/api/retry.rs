@@ -1,6 +1,6 @@
 //! Whether and when a failed attempt is repeated (`api-contract` point 7). Pure: time and chance come in.
 
-use super::error::ErrorKind;
+use super::error::{ErrorKind, Repeat};
 use reqwest::Method;
 use std::time::{Duration, SystemTime};
 
@@ -27,17 +27,6 @@ impl Default for RetryPolicy {
             retry_after_max: Duration::from_secs(600),
         }
     }
-}
-
-/// Which calls may be repeated after a kind of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// Any: the request did not reach the server.
-    Always,
-    /// Those that do no harm when carried out twice.
-    Idempotent,
-    /// None: it would end the same way.
-    Never,
 }
 
 /// Whether a call that is carried out twice leaves the same as one carried out once.

@@ -1,9 +1,9 @@
 //! The table of keys: the only place that says what can be configured.
 
-use super::export::{Compression, ExportFormat};
 use super::key::{Declared, Key, Literal};
 use super::read;
 use crate::api::{Parameter, TokenStyle};
+use crate::export::{Compression, Format};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use reqwest::Url;
@@ -240,7 +240,7 @@ pub(super) static EXPORT_DIR: Key<PathBuf> = Key {
     read: read::path,
 };
 
-pub(super) static EXPORT_FORMATS: Key<Vec<ExportFormat>> = Key {
+pub(super) static EXPORT_FORMATS: Key<Vec<Format>> = Key {
     path: "export.formats",
     doc: "csv, ndjson, or both.",
     default: Literal::List(&["csv", "ndjson"]),
