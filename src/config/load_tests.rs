@@ -64,7 +64,7 @@ fn no_file_gives_the_defaults() {
     assert_eq!(config.file(), None);
     assert_eq!(config.api.base_url.as_str(), "https://api.gomalomo.com/");
     assert_eq!(config.api.api_key_file, None);
-    assert_eq!((config.api.concurrency, config.api.max_attempts), (16, 10));
+    assert_eq!((config.api.concurrency, config.api.max_attempts), (16, 9));
     assert_eq!(config.api.max_body, 64 << 20);
     assert_eq!(config.api.body_timeout, Duration::from_secs(120));
     assert_eq!(config.api.paging.customers, StreamPaging { token_style: None, forward: None });
