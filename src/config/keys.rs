@@ -38,6 +38,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &SCHEDULE_TIMEZONE,
     &SCHEDULE_SYNC,
     &SCHEDULE_FULL,
+    &SCHEDULE_JITTER,
     &HTTP_LISTEN,
 ];
 
@@ -280,6 +281,15 @@ pub(super) static SCHEDULE_FULL: Key<Option<Schedule>> = Key {
     default: Literal::Text("0 3 * * 0"),
     expected: read::SCHEDULE,
     read: read::schedule,
+};
+
+pub(super) static SCHEDULE_JITTER: Key<Duration> = Key {
+    path: "schedule.jitter",
+    doc: "Each due time is put off by a random part of this, so that many daemons don't ask the API at the \
+          same second; never as far as the next due time. \"0s\" = on time.",
+    default: Literal::Text("0s"),
+    expected: read::DURATION,
+    read: read::duration,
 };
 
 pub(super) static HTTP_LISTEN: Key<Option<SocketAddr>> = Key {

@@ -118,6 +118,8 @@ pub struct ScheduleConfig {
     pub sync: Option<Schedule>,
     /// Full syncs; `None` = never.
     pub full: Option<Schedule>,
+    /// Due times are put off by a random part of this; zero = not at all.
+    pub jitter: Duration,
 }
 
 /// `[http]`
@@ -232,7 +234,8 @@ fn schedule(settings: &Settings) -> Result<ScheduleConfig, Box<Problem>> {
     let in_zone = |schedule: Option<Schedule>| schedule.map(|schedule| schedule.in_zone(timezone.clone()));
     let sync = in_zone(settings.read(&keys::SCHEDULE_SYNC)?);
     let full = in_zone(settings.read(&keys::SCHEDULE_FULL)?);
-    Ok(ScheduleConfig { timezone, sync, full })
+    let jitter = settings.read(&keys::SCHEDULE_JITTER)?;
+    Ok(ScheduleConfig { timezone, sync, full, jitter })
 }
 
 #[cfg(test)]
