@@ -1,11 +1,18 @@
 //! Incremental syncs: what changed at the API reaches mirror and exports, and what did not is left alone.
 
-use crate::support::{Cell, Place, Program, State, assert_everything_equals, assert_no_strays, manifest, sandbox};
+use crate::support::{
+    Cell, Place, Program, State, assert_everything_equals, assert_no_strays, manifest, sandbox,
+};
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Sandbox, Settings};
 
 async fn world() -> (Sandbox, Place, Program) {
-    let settings =
-        Settings { customers: 60, events_per_customer: 2.0, page_size: 10, awkward: true, ..Settings::default() };
+    let settings = Settings {
+        customers: 60,
+        events_per_customer: 2.0,
+        page_size: 10,
+        awkward: true,
+        ..Settings::default()
+    };
     let sandbox = sandbox(settings).await;
     let place = Place::new();
     let program = place.program(&sandbox.base_url());
@@ -73,7 +80,11 @@ async fn many_rounds_replay_to_the_same() {
         world.create_customer(first_name("New"));
         world.add_event(&ids[40]).unwrap();
         let event = world.event_ids(&ids[40])[0].clone();
-        assert!(if round % 2 == 0 { world.revise_event(&ids[40], &event) } else { world.delete_event(&ids[40], &event) });
+        assert!(if round % 2 == 0 {
+            world.revise_event(&ids[40], &event)
+        } else {
+            world.delete_event(&ids[40], &event)
+        });
         let compression = ["none", "gzip", "zstd"][round % 3];
         program.clone().set(&format!("export.compression={compression}")).ends(0, &["sync"]).await;
         assert_everything_equals(&State::of_world(&world), &place);
@@ -157,7 +168,8 @@ async fn customers_come_and_go_between_one_run_and_the_next() {
     program.ends(0, &["sync"]).await;
     world.delete_customer(&id);
     program.ends(0, &["sync"]).await;
-    let life = place.query(&format!("SELECT op, evidence FROM changes WHERE seq > {before} AND stream = 'customers'"));
+    let life = place
+        .query(&format!("SELECT op, evidence FROM changes WHERE seq > {before} AND stream = 'customers'"));
     let life: Vec<&str> = life.iter().map(|row| row["op"].text()).collect();
     assert_eq!(life, ["insert", "delete"]);
     assert_everything_equals(&State::of_world(&world), &place);

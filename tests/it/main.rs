@@ -4,5 +4,13 @@
 //! `support` holds what the tests share; every other module is one subject. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+mod crashes;
+mod deletion;
+mod faults;
+mod incremental;
 mod matrix;
+mod origin;
+mod paging;
+mod rejected;
+mod stopping;
 mod support;

@@ -40,14 +40,6 @@ impl State {
         insert(&mut self.events, row_of_record(&EVENT, customer_id, record));
     }
 
-    pub fn stream(&self, stream: &str) -> &Rows {
-        match stream {
-            "customers" => &self.customers,
-            "events" => &self.events,
-            other => panic!("no stream {other}"),
-        }
-    }
-
     pub fn stream_mut(&mut self, stream: &str) -> &mut Rows {
         match stream {
             "customers" => &mut self.customers,
