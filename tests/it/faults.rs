@@ -41,8 +41,8 @@ fn faults() -> Vec<(&'static str, Reply)> {
 }
 
 /// Which request meets the fault.
-type Place2 = fn(&Asked) -> bool;
-const WHERE: [(&str, Place2); 3] = [
+type Position = fn(&Asked) -> bool;
+const WHERE: [(&str, Position); 3] = [
     ("the first page", |asked| asked.is_customer_list() && asked.query.is_empty()),
     ("a later page", |asked| asked.is_customer_list() && asked.parameter("next") == Some("at-2")),
     ("events", |asked| asked.path == "/customers/c-03/events"),
@@ -65,7 +65,7 @@ async fn each_fault_is_met_once_and_made_good() {
     }
 }
 
-async fn once(case: &str, reply: Reply, fits: Place2) {
+async fn once(case: &str, reply: Reply, fits: Position) {
     let account = Account::of(5, 3, 2).shared();
     let met = AtomicBool::new(false);
     let server = account

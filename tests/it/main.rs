@@ -4,9 +4,12 @@
 //! `support` holds what the tests share; every other module is one subject. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+mod commands;
 mod crashes;
+mod customers;
 mod deletion;
 mod faults;
+mod hygiene;
 mod incremental;
 mod matrix;
 mod origin;

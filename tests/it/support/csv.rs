@@ -32,7 +32,7 @@ fn field(text: &str) -> (Option<String>, &str) {
         let (part, after) = rest.split_once('"').expect("a quoted field has an end");
         found.push_str(part);
         match after.strip_prefix('"') {
-            Some(after) => found.push('"'),
+            Some(_) => found.push('"'),
             None => return (Some(found), after),
         }
         rest = &after[1..];

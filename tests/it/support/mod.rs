@@ -18,9 +18,9 @@ mod state;
 
 pub use account::{Account, Shared, customer, event};
 pub use compare::{assert_everything_equals, assert_same};
-pub use json::{Cell, Row, members, object};
-pub use place::Place;
-pub use program::{Program, Ran, Running};
+pub use json::{Cell, Row, members};
+pub use place::{Place, query};
+pub use program::{Program, Ran};
 pub use relay::Relay;
 pub use replay::{assert_no_strays, manifest, replay};
 pub use server::{Asked, Reply, Server};

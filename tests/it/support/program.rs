@@ -85,30 +85,15 @@ pub struct Running {
     arguments: String,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
-    lines: mpsc::UnboundedReceiver<String>,
+    printed: mpsc::UnboundedReceiver<String>,
+    logged: mpsc::UnboundedReceiver<String>,
 }
 
 impl Running {
     fn new(mut child: Child, arguments: String) -> Running {
-        let (mut out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let (line, lines) = mpsc::unbounded_channel();
-        let stdout = spawn_blocking(move || {
-            let mut text = String::new();
-            out.read_to_string(&mut text).unwrap();
-            text
-        });
-        let stderr = spawn_blocking(move || {
-            let mut text = String::new();
-            for read in BufReader::new(err).lines() {
-                let read = read.unwrap();
-                text.push_str(&read);
-                text.push('\n');
-                // Nobody may be listening any more.
-                let _ = line.send(read);
-            }
-            text
-        });
-        Running { child, arguments, stdout, stderr, lines }
+        let (stdout, printed) = listen(child.stdout.take().unwrap());
+        let (stderr, logged) = listen(child.stderr.take().unwrap());
+        Running { child, arguments, stdout, stderr, printed, logged }
     }
 
     pub fn pid(&self) -> u32 {
@@ -129,12 +114,12 @@ impl Running {
 
     /// Waits until a line of stderr holds this text; false if the program ends before.
     pub async fn says(&mut self, text: &str) -> bool {
-        while let Some(line) = self.lines.recv().await {
-            if line.contains(text) {
-                return true;
-            }
-        }
-        false
+        line_with(&mut self.logged, text).await.is_some()
+    }
+
+    /// Waits for the line of stdout that holds this text.
+    pub async fn prints(&mut self, text: &str) -> String {
+        line_with(&mut self.printed, text).await.expect("it ended before it printed that")
     }
 
     /// Waits for the end.
@@ -146,6 +131,33 @@ impl Running {
         };
         let status = self.child.wait().unwrap();
         Ran { arguments: self.arguments, status, stdout, stderr }
+    }
+}
+
+/// Reads an output to its end, and tells of each line as it comes.
+fn listen(output: impl Read + Send + 'static) -> (JoinHandle<String>, mpsc::UnboundedReceiver<String>) {
+    let (line, lines) = mpsc::unbounded_channel();
+    let reading = spawn_blocking(move || {
+        let mut output = BufReader::new(output);
+        let mut text = String::new();
+        loop {
+            let before = text.len();
+            if output.read_line(&mut text).unwrap() == 0 {
+                return text;
+            }
+            // Nobody may be listening any more.
+            let _ = line.send(text[before..].to_owned());
+        }
+    });
+    (reading, lines)
+}
+
+async fn line_with(lines: &mut mpsc::UnboundedReceiver<String>, text: &str) -> Option<String> {
+    loop {
+        let line = lines.recv().await?;
+        if line.contains(text) {
+            return Some(line);
+        }
     }
 }
 
@@ -187,12 +199,6 @@ impl Ran {
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
-    }
-
-    /// stdout as one JSON value a line.
-    #[track_caller]
-    pub fn lines(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Asserts that stderr holds each of these texts.

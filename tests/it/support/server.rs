@@ -43,11 +43,6 @@ impl Asked {
     pub fn is_customer_list(&self) -> bool {
         self.call() == "GET /customers"
     }
-
-    /// Whether it asks for somebody's events.
-    pub fn is_event_list(&self) -> bool {
-        self.method == "GET" && self.path.ends_with("/events")
-    }
 }
 
 /// What the server does about a request.
