@@ -1,6 +1,5 @@
 //! What can go wrong with a call, and what to do then: one table by kind.
 
-use super::retry::Repeat;
 use reqwest::{Method, Url};
 use std::error::Error;
 use std::fmt;
@@ -36,6 +35,17 @@ pub enum ErrorKind {
     UnusableId,
     /// The client could not be built: base URL, key or certificates.
     Client,
+}
+
+/// Which calls may be repeated after a kind of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Any: the request did not reach the server.
+    Always,
+    /// Those that do no harm when carried out twice.
+    Idempotent,
+    /// None: it would end the same way.
+    Never,
 }
 
 /// What one kind of failure means: a row of the table.

@@ -133,8 +133,8 @@ impl WalkError {
 /// A walk is begun so often at most.
 const BEGINNINGS: u32 = 3;
 
-/// A guess is sent so often at most before the server's failure over it counts as its answer.
-const GUESS_ATTEMPTS: u32 = 5;
+/// A trial is sent so often at most before the server's failure over it counts as its answer.
+const TRIAL_ATTEMPTS: u32 = 5;
 
 /// A list of the API, page by page. The future of [`Pager::next`] may be dropped; the page is then asked for again.
 pub struct Pager<R> {
@@ -146,7 +146,7 @@ pub struct Pager<R> {
     cursor: Option<Cursor>,
     beginnings: u32,
     set_aside: Option<Vec<Item<R>>>,
-    failed_guess: Option<ApiError>,
+    failed_trial: Option<ApiError>,
     /// What ends the walk after the page that was just handed over.
     pending: Option<WalkError>,
 }
@@ -176,7 +176,7 @@ impl<R: Record> Pager<R> {
             cursor: Some(from),
             beginnings: 1,
             set_aside: None,
-            failed_guess: None,
+            failed_trial: None,
             pending: None,
         }
     }
@@ -200,9 +200,9 @@ impl<R: Record> Pager<R> {
                 Err(error) if self.is_refusal(&error, &cursor) => {
                     (self.known.with(stream, |paging| self.walk.cursor_refused(paging)), None)
                 }
-                Err(error) if self.walk.is_guessing() && is_servers_failure(&error) => {
-                    self.failed_guess = Some(error);
-                    (self.known.with(stream, |paging| self.walk.guess_failed(paging)), None)
+                Err(error) if self.walk.is_on_trial() && is_servers_failure(&error) => {
+                    self.failed_trial = Some(error);
+                    (self.known.with(stream, |paging| self.walk.trial_failed(paging)), None)
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -240,7 +240,7 @@ impl<R: Record> Pager<R> {
             After::Ask(cursor) => self.cursor = Some(cursor),
             After::End => {}
             After::Stuck(reason) => self.pending = Some(WalkError::NoProgress { stream, reason }),
-            After::Fail => self.pending = self.failed_guess.take().map(WalkError::from),
+            After::Fail => self.pending = self.failed_trial.take().map(WalkError::from),
             After::Restart if self.beginnings >= BEGINNINGS => {
                 return Err(WalkError::TokensRefused { stream, times: self.beginnings });
             }
@@ -272,8 +272,8 @@ impl<R: Record> Pager<R> {
             }
         }
         let mut call = Call::get(url, self.list.stream());
-        if self.walk.is_guessing() {
-            call = call.attempts_at_most(GUESS_ATTEMPTS);
+        if self.walk.is_on_trial() {
+            call = call.attempts_at_most(TRIAL_ATTEMPTS);
         }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
         self.client.fetch(call, |answer| self.read(answer, only)).await
@@ -302,9 +302,9 @@ impl<R: Record> Pager<R> {
     }
 
     /// Whether the server refuses the cursor, not the list. A 404 to a page of a customer's events says that the
-    /// customer is gone, unless the cursor was a mere guess.
+    /// customer is gone, unless the request was a mere trial.
     fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
-        let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_guessing();
+        let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_on_trial();
         match error.kind() {
             _ if *cursor == Cursor::Start => false,
             ErrorKind::BadRequest => true,

@@ -125,6 +125,8 @@ pub struct Walk {
     /// The token of the last request under a known parameter, should the direction come into doubt.
     bare_token: Option<String>,
     pages: u64,
+    /// Records on the last page taken.
+    last_rows: usize,
     /// The walk was taken up at a stored cursor and no page has come yet.
     resuming: bool,
     /// A page of this very walk came under the parameter in use.
@@ -156,6 +158,7 @@ impl Walk {
             trial: None,
             bare_token: None,
             pages: 0,
+            last_rows: 0,
             resuming,
             borne_out: false,
         }
@@ -202,14 +205,14 @@ impl Walk {
         }
     }
 
-    /// Whether the request in hand only tries whether ids are cursors. A server that fails over it may simply not
-    /// expect one: that is for [`Walk::guess_failed`].
-    pub fn is_guessing(&self) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.is_guess)
+    /// Whether the request in hand tries something out: whether ids are cursors, or whether a parameter moves forward.
+    /// A server that fails over it may simply not expect it: that is for [`Walk::trial_failed`].
+    pub fn is_on_trial(&self) -> bool {
+        self.trial.is_some()
     }
 
-    /// The server failed over a guess, again and again.
-    pub fn guess_failed(&mut self, paging: &mut Paging) -> Verdict {
+    /// The server failed over a trial, again and again.
+    pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
                 let nothing = PageFacts { ids: Vec::new(), offer: None };
@@ -296,11 +299,18 @@ impl Walk {
                 paging.learn_ids_refused();
                 After::End
             }
-            // One way is open or answers as if ids were cursors: what the other one hides can't be told.
-            (Failed, _) | (_, Failed) => After::Fail,
             (Empty, Repeats) => self.end_shows_direction(paging, is_guess, first.0),
             (Repeats, Empty) => self.end_shows_direction(paging, is_guess, second.0),
+            // Backwards from the last of several records there are records: what is empty is the way forward.
+            (Empty, Failed | Refused) if self.last_rows > 1 => {
+                self.end_shows_direction(paging, is_guess, first.0)
+            }
+            (Failed | Refused, Empty) if self.last_rows > 1 => {
+                self.end_shows_direction(paging, is_guess, second.0)
+            }
             (Empty, _) | (_, Empty) => After::End,
+            // One way leads back, or refuses; what the other one hides can't be told.
+            (Failed, _) | (_, Failed) => After::Fail,
             (Refused, Refused) => After::Restart,
             _ if is_guess && paging.sibling_carries_tokens() => {
                 paging.learn_ids_refused();
@@ -320,10 +330,7 @@ impl Walk {
             });
         }
         paging.learn_forward(forward, || {
-            format!(
-                "after the last page `{forward}` brought an empty page, `{}` records read before",
-                forward.other()
-            )
+            format!("after the last page `{forward}` brought an empty page, `{}` did not", forward.other())
         });
         After::End
     }
@@ -352,6 +359,7 @@ impl Walk {
     /// The page is the list's next one: remember its records, and see how the list goes on.
     fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
         self.pages += 1;
+        self.last_rows = page.ids.len();
         for id in page.ids.iter().flatten() {
             self.seen.insert(id);
         }

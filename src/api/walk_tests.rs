@@ -23,6 +23,8 @@ struct Server {
     swapped: bool,
     page_size: usize,
     unknown: Unknown,
+    /// Backwards it does what it does with unknown cursors.
+    one_way: bool,
     /// The last page still says where to go on: to an empty page.
     token_at_end: bool,
 }
@@ -49,13 +51,21 @@ impl Server {
                 (Parameter::from_name(parameter).unwrap(), token)
             }
         };
-        match (self.position(token), self.unknown) {
-            (Some(at), _) if parameter == self.forward() => Some(self.page(at, at + self.page_size)),
+        match self.position(token) {
+            Some(at) if parameter == self.forward() => Some(self.page(at, at + self.page_size)),
+            // A server may not know the other parameter at all.
+            Some(_) if self.one_way => self.unknown(),
             // Backwards: what stands just before the record at the cursor.
-            (Some(at), _) => Some(self.page(at.saturating_sub(1 + self.page_size), at.saturating_sub(1))),
-            (None, Unknown::Refuses | Unknown::Fails) => None,
-            (None, Unknown::Ignores) => Some(self.page(0, self.page_size)),
-            (None, Unknown::AnswersEmpty) => Some(PageFacts { ids: vec![], offer: None }),
+            Some(at) => Some(self.page(at.saturating_sub(1 + self.page_size), at.saturating_sub(1))),
+            None => self.unknown(),
+        }
+    }
+
+    fn unknown(&self) -> Option<PageFacts> {
+        match self.unknown {
+            Unknown::Refuses | Unknown::Fails => None,
+            Unknown::Ignores => Some(self.page(0, self.page_size)),
+            Unknown::AnswersEmpty => Some(PageFacts { ids: vec![], offer: None }),
         }
     }
 
@@ -105,7 +115,7 @@ fn drive(
         let ids: Vec<String> = facts.iter().flat_map(|facts| facts.ids.iter().flatten().cloned()).collect();
         let verdict = known.with(stream, |paging| match facts {
             Some(facts) => walk.page_arrived(paging, facts),
-            None if server.unknown == Unknown::Fails => walk.guess_failed(paging),
+            None if server.unknown == Unknown::Fails => walk.trial_failed(paging),
             None => walk.cursor_refused(paging),
         });
         let after = match verdict {
@@ -145,6 +155,7 @@ fn server(count: usize, style: TokenStyle, page_size: usize) -> Server {
         swapped: false,
         page_size,
         unknown: Unknown::Refuses,
+        one_way: false,
         token_at_end: false,
     }
 }
@@ -152,12 +163,13 @@ fn server(count: usize, style: TokenStyle, page_size: usize) -> Server {
 fn any_server() -> impl Strategy<Value = Server> {
     let style = prop::sample::select(TokenStyle::ALL.to_vec());
     let unknown = prop::sample::select(vec![Unknown::Refuses, Unknown::AnswersEmpty, Unknown::Fails]);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (0usize..40, style, 1usize..12, unknown, flags).prop_map(
-        |(count, style, page_size, unknown, (urls, swapped, token_at_end))| Server {
+        |(count, style, page_size, unknown, (urls, swapped, token_at_end, one_way))| Server {
             urls,
             swapped,
             unknown,
+            one_way,
             token_at_end,
             ..server(count, style, page_size)
         },
@@ -337,7 +349,10 @@ fn a_links_direction_is_known_too() {
     walk(&Server { swapped: true, ..server(9, TokenStyle::Link, 3) }, &known, Stream::Customers);
     let found = known.findings();
     let forward = found.iter().find(|finding| finding.point == "forward").unwrap();
-    assert_eq!((forward.value, forward.evidence.as_str()), ("prev", "page 1's link to the next page uses `prev`"));
+    assert_eq!(
+        (forward.value, forward.evidence.as_str()),
+        ("prev", "page 1's link to the next page uses `prev`")
+    );
 }
 
 #[test]
@@ -358,8 +373,8 @@ fn a_failing_direction_is_no_end() {
     let facts = || PageFacts { ids: vec![Some("a".to_owned()), Some("b".to_owned())], offer: None };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts());
-        assert!(walk.is_guessing());
-        walk.guess_failed(paging);
+        assert!(walk.is_on_trial());
+        walk.trial_failed(paging);
         assert_eq!(walk.page_arrived(paging, facts()), Verdict::PassOver(After::Fail));
     });
 }

@@ -3,7 +3,7 @@
 use super::args::Global;
 use super::exit::{Exit, Failure};
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
-use crate::config::{ApiKey, Compression, Config, Environment, ExportFormat, Override, api_key};
+use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::RunLock;
 use crate::observe::Observer;
 use crate::{export, sync};
@@ -85,18 +85,11 @@ fn signed(duration: Duration) -> SignedDuration {
 
 /// What is exported, and where to.
 pub(super) fn export_settings(config: &Config) -> export::Settings {
-    let format = |format: &ExportFormat| match format {
-        ExportFormat::Csv => export::Format::Csv,
-        ExportFormat::Ndjson => export::Format::Ndjson,
-    };
+    let export = &config.export;
     export::Settings {
-        dir: config.export.dir.clone(),
-        formats: config.export.formats.iter().map(format).collect(),
-        compression: match config.export.compression {
-            Compression::None => export::Compression::None,
-            Compression::Gzip => export::Compression::Gzip,
-            Compression::Zstd => export::Compression::Zstd,
-        },
+        dir: export.dir.clone(),
+        formats: export.formats.clone(),
+        compression: export.compression,
     }
 }
 

@@ -7,6 +7,8 @@ use super::output::{self, counted};
 use crate::export::{Exported, export, export_snapshot};
 use crate::mirror::{Mirror, MirrorError};
 use jiff::Timestamp;
+use serde::Serialize;
+use std::path::Path;
 
 pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
@@ -21,17 +23,41 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
     } else {
         export(&mut mirror, &settings, None, now)?
     };
+    let dir = if args.snapshot { settings.dir.join("snapshots") } else { settings.dir };
     if args.json {
-        output::json(&exported)?
+        output::json(&ExportResult { dir: &dir, exported: &exported })?;
     } else {
-        output::text(&summary(&exported))?
+        let there = exported.existing.iter();
+        let there: String = there
+            .map(|file| {
+                format!(
+                    "  export     {} is there already
+",
+                    file.path
+                )
+            })
+            .collect();
+        output::text(&format!(
+            "  folder     {}
+{}{there}",
+            dir.display(),
+            summary(&exported)
+        ))?;
     }
     Ok(Exit::Done)
 }
 
+/// The JSON result of `export`; the files' paths are relative to `dir`.
+#[derive(Serialize)]
+struct ExportResult<'a> {
+    dir: &'a Path,
+    #[serde(flatten)]
+    exported: &'a Exported,
+}
+
 /// The result for people.
 pub(super) fn summary(exported: &Exported) -> String {
-    if exported.files.is_empty() {
+    if exported.files.is_empty() && exported.existing.is_empty() {
         return "  export     nothing new\n".to_owned();
     }
     let line = |file: &crate::export::ManifestLine| {

@@ -1,14 +1,12 @@
 //! The layers beside the file: environment variables and flags.
 
+use super::key::{PREFIX, variable_of};
 use super::nearest;
 use super::problem::{Origin, Problem};
 use super::settings::Layers;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-
-/// Every variable with this prefix sets a key; two underscores stand for the dot.
-const PREFIX: &str = "MALOMO_MIRROR__";
 
 /// The process's surroundings, as far as the configuration looks at them.
 #[derive(Clone)]
@@ -60,11 +58,6 @@ pub struct Override {
     pub key: String,
     /// The value, in the same form as in an environment variable: lists are separated by commas.
     pub value: String,
-}
-
-/// `MALOMO_MIRROR__API__BASE_URL` for `api.base_url`.
-pub(super) fn variable_of(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 
 /// Puts the variables into the layers.

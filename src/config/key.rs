@@ -81,3 +81,11 @@ impl<T> Declared for Key<T> {
         (self.read)(value).map(drop)
     }
 }
+
+/// Every variable with this prefix sets a key; two underscores stand for the dot.
+pub(super) const PREFIX: &str = "MALOMO_MIRROR__";
+
+/// `MALOMO_MIRROR__API__BASE_URL` for `api.base_url`.
+pub(super) fn variable_of(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}

@@ -1,9 +1,9 @@
 //! The table of keys: the only place that says what can be configured.
 
-use super::export::{Compression, ExportFormat};
 use super::key::{Declared, Key, Literal};
 use super::read;
 use crate::api::{Parameter, TokenStyle};
+use crate::export::{Compression, Format};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use reqwest::Url;
@@ -132,8 +132,9 @@ pub(super) static API_MAX_BODY: Key<u64> = Key {
 
 pub(super) static API_MAX_ATTEMPTS: Key<u32> = Key {
     path: "api.max_attempts",
-    doc: "How often one request is sent at most, the first time included, before it counts as failed.",
-    default: Literal::Integer(10),
+    doc: "How often one request is sent at most, the first time included, before it counts as failed. \
+          Twice as often where the API answers 429.",
+    default: Literal::Integer(9),
     expected: "a whole number from 1 to 50",
     read: |value| read::integer(value, 1..=50),
 };
@@ -149,7 +150,7 @@ pub(super) static API_BACKOFF_BASE: Key<Duration> = Key {
 pub(super) static API_BACKOFF_MAX: Key<Duration> = Key {
     path: "api.backoff_max",
     doc: "What that bound grows to at most; not below backoff_base.",
-    default: Literal::Text("30s"),
+    default: Literal::Text("8s"),
     expected: read::POSITIVE_DURATION,
     read: read::positive_duration,
 };
@@ -240,7 +241,7 @@ pub(super) static EXPORT_DIR: Key<PathBuf> = Key {
     read: read::path,
 };
 
-pub(super) static EXPORT_FORMATS: Key<Vec<ExportFormat>> = Key {
+pub(super) static EXPORT_FORMATS: Key<Vec<Format>> = Key {
     path: "export.formats",
     doc: "csv, ndjson, or both.",
     default: Literal::List(&["csv", "ndjson"]),

@@ -64,12 +64,12 @@ fn no_file_gives_the_defaults() {
     assert_eq!(config.file(), None);
     assert_eq!(config.api.base_url.as_str(), "https://api.gomalomo.com/");
     assert_eq!(config.api.api_key_file, None);
-    assert_eq!((config.api.concurrency, config.api.max_attempts), (16, 10));
+    assert_eq!((config.api.concurrency, config.api.max_attempts), (16, 9));
     assert_eq!(config.api.max_body, 64 << 20);
     assert_eq!(config.api.body_timeout, Duration::from_secs(120));
     assert_eq!(config.api.paging.customers, StreamPaging { token_style: None, forward: None });
     assert_eq!(config.sync.events_max_age, Duration::from_secs(86_400));
-    assert_eq!(config.export.formats, [ExportFormat::Csv, ExportFormat::Ndjson]);
+    assert_eq!(config.export.formats, [crate::export::Format::Csv, crate::export::Format::Ndjson]);
     assert_eq!(config.schedule.full.as_ref().unwrap().expression(), "0 3 * * 0");
     assert_eq!(config.http.listen, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(config.origin("api.timeout"), Some(&Origin::Default));
@@ -90,7 +90,7 @@ fn later_layers_win_and_say_so() {
         .unwrap();
     assert_eq!(config.api.concurrency, 3);
     assert_eq!(config.api.timeout, Duration::from_secs(2));
-    assert_eq!(config.export.formats, [ExportFormat::Ndjson, ExportFormat::Csv]);
+    assert_eq!(config.export.formats, [crate::export::Format::Ndjson, crate::export::Format::Csv]);
     assert_eq!(config.api.paging.events.token_style, Some(TokenStyle::LastId));
     assert_eq!(config.export.dir, Path::new("a"));
     let origin = |key| config.origin(key).unwrap().to_string();

@@ -12,7 +12,6 @@ mod api_key;
 mod duration;
 mod environment;
 mod example;
-mod export;
 mod file;
 mod key;
 mod keys;
@@ -28,7 +27,6 @@ mod value;
 pub use api_key::{ApiKey, KeyError, KeyOrigin, api_key};
 pub use environment::{Environment, Override};
 pub use example::example;
-pub use export::{Compression, ExportFormat};
 pub use problem::{ConfigError, Origin, Problem};
 pub use typed::{
     ApiConfig, Config, ExportConfig, HttpConfig, MirrorConfig, PagingConfig, ScheduleConfig, StreamPaging,

@@ -1,10 +1,10 @@
 //! How a value is read as what it means.
 
-use super::export::{Compression, ExportFormat};
 use super::key::Refusal;
 use super::value::Value;
 use super::{duration as durations, size as sizes};
 use crate::api::{Parameter, TokenStyle};
+use crate::export::{Compression, Format};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use reqwest::Url;
@@ -124,11 +124,11 @@ pub(super) fn parameter(value: &Value) -> Result<Option<Parameter>, Refusal> {
     }
 }
 
-pub(super) fn formats(value: &Value) -> Result<Vec<ExportFormat>, Refusal> {
+pub(super) fn formats(value: &Value) -> Result<Vec<Format>, Refusal> {
     let Value::List(names) = value else { return Err(Refusal::default()) };
     let mut formats = Vec::with_capacity(names.len());
     for name in names {
-        let format = ExportFormat::from_name(name).ok_or_else(Refusal::default)?;
+        let format = Format::from_name(name).ok_or_else(Refusal::default)?;
         if formats.contains(&format) {
             return Err(Refusal::because(format!("\"{name}\" stands twice")));
         }

@@ -105,7 +105,7 @@ impl Layers {
             return self.report(Problem::KeyInConfiguration { origin, key });
         }
         let nearest = nearest::known_path(path).map(|known| match origin {
-            Origin::Environment { .. } => super::environment::variable_of(known),
+            Origin::Environment { .. } => super::key::variable_of(known),
             _ => known.to_owned(),
         });
         self.report(Problem::UnknownKey { origin, key, nearest });

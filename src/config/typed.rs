@@ -1,12 +1,12 @@
 //! The configuration as the rest of the program reads it.
 
 use super::environment::{self, Environment, Override};
-use super::export::{Compression, ExportFormat};
 use super::file;
 use super::keys;
 use super::problem::{ConfigError, Origin, Problem};
 use super::settings::{Layers, Settings};
 use crate::api::{Parameter, TokenStyle};
+use crate::export::{Compression, Format};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use reqwest::Url;
@@ -104,7 +104,7 @@ pub struct ExportConfig {
     /// The folder with the manifest.
     pub dir: PathBuf,
     /// At least one, none twice, in the order given.
-    pub formats: Vec<ExportFormat>,
+    pub formats: Vec<Format>,
     /// How files are compressed.
     pub compression: Compression,
 }

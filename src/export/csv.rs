@@ -5,7 +5,7 @@
 //! comma, a quote, CR or LF, or begins or ends with white space. Text is written as it is: a field that a spreadsheet
 //! would take for a formula stays what the API gave.
 
-use super::format;
+use super::columns::columns;
 use crate::mirror::Change;
 use crate::record::{Column, Stream, Value};
 use ::csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
@@ -26,7 +26,7 @@ impl<W: Write> CsvRows<W> {
             .terminator(Terminator::CRLF)
             .has_headers(false)
             .from_writer(sink);
-        writer.write_record(format::columns(stream))?;
+        writer.write_record(columns(stream))?;
         Ok(CsvRows { writer, columns: stream.columns(), field: Vec::new() })
     }
 

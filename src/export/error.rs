@@ -64,9 +64,9 @@ pub enum ExportError {
         /// The mirror's newest change.
         head_seq: i64,
     },
-    /// There is no manifest, but files that only exports before the last one can have written.
+    /// There is no manifest or an empty one, but files that only exports before the last one can have written.
     #[error(
-        "{} is gone, but {file} is an export that it must have named: restore the manifest, or set export.dir to \
+        "{} is gone or empty, but {file} is an export that it must have named: restore the manifest, or set export.dir to \
          another folder, or move this one away; the export then starts from the first change", manifest.display()
     )]
     ManifestLost {

@@ -33,17 +33,9 @@ impl Format {
     }
 }
 
-/// What stands before a stream's own columns in every row.
-pub(super) const CHANGE_COLUMNS: [&str; 3] = ["_seq", "_op", "_observed_at"];
-
-/// The columns of a stream's files, in order.
-pub(super) fn columns(stream: Stream) -> impl Iterator<Item = &'static str> {
-    CHANGE_COLUMNS.into_iter().chain(stream.columns().iter().map(|column| column.name))
-}
-
 /// Writes changes in one format.
 pub(super) enum RowWriter<W: Write> {
-    Csv(CsvRows<W>),
+    Csv(Box<CsvRows<W>>),
     Ndjson(NdjsonRows<W>),
 }
 
@@ -51,7 +43,7 @@ impl<W: Write> RowWriter<W> {
     /// Begins a file: writes what stands before its first row.
     pub(super) fn begin(format: Format, stream: Stream, sink: W) -> io::Result<RowWriter<W>> {
         Ok(match format {
-            Format::Csv => RowWriter::Csv(CsvRows::begin(stream, sink)?),
+            Format::Csv => RowWriter::Csv(Box::new(CsvRows::begin(stream, sink)?)),
             Format::Ndjson => RowWriter::Ndjson(NdjsonRows::begin(stream, sink)),
         })
     }

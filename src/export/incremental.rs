@@ -70,7 +70,7 @@ pub(super) fn clean_up(
         let names = file::names(&root.join(stream.name()))?;
         found.push((stream, plan::leftovers(&names, stream, snapshots, &manifest.lines)));
     }
-    if !manifest.found {
+    if manifest.lines.is_empty() {
         let unannounced: Vec<FileName> =
             found.iter().flat_map(|(_, found)| found.unannounced.clone()).collect();
         if let Some(name) = plan::proof_of_lost_manifest(&unannounced) {

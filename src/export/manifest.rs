@@ -70,8 +70,6 @@ impl ManifestLine {
 /// A manifest as it was read, or as it is going to be written.
 pub(super) struct Manifest {
     folder: PathBuf,
-    /// Whether there was a file.
-    pub(super) found: bool,
     text: Vec<u8>,
     pub(super) lines: Vec<ManifestLine>,
 }
@@ -80,14 +78,13 @@ impl Manifest {
     /// Reads the manifest in `folder`; one without lines where there is none.
     pub(super) fn read(folder: &Path) -> Result<Manifest, ExportError> {
         let path = folder.join(MANIFEST);
-        let (found, text) = match std::fs::read(&path) {
-            Ok(text) => (true, text),
-            Err(error) if error.kind() == ErrorKind::NotFound => (false, Vec::new()),
-            Err(source) => return Err(ExportError::Io { action: "read", path, source }),
+        let text = match std::fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            text => text.map_err(ExportError::io("read", &path))?,
         };
         let lines =
             parse(&text).map_err(|(line, reason)| ExportError::ManifestLine { path, line, reason })?;
-        Ok(Manifest { folder: folder.to_owned(), found, text, lines })
+        Ok(Manifest { folder: folder.to_owned(), text, lines })
     }
 
     /// Adds a line; its `previous` is set here. Not on the disk until [`Manifest::announce`].
@@ -180,14 +177,13 @@ mod tests {
     fn lines_are_chained_and_read_as_they_were_written() {
         let dir = tempfile::tempdir().unwrap();
         let mut manifest = Manifest::read(dir.path()).unwrap();
-        assert!(!manifest.found && manifest.lines.is_empty());
+        assert!(manifest.lines.is_empty());
         manifest.add(sample("customers", "csv", 1, 5)).unwrap();
         manifest.announce(Unannounced::default()).unwrap();
         let mut manifest = Manifest::read(dir.path()).unwrap();
         manifest.add(sample("customers", "csv", 6, 9)).unwrap();
         manifest.announce(Unannounced::default()).unwrap();
         let read = Manifest::read(dir.path()).unwrap();
-        assert!(read.found);
         assert_eq!(read.lines, manifest.lines);
         let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
         let first = text.lines().next().unwrap();

@@ -17,6 +17,7 @@
 //! the same way; then the mirror's copy is brought in step. A power cut between any two of these steps loses no change
 //! and announces none twice: the next export removes files that were never announced and writes their range anew.
 
+mod columns;
 mod compression;
 mod csv;
 mod error;

@@ -104,7 +104,7 @@ pub(super) fn leftovers(
     found
 }
 
-/// Where there is no manifest, a file that a killed first export can't have left: it proves that there was one.
+/// Where the manifest has no line, a file that a killed first export can't have left: it proves that there was one.
 /// A first export leaves files that start with change 1, and a first snapshot files of one state.
 pub(super) fn proof_of_lost_manifest(unannounced: &[FileName]) -> Option<&FileName> {
     unannounced.iter().find(|name| match name.covers {

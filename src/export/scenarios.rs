@@ -9,7 +9,7 @@ use crate::record::{Customer, Event, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 struct World {
@@ -301,6 +301,8 @@ fn folders_that_are_not_this_mirrors_are_refused_and_left_alone() {
     std::fs::write(&manifest, text).unwrap();
     world.customer("a", "3");
     world.export().unwrap();
+    std::fs::write(&manifest, "").unwrap();
+    assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
     std::fs::remove_file(&manifest).unwrap();
     let before = files(world.dir());
     assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
@@ -353,20 +355,55 @@ fn a_snapshot_is_written_once_for_each_state_and_form() {
     assert_eq!(world.export().unwrap().files[0].first_seq, 1);
 }
 
+const INSIDE: &str = "MALOMO_MIRROR_TEST_ARGUMENT";
+
+/// What [`in_own_process`] was given, in that process.
+fn inside() -> Option<PathBuf> {
+    std::env::var_os(INSIDE).map(PathBuf::from)
+}
+
+/// Runs a test again in a process of its own, after shell commands whose effect belongs to a whole process.
+fn in_own_process(test: &str, shell: &str, argument: &Path) {
+    let output = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("{shell}; exec \"$0\" --exact export::scenarios::{test}"))
+        .arg(std::env::current_exe().unwrap())
+        .env(INSIDE, argument)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// The system takes no more bytes in the middle of a file, as on a full disk.
+#[test]
+fn a_file_that_the_disk_does_not_take_leaves_nothing_behind() {
+    let Some(path) = inside() else {
+        let mut world = World::new();
+        for n in 0..300 {
+            world.customer(&format!("{n}"), &"x".repeat(1_000));
+        }
+        let test = "a_file_that_the_disk_does_not_take_leaves_nothing_behind";
+        // 256 blocks of at most 1024 bytes; with the signal ignored, writing more is an error.
+        in_own_process(test, "trap '' XFSZ; ulimit -f 256", world.mirror.path());
+        assert!(files(world.dir()).is_empty());
+        world.export().unwrap();
+        return world.assert_good();
+    };
+    let dir = path.with_file_name("out").join("exports");
+    let settings = Settings { dir, formats: Format::ALL.to_vec(), compression: Compression::None };
+    let error =
+        export(&mut Mirror::open(&path).unwrap(), &settings, None, STAMP.now).unwrap_err().to_string();
+    assert!(error.contains("json can't be written") || error.contains("csv can't be written"), "{error}");
+    assert!(error.contains("nothing was announced"), "{error}");
+    assert!(files(&settings.dir).is_empty());
+}
+
 #[test]
 fn only_owner_and_group_can_read_what_is_exported() {
-    const INSIDE: &str = "MALOMO_MIRROR_TEST_UNDER_UMASK_0";
-    if std::env::var_os(INSIDE).is_none() {
-        // The umask belongs to the process: a process of its own for the test.
-        let status = std::process::Command::new("sh")
-            .args(["-c", "umask 0; exec \"$0\" --exact export::scenarios::only_owner_and_group_can_read_what_is_exported"])
-            .arg(std::env::current_exe().unwrap())
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
-        assert!(String::from_utf8_lossy(&status.stdout).contains("1 passed"));
-        return;
+    if inside().is_none() {
+        let test = "only_owner_and_group_can_read_what_is_exported";
+        return in_own_process(test, "umask 0", Path::new("."));
     }
     let mut world = World::new();
     world.customer("a", "1");

@@ -1,8 +1,9 @@
 //! One export file while it is written: rows through the format and the compression to the disk.
 
+use super::columns::columns;
 use super::compression::Compressor;
 use super::file::{Complete, Disk, Temporary};
-use super::format::{self, RowWriter};
+use super::format::RowWriter;
 use super::manifest::ManifestLine;
 use super::name::{Covers, FileName};
 use super::{ExportError, file};
@@ -81,7 +82,7 @@ fn line(name: &FileName, rows: u64, file: &Complete, origin: &Origin) -> Manifes
         rows,
         bytes: file.bytes,
         sha256: file.sha256.clone(),
-        columns: format::columns(name.stream).map(str::to_owned).collect(),
+        columns: columns(name.stream).map(str::to_owned).collect(),
         created_at: format!("{:.3}", origin.now),
         run_id: origin.run.map(|run| run.0),
         compression: name.compression.name().to_owned(),

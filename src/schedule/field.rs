@@ -1,6 +1,6 @@
 //! One field of an expression: lists of values, ranges and steps.
 
-use super::expression::ScheduleError;
+use super::error::ScheduleError;
 use std::collections::BTreeSet;
 
 /// Which field it is.

@@ -13,11 +13,12 @@
 //!
 //! Everything here is pure: the instant comes in as an argument.
 
+mod error;
 mod expression;
 mod field;
 mod next;
 
-pub use expression::ScheduleError;
+pub use error::ScheduleError;
 
 use jiff::tz::TimeZone;
 

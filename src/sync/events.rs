@@ -182,7 +182,15 @@ async fn look(
     let mut waiting = Sorted::new();
     loop {
         let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
-        match turn? {
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => {
+                // What did come is good, and is kept.
+                store(context, &list, waiting, trust, &mut look, None).await?;
+                return Err(error.into());
+            }
+        };
+        match turn {
             Turn::Page(page) => {
                 note(context, &mut look, &page);
                 waiting.add(page.items);

@@ -1,14 +1,14 @@
 //! A run from its record's first line to its last.
 
 use super::alone;
-use super::context::Context;
+use super::context::{Context, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
 use super::events;
 use super::report::Report;
 use super::tally::Tally;
 use super::writer::Writer;
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::WalkError;
+use crate::api::{Finding, WalkError};
 use crate::diff::EventPlan;
 use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows};
 use jiff::{SignedDuration, Timestamp};
@@ -46,7 +46,7 @@ pub async fn sync(
 ) -> Result<Finished, SyncError> {
     let started_at = Timestamp::now();
     let (run, walk) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
-    let resumed = walk.is_some();
+    let (resumed, base_url) = (walk.is_some(), settings.base_url.clone());
     let plan = match (&scope, &walk) {
         (Scope::Incremental, _) => EventPlan::Due { max_age: settings.events_max_age },
         (_, Some(walk)) => EventPlan::Everybody { walk_started_at: walk.started_at },
@@ -71,7 +71,7 @@ pub async fn sync(
     let report = report(run, &scope, started_at, resumed, &tally, &result, stopped);
     let mirror = match mirror {
         Some(mut mirror) => {
-            finish(&mut mirror, &report)?;
+            finish(&mut mirror, &report, &base_url, &tools.known.findings())?;
             mirror
         }
         None => return Err(SyncError::Crashed { what: "the mirror's writer".to_owned() }),
@@ -224,8 +224,15 @@ fn report(
     }
 }
 
-fn finish(mirror: &mut Mirror, report: &Report) -> Result<(), MirrorError> {
+/// Records the run's end, and what it found out about the API after the last checkpoint.
+fn finish(
+    mirror: &mut Mirror,
+    report: &Report,
+    base_url: &str,
+    findings: &[Finding],
+) -> Result<(), MirrorError> {
     let mut batch = mirror.batch()?;
+    record_findings(&mut batch, report.finished_at, base_url, findings)?;
     let error = report.error.clone().or_else(|| failures_text(report));
     batch.finish_run(
         report.run_id,
