@@ -1,0 +1,276 @@
+//! What the other commands answer: dry runs, named customers, status, configuration, JSON, the demo.
+
+use crate::support::{
+    Account, Place, Reply, Server, State, assert_everything_equals, assert_no_strays, assert_same, manifest,
+    query, replay, sandbox,
+};
+use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, TokenStyle};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_changes_nothing_and_foretells_the_requests() {
+    let styles =
+        [(TokenStyle::Link, "link"), (TokenStyle::Envelope, "envelope"), (TokenStyle::LastId, "last-id")];
+    for (token_style, style) in styles {
+        let settings = Settings {
+            customers: 60,
+            events_per_customer: 2.0,
+            page_size: 50,
+            token_style,
+            ..Settings::default()
+        };
+        let sandbox = sandbox(settings).await;
+        let world = sandbox.world();
+        let ids = world.customer_ids();
+        for id in &ids {
+            world.set_event_count(id, 3);
+        }
+        let place = Place::new();
+        // Nothing has to be found out, which would take a request now and then.
+        let program = place
+            .program(&sandbox.base_url())
+            .set(&format!("api.paging.customers.token_style={style}"))
+            .set(&format!("api.paging.events.token_style={style}"));
+        let plan = program.ends(0, &["sync", "--full", "--dry-run", "--json"]).await.json();
+        assert_eq!((&plan["new"], &plan["customer_pages"]), (&60.into(), &2.into()));
+        assert!(!place.mirror().exists() && !place.exports().exists());
+        assert_eq!(sandbox.requests().event_pages, 0);
+        program.ends(0, &["sync", "--full"]).await;
+        // Something of everything.
+        world.update_customer(&ids[0], CustomerFields::default().set(CustomerField::LastName, "Other"));
+        world.create_customer(CustomerFields::default());
+        world.delete_customer(&ids[1]);
+        for arguments in [&["sync", "--json"][..], &["sync", "--json"], &["sync", "--full", "--json"]] {
+            let (contents, files) = (place.contents(), manifest(&place));
+            let plan = program.ends(0, &[arguments, &["--dry-run"]].concat()).await.json();
+            assert_eq!((place.contents(), manifest(&place)), (contents, files));
+            let report = program.ends(0, arguments).await.json();
+            assert_eq!(plan["requests"], report["counts"]["requests"], "{arguments:?} {style}: {plan}");
+        }
+        assert_everything_equals(&State::of_world(&world), &place);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_why() {
+    let account = Account::of(10, 1, 5).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync", "--full"]).await;
+    account.lock().add("c-11", 1);
+    account.lock().remove("c-02");
+    let ran = program.ends(0, &["sync", "--dry-run"]).await;
+    for text in ["new or changed", "mirrored, but not in the list", "nothing was written"] {
+        assert!(ran.stdout.contains(text), "{}", ran.stdout);
+    }
+    let runs = place.number("SELECT count(*) FROM sync_runs");
+    assert_eq!(runs, 1, "a dry run is no run");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_customers_alone_are_synced() {
+    let account = Account::of(10, 2, 5).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync", "--full"]).await;
+    let mut expected = account.state();
+    {
+        let mut account = account.lock();
+        for id in ["c-01", "c-02", "c-03"] {
+            account.put(id, crate::support::customer(id, "Changed", "2024-06-01T00:00:00Z"));
+            account.add_event(id, &format!("{id}-new"));
+        }
+    }
+    let now = account.state();
+    expected.customers.extend(["c-01", "c-03"].map(|id| (id.to_owned(), now.customers[id].clone())));
+    expected.events.extend(["c-01-new", "c-03-new"].map(|id| (id.to_owned(), now.events[id].clone())));
+    let before = server.asked().len();
+    program.ends(0, &["sync", "--customer", "c-01", "--customer", "c-03"]).await;
+    assert_everything_equals(&expected, &place);
+    let asked = server.asked();
+    assert!(
+        asked[before..]
+            .iter()
+            .all(|asked| asked.path.starts_with("/customers/c-01")
+                || asked.path.starts_with("/customers/c-03"))
+    );
+    // A customer that the API doesn't know is named, and not deleted here.
+    account.lock().remove("c-09");
+    let ran = program.ends(5, &["sync", "--customer", "c-09"]).await;
+    assert!(ran.stdout.contains("c-09"), "{}", ran.stdout);
+    assert_everything_equals(&expected, &place);
+    program.ends(2, &["sync", "--full", "--customer", "c-01"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_of_the_configuration_end_with_two() {
+    let server = Server::answering(|_| Reply::json(200, "[]")).await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    let file = place.path().join("wrong.toml");
+    let path = file.to_str().unwrap();
+    let cases: [(&str, &[&str]); 6] = [
+        ("[api]\nconcurency = 4\n", &["concurency", "concurrency", "wrong.toml", "2"]),
+        ("[api]\n\nconcurrency = \"many\"\n", &["api.concurrency", "wrong.toml", "3"]),
+        ("[sync]\nevents_max_age = \"a day\"\n", &["sync.events_max_age", "wrong.toml"]),
+        ("[api]\nbase_url = \"http://api.gomalomo.com\"\n", &["api.base_url", "https"]),
+        ("[schedule]\nsync = \"61 * * * *\"\n", &["schedule.sync"]),
+        ("[api\n", &["wrong.toml"]),
+    ];
+    for (text, told) in cases {
+        std::fs::write(&file, text).unwrap();
+        for arguments in
+            [&["config", "check"][..], &["config", "show"], &["sync"], &["status"], &["customers", "list"]]
+        {
+            let clean = crate::support::Program::new(place.path()).key("sk_test");
+            clean.ends(2, &[&["--config", path], arguments].concat()).await.tells(told);
+        }
+    }
+    program.ends(2, &["--config", "/nowhere/config.toml", "sync"]).await.tells(&["/nowhere/config.toml"]);
+    program
+        .clone()
+        .set("api.concurency=1")
+        .ends(2, &["sync"])
+        .await
+        .tells(&["api.concurency", "api.concurrency"]);
+    program
+        .clone()
+        .variable("MALOMO_MIRROR__API__CONCURENCY", "1")
+        .ends(2, &["sync"])
+        .await
+        .tells(&["CONCURENCY"]);
+    program.ends(2, &["sink"]).await.tells(&["sink"]);
+    program.ends(2, &["sync", "--fast"]).await;
+    let keyless =
+        crate::support::Program::new(place.path()).set(&format!("mirror.path={}", place.mirror().display()));
+    keyless.ends(2, &["sync"]).await.tells(&["MALOMO_API_KEY"]);
+    assert_eq!(server.asked().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_configuration_is_read_in_its_order() {
+    let place = Place::new();
+    let clean = crate::support::Program::new(place.path());
+    let concurrency = async |program: &crate::support::Program, arguments: &[&str]| {
+        let shown = program.ends(0, &[arguments, &["config", "show", "--json"]].concat()).await.json();
+        shown["values"]["api.concurrency"]["value"].as_u64().unwrap()
+    };
+    assert_eq!(concurrency(&clean, &[]).await, 16);
+    std::fs::write(place.path().join("config.toml"), "[api]\nconcurrency = 5\n").unwrap();
+    assert_eq!(concurrency(&clean, &[]).await, 5);
+    std::fs::write(place.path().join("named.toml"), "[api]\nconcurrency = 6\n").unwrap();
+    let named = clean.clone().variable("MALOMO_MIRROR_CONFIG", "named.toml");
+    assert_eq!(concurrency(&named, &[]).await, 6);
+    assert_eq!(concurrency(&named, &["--config", "config.toml"]).await, 5);
+    let environment = named.variable("MALOMO_MIRROR__API__CONCURRENCY", "7");
+    assert_eq!(concurrency(&environment, &[]).await, 7);
+    assert_eq!(concurrency(&environment.set("api.concurrency=8"), &[]).await, 8);
+    clean.ends(0, &["config", "check"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_mirror_is_told() {
+    let place = Place::new();
+    let program = place.program("http://127.0.0.1:9");
+    for arguments in [&["status"][..], &["export"], &["export", "--snapshot"]] {
+        program.ends(1, arguments).await.tells(&[place.mirror().to_str().unwrap(), "sync"]);
+    }
+    assert!(!place.mirror().exists());
+    // A file that is no mirror is left as it is.
+    std::fs::write(place.mirror(), "These are my notes, not a database; please keep them.").unwrap();
+    for arguments in [&["status"][..], &["sync"], &["export"]] {
+        program.ends(1, arguments).await.tells(&[place.mirror().to_str().unwrap()]);
+    }
+    assert!(std::fs::read_to_string(place.mirror()).unwrap().starts_with("These are my notes"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_have_a_json_form() {
+    let settings = Settings { customers: 30, page_size: 10, awkward: true, ..Settings::default() };
+    let sandbox = sandbox(settings).await;
+    let place = Place::new();
+    let program = place.program(&sandbox.base_url());
+    let sync = program.ends(0, &["sync", "--full", "--json"]).await.json();
+    assert_eq!((&sync["mode"], &sync["outcome"], &sync["run_id"]), (&"full".into(), &"ok".into(), &1.into()));
+    assert_eq!(sync["counts"]["customers_inserted"], 30);
+    assert_eq!(sync["export"]["files"].as_array().unwrap().len(), 4);
+    let status = program.ends(0, &["status", "--json"]).await.json();
+    assert_eq!(status["runs"][0]["id"], 1);
+    assert_eq!(status["running"], false);
+    assert_eq!(status["export_lag"], serde_json::json!([]));
+    let rows = |stream: usize| status["streams"][stream]["row_count"].as_u64().unwrap() as usize;
+    assert_eq!((rows(0), rows(1)), (30, sandbox.world().event_count()));
+    assert!(status["api_behaviour"].as_array().unwrap().iter().any(|found| found["value"] == "link"));
+    assert!(status["next"]["sync"].is_string());
+    let shown = program.ends(0, &["config", "show", "--json"]).await.json();
+    assert!(shown["values"]["api.base_url"]["value"].is_string());
+    let export = program.ends(0, &["export", "--json"]).await.json();
+    assert_eq!(export["files"], serde_json::json!([]));
+    let snapshot = program.ends(0, &["export", "--snapshot", "--json"]).await.json();
+    assert_eq!(snapshot["files"].as_array().unwrap().len(), 4);
+    // A snapshot changes nothing about the incremental files.
+    assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+    assert_no_strays(&place);
+    // For people, the same on stdout, and logs on stderr alone.
+    for arguments in [
+        &["sync"][..],
+        &["status"],
+        &["export"],
+        &["config", "show"],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+    ] {
+        let ran = program.ends(0, arguments).await;
+        assert!(!ran.stdout.is_empty() && !ran.stdout.contains("\"level\""), "{arguments:?}: {}", ran.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_shows_everything_in_a_folder_of_its_own() {
+    let place = Place::new();
+    let dir = place.path().join("a demo's folder");
+    let program = crate::support::Program::new(place.path());
+    let ran = program.ends(0, &["demo", "--customers", "40", "--dir", dir.to_str().unwrap()]).await;
+    for text in ["40 customers", "full sync", "incremental sync", "sqlite3", "status", "manifest"] {
+        assert!(ran.stdout.contains(text), "{text}: {}", ran.stdout);
+    }
+    let customers = query(&dir.join("mirror.db"), "SELECT count(*) AS n FROM customers")[0]["n"].integer();
+    assert_eq!(customers, 40 - 2 + 1);
+    // The mirror and the exports of the demo are like any others.
+    std::fs::rename(dir.join("mirror.db"), place.mirror()).unwrap();
+    std::fs::rename(dir.join("exports"), place.exports()).unwrap();
+    let mirror = State::of_mirror(&place);
+    for format in ["csv", "ndjson"] {
+        assert_same(&mirror, &replay(&place, format), format);
+    }
+    // Nobody's files are written over.
+    program.ends(2, &["demo", "--dir", dir.to_str().unwrap()]).await.tells(&["not empty"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sandbox_of_the_command_line_serves_the_api() {
+    let place = Place::new();
+    let start = crate::support::Program::new(place.path());
+    let mut running = start.start(&[
+        "sandbox",
+        "--listen",
+        "127.0.0.1:0",
+        "--customers",
+        "25",
+        "--token-style",
+        "header",
+        "--awkward",
+    ]);
+    let url = running.prints("http://127.0.0.1:").await;
+    let url: String = url[url.find("http://").unwrap()..]
+        .chars()
+        .take_while(|c| !c.is_whitespace() && !matches!(c, '"' | ',' | ';' | '`'))
+        .collect();
+    let program = place.program(url.trim_end_matches(['.', '/']));
+    program.ends(0, &["sync", "--full"]).await;
+    assert_eq!(place.number("SELECT count(*) FROM customers"), 25);
+    running.terminate();
+    running.end().await.expect(0);
+}

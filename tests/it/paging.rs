@@ -1,0 +1,154 @@
+//! Lists that don't go on as they should: refused tokens, circles, forms of envelopes (api-contract points 1 to 6).
+
+use crate::support::{Account, Asked, Place, Reply, State, assert_everything_equals, assert_same};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Refuses what `fits` for the first `times` requests.
+fn refusing(times: usize, fits: fn(&Asked) -> bool) -> impl Fn(&Asked) -> Option<Reply> + Send + Sync {
+    let met = AtomicUsize::new(0);
+    move |asked| {
+        let refused = fits(asked) && met.fetch_add(1, Ordering::SeqCst) < times;
+        refused.then(|| Reply::error(400, "invalid_cursor", "this cursor has expired"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_refused_in_the_middle_starts_the_walk_again() {
+    let account = Account::of(9, 5, 2).shared();
+    let server = account
+        .serve_but(refusing(1, |asked| asked.is_customer_list() && asked.parameter("next") == Some("at-6")))
+        .await;
+    let place = Place::new();
+    let ran = place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    assert!(ran.stdout.contains("the walk was begun again"), "{}", ran.stdout);
+    assert_everything_equals(&account.state(), &place);
+    assert_eq!(place.number("SELECT count(*) FROM changes"), 9 + 45);
+    // The same within a customer's events.
+    let server = account
+        .serve_but(refusing(1, |asked| {
+            asked.path == "/customers/c-04/events" && asked.parameter("next") == Some("at-2")
+        }))
+        .await;
+    let place = Place::new();
+    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&account.state(), &place);
+    assert_eq!(place.number("SELECT count(*) FROM changes"), 9 + 45);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_on_refusing_its_tokens_ends_the_run() {
+    let account = Account::of(9, 1, 2).shared();
+    let server =
+        account.serve_but(refusing(usize::MAX, |asked| asked.parameter("next") == Some("at-4"))).await;
+    let place = Place::new();
+    place.program(&server.base_url()).ends(1, &["sync"]).await.tells(&["refused its own page tokens"]);
+    assert!(server.count(|asked| asked.is_customer_list()) < 20);
+    assert_eq!(place.number("SELECT count(*) FROM customers"), 4);
+    // What was read is exported all the same, and nothing was deleted.
+    assert_same(&State::of_mirror(&place), &crate::support::replay(&place, "csv"), "the exports");
+}
+
+/// A list that never ends: the answers to a request for the customer list.
+async fn endless(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static, reason: &str) {
+    let account = Account::of(6, 1, 2).shared();
+    let server = account.serve_but(move |asked| asked.is_customer_list().then(|| answer(asked))).await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    for arguments in [&["sync"][..], &["sync", "--full"]] {
+        let before = server.asked().len();
+        program.ends(1, arguments).await.tells(&[reason, "the list of customers can't be read to its end"]);
+        let asked = &server.asked()[before..];
+        assert!(asked.iter().filter(|asked| asked.is_customer_list()).count() < 20);
+        let rows = place.number("SELECT count(*) FROM customers");
+        assert!(rows >= 2, "what came before is kept: {rows}");
+        assert_eq!(place.number("SELECT count(*) FROM changes WHERE op = 'delete'"), 0);
+        assert_eq!(place.text("SELECT outcome FROM sync_runs ORDER BY id DESC LIMIT 1"), "failed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_repeats_ends_the_run() {
+    let honest = Account::of(6, 1, 2);
+    let page = move |asked: &Asked| match asked.parameter("next") {
+        Some("at-4") => Reply::json(200, "[{\"id\":\"c-05\"}]")
+            .with_header("Link", "</customers?next=at-2>; rel=\"next\""),
+        _ => honest.answer(asked),
+    };
+    endless(page, "goes in a circle").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_repeats_ends_the_run() {
+    let honest = Account::of(6, 1, 2);
+    let number = AtomicUsize::new(0);
+    let page = move |_: &Asked| {
+        let token = number.fetch_add(1, Ordering::SeqCst);
+        let records: Vec<&str> = honest.customers[..2].iter().map(|(_, record)| record.as_str()).collect();
+        Reply::json(200, &format!("[{}]", records.join(",")))
+            .with_header("Link", &format!("</customers?next=new-{token}>; rel=\"next\""))
+    };
+    endless(page, "no record that had not been read before").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_page_with_a_token_is_the_end_and_a_short_page_is_not() {
+    let account = Account::of(5, 0, 5);
+    let record = |n: usize| account.customers[n].1.clone();
+    let pages: Vec<String> = vec![
+        format!("[{},{}]", record(0), record(1)),
+        format!("[{}]", record(2)),
+        format!("[{},{}]", record(3), record(4)),
+        "[]".to_owned(),
+    ];
+    let (state, account) = (account.state(), account.clone().shared());
+    let server = account
+        .serve_but(move |asked| {
+            asked.is_customer_list().then(|| {
+                let page: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap());
+                Reply::json(200, pages.get(page).map_or("[]", String::as_str))
+                    .with_header("Link", &format!("<?next={}>; rel=\"next\"", page + 1))
+            })
+        })
+        .await;
+    let place = Place::new();
+    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&state, &place);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envelopes_of_many_forms() {
+    let forms: [(&str, &str); 8] = [
+        (r#"{"data":RECORDS,"next":"TOKEN"}"#, r#"{"data":RECORDS,"next":null}"#),
+        (r#"{"customers":RECORDS,"next_cursor":"TOKEN"}"#, r#"{"customers":RECORDS,"next_cursor":""}"#),
+        (
+            r#"{"data":RECORDS,"cursor":{"next":"TOKEN","prev":null}}"#,
+            r#"{"data":RECORDS,"cursor":{"next":null}}"#,
+        ),
+        (r#"{"results":RECORDS,"paging":{"next":"TOKEN"}}"#, r#"{"results":RECORDS,"paging":{}}"#),
+        (
+            r#"{"data":RECORDS,"links":{"next":"/customers?next=TOKEN"}}"#,
+            r#"{"data":RECORDS,"links":{"next":null}}"#,
+        ),
+        (r#"{"data":RECORDS,"meta":{"next":"TOKEN"}}"#, r#"{"data":RECORDS,"meta":{"next":null}}"#),
+        (r#"{"next":"?next=TOKEN","data":RECORDS}"#, r#"{"next":null,"data":RECORDS}"#),
+        (r#"{"items":RECORDS,"nextPageToken":"TOKEN"}"#, r#"{"items":RECORDS}"#),
+    ];
+    for (page, last) in forms {
+        let honest = Account::of(5, 0, 5);
+        let (state, shared) = (honest.state(), honest.clone().shared());
+        let answer = move |asked: &Asked| {
+            let from: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap_or(99));
+            let from = if asked.parameter("prev").is_some() { 99 } else { from };
+            let records: Vec<&str> =
+                honest.customers.iter().skip(from).take(2).map(|(_, record)| record.as_str()).collect();
+            let form = if from + 2 < 5 { page } else { last };
+            let body = form.replace("RECORDS", &format!("[{}]", records.join(",")));
+            Reply::json(200, &body.replace("TOKEN", &(from + 2).to_string()))
+        };
+        let server = shared.serve_but(move |asked| asked.is_customer_list().then(|| answer(asked))).await;
+        let place = Place::new();
+        let ran = place.program(&server.base_url()).run(&["sync", "--full"]).await;
+        assert_eq!(ran.code(), Some(0), "{page}: {}", ran.stderr);
+        assert_everything_equals(&state, &place);
+    }
+}

@@ -1,0 +1,48 @@
+//! Two states that have to be the same.
+
+use super::place::Place;
+use super::replay::{formats, replay};
+use super::state::{Rows, State};
+
+/// Asserts that both hold the same rows, field by field.
+#[track_caller]
+pub fn assert_same(expected: &State, found: &State, where_found: &str) {
+    let mut differences = difference("customers", &expected.customers, &found.customers);
+    differences.extend(difference("events", &expected.events, &found.events));
+    let shown = differences.iter().take(10).cloned().collect::<Vec<_>>().join("\n  ");
+    assert!(
+        differences.is_empty(),
+        "{} rows of {where_found} are not as they should be:\n  {shown}",
+        differences.len()
+    );
+}
+
+fn difference(stream: &str, expected: &Rows, found: &Rows) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (id, row) in expected {
+        match found.get(id) {
+            None => differences.push(format!("{stream} {id:?}: missing")),
+            Some(other) if other != row => {
+                let fields = row.iter().filter(|(name, cell)| other.get(*name) != Some(cell));
+                let fields = fields
+                    .map(|(name, cell)| format!("{name}: expected {cell:?}, found {:?}", other.get(name)));
+                differences.push(format!("{stream} {id:?}: {}", fields.collect::<Vec<_>>().join("; ")));
+            }
+            Some(_) => {}
+        }
+    }
+    let strays = found.keys().filter(|id| !expected.contains_key(*id));
+    differences.extend(strays.map(|id| format!("{stream} {id:?}: should not be there")));
+    differences
+}
+
+/// Asserts that the mirror holds this state, and that the exports replay to it in each of their formats.
+#[track_caller]
+pub fn assert_everything_equals(expected: &State, place: &Place) {
+    assert_same(expected, &State::of_mirror(place), "the mirror");
+    let formats = formats(place);
+    assert!(!formats.is_empty() || expected == &State::default(), "nothing was exported");
+    for format in formats {
+        assert_same(expected, &replay(place, &format), &format!("the {format} exports"));
+    }
+}

@@ -1,0 +1,35 @@
+//! What the tests share.
+//!
+//! - [`Place`] is a fresh folder with a mirror and exports; its [`Program`] runs the binary there.
+//! - [`Server`] is a hand-made server whose every answer is scripted; [`Account`] gives it honest ones to depart from.
+//! - [`Relay`] stands before a sandbox and can fall silent at a chosen request.
+//! - [`State`] is a set of customers and events, read from a world, an account, a mirror, or replayed from exports.
+
+mod account;
+mod compare;
+mod csv;
+mod json;
+mod place;
+mod program;
+mod relay;
+mod replay;
+mod server;
+mod state;
+
+pub use account::{Account, Shared, customer, event};
+pub use compare::{assert_everything_equals, assert_same};
+pub use json::{Cell, Row, members};
+pub use place::{Place, query};
+pub use program::{Program, Ran};
+pub use relay::Relay;
+pub use replay::{assert_no_strays, manifest, replay};
+pub use server::{Asked, Reply, Server};
+pub use state::State;
+
+use malomo_mirror::sandbox::{Sandbox, Settings, start};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// A sandbox on a free port.
+pub async fn sandbox(settings: Settings) -> Sandbox {
+    start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings).await.unwrap()
+}
