@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 /// Flags of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// The configuration file [default: $MALOMO_MIRROR_CONFIG, ./config.toml, /etc/malomo-mirror/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -62,6 +62,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Bring the mirror up to date once, then export what changed
     Sync(Sync),
+    /// Run the schedule until told to stop; SIGHUP reloads the configuration
+    Daemon,
     /// Write what is not yet exported
     Export(Export),
     /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs

@@ -59,18 +59,30 @@ pub(super) async fn run_once(
     tools: Tools,
     scope: Scope,
 ) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
-    let mirror = Mirror::open(&config.mirror.path)?;
-    tracing::info!(mode = scope.mode().name(), "sync begins");
-    let mut finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
+    let path = config.mirror.path.clone();
+    let mirror = off_the_runtime(move || Mirror::open(&path)).await??;
+    let finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
     log(&finished.report);
-    let exported = if finished.report.outcome == Outcome::Interrupted {
-        Ok(None)
-    } else {
-        let run = Some(finished.report.run_id);
-        let settings = assemble::export_settings(config);
-        export(&mut finished.mirror, &settings, run, Timestamp::now()).map(Some).map_err(Failure::from)
-    };
-    Ok((finished, exported))
+    if finished.report.outcome == Outcome::Interrupted {
+        return Ok((finished, Ok(None)));
+    }
+    let settings = assemble::export_settings(config);
+    off_the_runtime(move || export_after(finished, &settings)).await
+}
+
+fn export_after(
+    mut finished: Finished,
+    settings: &crate::export::Settings,
+) -> (Finished, Result<Option<Exported>, Failure>) {
+    let run = Some(finished.report.run_id);
+    let exported = export(&mut finished.mirror, settings, run, Timestamp::now());
+    (finished, exported.map(Some).map_err(Failure::from))
+}
+
+/// Work that waits for the disk: signals and timers go on meanwhile.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let crashed = |error| Failure::new(Exit::Failed, format!("a part of the program crashed: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(crashed)
 }
 
 fn scope(args: args::Sync) -> Scope {

@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(1);
 pub trait Work: Send + Sync + 'static {
     /// One run, from taking the mirror's lock to giving it back. Once `stop` is cancelled it ends soon, after what
     /// is being committed. At most one is called at a time.
-    fn run(&self, kind: Kind, stop: CancellationToken) -> impl Future<Output = Ended> + Send;
+    fn run(self: Arc<Self>, kind: Kind, stop: CancellationToken) -> impl Future<Output = Ended> + Send;
 }
 
 /// Something that happened to the daemon.
@@ -86,6 +86,8 @@ pub async fn run<W: Work>(
         driver.decide(&control.stop);
         let nap = driver.nap(pace.beat);
         tokio::select! {
+            // A run that ends because of the stop is heard of after it.
+            biased;
             () = control.stop.cancelled() => {}
             Some(ended) = driver.going.join_next() => driver.ended(ended.unwrap_or(Ended::Broken)),
             Some(schedules) = control.reload.recv() => driver.reload(schedules),

@@ -17,7 +17,7 @@ struct Scripted {
 }
 
 impl Work for Scripted {
-    async fn run(&self, _kind: Kind, stop: CancellationToken) -> Ended {
+    async fn run(self: Arc<Self>, _kind: Kind, stop: CancellationToken) -> Ended {
         let seconds = {
             let mut seconds = self.seconds.lock().unwrap();
             if seconds.len() > 1 { seconds.remove(0) } else { seconds[0] }
@@ -154,7 +154,7 @@ async fn other_schedules_are_taken_while_it_waits() {
 struct Crashing;
 
 impl Work for Crashing {
-    async fn run(&self, _kind: Kind, _stop: CancellationToken) -> Ended {
+    async fn run(self: Arc<Self>, _kind: Kind, _stop: CancellationToken) -> Ended {
         panic!("a fault of the program");
     }
 }
