@@ -115,6 +115,9 @@ pub(super) struct Sync {
     /// Tell how many requests a run would make and why; reads the customer list, changes nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Where another run holds the mirror, wait for its end instead of giving up
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) wait: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,

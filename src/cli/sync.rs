@@ -30,8 +30,12 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
         return preview(&config, &tools, &scope(args), json, &progress).await;
     }
     let command = command_line(&args);
+    let wait = args.wait;
     let scope = scope(args);
-    let _lock = assemble::lock(&config, &command)?;
+    let _lock = match wait {
+        true => assemble::lock_when_free(&config, &command, &tools.stop).await?,
+        false => assemble::lock(&config, &command)?,
+    };
     let finished = run_once(&config, tools, scope).await;
     progress.finish();
     let (finished, exported) = finished?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sync_is_refused_during_a_run_and_works_between_two() {
+async fn a_sync_is_refused_during_a_run_or_waits_and_works_between_two() {
     let account = Account::of(6, 1, 2).shared();
     let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (arriving, going, answering) = (arrived.clone(), go.clone(), account.clone());
@@ -29,7 +29,10 @@ async fn a_sync_is_refused_during_a_run_and_works_between_two() {
     let holder = format!("`daemon, incremental sync`, process {}", daemon.pid());
     program.ends(4, &["sync"]).await.tells(&["another run holds this mirror", &holder]);
     program.ends(0, &["status"]).await;
+    let mut waiting = program.start(&["sync", "--wait"]);
+    assert!(waiting.says("waiting: another run holds this mirror").await);
     go.notify_one();
+    waiting.end().await.expect(0);
     manager.hears(&["STATUS=idle; last sync ", " ok, 6 customers"]).await;
     program.ends(0, &["sync", "--full"]).await;
     signal(daemon.pid(), "TERM");
