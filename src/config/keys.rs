@@ -29,6 +29,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &EVENTS_TOKEN_STYLE,
     &EVENTS_FORWARD,
     &MIRROR_PATH,
+    &MIRROR_RUNS_MAX_AGE,
     &SYNC_EVENTS_MAX_AGE,
     &SYNC_DELETION_LIMIT,
     &SYNC_RESUME_MAX_AGE,
@@ -205,6 +206,15 @@ pub(super) static MIRROR_PATH: Key<PathBuf> = Key {
     default: Literal::Text("/var/lib/malomo-mirror/mirror.db"),
     expected: "the path of a file",
     read: read::path,
+};
+
+pub(super) static MIRROR_RUNS_MAX_AGE: Key<Duration> = Key {
+    path: "mirror.runs_max_age",
+    doc: "Runs that ended longer ago are taken out of the table sync_runs, except each mode's newest and \
+          newest complete one; \"0s\" = never.",
+    default: Literal::Text("90d"),
+    expected: read::DURATION,
+    read: read::duration,
 };
 
 pub(super) static SYNC_EVENTS_MAX_AGE: Key<Duration> = Key {

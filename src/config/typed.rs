@@ -85,6 +85,8 @@ pub struct StreamPaging {
 pub struct MirrorConfig {
     /// The database file.
     pub path: PathBuf,
+    /// Runs that ended longer ago are forgotten; zero = never.
+    pub runs_max_age: Duration,
 }
 
 /// `[sync]`
@@ -164,7 +166,10 @@ impl Config {
     }
 
     fn build(settings: Settings, file: Option<PathBuf>) -> Result<Config, Box<Problem>> {
-        let mirror = MirrorConfig { path: settings.read(&keys::MIRROR_PATH)? };
+        let mirror = MirrorConfig {
+            path: settings.read(&keys::MIRROR_PATH)?,
+            runs_max_age: settings.read(&keys::MIRROR_RUNS_MAX_AGE)?,
+        };
         let sync = SyncConfig {
             events_max_age: settings.read(&keys::SYNC_EVENTS_MAX_AGE)?,
             deletion_limit: settings.read(&keys::SYNC_DELETION_LIMIT)?,
