@@ -41,6 +41,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &SCHEDULE_FULL,
     &SCHEDULE_JITTER,
     &HTTP_LISTEN,
+    &HTTP_READY_MAX_AGE,
 ];
 
 /// The tables in which they stand, with what each is about.
@@ -308,4 +309,13 @@ pub(super) static HTTP_LISTEN: Key<Option<SocketAddr>> = Key {
     default: Literal::Text("127.0.0.1:9464"),
     expected: "an IP address with a port such as \"127.0.0.1:9464\" or \"[::1]:9464\", or \"\" for off",
     read: read::listen,
+};
+
+pub(super) static HTTP_READY_MAX_AGE: Key<Duration> = Key {
+    path: "http.ready_max_age",
+    doc: "/readyz answers 200 while the last complete run ended at most this long ago, else 503. Keep it \
+          above the time between two runs.",
+    default: Literal::Text("1h"),
+    expected: read::POSITIVE_DURATION,
+    read: read::positive_duration,
 };

@@ -129,6 +129,8 @@ pub struct ScheduleConfig {
 pub struct HttpConfig {
     /// Where the daemon listens; `None` = nowhere.
     pub listen: Option<SocketAddr>,
+    /// `/readyz` is content while the last complete run ended at most this long ago.
+    pub ready_max_age: Duration,
 }
 
 impl Config {
@@ -180,7 +182,10 @@ impl Config {
             formats: settings.read(&keys::EXPORT_FORMATS)?,
             compression: settings.read(&keys::EXPORT_COMPRESSION)?,
         };
-        let http = HttpConfig { listen: settings.read(&keys::HTTP_LISTEN)? };
+        let http = HttpConfig {
+            listen: settings.read(&keys::HTTP_LISTEN)?,
+            ready_max_age: settings.read(&keys::HTTP_READY_MAX_AGE)?,
+        };
         let (api, schedule) = (api(&settings)?, schedule(&settings)?);
         Ok(Config { api, mirror, sync, export, schedule, http, file, settings })
     }

@@ -5,13 +5,18 @@
 //! | `plan` | what runs now, what waits, what is skipped, when to look again | none |
 //! | `missed` | which runs are caught up at the start | none |
 //! | `run` | the loop that asks the plan, starts its runs and waits | time |
+//! | `metrics`, `exposition` | what is counted and measured, and its text | none |
 //!
 //! What a run is, the loop doesn't know: it is handed a [`Work`]. What happens is told to a [`Watcher`].
 
+mod exposition;
+mod metrics;
 mod missed;
 mod plan;
 mod run;
 
+pub use exposition::CONTENT_TYPE;
+pub use metrics::{Metrics, Reading};
 pub use missed::{History, Past};
 pub use plan::{Decision, Ended, Kind, Plan, Schedules, SkipReason};
 pub use run::{Control, Happening, Pace, Watcher, Work, run};

@@ -29,6 +29,16 @@ impl Mirror {
     }
 }
 
+impl Mirror {
+    /// A number that changes whenever another connection has written.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn data_version(&self) -> Result<i64, MirrorError> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+}
+
 impl Batch<'_> {
     /// Forgets the runs that ended before `before`, or began before it and never ended. Each mode's newest run and
     /// its newest complete one stay: freshness and schedules count from them. Returns how many went.

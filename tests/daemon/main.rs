@@ -4,6 +4,7 @@
 
 mod manager;
 mod meeting;
+mod observing;
 mod reloading;
 mod stopping;
 #[path = "../it/support/mod.rs"]

@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Manager {
     socket: UnixDatagram,
     path: String,
+    /// `http.listen`
+    listen: String,
     /// What came, in order, without signs of life.
     pub heard: Vec<String>,
     /// Signs of life so far.
@@ -22,13 +24,24 @@ impl Manager {
     pub fn new(place: &Place) -> Manager {
         let path = place.path().join("notify.socket");
         let socket = UnixDatagram::bind(&path).unwrap();
-        Manager { socket, path: path.to_str().unwrap().to_owned(), heard: Vec::new(), alive: 0 }
+        Manager {
+            socket,
+            path: path.to_str().unwrap().to_owned(),
+            listen: String::new(),
+            heard: Vec::new(),
+            alive: 0,
+        }
+    }
+
+    /// The daemon is to serve its metrics here.
+    pub fn listening(self, address: &str) -> Manager {
+        Manager { listen: address.to_owned(), ..self }
     }
 
     /// The program, told of this socket; expects a sign of life every second.
     pub fn program(&self, program: Program) -> Program {
         program
-            .set("http.listen=")
+            .set(&format!("http.listen={}", self.listen))
             .set("schedule.full=")
             .variable("NOTIFY_SOCKET", &self.path)
             .variable("WATCHDOG_USEC", "1000000")
@@ -64,4 +77,15 @@ impl Manager {
 pub fn signal(pid: u32, name: &str) {
     let kill = format!("kill -{name} {pid}");
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// Ends the daemon where the test fails: its outputs would be waited for.
+pub struct Guard(pub u32);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {}", self.0)]).status();
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The daemon and other commands on one mirror.
 
-use crate::manager::{Manager, signal};
+use crate::manager::{Guard, Manager, signal};
 use crate::support::{Account, Asked, Place, Server, assert_everything_equals};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -25,6 +25,7 @@ async fn a_sync_is_refused_during_a_run_or_waits_and_works_between_two() {
     let mut manager = Manager::new(&place);
     let program = place.program(&server.base_url());
     let daemon = manager.program(program.clone()).set("schedule.sync=@yearly").start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     arrived.notified().await;
     let holder = format!("`daemon, incremental sync`, process {}", daemon.pid());
     program.ends(4, &["sync"]).await.tells(&["another run holds this mirror", &holder]);
@@ -63,6 +64,7 @@ async fn a_due_run_that_finds_the_mirror_held_is_skipped() {
     arrived.notified().await;
     let daemon = manager.program(program.clone()).set("schedule.sync=* * * * * *");
     let mut daemon = daemon.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     assert!(daemon.says("a due run is skipped").await);
     go.notify_one();
     sync.end().await.expect(0);

@@ -1,6 +1,6 @@
 //! SIGHUP.
 
-use crate::manager::{Manager, signal};
+use crate::manager::{Guard, Manager, signal};
 use crate::support::{Place, sandbox};
 use malomo_mirror::sandbox::Settings;
 
@@ -20,6 +20,7 @@ async fn a_reload_takes_what_is_good_and_names_what_cannot_change() {
         .set(&format!("api.base_url={}", sandbox.base_url()))
         .key("sk_test");
     let mut daemon = manager.program(program).start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     manager.hears(&["STATUS=idle; last sync ", " ok"]).await;
 
     configure(&mirror, "every now and then");

@@ -1,6 +1,6 @@
 //! The daemon's end, however it comes, and what the next one makes of it.
 
-use crate::manager::{Manager, signal};
+use crate::manager::{Guard, Manager, signal};
 use crate::support::{Place, Program, Relay, State, assert_everything_equals, sandbox};
 use malomo_mirror::sandbox::{Sandbox, Settings};
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ async fn sigterm_stops_a_full_run_that_hangs_and_the_next_start_goes_on() {
     let program = patient(manager.program(place.program(&relay.base_url())));
     relay.silent_after(20);
     let daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     relay.fell_silent().await;
     let told = Instant::now();
     signal(daemon.pid(), "TERM");
@@ -33,6 +34,7 @@ async fn sigterm_stops_a_full_run_that_hangs_and_the_next_start_goes_on() {
     manager.hears(&["STOPPING=1"]).await;
     relay.talk();
     let daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     manager.hears(&["STATUS=idle; last full sync ", " ok, 40 customers"]).await;
     signal(daemon.pid(), "INT");
     daemon.end().await.expect(0);
@@ -49,11 +51,13 @@ async fn after_a_kill_the_lock_is_free_and_the_next_start_goes_on() {
     let program = patient(manager.program(place.program(&relay.base_url())));
     relay.silent_after(20);
     let mut daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     relay.fell_silent().await;
     daemon.kill();
     assert_eq!(daemon.end().await.signal(), Some(9));
     relay.talk();
     let daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     manager.hears(&["STATUS=idle; last full sync ", " ok, 40 customers"]).await;
     signal(daemon.pid(), "TERM");
     daemon.end().await.expect(0);

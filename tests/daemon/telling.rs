@@ -1,6 +1,6 @@
 //! What the service manager hears.
 
-use crate::manager::{Manager, signal};
+use crate::manager::{Guard, Manager, signal};
 use crate::support::{Place, State, assert_everything_equals, sandbox};
 use malomo_mirror::sandbox::Settings;
 
@@ -12,6 +12,7 @@ async fn the_service_manager_hears_everything_in_order() {
     let mut manager = Manager::new(&place);
     let program = manager.program(place.program(&sandbox.base_url())).set("schedule.sync=0 0 1 1 *");
     let daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     assert_eq!(manager.hear().await, "READY=1");
     assert_eq!(manager.hear().await, "WATCHDOG=1");
     // A new mirror does not wait for the next due time.
@@ -49,6 +50,7 @@ async fn a_stuck_program_gives_no_sign_of_life() {
     let mut manager = Manager::new(&place);
     let program = manager.program(place.program(&sandbox.base_url())).set("schedule.sync=@yearly");
     let mut daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
     manager.hears(&["STATUS=idle; last sync "]).await;
     manager.hears(&["WATCHDOG=1"]).await;
     signal(daemon.pid(), "STOP");

@@ -6,8 +6,9 @@ use super::super::progress::Progress;
 use super::super::sync::run_once;
 use crate::api::ApiError;
 use crate::config::Config;
-use crate::daemon::{Ended, Kind, Work};
+use crate::daemon::{Ended, Kind, Metrics, Work};
 use crate::mirror::{LockError, Outcome, RunLock};
+use crate::observe::{Event, Observer};
 use crate::sync::{Finished, Scope, Tools};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,11 +31,25 @@ pub(super) struct Last {
 pub(super) struct Job {
     config: Mutex<Arc<Config>>,
     last: Mutex<Option<Last>>,
+    metrics: Arc<Metrics>,
+}
+
+/// A run is logged and counted.
+struct Heard {
+    progress: Progress,
+    metrics: Arc<Metrics>,
+}
+
+impl Observer for Heard {
+    fn observe(&self, event: &Event<'_>) {
+        self.metrics.observe(event);
+        self.progress.observe(event);
+    }
 }
 
 impl Job {
     pub(super) fn new(config: Config, last: Option<Last>) -> Job {
-        Job { config: Mutex::new(Arc::new(config)), last: Mutex::new(last) }
+        Job { config: Mutex::new(Arc::new(config)), last: Mutex::new(last), metrics: Arc::default() }
     }
 
     /// The configuration in force.
@@ -52,6 +67,11 @@ impl Job {
         locked(&self.last).clone()
     }
 
+    /// What all runs have counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     async fn run_locked(
         &self,
         config: &Config,
@@ -59,7 +79,7 @@ impl Job {
         stop: CancellationToken,
     ) -> Result<Outcome, Failure> {
         let key = assemble::key(config)?;
-        let observer = Arc::new(Progress::in_daemon());
+        let observer = Arc::new(Heard { progress: Progress::in_daemon(), metrics: self.metrics.clone() });
         let tools = Tools {
             client: assemble::client(config, &key, observer.clone())?,
             known: assemble::known_paging(config),
@@ -72,6 +92,7 @@ impl Job {
         };
         let (mut finished, exported) = run_once(config, tools, scope).await?;
         let outcome = finished.report.outcome;
+        self.metrics.run_ended(&finished.report);
         self.note(&mut finished)?;
         if let Some(hint) = finished.error.as_ref().and_then(|error| error.api()).map(ApiError::hint) {
             tracing::error!(run_id = finished.report.run_id.0, what_to_do = %hint, "the API could not be read");

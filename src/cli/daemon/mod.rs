@@ -1,7 +1,10 @@
 //! `daemon`: the schedule, joined to signals, to the service manager and to the runs themselves.
 
+mod endpoint;
 mod history;
 mod job;
+mod pulse;
+mod reader;
 mod reload;
 mod status_line;
 mod systemd;
@@ -14,6 +17,8 @@ use crate::config::Config;
 use crate::daemon::{self, Control, Pace, Plan, Schedules};
 use jiff::Timestamp;
 use job::Job;
+use pulse::Pulse;
+use reader::Reader;
 use std::sync::Arc;
 use std::time::Duration;
 use systemd::Systemd;
@@ -49,7 +54,13 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let job = Arc::new(Job::new(config, last));
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, job.clone(), changed));
-    let voice = Voice::new(job.clone(), systemd);
+    let pulse = Arc::new(Pulse::new(pace.beat));
+    let reader = Arc::new(Reader::open(&job.config().mirror.path)?);
+    let _endpoint = match job.config().http.listen {
+        Some(address) => Some(endpoint::start(address, job.clone(), reader.clone(), pulse.clone()).await?),
+        None => None,
+    };
+    let voice = Voice::new(job.clone(), systemd, pulse);
     Systemd::ready();
     daemon::run(plan, job, &voice, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();

@@ -1,6 +1,7 @@
 //! What happens to the daemon, as log lines and for the service manager.
 
 use super::job::Job;
+use super::pulse::Pulse;
 use super::status_line::status_line;
 use super::systemd::Systemd;
 use crate::daemon::{Happening, Kind, Watcher};
@@ -11,13 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Voice {
     job: Arc<Job>,
     systemd: Systemd,
+    pulse: Arc<Pulse>,
     /// When the run that is going began.
     began: Mutex<Option<Timestamp>>,
 }
 
 impl Voice {
-    pub(super) fn new(job: Arc<Job>, systemd: Systemd) -> Voice {
-        Voice { job, systemd, began: Mutex::new(None) }
+    pub(super) fn new(job: Arc<Job>, systemd: Systemd, pulse: Arc<Pulse>) -> Voice {
+        Voice { job, systemd, pulse, began: Mutex::new(None) }
     }
 
     fn began(&self, at: Timestamp) {
@@ -37,10 +39,14 @@ impl Voice {
 impl Watcher for Voice {
     fn watch(&self, happening: Happening, now: Timestamp) {
         match happening {
-            Happening::Alive => self.systemd.alive(),
+            Happening::Alive => {
+                self.pulse.beat();
+                self.systemd.alive();
+            }
             Happening::Started(_) => self.began(now),
             Happening::Ended(..) | Happening::Reloaded => {}
             Happening::Skipped(kind, why) => {
+                self.job.metrics().skipped(kind, why);
                 tracing::warn!(mode = kind.name(), reason = why.name(), "a due run is skipped");
             }
             Happening::Waiting { going, next } => self.outlook(going, next, now),

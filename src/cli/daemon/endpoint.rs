@@ -1,0 +1,155 @@
+//! `/metrics`, `/healthz` and `/readyz`.
+
+use super::super::assemble;
+use super::super::exit::{Exit, Failure};
+use super::super::output;
+use super::job::Job;
+use super::pulse::Pulse;
+use super::reader::Reader;
+use crate::config::Config;
+use crate::daemon::{CONTENT_TYPE, Reading};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::{SignedDuration, Timestamp};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Serves until it is dropped.
+pub(super) struct Endpoint(JoinHandle<()>);
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What the answers are made from.
+struct Sources {
+    job: Arc<Job>,
+    reader: Arc<Reader>,
+    pulse: Arc<Pulse>,
+}
+
+/// Listens on `http.listen`; connections are answered from the return on.
+pub(super) async fn start(
+    address: SocketAddr,
+    job: Arc<Job>,
+    reader: Arc<Reader>,
+    pulse: Arc<Pulse>,
+) -> Result<Endpoint, Failure> {
+    let refused = |error: std::io::Error| {
+        Failure::new(
+            Exit::Failed,
+            format!(
+                "{address} can't be listened on: {error}; set http.listen to another address, or to \"\""
+            ),
+        )
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
+    let routes = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(Arc::new(Sources { job, reader, pulse }));
+    Ok(Endpoint(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(%error, "/metrics is no longer served");
+        }
+    })))
+}
+
+async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
+    let reading = match sources.read().await {
+        Ok(reading) => reading,
+        Err(failure) => return sentence(StatusCode::INTERNAL_SERVER_ERROR, &failure.line()),
+    };
+    match sources.job.metrics().text(&reading, Timestamp::now()) {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            sentence(StatusCode::INTERNAL_SERVER_ERROR, &format!("the metrics have no text: {error}"))
+        }
+    }
+}
+
+/// Whether the loop goes round.
+async fn healthz(State(sources): State<Arc<Sources>>) -> Response {
+    match sources.pulse.is_fresh() {
+        true => sentence(StatusCode::OK, "alive"),
+        false => sentence(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stuck"),
+    }
+}
+
+/// Whether the mirror can be relied on.
+async fn readyz(State(sources): State<Arc<Sources>>) -> Response {
+    let (status, text) = match sources.read().await {
+        Ok(reading) => {
+            readiness(reading.last_success(), sources.job.config().http.ready_max_age, Timestamp::now())
+        }
+        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.line()),
+    };
+    sentence(status, &text)
+}
+
+fn readiness(last_success: Option<Timestamp>, max_age: Duration, now: Timestamp) -> (StatusCode, String) {
+    let Some(last_success) = last_success else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no run has come to its end yet".to_owned());
+    };
+    let age = now.duration_since(last_success).max(SignedDuration::ZERO);
+    let seconds = output::counted(age.as_secs().unsigned_abs(), "second");
+    if age.unsigned_abs() <= max_age {
+        (StatusCode::OK, format!("ready: the last success is {seconds} old"))
+    } else {
+        let limit = format!("the last success is {seconds} old, more than http.ready_max_age");
+        (StatusCode::SERVICE_UNAVAILABLE, limit)
+    }
+}
+
+fn sentence(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
+
+impl Sources {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let (reader, config) = (self.reader.clone(), self.job.config());
+        let read = tokio::task::spawn_blocking(move || reader.read(&formats(&config)));
+        read.await.map_err(|error| Failure::new(Exit::Failed, format!("the reader crashed: {error}")))?
+    }
+}
+
+fn formats(config: &Config) -> Vec<&'static str> {
+    assemble::export_settings(config).formats.iter().map(|format| format.name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_while_the_last_success_is_fresh() {
+        let at = |time: &str| -> Timestamp { format!("2026-03-01T{time}Z").parse().unwrap() };
+        for (last_success, now, expected) in [
+            (None, "10:00:00", StatusCode::SERVICE_UNAVAILABLE),
+            (Some("10:00:00"), "10:00:00", StatusCode::OK),
+            (Some("10:00:00"), "11:00:00", StatusCode::OK),
+            (Some("10:00:00"), "11:00:01", StatusCode::SERVICE_UNAVAILABLE),
+            // A clock that was put back.
+            (Some("12:00:00"), "10:00:00", StatusCode::OK),
+        ] {
+            let hour = Duration::from_secs(3600);
+            assert_eq!(
+                readiness(last_success.map(at), hour, at(now)).0,
+                expected,
+                "{last_success:?} at {now}"
+            );
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The daemon's own reading of the mirror, for its metrics.
+
+use super::super::exit::Failure;
+use crate::daemon::Reading;
+use crate::mirror::{self, Mirror, MirrorError, Mode, Run};
+use jiff::Timestamp;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// A connection that stays open as long as the daemon runs. While it is, SQLite leaves the mirror's -wal and -shm
+/// files where they are, so that people who may read the mirror but not its folder's owner can open it at any time.
+pub(super) struct Reader(Mutex<Open>);
+
+struct Open {
+    mirror: Mirror,
+    /// What was read last, and at which version of the data.
+    read: Option<(i64, Reading)>,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path) -> Result<Reader, Failure> {
+        Ok(Reader(Mutex::new(Open { mirror: Mirror::open_read_only(path)?, read: None })))
+    }
+
+    /// What the mirror holds. Reads it again only where another connection has written since.
+    pub(super) fn read(&self, formats: &[&'static str]) -> Result<Reading, Failure> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = open.mirror.data_version()?;
+        let known = open.read.take().filter(|(read, _)| *read == version);
+        let reading = match known {
+            Some((_, reading)) => reading,
+            None => open.read_anew()?,
+        };
+        open.read = Some((version, reading.clone()));
+        let (database_bytes, wal_bytes) = mirror::sizes(open.mirror.path());
+        Ok(Reading { formats: formats.to_vec(), database_bytes, wal_bytes, ..reading })
+    }
+}
+
+impl Open {
+    fn read_anew(&mut self) -> Result<Reading, MirrorError> {
+        let snapshot = self.mirror.snapshot()?;
+        let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
+        Ok(Reading {
+            streams: snapshot.freshness()?,
+            exports: snapshot.newest_exports()?,
+            sync_ok: ok(Mode::Incremental)?,
+            full_ok: ok(Mode::Full)?,
+            ..Reading::default()
+        })
+    }
+}
+
+fn finished(run: &Run) -> Option<Timestamp> {
+    run.finished_at.as_deref()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::{Counts, Outcome};
+
+    #[test]
+    fn what_others_write_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        drop(Mirror::open(&path).unwrap());
+        let reader = Reader::open(&path).unwrap();
+        assert_eq!(reader.read(&["csv"]).unwrap().last_success(), None);
+        let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        let mut mirror = Mirror::open(&path).unwrap();
+        let mut batch = mirror.batch().unwrap();
+        let run = batch.begin_run(Mode::Full, now).unwrap();
+        batch.finish_run(run, now, Outcome::Ok, &Counts::default(), &[], None).unwrap();
+        batch.commit().unwrap();
+        for _ in 0..2 {
+            let reading = reader.read(&["csv"]).unwrap();
+            assert_eq!(
+                (reading.sync_ok, reading.full_ok, &reading.formats[..]),
+                (None, Some(now), &["csv"][..])
+            );
+            assert_eq!(reading.streams.len(), 2);
+            assert!(reading.database_bytes > 0);
+        }
+        // The side files stay for those who may only read.
+        drop(mirror);
+        assert!(folder.path().join("mirror.db-wal").exists() && folder.path().join("mirror.db-shm").exists());
+    }
+}

@@ -1,0 +1,347 @@
+//! What the daemon counts and measures, for Prometheus. Names and counts, never anybody's data.
+
+use super::exposition;
+use super::plan::{Kind, SkipReason};
+use crate::mirror::{ExportFile, Freshness};
+use crate::observe::{Event, Observer};
+use crate::sync::Report;
+use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+
+/// The seconds that one request may take.
+const REQUEST_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The seconds that one run may take: up to half a day.
+const RUN_SECONDS: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 43_200.0];
+
+type One = [(&'static str, &'static str); 1];
+type Two = [(&'static str, &'static str); 2];
+/// With values that come from the mirror or from an answer.
+type Named<const N: usize> = [(&'static str, String); N];
+type Number = Gauge<f64, AtomicU64>;
+type Durations = Family<One, Histogram, fn() -> Histogram>;
+
+/// The metrics. What happens in runs is counted as it happens; what stands in the mirror is read when it is asked for.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Named<2>, Counter>,
+    request_seconds: Durations,
+    retries: Family<One, Counter>,
+    rows: Family<Two, Counter>,
+    runs: Family<Two, Counter>,
+    run_seconds: Durations,
+    skipped: Family<Two, Counter>,
+    last_success: Family<One, Number>,
+    freshness: Family<Named<1>, Number>,
+    stored: Family<Named<1>, Number>,
+    export_position: Family<Named<2>, Number>,
+    export_lag: Family<Named<2>, Number>,
+    database_bytes: Number,
+    wal_bytes: Number,
+}
+
+/// What stands in the mirror.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Of each stream.
+    pub streams: Vec<Freshness>,
+    /// The newest export file of each stream and format.
+    pub exports: Vec<ExportFile>,
+    /// The formats that are exported.
+    pub formats: Vec<&'static str>,
+    /// When an incremental run last came to its end with everything.
+    pub sync_ok: Option<Timestamp>,
+    /// When a full run last did.
+    pub full_ok: Option<Timestamp>,
+    /// The database file's size in bytes.
+    pub database_bytes: u64,
+    /// The write-ahead log's size in bytes.
+    pub wal_bytes: u64,
+}
+
+impl Reading {
+    /// When a run of either kind last came to its end with everything.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        self.sync_ok.max(self.full_ok)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("malomo_mirror"),
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
+            retries: Family::default(),
+            rows: Family::default(),
+            runs: Family::default(),
+            run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_SECONDS)),
+            skipped: Family::default(),
+            last_success: Family::default(),
+            freshness: Family::default(),
+            stored: Family::default(),
+            export_position: Family::default(),
+            export_lag: Family::default(),
+            database_bytes: Number::default(),
+            wal_bytes: Number::default(),
+        };
+        metrics.register_counts();
+        metrics.register_readings();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register_counts(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "requests",
+            "Requests sent to the API, by HTTP status; none: no answer came",
+            self.requests.clone(),
+        );
+        r.register(
+            "request_duration_seconds",
+            "Time from a request to its answer's last byte",
+            self.request_seconds.clone(),
+        );
+        r.register("retries", "Requests that were sent again after a fault", self.retries.clone());
+        r.register("rows", "Changes that reached the mirror", self.rows.clone());
+        r.register("runs", "Runs that ended", self.runs.clone());
+        r.register("run_duration_seconds", "Time from a run's start to its end", self.run_seconds.clone());
+        r.register("skipped_runs", "Due runs that did not take place", self.skipped.clone());
+        for kind in [Kind::Sync, Kind::Full] {
+            for reason in [SkipReason::Going, SkipReason::Held] {
+                // Shown as zero from the start, so that the first one is seen as an increase.
+                drop(self.skipped.get_or_create(&skip_labels(kind, reason)));
+            }
+        }
+    }
+
+    fn register_readings(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "last_success_timestamp_seconds",
+            "When a run last came to its end with everything, by mode",
+            self.last_success.clone(),
+        );
+        r.register(
+            "freshness_seconds",
+            "Time since the stream was last brought up to date completely",
+            self.freshness.clone(),
+        );
+        r.register("stored_rows", "Rows that the mirror holds", self.stored.clone());
+        r.register(
+            "export_position",
+            "Number of the newest change that is exported",
+            self.export_position.clone(),
+        );
+        r.register(
+            "export_lag",
+            "Change numbers from the newest exported change to the stream's newest one",
+            self.export_lag.clone(),
+        );
+        r.register("database_size_bytes", "Size of the mirror's database file", self.database_bytes.clone());
+        r.register("wal_size_bytes", "Size of the mirror's write-ahead log", self.wal_bytes.clone());
+    }
+
+    /// Counts a run that was recorded.
+    pub fn run_ended(&self, report: &Report) {
+        let mode = report.mode.name();
+        self.runs.get_or_create(&[("mode", mode), ("outcome", report.outcome.name())]).inc();
+        let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();
+        self.run_seconds.get_or_create(&[("mode", mode)]).observe(seconds);
+        let counts = &report.counts;
+        for (stream, op, number) in [
+            ("customers", "insert", counts.customers_inserted),
+            ("customers", "update", counts.customers_updated),
+            ("customers", "delete", counts.customers_deleted),
+            ("events", "insert", counts.events_inserted),
+            ("events", "update", counts.events_updated),
+            ("events", "delete", counts.events_deleted),
+        ] {
+            self.rows.get_or_create(&[("stream", stream), ("op", op)]).inc_by(number);
+        }
+    }
+
+    /// Counts a due run that did not take place.
+    pub fn skipped(&self, kind: Kind, reason: SkipReason) {
+        self.skipped.get_or_create(&skip_labels(kind, reason)).inc();
+    }
+
+    /// Everything as text, in the format of [`exposition::CONTENT_TYPE`]; `now` is what freshness is measured at.
+    ///
+    /// # Errors
+    /// When a metric can't be written as text.
+    pub fn text(&self, reading: &Reading, now: Timestamp) -> Result<String, std::fmt::Error> {
+        for (mode, at) in [(Kind::Sync, reading.sync_ok), (Kind::Full, reading.full_ok)] {
+            if let Some(at) = at {
+                self.last_success.get_or_create(&[("mode", mode.name())]).set(seconds(at));
+            }
+        }
+        for stream in &reading.streams {
+            let labels = [("stream", stream.stream.clone())];
+            self.stored.get_or_create(&labels).set(stream.row_count as f64);
+            if let Some(at) = reading.last_success() {
+                self.freshness.get_or_create(&labels).set((seconds(now) - seconds(at)).max(0.0));
+            }
+            for format in &reading.formats {
+                self.set_export(stream, format, &reading.exports);
+            }
+        }
+        self.database_bytes.set(reading.database_bytes as f64);
+        self.wal_bytes.set(reading.wal_bytes as f64);
+        exposition::text(&self.registry)
+    }
+
+    fn set_export(&self, stream: &Freshness, format: &str, exports: &[ExportFile]) {
+        let newest = exports.iter().find(|file| file.stream == stream.stream && file.format == format);
+        let position = newest.map_or(0, |file| file.last_seq);
+        let labels = [("stream", stream.stream.clone()), ("format", format.to_owned())];
+        self.export_position.get_or_create(&labels).set(position as f64);
+        self.export_lag.get_or_create(&labels).set((stream.last_change_seq - position).max(0) as f64);
+    }
+}
+
+fn skip_labels(kind: Kind, reason: SkipReason) -> Two {
+    [("mode", kind.name()), ("reason", reason.name())]
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1e3
+}
+
+impl Observer for Metrics {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::RequestFinished { stream, status, elapsed } => {
+                let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+                self.requests
+                    .get_or_create(&[("stream", stream.name().to_owned()), ("status", status)])
+                    .inc();
+                self.request_seconds
+                    .get_or_create(&[("stream", stream.name())])
+                    .observe(elapsed.as_secs_f64());
+            }
+            Event::RetryScheduled { stream, .. } => {
+                self.retries.get_or_create(&[("stream", stream.name())]).inc();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::{Counts, Mode, Outcome, RunId};
+    use crate::record::Stream;
+    use std::time::Duration;
+
+    fn at(time: &str) -> Timestamp {
+        format!("2026-03-01T{time}Z").parse().unwrap()
+    }
+
+    fn reading() -> Reading {
+        let stream = |stream: &str, row_count, last_change_seq| Freshness {
+            stream: stream.to_owned(),
+            row_count,
+            last_change_seq,
+            last_sync_ok_at: None,
+            last_full_ok_at: None,
+        };
+        let file = ExportFile {
+            stream: "events".to_owned(),
+            format: "csv".to_owned(),
+            first_seq: 1,
+            last_seq: 40,
+            path: String::new(),
+            rows: 0,
+            bytes: 0,
+            sha256: String::new(),
+            created_at: String::new(),
+        };
+        Reading {
+            streams: vec![stream("customers", 12, 38), stream("events", 30, 42)],
+            exports: vec![file],
+            formats: vec!["csv"],
+            sync_ok: Some(at("10:00:00")),
+            full_ok: None,
+            database_bytes: 4096,
+            wal_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn everything_is_told_by_its_name() {
+        let metrics = Metrics::default();
+        let elapsed = Duration::from_millis(20);
+        for status in [Some(200), Some(200), Some(429), None] {
+            metrics.observe(&Event::RequestFinished { stream: Stream::Events, status, elapsed });
+        }
+        let delay = Duration::from_secs(1);
+        metrics.observe(&Event::RetryScheduled {
+            stream: Stream::Customers,
+            attempt: 1,
+            delay,
+            reason: "429",
+        });
+        metrics.skipped(Kind::Sync, SkipReason::Held);
+        metrics.run_ended(&Report {
+            run_id: RunId(1),
+            mode: Mode::Full,
+            outcome: Outcome::Ok,
+            resumed: false,
+            started_at: at("09:59:00"),
+            finished_at: at("10:00:00"),
+            counts: Counts { customers_inserted: 12, events_deleted: 2, ..Counts::default() },
+            remarks: Vec::new(),
+            failures: Vec::new(),
+            error: None,
+        });
+        let text = metrics.text(&reading(), at("10:00:30")).unwrap();
+        for line in [
+            "# TYPE malomo_mirror_requests_total counter",
+            "malomo_mirror_requests_total{stream=\"events\",status=\"200\"} 2",
+            "malomo_mirror_requests_total{stream=\"events\",status=\"none\"} 1",
+            "malomo_mirror_request_duration_seconds_bucket{le=\"0.025\",stream=\"events\"} 4",
+            "malomo_mirror_retries_total{stream=\"customers\"} 1",
+            "malomo_mirror_rows_total{stream=\"customers\",op=\"insert\"} 12",
+            "malomo_mirror_rows_total{stream=\"events\",op=\"delete\"} 2",
+            "malomo_mirror_runs_total{mode=\"full\",outcome=\"ok\"} 1",
+            "malomo_mirror_run_duration_seconds_sum{mode=\"full\"} 60.0",
+            "malomo_mirror_skipped_runs_total{mode=\"incremental\",reason=\"mirror_held\"} 1",
+            "malomo_mirror_skipped_runs_total{mode=\"full\",reason=\"run_going\"} 0",
+            "malomo_mirror_last_success_timestamp_seconds{mode=\"incremental\"} 1772359200.0",
+            "malomo_mirror_freshness_seconds{stream=\"customers\"} 30.0",
+            "malomo_mirror_stored_rows{stream=\"events\"} 30.0",
+            "malomo_mirror_export_position{stream=\"events\",format=\"csv\"} 40.0",
+            "malomo_mirror_export_lag{stream=\"events\",format=\"csv\"} 2.0",
+            "malomo_mirror_export_lag{stream=\"customers\",format=\"csv\"} 38.0",
+            "malomo_mirror_database_size_bytes 4096.0",
+            "malomo_mirror_wal_size_bytes 0.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    /// What `promtool check metrics` looks at: help, base units, `_total` for counters and for nothing else.
+    #[test]
+    fn names_follow_the_conventions() {
+        let text = Metrics::default().text(&reading(), at("10:00:30")).unwrap();
+        for line in text.lines() {
+            if let Some(family) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = family.split_once(' ').unwrap();
+                assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+                assert!(text.contains(&format!("# HELP {name} ")), "{line}");
+                assert!(!name.contains("_ms") && !name.ends_with("_minutes"), "{line}");
+            }
+        }
+        assert!(!text.contains("# UNIT") && !text.contains("# EOF"), "{text}");
+    }
+}
