@@ -167,12 +167,16 @@ impl KnownPaging {
         self.lock()[place(stream)].style()
     }
 
+    /// Whether the parameter that moves forward still has to show itself.
+    pub fn forward_is_open(&self, stream: Stream) -> bool {
+        self.lock()[place(stream)].forward().is_none()
+    }
+
     /// Waits for the right to begin a trial, where one is likely to settle the question for all walks: because the
     /// related stream's lists carry tokens, or because an earlier run has found the answer.
     pub(super) async fn trial(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
-        let soon_settled = |paging: &mut Paging| {
-            paging.sibling_carries_tokens() || paging.recorded_style == Some(TokenStyle::LastId)
-        };
+        let soon_settled =
+            |paging: &mut Paging| paging.sibling_carries_tokens() || paging.recorded_forward.is_some();
         if !self.with(stream, soon_settled) {
             return None;
         }

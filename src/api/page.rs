@@ -100,8 +100,20 @@ fn find_array<'a>(members: &Members<'a>) -> Option<Vec<&'a RawValue>> {
 }
 
 /// Members that hold paging members, by their plain names.
-const CONTAINERS: [&str; 9] =
-    ["cursor", "cursors", "paging", "pagination", "page", "links", "meta", "metadata", "pageinfo"];
+const CONTAINERS: [&str; 12] = [
+    "cursor",
+    "cursors",
+    "paging",
+    "pagination",
+    "page",
+    "links",
+    "meta",
+    "metadata",
+    "pageinfo",
+    "responsemetadata",
+    "data",
+    "result",
+];
 
 /// Members that hold the next page's token or URL, by their plain names.
 const NEXT_NAMES: [&str; 12] = [
@@ -169,6 +181,11 @@ fn collect_next(members: &Members<'_>, depth: u8, found: &mut Vec<Next>) {
             && CONTAINERS.contains(&name.as_str())
             && let Some(inner) = members_of(value)
         {
+            if name == "cursors" {
+                // Beside `before`, `after` can only be the next page's.
+                let after = inner.iter().find(|(name, _)| plain(name) == "after");
+                found.extend(after.and_then(|(_, value)| read_next(value)));
+            }
             collect_next(&inner, depth - 1, found);
         }
     }
@@ -262,6 +279,9 @@ mod tests {
             (r#"{"data":[1],"next":null,"links":{"next":"?next=t"}}"#, 1, url("?next=t")),
             (r#"{"data":[1],"next":"t","next_url":"/c?next=t"}"#, 1, url("/c?next=t")),
             (r#"{"data":[1],"prev":"p"}"#, 1, None),
+            (r#"{"data":[1],"paging":{"cursors":{"before":"b","after":"t"}}}"#, 1, token("t")),
+            (r#"{"data":[1],"response_metadata":{"next_cursor":"t"}}"#, 1, token("t")),
+            (r#"{"data":{"customers":[1],"next":"t"}}"#, 1, token("t")),
             (r#"{"data":[1],"cursor":"t"}"#, 1, None),
             (r#"{"data":[1],"has_more":true,"cursor":"t"}"#, 1, token("t")),
             (r#"{"data":[1],"has_more":false,"cursor":"t"}"#, 1, None),

@@ -189,8 +189,8 @@ impl<R: Record> Pager<R> {
 
     /// The same walk, but finding out the list's direction for itself: it is to decide whether records are gone.
     #[must_use]
-    pub fn as_second_look(self) -> Pager<R> {
-        Pager { walk: self.walk.as_second_look(), ..self }
+    pub fn into_second_look(self) -> Pager<R> {
+        Pager { walk: self.walk.into_second_look(), ..self }
     }
 
     /// The next page, the list's end, or that the walk starts again.

@@ -56,6 +56,8 @@ pub(super) enum Conclusion {
     EndUnproven,
     /// Ids are no cursors here.
     IdsRefused,
+    /// The cursor leads nowhere in either direction, which no record in the list would.
+    CursorUnknown,
     /// Ids change nothing, and where tokens are to be expected there is none: the list ends here.
     IdsIgnored,
     /// The server refuses its own token.
@@ -91,6 +93,8 @@ pub(super) fn conclude(
         // Backwards from the last of several records there are records: what is empty is the way forward.
         (Empty, Failed | Refused) if last_rows > 1 => Conclusion::EndShows(first.0),
         (Failed | Refused, Empty) if last_rows > 1 => Conclusion::EndShows(second.0),
+        // No way back from several records: the record whose id it was may be gone.
+        (Empty, Empty) if last_rows > 1 => Conclusion::CursorUnknown,
         (Empty, _) | (_, Empty) => Conclusion::End,
         // One way leads back, or refuses; what the other one hides can't be told.
         (Failed, _) | (_, Failed) => Conclusion::Fail,
@@ -114,6 +118,7 @@ mod tests {
             (Empty, Repeats, 3, Conclusion::EndShows(Next)),
             (Repeats, Empty, 3, Conclusion::EndShows(Prev)),
             (Empty, Empty, 1, Conclusion::End),
+            (Empty, Empty, 3, Conclusion::CursorUnknown),
             (Empty, Refused, 3, Conclusion::EndShows(Next)),
             (Failed, Empty, 3, Conclusion::EndShows(Prev)),
             // From a single record, backwards may be empty too.
@@ -143,7 +148,7 @@ mod tests {
     fn the_servers_own_tokens() {
         for (next, prev, expected) in [
             (Empty, Repeats, Conclusion::EndShows(Next)),
-            (Empty, Empty, Conclusion::End),
+            (Empty, Empty, Conclusion::CursorUnknown),
             (Refused, Refused, Conclusion::TokenRefused),
             (Repeats, Repeats, Conclusion::NothingNew),
             (Repeats, Refused, Conclusion::NothingNew),

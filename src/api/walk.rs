@@ -165,7 +165,7 @@ impl Walk {
 
     /// The same, but finding out the direction for itself.
     #[must_use]
-    pub fn as_second_look(self) -> Walk {
+    pub fn into_second_look(self) -> Walk {
         Walk { is_second_look: true, ..self }
     }
 
@@ -352,7 +352,7 @@ impl Walk {
         };
         match (conclude(first, second, circumstances), trial.other_id) {
             (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
-            (Conclusion::IdsRefused, Some(token)) => {
+            (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
                 let trial = Trial { token, is_guess: true, other_id: None, first: None, set_aside: None };
                 After::Ask(self.ask_on_trial(trial, first.0))
             }
@@ -361,7 +361,7 @@ impl Walk {
                 paging.learn_ids_refused();
                 After::End
             }
-            (Conclusion::End, _) => After::End,
+            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End,
             (Conclusion::EndUnproven, _) => After::EndUnproven,
             (Conclusion::TokenRefused, _) => After::Restart,
             (Conclusion::Fail, _) => After::Fail,

@@ -366,7 +366,7 @@ fn a_second_look_finds_the_direction_for_itself() {
     let (taken, ended, _) = walk(&after, &known, Stream::Events);
     assert_eq!((taken.len(), ended), (2, Ended::AtEnd), "misled, as any first look may be");
     let (taken, ended, _) =
-        drive(&after, &known, Stream::Events, Walk::new().as_second_look(), Cursor::Start);
+        drive(&after, &known, Stream::Events, Walk::new().into_second_look(), Cursor::Start);
     assert_eq!((taken, ended), (after.ids.clone(), Ended::AtEnd));
     // And it has set the others right.
     assert_eq!(walk(&after, &known, Stream::Events).0, after.ids);

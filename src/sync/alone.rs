@@ -69,18 +69,24 @@ async fn settle_missing(
     }
     let found_in =
         format!("missing from the complete walk of run {} ({} customers)", context.run, walk.customers);
-    let mut after = 0;
+    let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
         let (seen, from) = (walk.seen.clone(), after);
         let batch = context.write(move |batch| batch.customers_not_in(&seen, from, BATCH)).await?;
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
-        ask_all(context, ids, due, async |id, request_id| {
+        alive += ask_all(context, ids, due, async |id, request_id| {
             let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
             delete(context, id, format!("{found_in}; then GET answered 404{request}")).await
         })
         .await?;
+    }
+    if alive > 0 {
+        context.tally.remark(format!(
+            "{alive} customers were missing from the list, but the API has them: it shifted while it was walked, or was \
+             cut short. They were taken one by one; new ones that it lacks as well come with the next walk"
+        ));
     }
     Ok(())
 }
@@ -106,6 +112,7 @@ pub(super) async fn sync_named(
 ) -> Result<(), SyncError> {
     ask_all(context, ids.to_vec(), due, async |id, gone| not_deleted(context, &id, gone, "asked for alone,"))
         .await
+        .map(drop)
 }
 
 fn not_deleted(
@@ -123,15 +130,16 @@ fn not_deleted(
 }
 
 /// Asks for customers one by one, several at a time; takes what is present, and leaves those that are gone to `gone`.
+/// Returns how many were present.
 async fn ask_all(
     context: &Context,
     ids: Vec<String>,
     due: &mpsc::Sender<String>,
     gone: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
-) -> Result<(), SyncError> {
+) -> Result<u64, SyncError> {
     let mut waiting = ids.into_iter();
     let mut asked = JoinSet::new();
-    let mut failed = Failures::default();
+    let (mut failed, mut present) = (Failures::default(), 0);
     loop {
         while asked.len() < context.settings.concurrency.max(1)
             && let Some(id) = waiting.next()
@@ -143,14 +151,17 @@ async fn ask_all(
         let Some(Some(joined)) = answered else { break };
         let (result, id) = joined.map_err(SyncError::crashed)?;
         match read(result) {
-            Answer::Present(record) => take(context, &id, &record, due, &mut failed).await?,
+            Answer::Present(record) => {
+                present += 1;
+                take(context, &id, &record, due, &mut failed).await?;
+            }
             Answer::Gone(request_id) => gone(id, request_id).await?,
             Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
             Answer::Failed(error) => failed.add(&id, error.log_form()),
         }
     }
     failed.report(context);
-    Ok(())
+    Ok(present)
 }
 
 fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {

@@ -144,8 +144,13 @@ async fn walk(context: &Context, customer: &str) -> Result<Read, SyncError> {
     let trust = if full { Trust::Alone } else { Trust::Listed };
     let Some(second) = look(context, customer, trust, None).await? else { return Ok(Read::Halted) };
     let is_evidence = first.is_evidence && second.is_evidence;
-    let gone = first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
-    finish(context, customer, started_at, gone).await?;
+    let gone: Vec<String> =
+        first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
+    if gone.is_empty() {
+        finish(context, customer, started_at, gone).await?;
+    } else {
+        context.gone.add(customer, started_at, gone);
+    }
     Ok(Read::Whole)
 }
 
@@ -191,7 +196,7 @@ async fn look(
     let list = List::Events { customer_id: customer.to_owned() };
     let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
-    let mut pager = if checked_at.is_some() { pager } else { pager.as_second_look() };
+    let mut pager = if checked_at.is_some() { pager } else { pager.into_second_look() };
     let mut look = Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true };
     let mut waiting = Sorted::new();
     loop {
@@ -306,7 +311,7 @@ fn settle(batch: &mut Batch<'_>, stamp: Stamp, customer: &str, at: Timestamp) ->
 }
 
 /// Deletes what two readings did not bring, and settles the customer.
-async fn finish(
+pub(super) async fn finish(
     context: &Context,
     customer: &str,
     started_at: Timestamp,

@@ -81,7 +81,15 @@ impl Tally {
 
     /// Turns what was only counted so far into remarks.
     pub(super) fn sum_up(&self) {
-        let unproven = self.lock().unproven_ends;
+        let (unproven, rejected) = {
+            let state = self.lock();
+            (state.unproven_ends, state.counts.rejected)
+        };
+        if rejected > 0 {
+            self.incomplete(format!(
+                "{rejected} records could not be taken: the mirror's table `rejected` holds them with the reason"
+            ));
+        }
         if unproven > 0 {
             self.incomplete(format!(
                 "the event lists of {unproven} customers may be longer than they look: the server names no next page and \
