@@ -38,6 +38,8 @@ pub(super) struct Trial {
     pub(super) token: String,
     /// The token is a record's id, and nothing has yet shown that ids are cursors here.
     pub(super) is_guess: bool,
+    /// The token is the last record's id but one: what follows it was partly read.
+    pub(super) is_second_guess: bool,
     /// Another record's id, for a second guess: the first record may have been deleted a moment ago.
     pub(super) other_id: Option<String>,
     pub(super) first: Option<(Parameter, Tried)>,

@@ -351,9 +351,18 @@ impl Walk {
             sibling_carries_tokens: paging.sibling_carries_tokens(),
         };
         match (conclude(first, second, circumstances), trial.other_id) {
+            // From the last record but one the last one comes again: which way that was can't be told.
+            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End,
             (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
             (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
-                let trial = Trial { token, is_guess: true, other_id: None, first: None, set_aside: None };
+                let trial = Trial {
+                    token,
+                    is_guess: true,
+                    is_second_guess: true,
+                    other_id: None,
+                    first: None,
+                    set_aside: None,
+                };
                 After::Ask(self.ask_on_trial(trial, first.0))
             }
             _ if self.more_is_said => After::Stuck(NoProgress::TokenNotFound { page: self.pages }),
@@ -468,7 +477,14 @@ impl Walk {
             return After::Ask(Cursor::Bare { parameter, token });
         }
         let is_guess = guess.is_some();
-        let trial = Trial { token, is_guess, other_id: guess.flatten(), first: None, set_aside: None };
+        let trial = Trial {
+            token,
+            is_guess,
+            is_second_guess: false,
+            other_id: guess.flatten(),
+            first: None,
+            set_aside: None,
+        };
         After::Ask(self.ask_on_trial(trial, paging.first_guess()))
     }
 
@@ -485,7 +501,14 @@ impl Walk {
         match self.bare_token.take() {
             Some(token) if !paging.forward_is_set() && !self.borne_out => {
                 let first = Some((parameter, Tried::Repeats));
-                let trial = Trial { token, is_guess: false, other_id: None, first, set_aside: None };
+                let trial = Trial {
+                    token,
+                    is_guess: false,
+                    is_second_guess: false,
+                    other_id: None,
+                    first,
+                    set_aside: None,
+                };
                 After::Ask(self.ask_on_trial(trial, parameter.other()))
             }
             _ => self.nothing_new(),
