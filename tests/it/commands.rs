@@ -186,6 +186,20 @@ async fn a_missing_mirror_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mirror_of_a_newer_version_is_refused_and_left_alone() {
+    let server = Account::of(3, 1, 5).shared().serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync"]).await;
+    rusqlite::Connection::open(place.mirror()).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let contents = place.contents();
+    for arguments in [&["sync"][..], &["status"], &["export"], &["sync", "--dry-run"]] {
+        program.ends(1, arguments).await.tells(&["999", "newer", place.mirror().to_str().unwrap()]);
+    }
+    assert_eq!(place.contents(), contents);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_have_a_json_form() {
     let settings = Settings { customers: 30, page_size: 10, awkward: true, ..Settings::default() };
     let sandbox = sandbox(settings).await;
@@ -271,6 +285,6 @@ async fn the_sandbox_of_the_command_line_serves_the_api() {
     let program = place.program(url.trim_end_matches(['.', '/']));
     program.ends(0, &["sync", "--full"]).await;
     assert_eq!(place.number("SELECT count(*) FROM customers"), 25);
-    running.terminate();
+    running.signal("TERM");
     running.end().await.expect(0);
 }

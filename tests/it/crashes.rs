@@ -182,6 +182,17 @@ async fn an_incremental_sync() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_does_not_take_a_killed_run_for_one_at_work() {
+    let sandbox = server(TokenStyle::Link).await;
+    let case = Case::new(&sandbox).await;
+    assert!(case.killed_after(10, &["sync", "--full"]).await);
+    let status = case.program.ends(0, &["status", "--json"]).await.json();
+    assert_eq!(status["running"], false);
+    case.program.ends(0, &["sync"]).await;
+    assert_eq!(case.place.text("SELECT outcome FROM sync_runs"), "interrupted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export() {
     let sandbox = Arc::new(server(TokenStyle::Link).await);
     let mut cases = Vec::new();
