@@ -152,6 +152,7 @@ async fn a_server_that_takes_few_requests_at_once_is_asked_less() {
         customers: 80,
         events_per_customer: 3.0,
         concurrency_limit: Some(2),
+        latency: Duration::from_millis(2),
         ..Settings::default()
     };
     let sandbox = sandbox(settings).await;
