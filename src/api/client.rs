@@ -316,6 +316,11 @@ impl Client {
         self.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
         match result {
             Ok(answer) if call.succeeds_with(answer.status) => Ok(answer),
+            // "Not found" may end in a deletion: it must be the API's own word, not a proxy's page.
+            Ok(answer) if answer.status == 404 && is_html(&answer) => {
+                let error = ApiError::new(ErrorKind::NotDocumented).with_status(answer.status);
+                Err(error.with_detail("an HTML page").into())
+            }
             Ok(answer) => {
                 let id = answer.headers.get("x-request-id").and_then(|id| id.to_str().ok());
                 let error = ApiError::of_answer(answer.status, id, &answer.body);
@@ -346,6 +351,10 @@ impl From<ApiError> for Failed {
     fn from(error: ApiError) -> Failed {
         Failed { error, retry_after: None }
     }
+}
+
+fn is_html(answer: &Answer) -> bool {
+    answer.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
 }
 
 fn retry_after_of(answer: &Answer) -> Option<String> {

@@ -6,7 +6,7 @@ use super::error::{ApiError, ErrorKind};
 use super::page::read_page;
 use super::token::offer;
 use super::transport::Answer;
-use super::walk::{After, Cursor, NoProgress, PageFacts, Verdict, Walk};
+use super::walk::{After, Cursor, Mark, NoProgress, PageFacts, Verdict, Walk};
 use crate::record::{Record, Rejection, Stream, peek_id};
 use reqwest::Url;
 
@@ -286,11 +286,14 @@ impl<R: Record> Pager<R> {
     ) -> Result<Arrived<R>, NotDocumented> {
         let page = read_page(&answer.body).map_err(|fault| NotDocumented(fault.to_string()))?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
-        let ids = items.iter().map(|item| match item {
-            Item::Record(record) => Some(record.id().to_owned()),
-            Item::Rejected(rejected) => rejected.id.clone(),
+        let marks = items.iter().map(|item| match item {
+            Item::Record(record) => Mark::Id(record.id().to_owned()),
+            Item::Rejected(rejected) => match &rejected.id {
+                Some(id) => Mark::Id(id.clone()),
+                None => Mark::Text(rejected.raw.clone()),
+            },
         });
-        let facts = PageFacts { ids: ids.collect(), offer: offer(&answer.headers, page.next, only) };
+        let facts = PageFacts { marks: marks.collect(), offer: offer(&answer.headers, page.next, only) };
         Ok(Arrived { url: answer.url.clone(), facts, items })
     }
 

@@ -26,10 +26,27 @@ pub enum Cursor {
 /// A page as the walk needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageFacts {
-    /// The records' ids, `None` for a record without a usable one.
-    pub ids: Vec<Option<String>>,
+    /// What tells each record from others.
+    pub marks: Vec<Mark>,
     /// How the list goes on, by the answer's word.
     pub offer: Option<Offer>,
+}
+
+/// What tells a record from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Its id.
+    Id(String),
+    /// It has no usable id: its text. It shows progress as well as an id does, but is no cursor.
+    Text(String),
+}
+
+impl Mark {
+    fn text(&self) -> &str {
+        match self {
+            Mark::Id(text) | Mark::Text(text) => text,
+        }
+    }
 }
 
 /// Why a walk can't go on (`api-contract` point 4).
@@ -198,7 +215,7 @@ impl Walk {
     pub fn cursor_refused(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
-                let nothing = PageFacts { ids: Vec::new(), offer: None };
+                let nothing = PageFacts { marks: Vec::new(), offer: None };
                 self.trial_arrived(paging, parameter, Tried::Refused, nothing)
             }
             _ => Verdict::PassOver(After::Restart),
@@ -215,7 +232,7 @@ impl Walk {
     pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
-                let nothing = PageFacts { ids: Vec::new(), offer: None };
+                let nothing = PageFacts { marks: Vec::new(), offer: None };
                 self.trial_arrived(paging, parameter, Tried::Failed, nothing)
             }
             _ => Verdict::PassOver(After::Fail),
@@ -225,15 +242,14 @@ impl Walk {
     fn classify(&self, page: &PageFacts) -> Tried {
         let mut new = IdSet::default();
         let mut repeats = false;
-        for id in page.ids.iter().flatten() {
-            match self.seen.contains(id) {
+        for mark in &page.marks {
+            match self.seen.contains(mark.text()) {
                 true => repeats = true,
-                false => drop(new.insert(id)),
+                false => drop(new.insert(mark.text())),
             }
         }
-        match (page.ids.is_empty(), new.len(), repeats) {
+        match (page.marks.is_empty(), new.len(), repeats) {
             (true, ..) => Tried::Empty,
-            // Records without an id can't show progress.
             (_, 0, _) => Tried::Repeats,
             (_, _, false) => Tried::Fresh,
             (_, new, true) => Tried::Mixed(new),
@@ -342,7 +358,7 @@ impl Walk {
         is_guess: bool,
         page: PageFacts,
     ) -> After {
-        let rows = page.ids.len();
+        let rows = page.marks.len();
         if is_guess {
             paging.learn_style(TokenStyle::LastId, || {
                 format!("page 1 carried no token; with its last record's id as a cursor came {rows} further records")
@@ -359,12 +375,12 @@ impl Walk {
     /// The page is the list's next one: remember its records, and see how the list goes on.
     fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
         self.pages += 1;
-        self.last_rows = page.ids.len();
-        for id in page.ids.iter().flatten() {
-            self.seen.insert(id);
+        self.last_rows = page.marks.len();
+        for mark in &page.marks {
+            self.seen.insert(mark.text());
         }
         let Some(Offer { style, next }) = page.offer else {
-            return self.after_no_token(paging, page.ids);
+            return self.after_no_token(paging, page.marks);
         };
         paging.learn_style(style, || match (style, &next) {
             (TokenStyle::Link, _) => format!("page {} carried a Link header with rel=\"next\"", self.pages),
@@ -391,8 +407,12 @@ impl Walk {
         }
     }
 
-    fn after_no_token(&mut self, paging: &mut Paging, ids: Vec<Option<String>>) -> After {
-        let Some(last_id) = ids.into_iter().flatten().next_back() else {
+    fn after_no_token(&mut self, paging: &mut Paging, marks: Vec<Mark>) -> After {
+        let id = |mark| match mark {
+            Mark::Id(id) => Some(id),
+            Mark::Text(_) => None,
+        };
+        let Some(last_id) = marks.into_iter().rev().find_map(id) else {
             return self.nothing_new();
         };
         match paging.style() {

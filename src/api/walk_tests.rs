@@ -65,14 +65,14 @@ impl Server {
         match self.unknown {
             Unknown::Refuses | Unknown::Fails => None,
             Unknown::Ignores => Some(self.page(0, self.page_size)),
-            Unknown::AnswersEmpty => Some(PageFacts { ids: vec![], offer: None }),
+            Unknown::AnswersEmpty => Some(PageFacts { marks: vec![], offer: None }),
         }
     }
 
     fn page(&self, from: usize, to: usize) -> PageFacts {
         let to = to.min(self.ids.len());
         let from = from.min(to);
-        let ids = self.ids[from..to].iter().cloned().map(Some).collect();
+        let marks = self.ids[from..to].iter().cloned().map(Mark::Id).collect();
         let more = to < self.ids.len() || (self.token_at_end && to > from);
         let token = format!("after-{to}");
         let url = format!("/customers?{}={token}", self.forward());
@@ -83,7 +83,7 @@ impl Server {
             (false, _) => (self.style == TokenStyle::Envelope).then_some(Next::Ended),
         };
         let offer = next.filter(|_| self.style != TokenStyle::LastId);
-        PageFacts { ids, offer: offer.map(|next| Offer { style: self.style, next }) }
+        PageFacts { marks, offer: offer.map(|next| Offer { style: self.style, next }) }
     }
 }
 
@@ -112,7 +112,8 @@ fn drive(
         requests += 1;
         assert!(requests <= 3 * server.ids.len() + 10, "the walk loops");
         let facts = server.answer(&cursor);
-        let ids: Vec<String> = facts.iter().flat_map(|facts| facts.ids.iter().flatten().cloned()).collect();
+        let ids: Vec<String> =
+            facts.iter().flat_map(|facts| facts.marks.iter().map(|mark| mark.text().to_owned())).collect();
         let verdict = known.with(stream, |paging| match facts {
             Some(facts) => walk.page_arrived(paging, facts),
             None if server.unknown == Unknown::Fails => walk.trial_failed(paging),
@@ -225,7 +226,7 @@ proptest! {
         let (mut cursor, mut taken) = (Cursor::Start, 0);
         for _ in 0..stop_after {
             let facts = server.answer(&cursor);
-            let rows = facts.as_ref().map_or(0, |facts| facts.ids.len());
+            let rows = facts.as_ref().map_or(0, |facts| facts.marks.len());
             let verdict = known.with(Stream::Customers, |paging| match facts {
                 Some(facts) => walk.page_arrived(paging, facts),
                 None => walk.cursor_refused(paging),
@@ -257,7 +258,7 @@ proptest! {
             _ => Next::Token("a".into()),
         };
         let facts = || PageFacts {
-            ids: ids(rows).into_iter().map(Some).collect(),
+            marks: ids(rows).into_iter().map(Mark::Id).collect(),
             offer: Some(Offer { style, next: next.clone() }),
         };
         for _ in 0..4 {
@@ -275,7 +276,7 @@ fn a_token_that_comes_again_is_named() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
     let page = |id: &str| PageFacts {
-        ids: vec![Some(id.to_owned())],
+        marks: vec![Mark::Id(id.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url("/customers?next=a".into()) }),
     };
     known.with(Stream::Customers, |paging| {
@@ -343,6 +344,23 @@ fn the_direction_of_each_stream_is_its_own() {
     assert!(known.findings().iter().all(|finding| !finding.evidence.is_empty()));
 }
 
+/// Records without an id are read past while the tokens move on; a list that shows nothing but the same ones is not.
+#[test]
+fn unusable_records_show_progress_too() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    let page = |text: &str, token: &str| PageFacts {
+        marks: vec![Mark::Text(text.to_owned())],
+        offer: Some(Offer { style: TokenStyle::Link, next: Next::Url(format!("/customers?next={token}")) }),
+    };
+    known.with(Stream::Customers, |paging| {
+        assert!(matches!(walk.page_arrived(paging, page("{}", "a")), Verdict::Take(After::Ask(_))));
+        assert!(matches!(walk.page_arrived(paging, page("[]", "b")), Verdict::Take(After::Ask(_))));
+        let verdict = walk.page_arrived(paging, page("{}", "c"));
+        assert_eq!(verdict, Verdict::PassOver(After::Stuck(NoProgress::NothingNew { page: 3 })));
+    });
+}
+
 #[test]
 fn a_links_direction_is_known_too() {
     let known = KnownPaging::default();
@@ -370,7 +388,7 @@ fn a_set_direction_is_not_doubted() {
 fn a_failing_direction_is_no_end() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts = || PageFacts { ids: vec![Some("a".to_owned()), Some("b".to_owned())], offer: None };
+    let facts = || PageFacts { marks: ids(2).into_iter().map(Mark::Id).collect(), offer: None };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts());
         assert!(walk.is_on_trial());
@@ -384,8 +402,10 @@ fn a_failing_direction_is_no_end() {
 fn a_shift_does_not_turn_the_direction() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts =
-        |ids: &[&str]| PageFacts { ids: ids.iter().map(|id| Some((*id).to_owned())).collect(), offer: None };
+    let facts = |ids: &[&str]| PageFacts {
+        marks: ids.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+        offer: None,
+    };
     known.with(Stream::Customers, |paging| {
         let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else {
             panic!()

@@ -9,7 +9,7 @@ use crate::observe;
 use crate::record::{Event, IdSet, Stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Records of a customer kept in memory before they are written: a customer's events are mostly one write, and a
 /// customer with a million of them takes no more memory than this.
@@ -34,16 +34,24 @@ pub(super) async fn walk_all(context: &Context, mut due: mpsc::Receiver<String>)
     // Twice as many as requests: while one walk's records are being committed, another one uses its slot.
     let limit = 2 * context.settings.concurrency.max(1);
     let mut walks: JoinSet<(String, Result<Read, SyncError>)> = JoinSet::new();
-    let mut failures_in_a_row = 0;
+    let (mut more, mut failures_in_a_row, mut result) = (true, 0, Ok(()));
     loop {
+        let room = more && walks.len() < limit && !context.halt.is_cancelled();
         tokio::select! {
             biased;
-            () = context.halt.cancelled() => return Ok(()),
-            Some(joined) = walks.join_next(), if !walks.is_empty() => {
-                let (customer, result) = joined.map_err(SyncError::crashed)?;
-                failures_in_a_row = finished(context, &customer, result, failures_in_a_row).await?;
+            Some(joined) = walks.join_next() => {
+                let ended = ended(context, joined, failures_in_a_row).await;
+                match ended {
+                    Ok(failures) => failures_in_a_row = failures,
+                    Err(error) => {
+                        // The others end by themselves, after what they are writing: it is to be counted.
+                        context.halt.cancel();
+                        result = result.and(Err(error));
+                    }
+                }
             }
-            customer = due.recv(), if walks.len() < limit => match customer {
+            () = context.halt.cancelled(), if room => {}
+            customer = due.recv(), if room => match customer {
                 Some(customer) => {
                     let context = context.clone();
                     walks.spawn(async move {
@@ -51,15 +59,20 @@ pub(super) async fn walk_all(context: &Context, mut due: mpsc::Receiver<String>)
                         (customer, result)
                     });
                 }
-                None if walks.is_empty() => return Ok(()),
-                // Nothing more will come: wait for those under way.
-                None => if let Some(joined) = context.halt.run_until_cancelled(walks.join_next()).await.flatten() {
-                    let (customer, result) = joined.map_err(SyncError::crashed)?;
-                    failures_in_a_row = finished(context, &customer, result, failures_in_a_row).await?;
-                },
+                None => more = false,
             },
+            else => return result,
         }
     }
+}
+
+async fn ended(
+    context: &Context,
+    joined: Result<(String, Result<Read, SyncError>), JoinError>,
+    failures_in_a_row: usize,
+) -> Result<usize, SyncError> {
+    let (customer, result) = joined.map_err(SyncError::crashed)?;
+    finished(context, &customer, result, failures_in_a_row).await
 }
 
 /// So many customers in a row whose events can't be read because of the server show that it is down.

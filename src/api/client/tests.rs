@@ -36,6 +36,7 @@ async fn faults_of_an_answer_are_retried() {
         ("no content", Reply::with_headers(204, &[], b"")),
         ("408", Reply::json(408, "{}")),
         ("429", Reply::json(429, "{}")),
+        ("a proxy's 404", Reply::with_headers(404, &["Content-Type: text/html"], b"<html>404</html>")),
         ("500", Reply::json(500, "{}")),
         ("503, cut", Reply::json(503, "{}").cut_by(1)),
     ] {
