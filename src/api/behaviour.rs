@@ -3,6 +3,7 @@
 use super::token::{Parameter, TokenStyle};
 use crate::record::Stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A thing found out, with what showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,13 +142,42 @@ impl Paging {
 }
 
 /// What is known of the paging of both streams; shared by all walks of a client.
-#[derive(Debug, Clone, Default)]
-pub struct KnownPaging(Arc<Mutex<[Paging; 2]>>);
+#[derive(Debug, Clone)]
+pub struct KnownPaging(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    paging: Mutex<[Paging; 2]>,
+    /// Where the parent stream's lists carry tokens, guesses at a child's list will be refused: a few at a time show
+    /// it, and spare the other walks theirs.
+    guesses: Semaphore,
+}
+
+impl Default for KnownPaging {
+    fn default() -> Self {
+        KnownPaging::new(PagingSettings::default(), PagingSettings::default())
+    }
+}
 
 impl KnownPaging {
     /// With what the user has set.
     pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
-        KnownPaging(Arc::new(Mutex::new([Paging::new(customers), Paging::new(events)])))
+        let paging = Mutex::new([Paging::new(customers), Paging::new(events)]);
+        KnownPaging(Arc::new(Known { paging, guesses: Semaphore::new(REFUSALS_THAT_SHOW as usize) }))
+    }
+
+    /// Where a stream's page tokens come from, if it is set or was seen.
+    pub fn style(&self, stream: Stream) -> Option<TokenStyle> {
+        self.lock()[place(stream)].style()
+    }
+
+    /// Waits for the right to guess whether ids are cursors, where the guess is likely to be refused.
+    pub(super) async fn guess(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
+        if !self.with(stream, |paging| paging.sibling_carries_tokens()) {
+            return None;
+        }
+        // The semaphore is never closed.
+        self.0.guesses.acquire().await.ok()
     }
 
     /// Takes what an earlier run recorded about the same server.
@@ -179,7 +209,7 @@ impl KnownPaging {
 
     /// A panic while the lock was held can't leave the findings in disorder: each is one assignment.
     fn lock(&self) -> MutexGuard<'_, [Paging; 2]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.paging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -190,8 +190,16 @@ impl<R: Record> Pager<R> {
             if let Some(error) = self.pending.take() {
                 return Err(error);
             }
-            let Some(cursor) = self.cursor.clone() else { return Ok(Turn::End) };
             let stream = self.list.stream();
+            let known = self.known.clone();
+            let _guess = match self.walk.is_guessing() {
+                true => known.guess(stream).await,
+                false => None,
+            };
+            if let Some(after) = known.with(stream, |paging| self.walk.reconsider(paging)) {
+                self.go_on(after, None)?;
+            }
+            let Some(cursor) = self.cursor.clone() else { return Ok(Turn::End) };
             let (verdict, arrived) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, facts, items }) => {
                     let verdict = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));

@@ -228,6 +228,33 @@ impl Walk {
         self.trial.is_some()
     }
 
+    /// Whether the request in hand is the first to try whether ids are cursors.
+    pub fn is_guessing(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.is_guess && trial.first.is_none())
+    }
+
+    /// What other walks have found out since the guess in hand was made: what to do instead of asking it.
+    pub fn reconsider(&mut self, paging: &Paging) -> Option<After> {
+        let trial = self.trial.take_if(|trial| trial.is_guess && trial.first.is_none())?;
+        match (paging.style(), paging.forward()) {
+            (Some(TokenStyle::LastId), Some(parameter)) => {
+                self.asked = Asked::Bare(parameter);
+                self.bare_token = Some(trial.token.clone());
+                Some(After::Ask(Cursor::Bare { parameter, token: trial.token }))
+            }
+            (Some(TokenStyle::LastId), None) => {
+                self.trial = Some(trial);
+                None
+            }
+            (Some(_), _) => Some(After::End),
+            (None, _) if paging.ids_are_no_cursors() => Some(After::End),
+            (None, _) => {
+                self.trial = Some(trial);
+                None
+            }
+        }
+    }
+
     /// The server failed over a trial, again and again.
     pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {

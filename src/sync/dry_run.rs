@@ -4,7 +4,7 @@ use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Item, List, Pager, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Verdict, WalkedList, may_delete};
 use crate::mirror::{CustomerPreview, Mirror, SeenRows};
-use crate::record::{Customer, Rejection};
+use crate::record::{Customer, Rejection, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -49,6 +49,7 @@ pub async fn dry_run(
         return Ok(DryRun { requests: 2 * named, events_due: named, ..DryRun::default() });
     }
     let mut plan = Preview::new(mirror, settings, scope);
+    plan.remember(tools, settings)?;
     let decode = |_: &List, record: &str| -> Result<Customer, Rejection> { Customer::decode(record) };
     let mut pager =
         Pager::new(tools.client.clone(), tools.known.clone(), List::Customers, Cursor::Start, decode);
@@ -67,8 +68,12 @@ pub async fn dry_run(
             Turn::End => break,
         }
     }
-    let last_id = tools.known.findings().iter().any(|found| found.value == TokenStyle::LastId.name());
-    plan.finish(settings, last_id)
+    let is_last_id = |stream| tools.known.style(stream) == Some(TokenStyle::LastId);
+    plan.finish(
+        settings,
+        is_last_id(Stream::Customers),
+        is_last_id(Stream::Customers) || is_last_id(Stream::Events),
+    )
 }
 
 struct Preview<'m> {
@@ -87,6 +92,17 @@ impl<'m> Preview<'m> {
             _ => EventPlan::Due { max_age: settings.events_max_age },
         };
         Preview { mirror, plan, now, seen: SeenRows::default(), found: DryRun::default() }
+    }
+
+    /// What earlier runs found out about the same server.
+    fn remember(&mut self, tools: &Tools, settings: &Settings) -> Result<(), SyncError> {
+        let Some(mirror) = &mut self.mirror else { return Ok(()) };
+        for found in
+            mirror.snapshot()?.behaviour()?.iter().filter(|found| found.base_url == settings.base_url)
+        {
+            tools.known.remember(&found.stream, &found.point, &found.value);
+        }
+        Ok(())
     }
 
     fn restart(&mut self) {
@@ -121,7 +137,13 @@ impl<'m> Preview<'m> {
         Ok(())
     }
 
-    fn finish(self, settings: &Settings, last_id: bool) -> Result<DryRun, SyncError> {
+    /// Where ids are the cursors, a list's end shows only in an empty page.
+    fn finish(
+        self,
+        settings: &Settings,
+        customers_by_id: bool,
+        events_by_id: bool,
+    ) -> Result<DryRun, SyncError> {
         let mut found = self.found;
         if let Some(mirror) = self.mirror {
             let streams = mirror.snapshot()?.freshness()?;
@@ -134,10 +156,9 @@ impl<'m> Preview<'m> {
                 .map(|refused: DeletionRefused| refused.to_string());
         }
         let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
-        // Without tokens a list's end shows only in an empty page.
-        let per_walk = if last_id { 2 } else { 1 };
+        let per_walk = if events_by_id { 2 } else { 1 };
         let asked = if found.deletions_refused.is_some() { 0 } else { found.missing };
-        found.requests = found.customer_pages + u64::from(last_id) + per_walk * walks + asked;
+        found.requests = found.customer_pages + u64::from(customers_by_id) + per_walk * walks + asked;
         Ok(found)
     }
 }

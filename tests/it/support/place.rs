@@ -85,7 +85,7 @@ pub fn query(path: &Path, sql: &str) -> Vec<Row> {
     let connection = Connection::open_with_flags(path, flags).unwrap();
     connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     let mut select = connection.prepare(sql).unwrap();
-    let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = select.column_names().map(str::to_owned).collect();
     let rows = select.query_map([], |row| {
         names.iter().enumerate().map(|(n, name)| Ok((name.clone(), cell(row.get_ref(n)?)))).collect()
     });
