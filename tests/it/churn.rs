@@ -13,7 +13,7 @@ fn meddle(world: &World, number: usize) {
     let id = &ids[number * 7 % ids.len()];
     match number % 9 {
         0 => drop(world.create_customer(CustomerFields::default())),
-        1 | 2 | 3 => drop(world.add_event(id)),
+        1..=3 => drop(world.add_event(id)),
         4 | 5 => {
             let name = CustomerFields::default().set(CustomerField::FirstName, &format!("After {number}"));
             assert!(world.update_customer(id, name));

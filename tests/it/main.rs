@@ -6,6 +6,7 @@
 
 mod churn;
 mod commands;
+mod configuration;
 mod crashes;
 mod customers;
 mod deletion;

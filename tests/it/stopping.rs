@@ -49,19 +49,18 @@ async fn sigint_stops_a_wait_between_two_attempts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_stops_a_list_on_its_way_to_stdout() {
-    let server = Server::answering(|_| Reply::Silence).await;
+    let arrived = Arc::new(Notify::new());
+    let arriving = arrived.clone();
+    let server = Server::answering(move |_| {
+        arriving.notify_one();
+        Reply::Silence
+    })
+    .await;
     let place = Place::new();
     let running = place.program(&server.base_url()).set("api.timeout=1h").start(&["customers", "list"]);
-    until(|| !server.asked().is_empty()).await;
+    arrived.notified().await;
     running.signal("TERM");
     running.end().await.expect(5);
-}
-
-/// Looks again and again, with all others let pass in between.
-async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
