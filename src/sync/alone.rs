@@ -14,6 +14,10 @@ use tokio::task::JoinSet;
 /// Missing customers looked up in the mirror at a time.
 const BATCH: usize = 256;
 
+const UNPROVEN_END: &str = "the customer list may be longer than it looks: the server names no next page and takes no \
+     notice of cursors. Nothing was deleted. If the list is whole, set api.paging.customers.token_style to the way in which \
+     this server names the next page";
+
 /// What the API said of one customer.
 enum Answer {
     Present(Box<RawValue>),
@@ -49,9 +53,16 @@ async fn settle_missing(
     walk: &CustomerWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    let mirrored = context.write(|batch| batch.customer_count()).await?;
-    let missing = mirrored.saturating_sub(walk.seen.count());
+    let now = context.write(|batch| batch.customer_count()).await?;
+    let missing = now.saturating_sub(walk.seen.count());
     context.tally.count(|counts| counts.customers_missing = missing);
+    if !walk.is_proven {
+        context.tally.incomplete(UNPROVEN_END.to_owned());
+        return Ok(());
+    }
+    // Customers that this very walk brought say nothing about those that it should have brought: another account's
+    // list may be as long.
+    let mirrored = now.saturating_sub(walk.inserted);
     if let Err(refused) = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit) {
         context.tally.incomplete(refused.to_string());
         return Ok(());
@@ -132,10 +143,10 @@ async fn ask_all(
         let Some(Some(joined)) = answered else { break };
         let (result, id) = joined.map_err(SyncError::crashed)?;
         match read(result) {
-            Answer::Present(record) => take(context, &record, due).await?,
+            Answer::Present(record) => take(context, &id, &record, due, &mut failed).await?,
             Answer::Gone(request_id) => gone(id, request_id).await?,
             Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
-            Answer::Failed(error) => failed.add(&id, &error),
+            Answer::Failed(error) => failed.add(&id, error.log_form()),
         }
     }
     failed.report(context);
@@ -153,10 +164,20 @@ fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
 }
 
 /// Takes a customer as the API gave it alone: an older version than the mirror's counts as well.
-async fn take(context: &Context, record: &RawValue, due: &mpsc::Sender<String>) -> Result<(), SyncError> {
+async fn take(
+    context: &Context,
+    id: &str,
+    record: &RawValue,
+    due: &mpsc::Sender<String>,
+    failed: &mut Failures,
+) -> Result<(), SyncError> {
     let (stamp, plan) = (context.stamp(), context.plan);
     let customer = match Customer::decode(record.get()) {
-        Ok(customer) => customer,
+        Ok(customer) if customer.id == id => customer,
+        Ok(_) => {
+            failed.add(id, "the API answered with another customer".to_owned());
+            return Ok(());
+        }
         Err(reason) => {
             context.tally.count(|counts| counts.rejected += 1);
             let item = RejectedItem { id: peek_id(record.get()), reason, raw: record.get().to_owned() };
@@ -184,9 +205,9 @@ struct Failures {
 }
 
 impl Failures {
-    fn add(&mut self, id: &str, error: &ApiError) {
+    fn add(&mut self, id: &str, error: String) {
         self.count += 1;
-        self.first.get_or_insert_with(|| format!("customer {id}: {}", error.log_form()));
+        self.first.get_or_insert_with(|| format!("customer {id}: {error}"));
     }
 
     fn report(self, context: &Context) {

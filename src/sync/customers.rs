@@ -27,8 +27,12 @@ pub(super) struct CustomerWalk {
     pub(super) pages: u64,
     pub(super) customers: u64,
     pub(super) seen: SeenRows,
+    /// Of them, customers that were new to the mirror.
+    pub(super) inserted: u64,
     /// Customers listed in an older version than the mirror's.
     pub(super) stale: Vec<String>,
+    /// Whether the list's end was one.
+    pub(super) is_proven: bool,
 }
 
 impl CustomerWalk {
@@ -41,7 +45,9 @@ impl CustomerWalk {
             pages: 0,
             customers: 0,
             seen: SeenRows::default(),
+            inserted: 0,
             stale: Vec::new(),
+            is_proven: true,
         }
     }
 
@@ -52,6 +58,7 @@ impl CustomerWalk {
             started_at: checkpoint.started_at,
             pages: checkpoint.pages,
             customers: checkpoint.customers,
+            inserted: checkpoint.inserted,
             seen: checkpoint.seen,
             ..CustomerWalk::begin(mode, checkpoint.started_at)
         })
@@ -64,6 +71,7 @@ impl CustomerWalk {
             cursor: serde_json::to_string(&self.cursor).unwrap_or_else(|_| "null".to_owned()),
             pages: self.pages,
             customers: self.customers,
+            inserted: self.inserted,
             seen: self.seen.clone(),
         }
     }
@@ -104,7 +112,7 @@ async fn list(
 ) -> Result<(), SyncError> {
     while let Some(turn) = turn(context, &mut pager).await {
         let turn = turn?;
-        let is_end = matches!(turn, Turn::End);
+        let is_end = matches!(turn, Turn::End { .. });
         if listed.send(turn).await.is_err() || is_end {
             break;
         }
@@ -128,8 +136,9 @@ async fn store(
                 );
                 walk.restart();
             }
-            Turn::End => {
+            Turn::End { is_proven } => {
                 walk.cursor = None;
+                walk.is_proven = is_proven;
                 context.tally.observe(&Event::CustomerWalkFinished { customers: walk.customers });
                 return Ok(Some(keep_end(context, walk).await?));
             }
@@ -196,6 +205,7 @@ async fn store_page(
     let (applied, seen, saved) = context
         .write(move |batch| {
             let applied = apply(batch, stamp, plan, &sorted, &mut checkpoint.seen)?;
+            checkpoint.inserted += applied.inserted;
             let changed = applied.inserted + applied.updated > 0;
             let save = resumable && (changed || checkpoint_is_due);
             if save {
@@ -209,6 +219,7 @@ async fn store_page(
         *last_checkpoint = Instant::now();
     }
     walk.seen = seen;
+    walk.inserted += applied.inserted;
     walk.stale.extend(applied.stale.iter().cloned());
     context.tally.count(|counts| {
         counts.customers_inserted += applied.inserted;

@@ -65,7 +65,7 @@ pub async fn dry_run(
                 }
             }
             Turn::Restarted => plan.restart(),
-            Turn::End => break,
+            Turn::End { .. } => break,
         }
     }
     let is_last_id = |stream| tools.known.style(stream) == Some(TokenStyle::LastId);

@@ -181,7 +181,7 @@ impl Look {
 }
 
 /// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `checked_at` is noted with
-/// the last records if that settles the customer; without it, that is left to the caller.
+/// the last records if that settles the customer; without it, this is the second look, and that is left to the caller.
 async fn look(
     context: &Context,
     customer: &str,
@@ -189,8 +189,9 @@ async fn look(
     checked_at: Option<Timestamp>,
 ) -> Result<Option<Look>, SyncError> {
     let list = List::Events { customer_id: customer.to_owned() };
-    let mut pager =
+    let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
+    let mut pager = if checked_at.is_some() { pager } else { pager.as_second_look() };
     let mut look = Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true };
     let mut waiting = Sorted::new();
     loop {
@@ -209,7 +210,13 @@ async fn look(
                 waiting.add(page.items);
             }
             Turn::Restarted => look.seen = IdSet::default(),
-            Turn::End => break,
+            Turn::End { is_proven } => {
+                if !is_proven {
+                    look.is_evidence = false;
+                    context.tally.unproven_end();
+                }
+                break;
+            }
         }
         if waiting.len() >= RECORDS_PER_WRITE {
             let records = std::mem::replace(&mut waiting, Sorted::new());

@@ -130,6 +130,7 @@ async fn work(
     let events = async { halt_on_error(context, events::walk_all(context, queue).await) };
     let (customers, events) = tokio::join!(customers, events);
     customers.and(events)?;
+    context.tally.sum_up();
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
         let mode = scope.mode();
         context.write(move |batch| batch.drop_checkpoint(mode)).await?;
