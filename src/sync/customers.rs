@@ -4,10 +4,10 @@
 use super::SyncError;
 use super::context::{Context, Sorted, record_findings, rows, set_aside, turn};
 use crate::api::{Cursor, Finding, List, Page, Pager, Turn};
-use crate::diff::Trust;
+use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
-use crate::record::Customer;
+use crate::record::{Customer, Stream};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -74,6 +74,12 @@ impl CustomerWalk {
             inserted: self.inserted,
             seen: self.seen.clone(),
         }
+    }
+
+    /// Whether another run could go on here. In a full sync, customers that are still to be asked for alone stand in
+    /// memory only: a run that is cut off then goes on before the first of them.
+    fn may_be_cut_off(&self) -> bool {
+        self.mode != Mode::Full || self.stale.is_empty()
     }
 
     /// Begins again: the server refused the cursor. What is stored stays.
@@ -201,13 +207,15 @@ async fn store_page(
     let rejected = sorted.rejected.len() as u64;
     walk.cursor = cursor;
     let (mode, mut checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
-    let (stamp, plan, resumable) = (context.stamp(), context.plan, walk.cursor.is_some());
+    let (stamp, plan, resumable) =
+        (context.stamp(), context.plan, walk.cursor.is_some() && walk.may_be_cut_off());
     let (applied, seen, saved) = context
         .write(move |batch| {
             let applied = apply(batch, stamp, plan, &sorted, &mut checkpoint.seen)?;
             checkpoint.inserted += applied.inserted;
             let changed = applied.inserted + applied.updated > 0;
-            let save = resumable && (changed || checkpoint_is_due);
+            let nothing_left = mode != Mode::Full || applied.stale.is_empty();
+            let save = resumable && nothing_left && (changed || checkpoint_is_due);
             if save {
                 batch.save_checkpoint(mode, &checkpoint)?;
                 record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
@@ -234,7 +242,7 @@ async fn store_page(
 fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,
-    plan: crate::diff::EventPlan,
+    plan: EventPlan,
     sorted: &Sorted<Customer>,
     seen: &mut SeenRows,
 ) -> Result<CustomersApplied, MirrorError> {
@@ -252,9 +260,10 @@ async fn keep_end(context: &Context, walk: CustomerWalk) -> Result<CustomerWalk,
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp) = (context.known.findings(), context.stamp());
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
+    let has_work = has_work && walk.may_be_cut_off();
     context
         .write(move |batch| {
-            batch.forget_rejected(stamp, crate::record::Stream::Customers, None)?;
+            batch.forget_rejected(stamp, Stream::Customers, None)?;
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             if has_work {
                 batch.save_checkpoint(mode, &checkpoint)?;

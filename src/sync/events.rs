@@ -2,11 +2,11 @@
 
 use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
-use crate::api::{Cursor, ErrorKind, List, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
-use crate::record::{Event, IdSet, Stream};
+use crate::record::{Event, IdSet, Rejection, Stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -179,6 +179,10 @@ struct Look {
 }
 
 impl Look {
+    fn new() -> Look {
+        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true }
+    }
+
     /// Whether a second look is needed before the customer is done with.
     fn is_in_doubt(&self, full: bool) -> bool {
         (self.is_evidence && !self.missing.is_empty()) || (full && self.stale > 0)
@@ -197,7 +201,7 @@ async fn look(
     let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
     let mut pager = if checked_at.is_some() { pager } else { pager.into_second_look() };
-    let mut look = Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true };
+    let mut look = Look::new();
     let mut waiting = Sorted::new();
     loop {
         let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
@@ -239,7 +243,7 @@ struct End {
     checked_at: Option<Timestamp>,
 }
 
-fn decode(list: &List, record: &str) -> Result<Event, crate::record::Rejection> {
+fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
     match list {
         List::Events { customer_id } => Event::decode(customer_id, record),
         List::Customers => Event::decode("", record),
@@ -249,8 +253,8 @@ fn decode(list: &List, record: &str) -> Result<Event, crate::record::Rejection> 
 fn note(context: &Context, look: &mut Look, page: &Page<Event>) {
     for item in &page.items {
         match item {
-            crate::api::Item::Record(event) => drop(look.seen.insert(&event.id)),
-            crate::api::Item::Rejected(rejected) => match &rejected.id {
+            Item::Record(event) => drop(look.seen.insert(&event.id)),
+            Item::Rejected(rejected) => match &rejected.id {
                 Some(id) => drop(look.seen.insert(id)),
                 None => look.is_evidence = false,
             },
@@ -272,10 +276,7 @@ async fn store(
     let (stamp, list) = (context.stamp(), list.clone());
     let full = matches!(context.plan, EventPlan::Everybody { .. });
     let rejected = records.rejected.len() as u64;
-    let mut so_far = std::mem::replace(
-        look,
-        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: false },
-    );
+    let mut so_far = std::mem::replace(look, Look::new());
     let (applied, after) = context
         .write(move |batch| {
             let applied = batch.apply_events(stamp, &records.records, trust)?;
