@@ -14,6 +14,7 @@
 //! | [`schedule`] | crontab(5) expressions and when they fire next | none |
 //! | [`config`] | the configuration, where each value came from, and the key | disk |
 //! | [`sandbox`] | a server that speaks the vendor's API from a seeded world | network |
+//! | [`daemon`] | runs the schedule: what runs when, and the loop that does it | time |
 //! | [`cli`] | the commands; the only module that prints or exits | terminal |
 //!
 //! Imports run one way: towards the top of this table.
@@ -21,6 +22,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod diff;
 pub mod export;
 pub mod mirror;

@@ -10,6 +10,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A run was recorded in the mirror and begins; the first event of every run.
+    RunStarted {
+        /// Its number, `sync_runs.id`.
+        run_id: i64,
+        /// What it walks.
+        mode: &'a str,
+        /// Whether it goes on with an interrupted walk.
+        resumed: bool,
+    },
     /// One attempt at a request got an answer, or failed without one (`status` is then `None`).
     RequestFinished {
         /// The stream that the request reads or writes.

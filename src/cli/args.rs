@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 /// Flags of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Global {
     /// The configuration file [default: $MALOMO_MIRROR_CONFIG, ./config.toml, /etc/malomo-mirror/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -62,6 +62,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Bring the mirror up to date once, then export what changed
     Sync(Sync),
+    /// Run the schedule until told to stop; SIGHUP reloads the configuration
+    Daemon,
     /// Write what is not yet exported
     Export(Export),
     /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs
@@ -113,6 +115,9 @@ pub(super) struct Sync {
     /// Tell how many requests a run would make and why; reads the customer list, changes nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Where another run holds the mirror, wait for its end instead of giving up
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) wait: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,

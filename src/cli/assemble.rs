@@ -4,13 +4,17 @@ use super::args::Global;
 use super::exit::{Exit, Failure};
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
-use crate::mirror::RunLock;
+use crate::mirror::{LockError, RunLock};
 use crate::observe::Observer;
 use crate::{export, sync};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often a lock that is waited for is tried.
+const LOCK_RETRY: Duration = Duration::from_millis(250);
 
 /// The process's environment and current directory.
 pub(super) fn environment() -> Result<Environment, Failure> {
@@ -98,8 +102,30 @@ pub(super) fn lock(config: &Config, command: &str) -> Result<RunLock, Failure> {
     Ok(RunLock::acquire(&config.mirror.path, command, Timestamp::now())?)
 }
 
+/// The right to write the mirror, as soon as nobody else has it. Ends with the holder's name when `stop` is cancelled.
+pub(super) async fn lock_when_free(
+    config: &Config,
+    command: &str,
+    stop: &CancellationToken,
+) -> Result<RunLock, Failure> {
+    let mut told = false;
+    loop {
+        match RunLock::acquire(&config.mirror.path, command, Timestamp::now()) {
+            Err(error @ LockError::Held { .. }) if !stop.is_cancelled() => {
+                if !told {
+                    tracing::info!("waiting: {error}");
+                    told = true;
+                }
+                // There is no lock that can be waited for and given up.
+                stop.run_until_cancelled(tokio::time::sleep(LOCK_RETRY)).await;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
 /// The token that signals cancel.
-pub(super) fn stop_token() -> Result<tokio_util::sync::CancellationToken, Failure> {
+pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
     super::signals::stop_token()
         .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))
 }

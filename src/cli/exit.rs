@@ -72,6 +72,18 @@ impl Failure {
         Failure { hint: Some(hint.into()), ..self }
     }
 
+    /// On one line, for logs.
+    pub(super) fn line(&self) -> String {
+        let mut text = self.message.clone();
+        for cause in &self.causes {
+            text.push_str(&format!("; because: {cause}"));
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("; what to do: {hint}"));
+        }
+        text
+    }
+
     /// On stderr; nobody is left to tell if that fails.
     pub(super) fn print(&self) {
         let mut text = format!("error: {}\n", self.message);

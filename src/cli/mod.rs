@@ -7,6 +7,7 @@ mod args;
 mod assemble;
 mod config;
 mod customers;
+mod daemon;
 mod demo;
 mod events;
 mod exit;
@@ -41,13 +42,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let bar = ProgressBar::hidden();
-    logging::start(&args.global, matches!(args.command, Command::Sync(_)), &bar);
+    logging::start(&args.global, matches!(args.command, Command::Sync(_) | Command::Daemon), &bar);
     let result = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("the program could not be started: {error}")))
-        .and_then(|runtime| runtime.block_on(run(args, &bar)));
+        .and_then(|runtime| {
+            let result = runtime.block_on(run(args, &bar));
+            // What is still at work was told to stop and did not: nobody waits for it.
+            runtime.shutdown_background();
+            result
+        });
     bar.finish_and_clear();
     match result {
         Ok(exit) => exit.into(),
@@ -63,6 +69,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
     match args.command {
         Command::Demo(args) => demo::run(args, bar).await,
         Command::Sync(args) => sync::run(&global, args, bar).await,
+        Command::Daemon => daemon::run(&global).await,
         Command::Export(args) => export::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Customers { action } => customers::run(&global, action).await,

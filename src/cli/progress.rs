@@ -6,11 +6,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Without a terminal, progress is logged this often.
+/// Without a terminal, the progress of a single run is logged this often.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The progress of a daemon's run is logged this often: its log is kept, and read much later.
+const LOG_EVERY_IN_DAEMON: Duration = Duration::from_secs(300);
 
 /// The drawn line is renewed this often at most.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -19,6 +22,10 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Progress {
     bar: ProgressBar,
     drawn: bool,
+    /// How often the progress is drawn or logged.
+    every: Duration,
+    /// The run's number, on each of its lines; 0 before it is known.
+    run_id: AtomicI64,
     started: Instant,
     shown: Mutex<Instant>,
     customers: AtomicU64,
@@ -42,10 +49,21 @@ impl Progress {
             bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.enable_steady_tick(DRAW_EVERY);
         }
+        Progress::with(bar.clone(), drawn, if drawn { DRAW_EVERY } else { LOG_EVERY })
+    }
+
+    /// Of one of a daemon's runs: never drawn, and logged less often.
+    pub(super) fn in_daemon() -> Progress {
+        Progress::with(ProgressBar::hidden(), false, LOG_EVERY_IN_DAEMON)
+    }
+
+    fn with(bar: ProgressBar, drawn: bool, every: Duration) -> Progress {
         let now = Instant::now();
         Progress {
-            bar: bar.clone(),
+            bar,
             drawn,
+            every,
+            run_id: AtomicI64::new(0),
             started: now,
             shown: Mutex::new(now),
             customers: AtomicU64::new(0),
@@ -65,10 +83,9 @@ impl Progress {
     }
 
     fn show(&self) {
-        let every = if self.drawn { DRAW_EVERY } else { LOG_EVERY };
         {
             let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            if shown.elapsed() < every {
+            if shown.elapsed() < self.every {
                 return;
             }
             *shown = Instant::now();
@@ -77,6 +94,7 @@ impl Progress {
             self.bar.set_message(self.line());
         } else {
             tracing::info!(
+                run_id = self.run_id(),
                 customers = self.customers.load(Relaxed),
                 events = self.events.load(Relaxed),
                 event_walks = self.walks_done.load(Relaxed),
@@ -86,6 +104,10 @@ impl Progress {
                 "sync under way"
             );
         }
+    }
+
+    fn run_id(&self) -> Option<i64> {
+        Some(self.run_id.load(Relaxed)).filter(|&run_id| run_id != 0)
     }
 
     fn line(&self) -> String {
@@ -126,13 +148,20 @@ impl Observer for Progress {
         let add = |counter: &AtomicU64, n: u64| {
             counter.fetch_add(n, Relaxed);
         };
+        let run_id = self.run_id();
         match event {
+            Event::RunStarted { run_id, mode, resumed } => {
+                self.run_id.store(*run_id, Relaxed);
+                tracing::info!(run_id, mode, resumed, "sync begins");
+            }
             Event::RequestFinished { .. } => add(&self.requests, 1),
             Event::RetryScheduled { stream, attempt, delay, reason } => {
                 add(&self.retries, 1);
-                tracing::debug!(%stream, attempt, delay_ms = delay.as_millis() as u64, reason, "request is sent again");
+                tracing::debug!(run_id, %stream, attempt, delay_ms = delay.as_millis() as u64, reason, "request is sent again");
             }
-            Event::ConcurrencyChanged { limit } => tracing::debug!(limit, "requests in flight at most"),
+            Event::ConcurrencyChanged { limit } => {
+                tracing::debug!(run_id, limit, "requests in flight at most")
+            }
             Event::CustomerPageStored { rows } => add(&self.customers, *rows),
             Event::CustomerWalkFinished { customers } => self.customers_in_all.store(*customers, Relaxed),
             Event::EventWalksPlanned { customers } => add(&self.walks_planned, *customers),
@@ -140,10 +169,10 @@ impl Observer for Progress {
             Event::EventWalkFinished { customer_id, error } => {
                 add(&self.walks_done, 1);
                 if let Some(error) = error {
-                    tracing::warn!(customer_id, error, "the events of a customer could not be read");
+                    tracing::warn!(run_id, customer_id, error, "the events of a customer could not be read");
                 }
             }
-            Event::Remark { text } => tracing::warn!("{text}"),
+            Event::Remark { text } => tracing::warn!(run_id, "{text}"),
         }
         self.show();
     }

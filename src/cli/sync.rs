@@ -8,12 +8,16 @@ use super::progress::Progress;
 use crate::api::ErrorKind;
 use crate::config::Config;
 use crate::export::{Exported, export};
-use crate::mirror::{Mirror, Outcome};
+use crate::mirror::{Mirror, MirrorError, Outcome};
 use crate::sync::{DryRun, Finished, Report, Scope, Tools, dry_run, sync};
 use indicatif::ProgressBar;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A write-ahead log that is larger at the end of a run says that somebody keeps it from shrinking.
+const WAL_WORTH_TELLING: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
@@ -30,8 +34,12 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
         return preview(&config, &tools, &scope(args), json, &progress).await;
     }
     let command = command_line(&args);
+    let wait = args.wait;
     let scope = scope(args);
-    let _lock = assemble::lock(&config, &command)?;
+    let _lock = match wait {
+        true => assemble::lock_when_free(&config, &command, &tools.stop).await?,
+        false => assemble::lock(&config, &command)?,
+    };
     let finished = run_once(&config, tools, scope).await;
     progress.finish();
     let (finished, exported) = finished?;
@@ -59,18 +67,63 @@ pub(super) async fn run_once(
     tools: Tools,
     scope: Scope,
 ) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
-    let mirror = Mirror::open(&config.mirror.path)?;
-    tracing::info!(mode = scope.mode().name(), "sync begins");
-    let mut finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
+    let path = config.mirror.path.clone();
+    let mirror = off_the_runtime(move || Mirror::open(&path)).await??;
+    let finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
     log(&finished.report);
-    let exported = if finished.report.outcome == Outcome::Interrupted {
-        Ok(None)
-    } else {
-        let run = Some(finished.report.run_id);
-        let settings = assemble::export_settings(config);
-        export(&mut finished.mirror, &settings, run, Timestamp::now()).map(Some).map_err(Failure::from)
-    };
-    Ok((finished, exported))
+    if finished.report.outcome == Outcome::Interrupted {
+        return Ok((finished, Ok(None)));
+    }
+    let (settings, runs_max_age) = (assemble::export_settings(config), config.mirror.runs_max_age);
+    off_the_runtime(move || {
+        let (mut finished, exported) = export_after(finished, &settings);
+        tidy(&mut finished, runs_max_age);
+        (finished, exported)
+    })
+    .await
+}
+
+fn export_after(
+    mut finished: Finished,
+    settings: &crate::export::Settings,
+) -> (Finished, Result<Option<Exported>, Failure>) {
+    let run = Some(finished.report.run_id);
+    let exported = export(&mut finished.mirror, settings, run, Timestamp::now());
+    (finished, exported.map(Some).map_err(Failure::from))
+}
+
+/// Keeps the mirror small. The run has done its work; where this fails, the next run does it.
+fn tidy(finished: &mut Finished, runs_max_age: Duration) {
+    let run_id = finished.report.run_id.0;
+    match forget_runs(&mut finished.mirror, runs_max_age).and_then(|()| finished.mirror.checkpoint()) {
+        Ok(wal) if wal.held && wal.bytes > WAL_WORTH_TELLING => tracing::warn!(
+            run_id,
+            wal_bytes = wal.bytes,
+            "a program has been reading one old state of the mirror for long; until it ends, the file beside the \
+             mirror that ends in -wal grows with every change"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(run_id, %error, "the mirror could not be tidied up"),
+    }
+}
+
+fn forget_runs(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
+    let before =
+        SignedDuration::try_from(max_age).ok().and_then(|age| Timestamp::now().checked_sub(age).ok());
+    let Some(before) = before.filter(|_| !max_age.is_zero()) else { return Ok(()) };
+    let mut batch = mirror.batch()?;
+    let forgotten = batch.forget_runs(before)?;
+    if forgotten > 0 {
+        batch.commit()?;
+        tracing::info!(forgotten, "runs older than mirror.runs_max_age are forgotten");
+    }
+    Ok(())
+}
+
+/// Work that waits for the disk: signals and timers go on meanwhile.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let crashed = |error| Failure::new(Exit::Failed, format!("a part of the program crashed: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(crashed)
 }
 
 fn scope(args: args::Sync) -> Scope {

@@ -29,6 +29,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &EVENTS_TOKEN_STYLE,
     &EVENTS_FORWARD,
     &MIRROR_PATH,
+    &MIRROR_RUNS_MAX_AGE,
     &SYNC_EVENTS_MAX_AGE,
     &SYNC_DELETION_LIMIT,
     &SYNC_RESUME_MAX_AGE,
@@ -38,6 +39,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &SCHEDULE_TIMEZONE,
     &SCHEDULE_SYNC,
     &SCHEDULE_FULL,
+    &SCHEDULE_JITTER,
     &HTTP_LISTEN,
 ];
 
@@ -206,6 +208,15 @@ pub(super) static MIRROR_PATH: Key<PathBuf> = Key {
     read: read::path,
 };
 
+pub(super) static MIRROR_RUNS_MAX_AGE: Key<Duration> = Key {
+    path: "mirror.runs_max_age",
+    doc: "Runs that ended longer ago are taken out of the table sync_runs, except each mode's newest and \
+          newest complete one; \"0s\" = never.",
+    default: Literal::Text("90d"),
+    expected: read::DURATION,
+    read: read::duration,
+};
+
 pub(super) static SYNC_EVENTS_MAX_AGE: Key<Duration> = Key {
     path: "sync.events_max_age",
     doc: "Every customer's events are looked at again at least this often, also where the customer did \
@@ -280,6 +291,15 @@ pub(super) static SCHEDULE_FULL: Key<Option<Schedule>> = Key {
     default: Literal::Text("0 3 * * 0"),
     expected: read::SCHEDULE,
     read: read::schedule,
+};
+
+pub(super) static SCHEDULE_JITTER: Key<Duration> = Key {
+    path: "schedule.jitter",
+    doc: "Each due time is put off by a random part of this, so that many daemons don't ask the API at the \
+          same second; never as far as the next due time. \"0s\" = on time.",
+    default: Literal::Text("0s"),
+    expected: read::DURATION,
+    read: read::duration,
 };
 
 pub(super) static HTTP_LISTEN: Key<Option<SocketAddr>> = Key {

@@ -85,6 +85,8 @@ pub struct StreamPaging {
 pub struct MirrorConfig {
     /// The database file.
     pub path: PathBuf,
+    /// Runs that ended longer ago are forgotten; zero = never.
+    pub runs_max_age: Duration,
 }
 
 /// `[sync]`
@@ -118,6 +120,8 @@ pub struct ScheduleConfig {
     pub sync: Option<Schedule>,
     /// Full syncs; `None` = never.
     pub full: Option<Schedule>,
+    /// Due times are put off by a random part of this; zero = not at all.
+    pub jitter: Duration,
 }
 
 /// `[http]`
@@ -162,7 +166,10 @@ impl Config {
     }
 
     fn build(settings: Settings, file: Option<PathBuf>) -> Result<Config, Box<Problem>> {
-        let mirror = MirrorConfig { path: settings.read(&keys::MIRROR_PATH)? };
+        let mirror = MirrorConfig {
+            path: settings.read(&keys::MIRROR_PATH)?,
+            runs_max_age: settings.read(&keys::MIRROR_RUNS_MAX_AGE)?,
+        };
         let sync = SyncConfig {
             events_max_age: settings.read(&keys::SYNC_EVENTS_MAX_AGE)?,
             deletion_limit: settings.read(&keys::SYNC_DELETION_LIMIT)?,
@@ -232,7 +239,8 @@ fn schedule(settings: &Settings) -> Result<ScheduleConfig, Box<Problem>> {
     let in_zone = |schedule: Option<Schedule>| schedule.map(|schedule| schedule.in_zone(timezone.clone()));
     let sync = in_zone(settings.read(&keys::SCHEDULE_SYNC)?);
     let full = in_zone(settings.read(&keys::SCHEDULE_FULL)?);
-    Ok(ScheduleConfig { timezone, sync, full })
+    let jitter = settings.read(&keys::SCHEDULE_JITTER)?;
+    Ok(ScheduleConfig { timezone, sync, full, jitter })
 }
 
 #[cfg(test)]

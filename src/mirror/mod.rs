@@ -19,6 +19,7 @@ mod schema;
 mod seen;
 mod snapshot;
 mod status;
+mod upkeep;
 
 pub use batch::{Batch, Stamp};
 pub use behaviour::Behaviour;
@@ -33,6 +34,7 @@ pub use runs::{Counts, Mode, Outcome, Run, RunId};
 pub use seen::SeenRows;
 pub use snapshot::{Change, Snapshot};
 pub use status::{EventFailure, Freshness};
+pub use upkeep::{Wal, sizes};
 
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;

@@ -236,6 +236,18 @@ pub(super) fn last_ok(connection: &Connection, mode: Mode) -> Result<Option<Run>
     Ok(select.query_row([mode.name()], read).optional()?)
 }
 
+/// When the oldest run that is still recorded began: UTC, ISO 8601.
+pub(super) fn oldest_start(connection: &Connection) -> Result<Option<String>, MirrorError> {
+    Ok(connection.query_row("SELECT min(started_at) FROM sync_runs", [], |row| row.get(0))?)
+}
+
+/// The newest run of a mode, however it ended.
+pub(super) fn newest_of(connection: &Connection, mode: Mode) -> Result<Option<Run>, MirrorError> {
+    let mut select =
+        connection.prepare("SELECT * FROM sync_runs WHERE mode = ?1 ORDER BY id DESC LIMIT 1")?;
+    Ok(select.query_row([mode.name()], read).optional()?)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
     let remarks: Option<String> = row.get("remarks")?;
     Ok(Run {

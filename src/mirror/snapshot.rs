@@ -143,6 +143,22 @@ impl<'m> Snapshot<'m> {
         runs::last_ok(&self.transaction, mode)
     }
 
+    /// The newest run of a mode, however it ended.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn newest_run_of(&self, mode: Mode) -> Result<Option<Run>, MirrorError> {
+        runs::newest_of(&self.transaction, mode)
+    }
+
+    /// When the oldest run that is still recorded began: UTC, ISO 8601.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn oldest_run_start(&self) -> Result<Option<String>, MirrorError> {
+        runs::oldest_start(&self.transaction)
+    }
+
     /// What was found out about the API.
     ///
     /// # Errors

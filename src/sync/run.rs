@@ -12,6 +12,7 @@ use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Finding, WalkError};
 use crate::diff::EventPlan;
 use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows};
+use crate::observe::Event;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -53,6 +54,7 @@ pub async fn sync(
         (_, Some(walk)) => EventPlan::Everybody { walk_started_at: walk.started_at },
         (_, None) => EventPlan::Everybody { walk_started_at: started_at },
     };
+    tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
     let (writer, thread) = Writer::start(mirror);
     let tally = Arc::new(Tally::new(tools.observer.clone()));
     let context = Context {

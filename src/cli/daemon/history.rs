@@ -1,0 +1,60 @@
+//! What the mirror tells about its runs when the daemon starts.
+
+use super::super::assemble;
+use super::super::exit::{Exit, Failure};
+use super::job::Last;
+use crate::config::Config;
+use crate::daemon::{History, Past};
+use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot};
+use jiff::Timestamp;
+
+/// Reads it; opens the mirror as a run would where nobody else holds it, so that what would stop every run stops the
+/// daemon at its start.
+pub(super) fn read(config: &Config) -> Result<(History, Option<Last>), Failure> {
+    let path = &config.mirror.path;
+    let lock = match crate::mirror::RunLock::acquire(path, "daemon", Timestamp::now()) {
+        Ok(lock) => Some(lock),
+        Err(LockError::Held { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut mirror = match &lock {
+        Some(_) => Mirror::open(path)?,
+        None if path.exists() => Mirror::open_read_only(path)?,
+        None => return Ok((History::default(), None)),
+    };
+    // The folder is looked at for the same reason.
+    std::fs::create_dir_all(&assemble::export_settings(config).dir).map_err(|error| {
+        let dir = config.export.dir.display();
+        Failure::new(
+            Exit::Failed,
+            format!("the export folder {dir} can't be created: {error}; make its parent writable for this user, or set export.dir"),
+        )
+    })?;
+    let snapshot = mirror.snapshot()?;
+    let history = History {
+        first: snapshot.oldest_run_start()?.map(|text| time(&text)).transpose()?,
+        sync: snapshot.newest_run_of(Mode::Incremental)?.as_ref().map(past).transpose()?,
+        full: snapshot.newest_run_of(Mode::Full)?.as_ref().map(past).transpose()?,
+    };
+    let last = last(&snapshot)?;
+    Ok((history, last))
+}
+
+fn past(run: &Run) -> Result<Past, Failure> {
+    let complete = matches!(run.outcome.as_str(), "ok" | "incomplete");
+    Ok(Past { started_at: time(&run.started_at)?, complete })
+}
+
+fn last(snapshot: &Snapshot<'_>) -> Result<Option<Last>, Failure> {
+    let Some(run) = snapshot.newest_runs(1)?.pop() else { return Ok(None) };
+    let customers = snapshot
+        .freshness()?
+        .iter()
+        .find(|stream| stream.stream == "customers")
+        .map_or(0, |stream| stream.row_count);
+    Ok(Some(Last { mode: run.mode, outcome: run.outcome, started_at: time(&run.started_at)?, customers }))
+}
+
+fn time(text: &str) -> Result<Timestamp, Failure> {
+    text.parse().map_err(|_| MirrorError::Unreadable { what: format!("the time `{text}`") }.into())
+}

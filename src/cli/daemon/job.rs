@@ -1,0 +1,145 @@
+//! One run of the daemon, with the configuration that is in force when it begins.
+
+use super::super::assemble;
+use super::super::exit::Failure;
+use super::super::progress::Progress;
+use super::super::sync::run_once;
+use crate::api::ApiError;
+use crate::config::Config;
+use crate::daemon::{Ended, Kind, Work};
+use crate::mirror::{LockError, Outcome, RunLock};
+use crate::sync::{Finished, Scope, Tools};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+/// The newest run of the mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Last {
+    /// As in `sync_runs.mode`.
+    pub(super) mode: String,
+    /// As in `sync_runs.outcome`.
+    pub(super) outcome: String,
+    pub(super) started_at: Timestamp,
+    /// Customers that the mirror holds since.
+    pub(super) customers: u64,
+}
+
+/// Makes runs.
+pub(super) struct Job {
+    config: Mutex<Arc<Config>>,
+    last: Mutex<Option<Last>>,
+}
+
+impl Job {
+    pub(super) fn new(config: Config, last: Option<Last>) -> Job {
+        Job { config: Mutex::new(Arc::new(config)), last: Mutex::new(last) }
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        locked(&self.config).clone()
+    }
+
+    /// The next run follows this configuration; the one that is going keeps its own.
+    pub(super) fn replace_config(&self, config: Config) {
+        *locked(&self.config) = Arc::new(config);
+    }
+
+    /// The newest run that came to an end.
+    pub(super) fn last(&self) -> Option<Last> {
+        locked(&self.last).clone()
+    }
+
+    async fn run_locked(
+        &self,
+        config: &Config,
+        kind: Kind,
+        stop: CancellationToken,
+    ) -> Result<Outcome, Failure> {
+        let key = assemble::key(config)?;
+        let observer = Arc::new(Progress::in_daemon());
+        let tools = Tools {
+            client: assemble::client(config, &key, observer.clone())?,
+            known: assemble::known_paging(config),
+            observer,
+            stop,
+        };
+        let scope = match kind {
+            Kind::Sync => Scope::Incremental,
+            Kind::Full => Scope::Full,
+        };
+        let (mut finished, exported) = run_once(config, tools, scope).await?;
+        let outcome = finished.report.outcome;
+        self.note(&mut finished)?;
+        if let Some(hint) = finished.error.as_ref().and_then(|error| error.api()).map(ApiError::hint) {
+            tracing::error!(run_id = finished.report.run_id.0, what_to_do = %hint, "the API could not be read");
+        }
+        if let Err(failure) = exported {
+            // The changes stay in the log, for the next export.
+            tracing::error!(run_id = finished.report.run_id.0, error = failure.line(), "the export failed");
+            return Ok(Outcome::Failed);
+        }
+        Ok(outcome)
+    }
+
+    fn note(&self, finished: &mut Finished) -> Result<(), Failure> {
+        let snapshot = finished.mirror.snapshot()?;
+        let customers =
+            snapshot.freshness()?.iter().find(|stream| stream.stream == "customers").map(|s| s.row_count);
+        let report = &finished.report;
+        *locked(&self.last) = Some(Last {
+            mode: report.mode.name().to_owned(),
+            outcome: report.outcome.name().to_owned(),
+            started_at: report.started_at,
+            customers: customers.unwrap_or(0),
+        });
+        Ok(())
+    }
+}
+
+impl Work for Job {
+    /// On a thread of its own: what waits for the disk there doesn't hold up the loop.
+    async fn run(self: Arc<Self>, kind: Kind, stop: CancellationToken) -> Ended {
+        let runtime = Handle::current();
+        let run = tokio::task::spawn_blocking(move || runtime.block_on(self.run_here(kind, stop)));
+        run.await.unwrap_or_else(|error| {
+            tracing::error!(mode = kind.name(), %error, "the run crashed; please report it with the lines above");
+            Ended::Broken
+        })
+    }
+}
+
+impl Job {
+    async fn run_here(&self, kind: Kind, stop: CancellationToken) -> Ended {
+        let config = self.config();
+        let command = format!("daemon, {} sync", kind.name());
+        let _lock = match RunLock::acquire(&config.mirror.path, &command, Timestamp::now()) {
+            Ok(lock) => lock,
+            Err(error @ LockError::Held { .. }) => {
+                tracing::warn!(mode = kind.name(), "{error}");
+                return Ended::Held;
+            }
+            Err(error) => {
+                tracing::error!(
+                    mode = kind.name(),
+                    error = Failure::from(error).line(),
+                    "the run could not begin"
+                );
+                return Ended::Broken;
+            }
+        };
+        match self.run_locked(&config, kind, stop).await {
+            Ok(outcome) => Ended::Run(outcome),
+            Err(failure) => {
+                tracing::error!(mode = kind.name(), error = failure.line(), "the run broke off");
+                Ended::Broken
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,124 @@
+//! What keeps a mirror small over years.
+
+use super::batch::{Batch, utc_text};
+use super::{BUSY_TIMEOUT, Mirror, MirrorError};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is left of the write-ahead log after a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wal {
+    /// Its size on the disk.
+    pub bytes: u64,
+    /// Whether a reader holds an older state: then everything newer has to stay in the log until it lets go.
+    pub held: bool,
+}
+
+impl Mirror {
+    /// Moves what the write-ahead log holds into the database file, and empties the log unless a reader holds an older
+    /// state. Doesn't wait for readers, and loses nothing either way.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn checkpoint(&mut self) -> Result<Wal, MirrorError> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(Wal { bytes: size(&wal_path(&self.path)), held: busy? })
+    }
+}
+
+impl Batch<'_> {
+    /// Forgets the runs that ended before `before`, or began before it and never ended. Each mode's newest run and
+    /// its newest complete one stay: freshness and schedules count from them. Returns how many went.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn forget_runs(&mut self, before: Timestamp) -> Result<usize, MirrorError> {
+        Ok(self.transaction.execute(
+            "DELETE FROM sync_runs WHERE coalesce(finished_at, started_at) < ?1 AND outcome <> 'running' \
+             AND id NOT IN (SELECT max(id) FROM sync_runs GROUP BY mode) \
+             AND id NOT IN (SELECT max(id) FROM sync_runs WHERE outcome = 'ok' GROUP BY mode)",
+            [utc_text(before)],
+        )?)
+    }
+}
+
+/// The sizes in bytes of a mirror's database file and of its write-ahead log; zero where there is none.
+pub fn sizes(mirror: &Path) -> (u64, u64) {
+    (size(mirror), size(&wal_path(mirror)))
+}
+
+fn wal_path(mirror: &Path) -> PathBuf {
+    let mut name = mirror.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Counts, Mode, Outcome};
+    use super::*;
+
+    fn at(day: &str) -> Timestamp {
+        format!("2026-03-{day}T03:00:00Z").parse().unwrap()
+    }
+
+    fn record(mirror: &mut Mirror, mode: Mode, day: &str, outcome: Outcome) {
+        let mut batch = mirror.batch().unwrap();
+        let run = batch.begin_run(mode, at(day)).unwrap();
+        batch.finish_run(run, at(day), outcome, &Counts::default(), &[], None).unwrap();
+        batch.commit().unwrap();
+    }
+
+    #[test]
+    fn the_newest_runs_of_each_mode_stay_whatever_their_age() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        for (mode, day, outcome) in [
+            (Mode::Full, "01", Outcome::Ok),
+            (Mode::Full, "02", Outcome::Ok),
+            (Mode::Incremental, "03", Outcome::Ok),
+            (Mode::Incremental, "04", Outcome::Failed),
+            (Mode::Full, "05", Outcome::Failed),
+            (Mode::Full, "06", Outcome::Interrupted),
+            (Mode::Incremental, "20", Outcome::Failed),
+        ] {
+            record(&mut mirror, mode, day, outcome);
+        }
+        let mut batch = mirror.batch().unwrap();
+        assert_eq!(batch.forget_runs(at("10")).unwrap(), 3);
+        assert_eq!(batch.forget_runs(at("10")).unwrap(), 0);
+        batch.commit().unwrap();
+        let left: Vec<i64> =
+            mirror.snapshot().unwrap().newest_runs(10).unwrap().iter().map(|run| run.id.0).collect();
+        assert_eq!(left, [7, 6, 3, 2]);
+    }
+
+    #[test]
+    fn a_reader_keeps_the_log_only_as_long_as_it_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let mut mirror = Mirror::open(&path).unwrap();
+        record(&mut mirror, Mode::Full, "01", Outcome::Ok);
+        let mut analyst = Mirror::open_read_only(&path).unwrap();
+        let reading = analyst.snapshot().unwrap();
+        for _ in 0..50 {
+            record(&mut mirror, Mode::Full, "02", Outcome::Ok);
+        }
+        let wal = mirror.checkpoint().unwrap();
+        assert!(wal.held && wal.bytes > 0, "{wal:?}");
+        // What it sees is the state from before.
+        assert_eq!(reading.newest_runs(100).unwrap().len(), 1);
+        drop(reading);
+        assert_eq!(mirror.checkpoint().unwrap(), Wal { bytes: 0, held: false });
+        assert_eq!(analyst.snapshot().unwrap().newest_runs(100).unwrap().len(), 51);
+        let (database, wal) = sizes(&path);
+        assert!(database > 0 && wal == 0);
+    }
+}

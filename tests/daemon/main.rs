@@ -1,0 +1,12 @@
+//! The daemon: the real binary as a child process, with a socket that stands in for the service manager's. Nothing here
+//! waits by the clock: a test waits for what the daemon says.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+mod manager;
+mod meeting;
+mod reloading;
+mod stopping;
+#[path = "../it/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
+mod support;
+mod telling;

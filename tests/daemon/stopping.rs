@@ -1,0 +1,63 @@
+//! The daemon's end, however it comes, and what the next one makes of it.
+
+use crate::manager::{Manager, signal};
+use crate::support::{Place, Program, Relay, State, assert_everything_equals, sandbox};
+use malomo_mirror::sandbox::{Sandbox, Settings};
+use std::time::{Duration, Instant};
+
+async fn forty_customers() -> Sandbox {
+    sandbox(Settings { customers: 40, events_per_customer: 2.0, page_size: 4, ..Settings::default() }).await
+}
+
+/// No time-out comes before the test's own patience.
+fn patient(program: Program) -> Program {
+    program.set("api.timeout=1h").set("api.concurrency=2").set("schedule.sync=").set("schedule.full=@yearly")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_stops_a_full_run_that_hangs_and_the_next_start_goes_on() {
+    let sandbox = forty_customers().await;
+    let relay = Relay::before(&sandbox.base_url()).await;
+    let place = Place::new();
+    let mut manager = Manager::new(&place);
+    let program = patient(manager.program(place.program(&relay.base_url())));
+    relay.silent_after(20);
+    let daemon = program.start(&["daemon"]);
+    relay.fell_silent().await;
+    let told = Instant::now();
+    signal(daemon.pid(), "TERM");
+    let ran = daemon.end().await.expect(0);
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    ran.tells(&["stopping", "interrupted", "daemon ends"]);
+    assert_eq!(place.text("SELECT outcome FROM sync_runs"), "interrupted");
+    manager.hears(&["STOPPING=1"]).await;
+    relay.talk();
+    let daemon = program.start(&["daemon"]);
+    manager.hears(&["STATUS=idle; last full sync ", " ok, 40 customers"]).await;
+    signal(daemon.pid(), "INT");
+    daemon.end().await.expect(0);
+    assert_eq!(place.number("SELECT resumed FROM sync_runs ORDER BY id DESC"), 1);
+    assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_kill_the_lock_is_free_and_the_next_start_goes_on() {
+    let sandbox = forty_customers().await;
+    let relay = Relay::before(&sandbox.base_url()).await;
+    let place = Place::new();
+    let mut manager = Manager::new(&place);
+    let program = patient(manager.program(place.program(&relay.base_url())));
+    relay.silent_after(20);
+    let mut daemon = program.start(&["daemon"]);
+    relay.fell_silent().await;
+    daemon.kill();
+    assert_eq!(daemon.end().await.signal(), Some(9));
+    relay.talk();
+    let daemon = program.start(&["daemon"]);
+    manager.hears(&["STATUS=idle; last full sync ", " ok, 40 customers"]).await;
+    signal(daemon.pid(), "TERM");
+    daemon.end().await.expect(0);
+    assert_eq!(place.text("SELECT outcome FROM sync_runs ORDER BY id"), "interrupted");
+    assert_eq!(place.text("SELECT error FROM sync_runs ORDER BY id"), "killed before its end");
+    assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+}
