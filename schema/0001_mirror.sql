@@ -90,6 +90,7 @@ CREATE TABLE checkpoints (
     cursor     TEXT NOT NULL,             -- JSON: the request for the page after the last one stored
     pages      INTEGER NOT NULL,          -- stored so far
     customers  INTEGER NOT NULL,          -- rows on them
+    inserted   INTEGER NOT NULL,          -- of these, new to the mirror
     seen       BLOB NOT NULL              -- bit n: the customer with rowid n stood in the walk
 ) STRICT;
 

@@ -81,7 +81,7 @@ impl Paging {
         self.refusals >= REFUSALS_THAT_SHOW
     }
 
-    /// Whether the parent stream's lists carry tokens: then a page without one is likely to be the last.
+    /// Whether the other stream's lists carry tokens: then a page without one is likely to be the last.
     pub fn sibling_carries_tokens(&self) -> bool {
         self.sibling_style.is_some_and(|style| style != TokenStyle::LastId)
     }
@@ -112,14 +112,11 @@ impl Paging {
         }
     }
 
-    /// Takes the remembered findings for seen: the parent stream, or a stored cursor that still works, has shown that
-    /// the server is the same.
+    /// Takes the remembered token style for seen: the parent stream, or a stored cursor that still works, has shown
+    /// that the server is the same. The direction stays a guess: wrongly believed, it would make lists look short.
     pub(super) fn trust_memory(&mut self) {
         if let Some(style) = self.recorded_style {
             self.learn_style(style, String::new);
-        }
-        if let Some(parameter) = self.recorded_forward {
-            self.learn_forward(parameter, String::new);
         }
         if self.recorded_no_cursors {
             self.refusals = REFUSALS_THAT_SHOW;
@@ -148,9 +145,8 @@ pub struct KnownPaging(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     paging: Mutex<[Paging; 2]>,
-    /// Where the parent stream's lists carry tokens, guesses at a child's list will be refused: a few at a time show
-    /// it, and spare the other walks theirs.
-    guesses: Semaphore,
+    /// Where one trial is likely to settle the question for all walks, they wait for it instead of trying each.
+    trials: Semaphore,
 }
 
 impl Default for KnownPaging {
@@ -163,7 +159,7 @@ impl KnownPaging {
     /// With what the user has set.
     pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
         let paging = Mutex::new([Paging::new(customers), Paging::new(events)]);
-        KnownPaging(Arc::new(Known { paging, guesses: Semaphore::new(REFUSALS_THAT_SHOW as usize) }))
+        KnownPaging(Arc::new(Known { paging, trials: Semaphore::new(1) }))
     }
 
     /// Where a stream's page tokens come from, if it is set or was seen.
@@ -171,13 +167,21 @@ impl KnownPaging {
         self.lock()[place(stream)].style()
     }
 
-    /// Waits for the right to guess whether ids are cursors, where the guess is likely to be refused.
-    pub(super) async fn guess(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
-        if !self.with(stream, |paging| paging.sibling_carries_tokens()) {
+    /// Whether the parameter that moves forward still has to show itself.
+    pub fn forward_is_open(&self, stream: Stream) -> bool {
+        self.lock()[place(stream)].forward().is_none()
+    }
+
+    /// Waits for the right to begin a trial, where one is likely to settle the question for all walks: because the
+    /// related stream's lists carry tokens, or because an earlier run has found the answer.
+    pub(super) async fn trial(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
+        let soon_settled =
+            |paging: &mut Paging| paging.sibling_carries_tokens() || paging.recorded_forward.is_some();
+        if !self.with(stream, soon_settled) {
             return None;
         }
         // The semaphore is never closed.
-        self.0.guesses.acquire().await.ok()
+        self.0.trials.acquire().await.ok()
     }
 
     /// Takes what an earlier run recorded about the same server.
@@ -198,6 +202,7 @@ impl KnownPaging {
         let mut known = self.lock();
         let taught = teach(&mut known[place(stream)]);
         let [customers, events] = &mut *known;
+        customers.sibling_style = events.style().or(events.recorded_style);
         if let Some(style) = customers.style() {
             events.sibling_style = Some(style);
             if customers.recorded_style == Some(style) && events.style.is_none() && events.refusals == 0 {

@@ -186,7 +186,11 @@ impl Client {
     /// [`ErrorKind::NotFound`] where there was none; otherwise when all attempts failed.
     pub async fn delete(&self, id: &str) -> Result<(), ApiError> {
         let call = Call::new(Method::DELETE, self.url(&["customers", id])?, Stream::Customers);
-        match self.fetch(call, |_| Ok(())).await {
+        let decode = |answer: &Answer| match is_html(answer) {
+            true => Err(NotDocumented("an HTML page".to_owned())),
+            false => Ok(()),
+        };
+        match self.fetch(call, decode).await {
             Err(error) if error.kind() == ErrorKind::NotFound && error.lost_answer() => Ok(()),
             result => result,
         }

@@ -12,6 +12,7 @@
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
+//! | `trial` | what two attempts with one token show together (points 1, 2) | none |
 //! | `walk` | which page comes next, and when a list has ended (points 2 to 6) | none |
 //! | `pager` | a list, page by page, with its records decoded | network |
 //!
@@ -32,6 +33,7 @@ mod settings;
 pub(crate) mod testing;
 mod token;
 mod transport;
+mod trial;
 mod walk;
 
 pub use behaviour::{Finding, KnownPaging, PagingSettings};

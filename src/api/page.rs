@@ -13,6 +13,8 @@ pub struct PageBody<'a> {
     pub records: Vec<&'a RawValue>,
     /// What the envelope says of the next page; `None` where it says nothing, or where there is no envelope.
     pub next: Option<Next>,
+    /// The envelope says that there are further pages.
+    pub says_more: bool,
 }
 
 /// The body is no list answer. Says what was found instead, never the content.
@@ -46,12 +48,14 @@ pub fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotAPage> {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => {
             let records = serde_json::from_slice(body).map_err(not_json)?;
-            Ok(PageBody { records, next: None })
+            Ok(PageBody { records, next: None, says_more: false })
         }
         Some(b'{') => {
             let members = members(body).map_err(not_json)?;
             let records = find_records(&members)?;
-            Ok(PageBody { records, next: find_next(&members) })
+            let says_more = says_more(&members, 2);
+            let next = find_next(&members).or_else(|| find_cursor(&members, 2).filter(|_| says_more));
+            Ok(PageBody { records, next, says_more })
         }
         _ => serde_json::from_slice::<&RawValue>(body).map_err(not_json).and(Err(NotAPage::WrongShape)),
     }
@@ -96,8 +100,20 @@ fn find_array<'a>(members: &Members<'a>) -> Option<Vec<&'a RawValue>> {
 }
 
 /// Members that hold paging members, by their plain names.
-const CONTAINERS: [&str; 9] =
-    ["cursor", "cursors", "paging", "pagination", "page", "links", "meta", "metadata", "pageinfo"];
+const CONTAINERS: [&str; 12] = [
+    "cursor",
+    "cursors",
+    "paging",
+    "pagination",
+    "page",
+    "links",
+    "meta",
+    "metadata",
+    "pageinfo",
+    "responsemetadata",
+    "data",
+    "result",
+];
 
 /// Members that hold the next page's token or URL, by their plain names.
 const NEXT_NAMES: [&str; 12] = [
@@ -114,6 +130,34 @@ const NEXT_NAMES: [&str; 12] = [
     "nexthref",
     "odatanextlink",
 ];
+
+/// Members that say whether there are further pages, by their plain names.
+const MORE_NAMES: [&str; 5] = ["hasmore", "hasnext", "hasnextpage", "more", "morepages"];
+
+/// Members that hold a cursor whose meaning only "there is more" beside it makes clear, by their plain names.
+const CURSOR_NAMES: [&str; 6] =
+    ["cursor", "endcursor", "after", "continuation", "continuationtoken", "pagetoken"];
+
+fn says_more(members: &Members<'_>, depth: u8) -> bool {
+    members.iter().any(|(name, value)| {
+        let name = plain(name);
+        (MORE_NAMES.contains(&name.as_str()) && value.get() == "true")
+            || (depth > 0
+                && CONTAINERS.contains(&name.as_str())
+                && members_of(value).is_some_and(|inner| says_more(&inner, depth - 1)))
+    })
+}
+
+fn find_cursor(members: &Members<'_>, depth: u8) -> Option<Next> {
+    members.iter().find_map(|(name, value)| {
+        let name = plain(name);
+        if CURSOR_NAMES.contains(&name.as_str()) && value.get().starts_with('"') {
+            return read_next(value).filter(|next| *next != Next::Ended);
+        }
+        let inner = members_of(value).filter(|_| depth > 0 && CONTAINERS.contains(&name.as_str()))?;
+        find_cursor(&inner, depth - 1)
+    })
+}
 
 /// Looks for the next token among the envelope's members, containers up to three deep. Where several stand, a URL
 /// counts before a token, and a token before "no more".
@@ -137,6 +181,11 @@ fn collect_next(members: &Members<'_>, depth: u8, found: &mut Vec<Next>) {
             && CONTAINERS.contains(&name.as_str())
             && let Some(inner) = members_of(value)
         {
+            if name == "cursors" {
+                // Beside `before`, `after` can only be the next page's.
+                let after = inner.iter().find(|(name, _)| plain(name) == "after");
+                found.extend(after.and_then(|(_, value)| read_next(value)));
+            }
             collect_next(&inner, depth - 1, found);
         }
     }
@@ -230,11 +279,31 @@ mod tests {
             (r#"{"data":[1],"next":null,"links":{"next":"?next=t"}}"#, 1, url("?next=t")),
             (r#"{"data":[1],"next":"t","next_url":"/c?next=t"}"#, 1, url("/c?next=t")),
             (r#"{"data":[1],"prev":"p"}"#, 1, None),
+            (r#"{"data":[1],"paging":{"cursors":{"before":"b","after":"t"}}}"#, 1, token("t")),
+            (r#"{"data":[1],"response_metadata":{"next_cursor":"t"}}"#, 1, token("t")),
+            (r#"{"data":{"customers":[1],"next":"t"}}"#, 1, token("t")),
+            (r#"{"data":[1],"cursor":"t"}"#, 1, None),
+            (r#"{"data":[1],"has_more":true,"cursor":"t"}"#, 1, token("t")),
+            (r#"{"data":[1],"has_more":false,"cursor":"t"}"#, 1, None),
+            (r#"{"data":[1],"pageInfo":{"hasNextPage":true,"endCursor":"t"}}"#, 1, token("t")),
             (r#"{"events":[1,2,3],"errors":[]}"#, 3, None),
             (r#"{"data":{"customers":[1,2]},"meta":{"next":"t"}}"#, 2, token("t")),
         ] {
             let page = read_page(body.as_bytes()).unwrap();
             assert_eq!((page.records.len(), page.next), (records, next), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_may_say_that_there_is_more() {
+        for (body, more) in [
+            (r#"{"data":[1],"has_more":true}"#, true),
+            (r#"{"data":[1],"meta":{"hasMore":true}}"#, true),
+            (r#"{"data":[1],"has_more":false}"#, false),
+            (r#"{"data":[1],"has_more":"no"}"#, false),
+            ("[1]", false),
+        ] {
+            assert_eq!(read_page(body.as_bytes()).unwrap().says_more, more, "{body}");
         }
     }
 

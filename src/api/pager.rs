@@ -86,7 +86,11 @@ pub enum Turn<R> {
     /// as walked (`api-contract` point 6).
     Restarted,
     /// The list has come to its end.
-    End,
+    End {
+        /// Whether that is certain. It isn't where the server takes no notice of cursors and names no next page: what
+        /// it gives may be the whole list or its first page.
+        is_proven: bool,
+    },
 }
 
 /// Why a walk ended before its list did.
@@ -147,6 +151,7 @@ pub struct Pager<R> {
     beginnings: u32,
     set_aside: Option<Vec<Item<R>>>,
     failed_trial: Option<ApiError>,
+    is_proven: bool,
     /// What ends the walk after the page that was just handed over.
     pending: Option<WalkError>,
 }
@@ -177,8 +182,15 @@ impl<R: Record> Pager<R> {
             beginnings: 1,
             set_aside: None,
             failed_trial: None,
+            is_proven: true,
             pending: None,
         }
+    }
+
+    /// The same walk, but finding out the list's direction for itself: it is to decide whether records are gone.
+    #[must_use]
+    pub fn into_second_look(self) -> Pager<R> {
+        Pager { walk: self.walk.into_second_look(), ..self }
     }
 
     /// The next page, the list's end, or that the walk starts again.
@@ -192,14 +204,16 @@ impl<R: Record> Pager<R> {
             }
             let stream = self.list.stream();
             let known = self.known.clone();
-            let _guess = match self.walk.is_guessing() {
-                true => known.guess(stream).await,
+            let _trial = match self.walk.may_reconsider() {
+                true => known.trial(stream).await,
                 false => None,
             };
             if let Some(after) = known.with(stream, |paging| self.walk.reconsider(paging)) {
                 self.go_on(after, None)?;
             }
-            let Some(cursor) = self.cursor.clone() else { return Ok(Turn::End) };
+            let Some(cursor) = self.cursor.clone() else {
+                return Ok(Turn::End { is_proven: self.is_proven });
+            };
             let (verdict, arrived) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, facts, items }) => {
                     let verdict = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
@@ -247,6 +261,7 @@ impl<R: Record> Pager<R> {
             },
             After::Ask(cursor) => self.cursor = Some(cursor),
             After::End => {}
+            After::EndUnproven => self.is_proven = false,
             After::Stuck(reason) => self.pending = Some(WalkError::NoProgress { stream, reason }),
             After::Fail => self.pending = self.failed_trial.take().map(WalkError::from),
             After::Restart if self.beginnings >= BEGINNINGS => {
@@ -255,6 +270,7 @@ impl<R: Record> Pager<R> {
             After::Restart => {
                 self.beginnings += 1;
                 self.walk = Walk::new();
+                self.is_proven = true;
                 self.cursor = Some(Cursor::Start);
                 return Ok(true);
             }
@@ -301,7 +317,11 @@ impl<R: Record> Pager<R> {
                 None => Mark::Text(rejected.raw.clone()),
             },
         });
-        let facts = PageFacts { marks: marks.collect(), offer: offer(&answer.headers, page.next, only) };
+        let facts = PageFacts {
+            marks: marks.collect(),
+            offer: offer(&answer.headers, page.next, only),
+            says_more: page.says_more,
+        };
         Ok(Arrived { url: answer.url.clone(), facts, items })
     }
 

@@ -3,6 +3,7 @@
 
 use super::behaviour::Paging;
 use super::token::{Next, Offer, Parameter, TokenStyle};
+use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
 use crate::record::IdSet;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,14 @@ pub struct PageFacts {
     pub marks: Vec<Mark>,
     /// How the list goes on, by the answer's word.
     pub offer: Option<Offer>,
+    /// The answer says that there is more, wherever the token may be.
+    pub says_more: bool,
+}
+
+impl PageFacts {
+    fn nothing() -> PageFacts {
+        PageFacts { marks: Vec::new(), offer: None, says_more: false }
+    }
 }
 
 /// What tells a record from others.
@@ -67,6 +76,12 @@ pub enum NoProgress {
         /// Counted from 1.
         page: u64,
     },
+    /// There is more, but nobody knows how to get it.
+    #[error("page {page} says that there are further pages, but holds no page token that is understood")]
+    TokenNotFound {
+        /// Counted from 1.
+        page: u64,
+    },
 }
 
 /// What comes after a page.
@@ -76,6 +91,8 @@ pub enum After {
     Ask(Cursor),
     /// The list has ended.
     End,
+    /// The list seems to have ended: the server takes no notice of cursors, and names no next page.
+    EndUnproven,
     /// The walk can't go on.
     Stuck(NoProgress),
     /// The server refuses the token: the walk has to start from its beginning (point 6).
@@ -107,31 +124,6 @@ enum Asked {
     Trial(Parameter),
 }
 
-/// What a page that was asked for on trial turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tried {
-    /// Every record is new.
-    Fresh,
-    /// So many records are new, others were read before.
-    Mixed(usize),
-    /// There are records, all read before.
-    Repeats,
-    Empty,
-    Refused,
-    /// The server failed again and again over it.
-    Failed,
-}
-
-/// Finding out which parameter moves forward from one token.
-#[derive(Debug)]
-struct Trial {
-    token: String,
-    /// The token is the last record's id, and nothing has yet shown that ids are cursors here.
-    is_guess: bool,
-    first: Option<(Parameter, Tried)>,
-    set_aside: Option<PageFacts>,
-}
-
 /// A walk through one list.
 #[derive(Debug)]
 pub struct Walk {
@@ -144,6 +136,10 @@ pub struct Walk {
     pages: u64,
     /// Records on the last page taken.
     last_rows: usize,
+    /// The last page taken says that there is more.
+    more_is_said: bool,
+    /// Take nothing for granted about the direction: this walk is to decide whether records are gone.
+    is_second_look: bool,
     /// The walk was taken up at a stored cursor and no page has come yet.
     resuming: bool,
     /// A page of this very walk came under the parameter in use.
@@ -167,6 +163,12 @@ impl Walk {
         }
     }
 
+    /// The same, but finding out the direction for itself.
+    #[must_use]
+    pub fn into_second_look(self) -> Walk {
+        Walk { is_second_look: true, ..self }
+    }
+
     fn asking(asked: Asked, resuming: bool) -> Walk {
         Walk {
             seen: IdSet::default(),
@@ -176,6 +178,8 @@ impl Walk {
             bare_token: None,
             pages: 0,
             last_rows: 0,
+            more_is_said: false,
+            is_second_look: false,
             resuming,
             borne_out: false,
         }
@@ -195,6 +199,8 @@ impl Walk {
             _ if resuming && tried == Tried::Empty => Verdict::PassOver(After::Restart),
             Asked::Trial(parameter) => self.trial_arrived(paging, parameter, tried, page),
             _ if tried == Tried::Empty => Verdict::PassOver(After::End),
+            // Rows moved while the list was walked; it ends here all the same.
+            _ if tried == Tried::Repeats && self.is_last(paging, &page) => Verdict::PassOver(After::End),
             Asked::Bare(parameter) if tried == Tried::Repeats => {
                 Verdict::PassOver(self.doubt_direction(paging, parameter))
             }
@@ -205,6 +211,9 @@ impl Walk {
                     // What stands before the cursor was read in another run: the rest of this walk can't tell by
                     // itself what is new, and needs what that run found out.
                     paging.trust_memory();
+                    if let Asked::Bare(forward) = asked {
+                        paging.learn_forward(forward, || "a walk went on from its stored cursor".to_owned());
+                    }
                 }
                 Verdict::Take(self.take(paging, page))
             }
@@ -215,7 +224,7 @@ impl Walk {
     pub fn cursor_refused(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
-                let nothing = PageFacts { marks: Vec::new(), offer: None };
+                let nothing = PageFacts::nothing();
                 self.trial_arrived(paging, parameter, Tried::Refused, nothing)
             }
             _ => Verdict::PassOver(After::Restart),
@@ -228,30 +237,37 @@ impl Walk {
         self.trial.is_some()
     }
 
-    /// Whether the request in hand is the first to try whether ids are cursors.
-    pub fn is_guessing(&self) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.is_guess && trial.first.is_none())
+    /// Whether the request in hand is the first of a trial, which another walk's result may spare.
+    pub fn may_reconsider(&self) -> bool {
+        !self.is_second_look && self.trial.as_ref().is_some_and(|trial| trial.first.is_none())
     }
 
-    /// What other walks have found out since the guess in hand was made: what to do instead of asking it.
+    /// What other walks have found out since the trial in hand was planned: what to do instead of it.
     pub fn reconsider(&mut self, paging: &Paging) -> Option<After> {
-        let trial = self.trial.take_if(|trial| trial.is_guess && trial.first.is_none())?;
-        match (paging.style(), paging.forward()) {
-            (Some(TokenStyle::LastId), Some(parameter)) => {
+        if !self.may_reconsider() {
+            return None;
+        }
+        let trial = self.trial.take()?;
+        match (trial.is_guess, paging.style(), paging.forward()) {
+            (true, Some(style), _) if style != TokenStyle::LastId && !self.more_is_said => Some(After::End),
+            (true, None, _) if paging.ids_are_no_cursors() && !self.more_is_said => Some(After::End),
+            (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
                 self.asked = Asked::Bare(parameter);
                 self.bare_token = Some(trial.token.clone());
                 Some(After::Ask(Cursor::Bare { parameter, token: trial.token }))
             }
-            (Some(TokenStyle::LastId), None) => {
+            _ => {
                 self.trial = Some(trial);
                 None
             }
-            (Some(_), _) => Some(After::End),
-            (None, _) if paging.ids_are_no_cursors() => Some(After::End),
-            (None, _) => {
-                self.trial = Some(trial);
-                None
-            }
+        }
+    }
+
+    /// Whether a page says, or is known to show by saying nothing, that no other one follows.
+    fn is_last(&self, paging: &Paging, page: &PageFacts) -> bool {
+        match &page.offer {
+            Some(offer) => offer.next == Next::Ended,
+            None => paging.style().is_some_and(|style| style != TokenStyle::LastId),
         }
     }
 
@@ -259,7 +275,7 @@ impl Walk {
     pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
-                let nothing = PageFacts { marks: Vec::new(), offer: None };
+                let nothing = PageFacts::nothing();
                 self.trial_arrived(paging, parameter, Tried::Failed, nothing)
             }
             _ => Verdict::PassOver(After::Fail),
@@ -309,22 +325,15 @@ impl Walk {
                 }
             };
         };
-        let new = |tried| match tried {
-            Tried::Fresh => usize::MAX,
-            Tried::Mixed(new) => new,
-            _ => 0,
-        };
-        match (trial.set_aside, new(first_tried), new(tried)) {
+        match (trial.set_aside.take(), first_tried.new_records(), tried.new_records()) {
             (Some(aside), before, now) if before >= now => {
                 Verdict::TakeSetAside(self.direction_found(paging, first, trial.is_guess, aside))
             }
             (_, _, 1..) => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
-            _ => Verdict::PassOver(self.conclude(
-                paging,
-                trial.is_guess,
-                (first, first_tried),
-                (parameter, tried),
-            )),
+            (set_aside, ..) => {
+                trial.set_aside = set_aside;
+                Verdict::PassOver(self.conclude(paging, trial, (first, first_tried), (parameter, tried)))
+            }
         }
     }
 
@@ -332,35 +341,40 @@ impl Walk {
     fn conclude(
         &mut self,
         paging: &mut Paging,
-        is_guess: bool,
+        trial: Trial,
         first: (Parameter, Tried),
         second: (Parameter, Tried),
     ) -> After {
-        use Tried::{Empty, Failed, Refused, Repeats};
-        match (first.1, second.1) {
-            (Failed | Refused, Failed | Refused) if is_guess => {
+        let circumstances = Circumstances {
+            is_guess: trial.is_guess,
+            last_rows: self.last_rows,
+            sibling_carries_tokens: paging.sibling_carries_tokens(),
+        };
+        match (conclude(first, second, circumstances), trial.other_id) {
+            // From the last record but one the last one comes again: which way that was can't be told.
+            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End,
+            (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
+            (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
+                let trial = Trial {
+                    token,
+                    is_guess: true,
+                    is_second_guess: true,
+                    other_id: None,
+                    first: None,
+                    set_aside: None,
+                };
+                After::Ask(self.ask_on_trial(trial, first.0))
+            }
+            _ if self.more_is_said => After::Stuck(NoProgress::TokenNotFound { page: self.pages }),
+            (Conclusion::IdsRefused | Conclusion::IdsIgnored, _) => {
                 paging.learn_ids_refused();
                 After::End
             }
-            (Empty, Repeats) => self.end_shows_direction(paging, is_guess, first.0),
-            (Repeats, Empty) => self.end_shows_direction(paging, is_guess, second.0),
-            // Backwards from the last of several records there are records: what is empty is the way forward.
-            (Empty, Failed | Refused) if self.last_rows > 1 => {
-                self.end_shows_direction(paging, is_guess, first.0)
-            }
-            (Failed | Refused, Empty) if self.last_rows > 1 => {
-                self.end_shows_direction(paging, is_guess, second.0)
-            }
-            (Empty, _) | (_, Empty) => After::End,
-            // One way leads back, or refuses; what the other one hides can't be told.
-            (Failed, _) | (_, Failed) => After::Fail,
-            (Refused, Refused) => After::Restart,
-            _ if is_guess && paging.sibling_carries_tokens() => {
-                paging.learn_ids_refused();
-                After::End
-            }
-            (Repeats, Refused) | (Refused, Repeats) if is_guess => After::End,
-            _ => self.nothing_new(),
+            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End,
+            (Conclusion::EndUnproven, _) => After::EndUnproven,
+            (Conclusion::TokenRefused, _) => After::Restart,
+            (Conclusion::Fail, _) => After::Fail,
+            (Conclusion::NothingNew, _) => self.nothing_new(),
         }
     }
 
@@ -403,6 +417,7 @@ impl Walk {
     fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
         self.pages += 1;
         self.last_rows = page.marks.len();
+        self.more_is_said = page.says_more;
         for mark in &page.marks {
             self.seen.insert(mark.text());
         }
@@ -430,7 +445,7 @@ impl Walk {
                 self.asked = Asked::Url;
                 After::Ask(Cursor::Url(url))
             }
-            Next::Token(token) => self.ask_bare(paging, token, false),
+            Next::Token(token) => self.ask_bare(paging, token, None),
         }
     }
 
@@ -439,27 +454,37 @@ impl Walk {
             Mark::Id(id) => Some(id),
             Mark::Text(_) => None,
         };
-        let Some(last_id) = marks.into_iter().rev().find_map(id) else {
-            return self.nothing_new();
-        };
+        let mut ids = marks.into_iter().rev().filter_map(id);
+        let (Some(last), other) = (ids.next(), ids.next()) else { return self.nothing_new() };
         match paging.style() {
-            Some(TokenStyle::LastId) => self.ask_bare(paging, last_id, false),
+            Some(TokenStyle::LastId) => self.ask_bare(paging, last, None),
+            _ if self.more_is_said => self.ask_bare(paging, last, Some(other)),
             Some(_) => After::End,
             None if paging.ids_are_no_cursors() => After::End,
-            None => self.ask_bare(paging, last_id, true),
+            None => self.ask_bare(paging, last, Some(other)),
         }
     }
 
-    fn ask_bare(&mut self, paging: &Paging, token: String, is_guess: bool) -> After {
+    /// Asks with a bare token. `guess` holds another record's id where the token is a mere guess.
+    fn ask_bare(&mut self, paging: &Paging, token: String, guess: Option<Option<String>>) -> After {
         if !self.tokens.insert(&token) {
             return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
         }
-        if let Some(parameter) = paging.forward().filter(|_| !is_guess) {
+        let doubted = self.is_second_look && !self.borne_out && !paging.forward_is_set();
+        if let Some(parameter) = paging.forward().filter(|_| guess.is_none() && !doubted) {
             self.asked = Asked::Bare(parameter);
             self.bare_token = Some(token.clone());
             return After::Ask(Cursor::Bare { parameter, token });
         }
-        let trial = Trial { token, is_guess, first: None, set_aside: None };
+        let is_guess = guess.is_some();
+        let trial = Trial {
+            token,
+            is_guess,
+            is_second_guess: false,
+            other_id: guess.flatten(),
+            first: None,
+            set_aside: None,
+        };
         After::Ask(self.ask_on_trial(trial, paging.first_guess()))
     }
 
@@ -476,7 +501,14 @@ impl Walk {
         match self.bare_token.take() {
             Some(token) if !paging.forward_is_set() && !self.borne_out => {
                 let first = Some((parameter, Tried::Repeats));
-                let trial = Trial { token, is_guess: false, first, set_aside: None };
+                let trial = Trial {
+                    token,
+                    is_guess: false,
+                    is_second_guess: false,
+                    other_id: None,
+                    first,
+                    set_aside: None,
+                };
                 After::Ask(self.ask_on_trial(trial, parameter.other()))
             }
             _ => self.nothing_new(),

@@ -65,7 +65,7 @@ impl Server {
         match self.unknown {
             Unknown::Refuses | Unknown::Fails => None,
             Unknown::Ignores => Some(self.page(0, self.page_size)),
-            Unknown::AnswersEmpty => Some(PageFacts { marks: vec![], offer: None }),
+            Unknown::AnswersEmpty => Some(PageFacts::nothing()),
         }
     }
 
@@ -83,13 +83,14 @@ impl Server {
             (false, _) => (self.style == TokenStyle::Envelope).then_some(Next::Ended),
         };
         let offer = next.filter(|_| self.style != TokenStyle::LastId);
-        PageFacts { marks, offer: offer.map(|next| Offer { style: self.style, next }) }
+        PageFacts { marks, offer: offer.map(|next| Offer { style: self.style, next }), says_more: false }
     }
 }
 
 #[derive(Debug, PartialEq)]
 enum Ended {
     AtEnd,
+    Unproven,
     Stuck(NoProgress),
     Restart,
     Failed,
@@ -137,6 +138,7 @@ fn drive(
         match after {
             After::Ask(next) => cursor = next,
             After::End => return (taken, Ended::AtEnd, requests),
+            After::EndUnproven => return (taken, Ended::Unproven, requests),
             After::Stuck(why) => return (taken, Ended::Stuck(why), requests),
             After::Restart => return (taken, Ended::Restart, requests),
             After::Fail => return (taken, Ended::Failed, requests),
@@ -260,6 +262,7 @@ proptest! {
         let facts = || PageFacts {
             marks: ids(rows).into_iter().map(Mark::Id).collect(),
             offer: Some(Offer { style, next: next.clone() }),
+        says_more: false,
         };
         for _ in 0..4 {
             let verdict = known.with(Stream::Customers, |paging| walk.page_arrived(paging, facts()));
@@ -278,6 +281,7 @@ fn a_token_that_comes_again_is_named() {
     let page = |id: &str| PageFacts {
         marks: vec![Mark::Id(id.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url("/customers?next=a".into()) }),
+        says_more: false,
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, page("1"));
@@ -287,13 +291,85 @@ fn a_token_that_comes_again_is_named() {
     });
 }
 
+/// It may have given its whole list, or its first page again and again: nobody can tell, and nobody guesses.
 #[test]
-fn a_server_that_ignores_cursors_is_no_progress() {
+fn a_server_that_ignores_cursors_proves_no_end() {
     let known = KnownPaging::default();
     let server = Server { unknown: Unknown::Ignores, ..server(3, TokenStyle::Header, 5) };
     let (taken, ended, requests) = walk(&server, &known, Stream::Customers);
-    assert_eq!((taken, requests), (server.ids, 3));
-    assert_eq!(ended, Ended::Stuck(NoProgress::NothingNew { page: 2 }));
+    assert_eq!((taken, ended, requests), (server.ids, Ended::Unproven, 3));
+}
+
+#[test]
+fn a_page_that_says_more_is_no_end() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    known.with(Stream::Customers, |paging| {
+        let marks = ids(2).into_iter().map(Mark::Id).collect();
+        walk.page_arrived(paging, PageFacts { marks, offer: None, says_more: true });
+        walk.cursor_refused(paging);
+        walk.cursor_refused(paging);
+        walk.cursor_refused(paging);
+        let verdict = walk.cursor_refused(paging);
+        assert_eq!(verdict, Verdict::PassOver(After::Stuck(NoProgress::TokenNotFound { page: 1 })));
+    });
+}
+
+/// The record whose id was to be the cursor is deleted before it is used: another one's id shows that ids are cursors.
+#[test]
+fn a_deleted_cursor_is_no_refusal() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    let facts = |names: &[&str]| PageFacts {
+        marks: names.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+        offer: None,
+        says_more: false,
+    };
+    known.with(Stream::Customers, |paging| {
+        walk.page_arrived(paging, facts(&["a", "b", "gone"]));
+        walk.cursor_refused(paging);
+        let Verdict::PassOver(After::Ask(Cursor::Bare { token, .. })) = walk.cursor_refused(paging) else {
+            panic!()
+        };
+        assert_eq!(token, "b");
+        assert!(matches!(walk.page_arrived(paging, facts(&["c", "d"])), Verdict::Take(After::Ask(_))));
+        assert_eq!(paging.style(), Some(TokenStyle::LastId));
+    });
+}
+
+/// Rows that moved make up the last page: the list ends there, it goes in no circle.
+#[test]
+fn a_last_page_of_repeats_is_an_end() {
+    let known = KnownPaging::default();
+    let mut walk = Walk::new();
+    let page = |names: &[&str], next: Option<&str>| PageFacts {
+        marks: names.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+        offer: next.map(|token| Offer {
+            style: TokenStyle::Link,
+            next: Next::Url(format!("/customers?next={token}")),
+        }),
+        says_more: false,
+    };
+    known.with(Stream::Customers, |paging| {
+        walk.page_arrived(paging, page(&["a", "b"], Some("2")));
+        assert_eq!(walk.page_arrived(paging, page(&["b"], None)), Verdict::PassOver(After::End));
+    });
+}
+
+/// The direction has changed since it was found out. A walk that is to decide about deletions doesn't believe in it.
+#[test]
+fn a_second_look_finds_the_direction_for_itself() {
+    let known = KnownPaging::default();
+    let before = server(6, TokenStyle::Header, 2);
+    walk(&before, &known, Stream::Events);
+    let after = Server { swapped: true, one_way: true, unknown: Unknown::AnswersEmpty, ..before };
+    let (taken, ended, _) = walk(&after, &known, Stream::Events);
+    assert_eq!((taken.len(), ended), (2, Ended::AtEnd), "misled, as any first look may be");
+    let (taken, ended, _) =
+        drive(&after, &known, Stream::Events, Walk::new().into_second_look(), Cursor::Start);
+    assert_eq!((taken, ended), (after.ids.clone(), Ended::AtEnd));
+    // And it has set the others right.
+    assert_eq!(walk(&after, &known, Stream::Events).0, after.ids);
 }
 
 #[test]
@@ -352,6 +428,7 @@ fn unusable_records_show_progress_too() {
     let page = |text: &str, token: &str| PageFacts {
         marks: vec![Mark::Text(text.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url(format!("/customers?next={token}")) }),
+        says_more: false,
     };
     known.with(Stream::Customers, |paging| {
         assert!(matches!(walk.page_arrived(paging, page("{}", "a")), Verdict::Take(After::Ask(_))));
@@ -388,7 +465,8 @@ fn a_set_direction_is_not_doubted() {
 fn a_failing_direction_is_no_end() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts = || PageFacts { marks: ids(2).into_iter().map(Mark::Id).collect(), offer: None };
+    let facts =
+        || PageFacts { marks: ids(2).into_iter().map(Mark::Id).collect(), offer: None, says_more: false };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts());
         assert!(walk.is_on_trial());
@@ -405,6 +483,7 @@ fn a_shift_does_not_turn_the_direction() {
     let facts = |ids: &[&str]| PageFacts {
         marks: ids.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
         offer: None,
+        says_more: false,
     };
     known.with(Stream::Customers, |paging| {
         let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else {

@@ -106,10 +106,14 @@ pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Fail
                     "the server refused its own page token in the middle of the list: run the command again",
                 ));
             }
-            Turn::End => return Ok(Exit::Done),
+            Turn::End { is_proven: true } => return Ok(Exit::Done),
+            Turn::End { is_proven: false } => return Err(Failure::new(Exit::Incomplete, END_UNPROVEN)),
         }
     }
 }
+
+const END_UNPROVEN: &str = "the server names no next page and takes no notice of cursors: this may be the whole list, or its \
+     first page; if it is the whole, say so with `api.paging.customers.token_style` and `api.paging.events.token_style`";
 
 /// Line breaks in JSON stand between its parts only, and mean nothing there.
 fn one_line(item: &Item<Raw>) -> String {

@@ -5,7 +5,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, count, counted};
 use crate::config::Config;
-use crate::mirror::{Behaviour, EventFailure, ExportFile, Freshness, Mirror, Mode, Run};
+use crate::mirror::{Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Run, holder};
 use crate::schedule::Schedule;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,7 +21,9 @@ const FAILURES: usize = 20;
 struct Status {
     mirror: String,
     mirror_id: String,
+    /// Whether a run is under way, and who runs it.
     running: bool,
+    holder: Option<Holder>,
     streams: Vec<Freshness>,
     last_ok: LastOk,
     runs: Vec<Run>,
@@ -69,6 +71,7 @@ pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
 
 fn read(config: &Config) -> Result<Status, Failure> {
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
+    let holder = holder(&config.mirror.path);
     let (path, mirror_id) = (mirror.path().display().to_string(), mirror.id().to_owned());
     let snapshot = mirror.snapshot()?;
     let runs = snapshot.newest_runs(RUNS)?;
@@ -79,7 +82,8 @@ fn read(config: &Config) -> Result<Status, Failure> {
     Ok(Status {
         mirror: path,
         mirror_id,
-        running: runs.first().is_some_and(|run| run.outcome == "running"),
+        running: holder.is_some() && runs.first().is_some_and(|run| run.outcome == "running"),
+        holder,
         export_lag: export_lag(config, &streams, &exports),
         streams,
         last_ok: LastOk {
@@ -128,7 +132,7 @@ fn text(status: &Status) -> String {
     }
     text.push_str("\nruns, newest first\n");
     for run in &status.runs {
-        text.push_str(&run_text(run));
+        text.push_str(&run_text(run, status.running));
     }
     text.push_str("\nAPI behaviour, where its documentation is silent\n");
     if status.api_behaviour.is_empty() {
@@ -165,13 +169,17 @@ fn text(status: &Status) -> String {
     text
 }
 
-fn run_text(run: &Run) -> String {
+fn run_text(run: &Run, running: bool) -> String {
     let c = &run.counts;
+    let outcome = match run.outcome.as_str() {
+        "running" if !running => "killed",
+        outcome => outcome,
+    };
     let mut text = format!(
         "  {:>4} {:<11} {:<11} {} to {}: {} requests; customers +{} ~{} -{}; events +{} ~{} -{}\n",
         run.id.0,
         run.mode,
-        run.outcome,
+        outcome,
         run.started_at,
         run.finished_at.as_deref().unwrap_or("…"),
         count(c.requests),

@@ -28,6 +28,41 @@ pub enum DeletionRefused {
         /// `sync.deletion_limit`.
         limit: f64,
     },
+    /// Too large a share of the mirrored events is missing.
+    TooManyEvents {
+        /// Events that two walks of their lists lacked.
+        missing: u64,
+        /// Events in the mirror.
+        mirrored: u64,
+        /// `sync.deletion_limit`.
+        limit: f64,
+    },
+}
+
+/// Events that two walks of their customers' lists lacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingEvents {
+    /// Events in the mirror.
+    pub mirrored: u64,
+    /// Those of them that were missing.
+    pub missing: u64,
+}
+
+/// So many missing events are taken as deleted whatever their share: two walks agreed on each.
+const EVENTS_ALWAYS_BELIEVED: u64 = 20;
+
+/// Whether events that two walks of their lists lacked may be deleted. When the lists lack more than `limit` of all
+/// mirrored events, it is rather the server that has lost them. A limit of 0 forbids every deletion.
+///
+/// # Errors
+/// The reason, fit to be shown to the operator.
+pub fn may_delete_events(events: MissingEvents, limit: f64) -> Result<(), DeletionRefused> {
+    let MissingEvents { mirrored, missing } = events;
+    let few = missing <= EVENTS_ALWAYS_BELIEVED && limit > 0.0;
+    if !few && missing as f64 > limit * mirrored as f64 {
+        return Err(DeletionRefused::TooManyEvents { missing, mirrored, limit });
+    }
+    Ok(())
 }
 
 /// This many missing customers are looked into whatever their share: in a mirror of four, two are half of it.
@@ -67,6 +102,11 @@ impl fmt::Display for DeletionRefused {
                 "the customer list lacks {missing} of the mirror's {mirrored} customers, more than sync.deletion_limit \
                  = {limit} allows: nothing was deleted. If they really are gone, raise the limit for one run"
             ),
+            DeletionRefused::TooManyEvents { missing, mirrored, limit } => write!(
+                f,
+                "the event lists lack {missing} of the mirror's {mirrored} events, more than sync.deletion_limit = \
+                 {limit} allows: no event was deleted. If they really are gone, raise the limit for one run"
+            ),
         }
     }
 }
@@ -74,6 +114,23 @@ impl fmt::Display for DeletionRefused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events() {
+        for (mirrored, missing, limit, allowed) in [
+            (0, 0, 0.5, true),
+            (3, 3, 0.5, true),
+            (20, 20, 0.5, true),
+            (21, 21, 0.5, false),
+            (80, 80, 0.5, false),
+            (80, 40, 0.5, true),
+            (80, 80, 1.0, true),
+            (80, 1, 0.0, false),
+        ] {
+            let found = may_delete_events(MissingEvents { mirrored, missing }, limit);
+            assert_eq!(found.is_ok(), allowed, "{mirrored} {missing} {limit}");
+        }
+    }
 
     #[test]
     fn cases() {

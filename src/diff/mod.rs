@@ -4,7 +4,7 @@
 mod deletion;
 mod due;
 
-pub use deletion::{DeletionRefused, WalkedList, may_delete};
+pub use deletion::{DeletionRefused, MissingEvents, WalkedList, may_delete, may_delete_events};
 pub use due::EventPlan;
 
 use crate::record::{Record, instant};

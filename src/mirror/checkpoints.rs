@@ -18,6 +18,8 @@ pub struct Checkpoint {
     pub pages: u64,
     /// Rows on them.
     pub customers: u64,
+    /// Of these, customers that were new to the mirror.
+    pub inserted: u64,
     /// The customers that stood on them.
     pub seen: SeenRows,
 }
@@ -30,8 +32,8 @@ impl Batch<'_> {
     pub fn save_checkpoint(&mut self, mode: Mode, checkpoint: &Checkpoint) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO checkpoints (mode, started_at, base_url, cursor, pages, customers, seen) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR REPLACE INTO checkpoints (mode, started_at, base_url, cursor, pages, customers, inserted, seen) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 mode.name(),
@@ -40,6 +42,7 @@ impl Batch<'_> {
                 checkpoint.cursor,
                 checkpoint.pages as i64,
                 checkpoint.customers as i64,
+                checkpoint.inserted as i64,
                 checkpoint.seen.as_bytes(),
             ])?;
         Ok(())
@@ -60,32 +63,27 @@ impl Batch<'_> {
     /// When the mirror can't be read.
     pub fn checkpoint(&self, mode: Mode) -> Result<Option<Checkpoint>, MirrorError> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT started_at, base_url, cursor, pages, customers, seen FROM checkpoints WHERE mode = ?1",
+            "SELECT started_at, base_url, cursor, pages, customers, inserted, seen FROM checkpoints WHERE mode = ?1",
         )?;
         let found = select
             .query_row([mode.name()], |row| {
                 let started_at: String = row.get(0)?;
-                Ok((
-                    started_at,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get::<_, i64>(3)?,
-                    row.get::<_, i64>(4)?,
-                    row.get(5)?,
-                ))
+                let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+                let checkpoint = Checkpoint {
+                    started_at: Timestamp::UNIX_EPOCH,
+                    base_url: row.get(1)?,
+                    cursor: row.get(2)?,
+                    pages: count(3)?,
+                    customers: count(4)?,
+                    inserted: count(5)?,
+                    seen: SeenRows::from_bytes(row.get(6)?),
+                };
+                Ok((started_at, checkpoint))
             })
             .optional()?;
-        let Some((started_at, base_url, cursor, pages, customers, seen)) = found else { return Ok(None) };
+        let Some((started_at, checkpoint)) = found else { return Ok(None) };
         let started_at =
             started_at.parse().map_err(|_| MirrorError::unreadable("a checkpoint's started_at"))?;
-        let seen = SeenRows::from_bytes(seen);
-        Ok(Some(Checkpoint {
-            started_at,
-            base_url,
-            cursor,
-            pages: pages as u64,
-            customers: customers as u64,
-            seen,
-        }))
+        Ok(Some(Checkpoint { started_at, ..checkpoint }))
     }
 }

@@ -59,6 +59,15 @@ impl Batch<'_> {
         Ok(ids)
     }
 
+    /// How many events the mirror holds.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn event_count(&self) -> Result<u64, MirrorError> {
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        Ok(self.transaction.prepare_cached("SELECT count(*) FROM events")?.query_row([], count)? as u64)
+    }
+
     /// Deletes events by their ids, each with its own change.
     ///
     /// # Errors

@@ -43,6 +43,14 @@ fn describe(holder: Option<&Holder>) -> String {
     })
 }
 
+/// Who holds the mirror at `mirror`, by the lock file's word; `None` if nobody does, or if the process named there
+/// has ended. Takes no lock, so that it stands in nobody's way.
+pub fn holder(mirror: &Path) -> Option<Holder> {
+    let holder = read_holder(&mut File::open(lock_path(mirror)).ok()?)?;
+    let lives = Path::new("/proc").join(holder.pid.to_string()).exists();
+    lives.then_some(holder)
+}
+
 /// The right to write a mirror, until it is dropped.
 #[derive(Debug)]
 pub struct RunLock {
@@ -111,7 +119,9 @@ mod tests {
     fn the_second_is_told_who_is_first() {
         let folder = tempfile::tempdir().unwrap();
         let mirror = folder.path().join("deep/mirror.db");
+        assert_eq!(holder(&mirror), None);
         let first = RunLock::acquire(&mirror, "sync --full", Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(holder(&mirror).unwrap().command, "sync --full");
         let second = RunLock::acquire(&mirror, "sync", Timestamp::UNIX_EPOCH).unwrap_err();
         let expected = format!(
             "another run holds this mirror (`sync --full`, process {}, since 1970-01-01T00:00:00.000Z): \
@@ -120,6 +130,7 @@ mod tests {
         );
         assert_eq!(second.to_string(), expected);
         drop(first);
+        assert_eq!(holder(&mirror), None);
         assert!(RunLock::acquire(&mirror, "sync", Timestamp::UNIX_EPOCH).is_ok());
     }
 }

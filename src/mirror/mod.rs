@@ -28,7 +28,7 @@ pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
 pub use error::MirrorError;
 pub use events::EventsApplied;
 pub use exports::ExportFile;
-pub use lock::{Holder, LockError, RunLock};
+pub use lock::{Holder, LockError, RunLock, holder};
 pub use rejected::RejectedRecord;
 pub use runs::{Counts, Mode, Outcome, Run, RunId};
 pub use seen::SeenRows;

@@ -14,6 +14,10 @@ use tokio::task::JoinSet;
 /// Missing customers looked up in the mirror at a time.
 const BATCH: usize = 256;
 
+const UNPROVEN_END: &str = "the customer list may be longer than it looks: the server names no next page and takes no \
+     notice of cursors. Nothing was deleted. If the list is whole, set api.paging.customers.token_style to the way in which \
+     this server names the next page";
+
 /// What the API said of one customer.
 enum Answer {
     Present(Box<RawValue>),
@@ -49,27 +53,40 @@ async fn settle_missing(
     walk: &CustomerWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    let mirrored = context.write(|batch| batch.customer_count()).await?;
-    let missing = mirrored.saturating_sub(walk.seen.count());
+    let now = context.write(|batch| batch.customer_count()).await?;
+    let missing = now.saturating_sub(walk.seen.count());
     context.tally.count(|counts| counts.customers_missing = missing);
+    if !walk.is_proven {
+        context.tally.incomplete(UNPROVEN_END.to_owned());
+        return Ok(());
+    }
+    // Customers that this very walk brought say nothing about those that it should have brought: another account's
+    // list may be as long.
+    let mirrored = now.saturating_sub(walk.inserted);
     if let Err(refused) = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit) {
         context.tally.incomplete(refused.to_string());
         return Ok(());
     }
     let found_in =
         format!("missing from the complete walk of run {} ({} customers)", context.run, walk.customers);
-    let mut after = 0;
+    let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
         let (seen, from) = (walk.seen.clone(), after);
         let batch = context.write(move |batch| batch.customers_not_in(&seen, from, BATCH)).await?;
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
-        ask_all(context, ids, due, async |id, request_id| {
+        alive += ask_all(context, ids, due, async |id, request_id| {
             let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
             delete(context, id, format!("{found_in}; then GET answered 404{request}")).await
         })
         .await?;
+    }
+    if alive > 0 {
+        context.tally.remark(format!(
+            "{alive} customers were missing from the list, but the API has them: it shifted while it was walked, or was \
+             cut short. They were taken one by one; new ones that it lacks as well come with the next walk"
+        ));
     }
     Ok(())
 }
@@ -95,6 +112,7 @@ pub(super) async fn sync_named(
 ) -> Result<(), SyncError> {
     ask_all(context, ids.to_vec(), due, async |id, gone| not_deleted(context, &id, gone, "asked for alone,"))
         .await
+        .map(drop)
 }
 
 fn not_deleted(
@@ -112,15 +130,16 @@ fn not_deleted(
 }
 
 /// Asks for customers one by one, several at a time; takes what is present, and leaves those that are gone to `gone`.
+/// Returns how many were present.
 async fn ask_all(
     context: &Context,
     ids: Vec<String>,
     due: &mpsc::Sender<String>,
     gone: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
-) -> Result<(), SyncError> {
+) -> Result<u64, SyncError> {
     let mut waiting = ids.into_iter();
     let mut asked = JoinSet::new();
-    let mut failed = Failures::default();
+    let (mut failed, mut present) = (Failures::default(), 0);
     loop {
         while asked.len() < context.settings.concurrency.max(1)
             && let Some(id) = waiting.next()
@@ -132,14 +151,17 @@ async fn ask_all(
         let Some(Some(joined)) = answered else { break };
         let (result, id) = joined.map_err(SyncError::crashed)?;
         match read(result) {
-            Answer::Present(record) => take(context, &record, due).await?,
+            Answer::Present(record) => {
+                present += 1;
+                take(context, &id, &record, due, &mut failed).await?;
+            }
             Answer::Gone(request_id) => gone(id, request_id).await?,
             Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
-            Answer::Failed(error) => failed.add(&id, &error),
+            Answer::Failed(error) => failed.add(&id, error.log_form()),
         }
     }
     failed.report(context);
-    Ok(())
+    Ok(present)
 }
 
 fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
@@ -153,10 +175,20 @@ fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
 }
 
 /// Takes a customer as the API gave it alone: an older version than the mirror's counts as well.
-async fn take(context: &Context, record: &RawValue, due: &mpsc::Sender<String>) -> Result<(), SyncError> {
+async fn take(
+    context: &Context,
+    id: &str,
+    record: &RawValue,
+    due: &mpsc::Sender<String>,
+    failed: &mut Failures,
+) -> Result<(), SyncError> {
     let (stamp, plan) = (context.stamp(), context.plan);
     let customer = match Customer::decode(record.get()) {
-        Ok(customer) => customer,
+        Ok(customer) if customer.id == id => customer,
+        Ok(_) => {
+            failed.add(id, "the API answered with another customer".to_owned());
+            return Ok(());
+        }
         Err(reason) => {
             context.tally.count(|counts| counts.rejected += 1);
             let item = RejectedItem { id: peek_id(record.get()), reason, raw: record.get().to_owned() };
@@ -184,9 +216,9 @@ struct Failures {
 }
 
 impl Failures {
-    fn add(&mut self, id: &str, error: &ApiError) {
+    fn add(&mut self, id: &str, error: String) {
         self.count += 1;
-        self.first.get_or_insert_with(|| format!("customer {id}: {}", error.log_form()));
+        self.first.get_or_insert_with(|| format!("customer {id}: {error}"));
     }
 
     fn report(self, context: &Context) {

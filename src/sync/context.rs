@@ -1,5 +1,6 @@
 //! What the parts of a run share.
 
+use super::gone::GoneEvents;
 use super::tally::Tally;
 use super::writer::Writer;
 use super::{Settings, SyncError};
@@ -18,6 +19,7 @@ pub(super) struct Context {
     pub(super) known: KnownPaging,
     pub(super) writer: Writer,
     pub(super) tally: Arc<Tally>,
+    pub(super) gone: Arc<GoneEvents>,
     pub(super) settings: Arc<Settings>,
     pub(super) run: RunId,
     pub(super) plan: EventPlan,

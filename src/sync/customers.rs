@@ -4,10 +4,10 @@
 use super::SyncError;
 use super::context::{Context, Sorted, record_findings, rows, set_aside, turn};
 use crate::api::{Cursor, Finding, List, Page, Pager, Turn};
-use crate::diff::Trust;
+use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
-use crate::record::Customer;
+use crate::record::{Customer, Stream};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -27,8 +27,12 @@ pub(super) struct CustomerWalk {
     pub(super) pages: u64,
     pub(super) customers: u64,
     pub(super) seen: SeenRows,
+    /// Of them, customers that were new to the mirror.
+    pub(super) inserted: u64,
     /// Customers listed in an older version than the mirror's.
     pub(super) stale: Vec<String>,
+    /// Whether the list's end was one.
+    pub(super) is_proven: bool,
 }
 
 impl CustomerWalk {
@@ -41,7 +45,9 @@ impl CustomerWalk {
             pages: 0,
             customers: 0,
             seen: SeenRows::default(),
+            inserted: 0,
             stale: Vec::new(),
+            is_proven: true,
         }
     }
 
@@ -52,6 +58,7 @@ impl CustomerWalk {
             started_at: checkpoint.started_at,
             pages: checkpoint.pages,
             customers: checkpoint.customers,
+            inserted: checkpoint.inserted,
             seen: checkpoint.seen,
             ..CustomerWalk::begin(mode, checkpoint.started_at)
         })
@@ -64,8 +71,15 @@ impl CustomerWalk {
             cursor: serde_json::to_string(&self.cursor).unwrap_or_else(|_| "null".to_owned()),
             pages: self.pages,
             customers: self.customers,
+            inserted: self.inserted,
             seen: self.seen.clone(),
         }
+    }
+
+    /// Whether another run could go on here. In a full sync, customers that are still to be asked for alone stand in
+    /// memory only: a run that is cut off then goes on before the first of them.
+    fn may_be_cut_off(&self) -> bool {
+        self.mode != Mode::Full || self.stale.is_empty()
     }
 
     /// Begins again: the server refused the cursor. What is stored stays.
@@ -104,7 +118,7 @@ async fn list(
 ) -> Result<(), SyncError> {
     while let Some(turn) = turn(context, &mut pager).await {
         let turn = turn?;
-        let is_end = matches!(turn, Turn::End);
+        let is_end = matches!(turn, Turn::End { .. });
         if listed.send(turn).await.is_err() || is_end {
             break;
         }
@@ -128,8 +142,9 @@ async fn store(
                 );
                 walk.restart();
             }
-            Turn::End => {
+            Turn::End { is_proven } => {
                 walk.cursor = None;
+                walk.is_proven = is_proven;
                 context.tally.observe(&Event::CustomerWalkFinished { customers: walk.customers });
                 return Ok(Some(keep_end(context, walk).await?));
             }
@@ -192,12 +207,15 @@ async fn store_page(
     let rejected = sorted.rejected.len() as u64;
     walk.cursor = cursor;
     let (mode, mut checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
-    let (stamp, plan, resumable) = (context.stamp(), context.plan, walk.cursor.is_some());
+    let (stamp, plan, resumable) =
+        (context.stamp(), context.plan, walk.cursor.is_some() && walk.may_be_cut_off());
     let (applied, seen, saved) = context
         .write(move |batch| {
             let applied = apply(batch, stamp, plan, &sorted, &mut checkpoint.seen)?;
+            checkpoint.inserted += applied.inserted;
             let changed = applied.inserted + applied.updated > 0;
-            let save = resumable && (changed || checkpoint_is_due);
+            let nothing_left = mode != Mode::Full || applied.stale.is_empty();
+            let save = resumable && nothing_left && (changed || checkpoint_is_due);
             if save {
                 batch.save_checkpoint(mode, &checkpoint)?;
                 record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
@@ -209,6 +227,7 @@ async fn store_page(
         *last_checkpoint = Instant::now();
     }
     walk.seen = seen;
+    walk.inserted += applied.inserted;
     walk.stale.extend(applied.stale.iter().cloned());
     context.tally.count(|counts| {
         counts.customers_inserted += applied.inserted;
@@ -223,7 +242,7 @@ async fn store_page(
 fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,
-    plan: crate::diff::EventPlan,
+    plan: EventPlan,
     sorted: &Sorted<Customer>,
     seen: &mut SeenRows,
 ) -> Result<CustomersApplied, MirrorError> {
@@ -241,9 +260,10 @@ async fn keep_end(context: &Context, walk: CustomerWalk) -> Result<CustomerWalk,
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp) = (context.known.findings(), context.stamp());
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
+    let has_work = has_work && walk.may_be_cut_off();
     context
         .write(move |batch| {
-            batch.forget_rejected(stamp, crate::record::Stream::Customers, None)?;
+            batch.forget_rejected(stamp, Stream::Customers, None)?;
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             if has_work {
                 batch.save_checkpoint(mode, &checkpoint)?;

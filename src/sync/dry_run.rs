@@ -65,15 +65,24 @@ pub async fn dry_run(
                 }
             }
             Turn::Restarted => plan.restart(),
-            Turn::End => break,
+            Turn::End { .. } => break,
         }
     }
     let is_last_id = |stream| tools.known.style(stream) == Some(TokenStyle::LastId);
-    plan.finish(
-        settings,
-        is_last_id(Stream::Customers),
-        is_last_id(Stream::Customers) || is_last_id(Stream::Events),
-    )
+    let extra = ByIds {
+        customers: is_last_id(Stream::Customers),
+        events: is_last_id(Stream::Customers) || is_last_id(Stream::Events),
+        direction_is_open: tools.known.forward_is_open(Stream::Events),
+    };
+    plan.finish(settings, extra)
+}
+
+/// Where ids are the cursors, a list's end shows only in an empty page; and in each run one list of events is asked
+/// both ways, to see that the direction is still the same.
+struct ByIds {
+    customers: bool,
+    events: bool,
+    direction_is_open: bool,
 }
 
 struct Preview<'m> {
@@ -137,13 +146,7 @@ impl<'m> Preview<'m> {
         Ok(())
     }
 
-    /// Where ids are the cursors, a list's end shows only in an empty page.
-    fn finish(
-        self,
-        settings: &Settings,
-        customers_by_id: bool,
-        events_by_id: bool,
-    ) -> Result<DryRun, SyncError> {
+    fn finish(self, settings: &Settings, by_ids: ByIds) -> Result<DryRun, SyncError> {
         let mut found = self.found;
         if let Some(mirror) = self.mirror {
             let streams = mirror.snapshot()?.freshness()?;
@@ -156,9 +159,11 @@ impl<'m> Preview<'m> {
                 .map(|refused: DeletionRefused| refused.to_string());
         }
         let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
-        let per_walk = if events_by_id { 2 } else { 1 };
+        let per_walk = if by_ids.events { 2 } else { 1 };
+        let both_ways = u64::from(by_ids.events && by_ids.direction_is_open && walks > 0);
         let asked = if found.deletions_refused.is_some() { 0 } else { found.missing };
-        found.requests = found.customer_pages + u64::from(customers_by_id) + per_walk * walks + asked;
+        found.requests =
+            found.customer_pages + u64::from(by_ids.customers) + per_walk * walks + both_ways + asked;
         Ok(found)
     }
 }

@@ -2,11 +2,11 @@
 
 use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
-use crate::api::{Cursor, ErrorKind, List, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
-use crate::record::{Event, IdSet, Stream};
+use crate::record::{Event, IdSet, Rejection, Stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -144,8 +144,13 @@ async fn walk(context: &Context, customer: &str) -> Result<Read, SyncError> {
     let trust = if full { Trust::Alone } else { Trust::Listed };
     let Some(second) = look(context, customer, trust, None).await? else { return Ok(Read::Halted) };
     let is_evidence = first.is_evidence && second.is_evidence;
-    let gone = first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
-    finish(context, customer, started_at, gone).await?;
+    let gone: Vec<String> =
+        first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
+    if gone.is_empty() {
+        finish(context, customer, started_at, gone).await?;
+    } else {
+        context.gone.add(customer, started_at, gone);
+    }
     Ok(Read::Whole)
 }
 
@@ -174,6 +179,10 @@ struct Look {
 }
 
 impl Look {
+    fn new() -> Look {
+        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true }
+    }
+
     /// Whether a second look is needed before the customer is done with.
     fn is_in_doubt(&self, full: bool) -> bool {
         (self.is_evidence && !self.missing.is_empty()) || (full && self.stale > 0)
@@ -181,7 +190,7 @@ impl Look {
 }
 
 /// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `checked_at` is noted with
-/// the last records if that settles the customer; without it, that is left to the caller.
+/// the last records if that settles the customer; without it, this is the second look, and that is left to the caller.
 async fn look(
     context: &Context,
     customer: &str,
@@ -189,9 +198,10 @@ async fn look(
     checked_at: Option<Timestamp>,
 ) -> Result<Option<Look>, SyncError> {
     let list = List::Events { customer_id: customer.to_owned() };
-    let mut pager =
+    let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
-    let mut look = Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true };
+    let mut pager = if checked_at.is_some() { pager } else { pager.into_second_look() };
+    let mut look = Look::new();
     let mut waiting = Sorted::new();
     loop {
         let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
@@ -209,7 +219,13 @@ async fn look(
                 waiting.add(page.items);
             }
             Turn::Restarted => look.seen = IdSet::default(),
-            Turn::End => break,
+            Turn::End { is_proven } => {
+                if !is_proven {
+                    look.is_evidence = false;
+                    context.tally.unproven_end();
+                }
+                break;
+            }
         }
         if waiting.len() >= RECORDS_PER_WRITE {
             let records = std::mem::replace(&mut waiting, Sorted::new());
@@ -227,7 +243,7 @@ struct End {
     checked_at: Option<Timestamp>,
 }
 
-fn decode(list: &List, record: &str) -> Result<Event, crate::record::Rejection> {
+fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
     match list {
         List::Events { customer_id } => Event::decode(customer_id, record),
         List::Customers => Event::decode("", record),
@@ -237,8 +253,8 @@ fn decode(list: &List, record: &str) -> Result<Event, crate::record::Rejection> 
 fn note(context: &Context, look: &mut Look, page: &Page<Event>) {
     for item in &page.items {
         match item {
-            crate::api::Item::Record(event) => drop(look.seen.insert(&event.id)),
-            crate::api::Item::Rejected(rejected) => match &rejected.id {
+            Item::Record(event) => drop(look.seen.insert(&event.id)),
+            Item::Rejected(rejected) => match &rejected.id {
                 Some(id) => drop(look.seen.insert(id)),
                 None => look.is_evidence = false,
             },
@@ -260,10 +276,7 @@ async fn store(
     let (stamp, list) = (context.stamp(), list.clone());
     let full = matches!(context.plan, EventPlan::Everybody { .. });
     let rejected = records.rejected.len() as u64;
-    let mut so_far = std::mem::replace(
-        look,
-        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: false },
-    );
+    let mut so_far = std::mem::replace(look, Look::new());
     let (applied, after) = context
         .write(move |batch| {
             let applied = batch.apply_events(stamp, &records.records, trust)?;
@@ -299,7 +312,7 @@ fn settle(batch: &mut Batch<'_>, stamp: Stamp, customer: &str, at: Timestamp) ->
 }
 
 /// Deletes what two readings did not bring, and settles the customer.
-async fn finish(
+pub(super) async fn finish(
     context: &Context,
     customer: &str,
     started_at: Timestamp,

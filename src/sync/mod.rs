@@ -14,6 +14,7 @@ mod context;
 mod customers;
 mod dry_run;
 mod events;
+mod gone;
 mod report;
 mod run;
 mod tally;

@@ -4,6 +4,7 @@ use super::alone;
 use super::context::{Context, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
 use super::events;
+use super::gone;
 use super::report::Report;
 use super::tally::Tally;
 use super::writer::Writer;
@@ -61,6 +62,7 @@ pub async fn sync(
         known: tools.known.clone(),
         writer,
         tally: tally.clone(),
+        gone: Arc::default(),
         settings: Arc::new(settings),
         run,
         plan,
@@ -132,6 +134,10 @@ async fn work(
     let events = async { halt_on_error(context, events::walk_all(context, queue).await) };
     let (customers, events) = tokio::join!(customers, events);
     customers.and(events)?;
+    if !context.halt.is_cancelled() {
+        gone::settle(context).await?;
+    }
+    context.tally.sum_up();
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
         let mode = scope.mode();
         context.write(move |batch| batch.drop_checkpoint(mode)).await?;

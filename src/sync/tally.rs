@@ -23,6 +23,7 @@ struct State {
     remarks: Vec<String>,
     failures: Vec<Failure>,
     incomplete: bool,
+    unproven_ends: u64,
 }
 
 /// What the parts of a run have left behind.
@@ -70,6 +71,31 @@ impl Tally {
         state.counts.event_walks_failed += 1;
         if state.failures.len() < FAILURES_NAMED {
             state.failures.push(Failure { customer_id: customer_id.to_owned(), error });
+        }
+    }
+
+    /// A customer's list of events may have been its first page only.
+    pub(super) fn unproven_end(&self) {
+        self.lock().unproven_ends += 1;
+    }
+
+    /// Turns what was only counted so far into remarks.
+    pub(super) fn sum_up(&self) {
+        let (unproven, rejected) = {
+            let state = self.lock();
+            (state.unproven_ends, state.counts.rejected)
+        };
+        if rejected > 0 {
+            self.incomplete(format!(
+                "{rejected} records could not be taken: the mirror's table `rejected` holds them with the reason"
+            ));
+        }
+        if unproven > 0 {
+            self.incomplete(format!(
+                "the event lists of {unproven} customers may be longer than they look: the server names no next page and \
+                 takes no notice of cursors. If they are whole, set api.paging.events.token_style to the way in which it \
+                 names the next page"
+            ));
         }
     }
 

@@ -29,6 +29,7 @@ fn faults() -> Vec<(&'static str, Reply)> {
         ("504", error(504)),
         ("reset", Reply::Reset),
         ("no answer", Reply::Silence),
+        ("no further byte", Reply::Stall(whole[..whole.len() - 15].to_vec())),
         ("closed without a byte", Reply::Bytes(Vec::new())),
         ("cut off in the head", Reply::Bytes(whole[..20].to_vec())),
         ("cut off in the body", Reply::Bytes(whole[..whole.len() - 15].to_vec())),
@@ -143,6 +144,23 @@ async fn a_fifth_of_all_answers_faulty_and_still_everything_arrives() {
     assert_everything_equals(&State::of_world(&sandbox.world()), &place);
     assert!(sandbox.requests().faults > 10);
     assert!(place.number("SELECT retries FROM sync_runs") > 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_takes_few_requests_at_once_is_asked_less() {
+    let settings = Settings {
+        customers: 80,
+        events_per_customer: 3.0,
+        concurrency_limit: Some(2),
+        latency: Duration::from_millis(2),
+        ..Settings::default()
+    };
+    let sandbox = sandbox(settings).await;
+    let place = Place::new();
+    let program = place.program(&sandbox.base_url()).set("api.concurrency=16").set("api.max_attempts=30");
+    program.ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+    assert!(sandbox.requests().refused > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! What must not be told: neither logs nor results hold the key, an e-mail address, a name or a phone number.
 
-use crate::support::{Account, Place, Program, Ran, Reply, Shared, customer};
+use crate::support::{Account, Place, Program, Ran, Reply, Shared, customer, manifest};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -122,7 +122,7 @@ async fn files_of_the_mirror_and_the_exports_are_not_for_everybody() {
     place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
     let mode = std::fs::metadata(place.mirror()).unwrap().permissions().mode();
     assert_eq!(mode & 0o007, 0, "{mode:o}");
-    for line in crate::support::manifest(&place) {
+    for line in manifest(&place) {
         let path = place.exports().join(line["path"].as_str().unwrap());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o007, 0, "{} {mode:o}", path.display());

@@ -1,7 +1,8 @@
 //! Incremental syncs: what changed at the API reaches mirror and exports, and what did not is left alone.
 
 use crate::support::{
-    Cell, Place, Program, State, assert_everything_equals, assert_no_strays, manifest, sandbox,
+    Cell, Place, Program, Row, State, assert_counts_are_true, assert_everything_equals, assert_no_strays,
+    manifest, sandbox,
 };
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Sandbox, Settings};
 
@@ -65,6 +66,7 @@ async fn every_kind_of_change_arrives() {
     assert_eq!(operations(&place, "customers", before), customers);
     let events = [&["delete"; 7][..], &["insert"; 2], &["update"]].concat();
     assert_eq!(operations(&place, "events", before), events);
+    assert_counts_are_true(&place);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,7 +110,7 @@ async fn without_a_change_nothing_is_written_and_no_events_are_asked_for() {
     // A full sync asks for everything, and still changes nothing but when it looked.
     program.ends(0, &["sync", "--full"]).await;
     assert!(sandbox.requests().event_pages >= asked.event_pages + 60);
-    let rows = |contents: Vec<(String, Vec<crate::support::Row>)>| {
+    let rows = |contents: Vec<(String, Vec<Row>)>| {
         let mut rows: Vec<_> = contents.into_iter().flat_map(|(_, rows)| rows).collect();
         rows.iter_mut().for_each(|row| drop(row.remove("events_checked_at")));
         rows

@@ -1,6 +1,6 @@
 //! The key stays at home: no link, envelope or redirect takes it to another server (api-contract point 12).
 
-use crate::support::{Account, Asked, Place, Reply, Server};
+use crate::support::{Account, Asked, Place, Reply, Server, assert_everything_equals};
 
 /// A server that must never be asked for anything.
 async fn trap() -> Server {
@@ -104,7 +104,7 @@ async fn a_redirect_at_home_is_followed_with_the_key() {
         .await;
     let place = Place::new();
     place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
-    crate::support::assert_everything_equals(&account.state(), &place);
+    assert_everything_equals(&account.state(), &place);
     for asked in server.asked() {
         assert_eq!(asked.header("authorization"), Some("Bearer sk_test"), "{}", asked.call());
         assert_eq!(

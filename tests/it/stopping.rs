@@ -1,6 +1,9 @@
 //! Runs that are told to stop, runs that meet each other, and readers that leave early.
 
-use crate::support::{Account, Asked, Place, Relay, Reply, Server, State, assert_everything_equals, sandbox};
+use crate::support::{
+    Account, Asked, Place, Relay, Reply, Server, State, assert_counts_are_true, assert_everything_equals,
+    sandbox,
+};
 use malomo_mirror::sandbox::Settings;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -17,11 +20,14 @@ async fn sigterm_stops_a_run_that_waits_and_the_next_one_goes_on() {
     relay.silent_after(20);
     let running = program.start(&["sync", "--full"]);
     relay.fell_silent().await;
-    running.terminate();
+    running.signal("TERM");
     let ran = running.end().await.expect(5);
     ran.tells(&["stopping"]);
     let rows = place.number("SELECT count(*) FROM customers");
     assert!(rows > 0, "what was committed stays");
+    program.ends(0, &["export"]).await;
+    assert_everything_equals(&State::of_mirror(&place), &place);
+    assert_counts_are_true(&place);
     assert_eq!(place.text("SELECT outcome FROM sync_runs"), "interrupted");
     relay.talk();
     let report = program.ends(0, &["sync", "--full", "--json"]).await.json();
@@ -30,32 +36,31 @@ async fn sigterm_stops_a_run_that_waits_and_the_next_one_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_stops_a_wait_between_two_attempts() {
+async fn sigint_stops_a_wait_between_two_attempts() {
     let server =
         Server::answering(|_| Reply::error(503, "down", "down").with_header("Retry-After", "600")).await;
     let place = Place::new();
     let mut running = place.program(&server.base_url()).start(&["sync", "-v"]);
     assert!(running.says("503").await);
-    running.terminate();
+    running.signal("INT");
     running.end().await.expect(5);
     assert_eq!(place.text("SELECT outcome FROM sync_runs"), "interrupted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_stops_a_list_on_its_way_to_stdout() {
-    let server = Server::answering(|_| Reply::Silence).await;
+    let arrived = Arc::new(Notify::new());
+    let arriving = arrived.clone();
+    let server = Server::answering(move |_| {
+        arriving.notify_one();
+        Reply::Silence
+    })
+    .await;
     let place = Place::new();
     let running = place.program(&server.base_url()).set("api.timeout=1h").start(&["customers", "list"]);
-    until(|| !server.asked().is_empty()).await;
-    running.terminate();
+    arrived.notified().await;
+    running.signal("TERM");
     running.end().await.expect(5);
-}
-
-/// Looks again and again, with all others let pass in between.
-async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

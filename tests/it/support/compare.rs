@@ -46,3 +46,18 @@ pub fn assert_everything_equals(expected: &State, place: &Place) {
         assert_same(expected, &replay(place, &format), &format!("the {format} exports"));
     }
 }
+
+/// Asserts that every run that came to an end counted the very changes that stand under its number.
+#[track_caller]
+pub fn assert_counts_are_true(place: &Place) {
+    for stream in ["customers", "events"] {
+        for (op, counted) in [("insert", "inserted"), ("update", "updated"), ("delete", "deleted")] {
+            let differing = place.query(&format!(
+                "SELECT id, {stream}_{counted} AS counted, (SELECT count(*) FROM changes WHERE run_id = sync_runs.id \
+                 AND stream = '{stream}' AND op = '{op}') AS logged FROM sync_runs \
+                 WHERE finished_at IS NOT NULL AND counted <> logged"
+            ));
+            assert!(differing.is_empty(), "{stream} {counted}: {differing:?}");
+        }
+    }
+}

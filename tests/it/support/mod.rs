@@ -17,7 +17,7 @@ mod server;
 mod state;
 
 pub use account::{Account, Shared, customer, event};
-pub use compare::{assert_everything_equals, assert_same};
+pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
 pub use json::{Cell, Row, members};
 pub use place::{Place, query};
 pub use program::{Program, Ran};

@@ -106,9 +106,9 @@ impl Running {
         let _ = self.child.kill();
     }
 
-    /// SIGTERM.
-    pub fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.pid());
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.pid());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 

@@ -21,13 +21,20 @@ struct Script {
     /// Requests still to be handed on.
     left: AtomicUsize,
     silent: Notify,
+    meddle: Box<dyn Fn(usize) + Send + Sync>,
 }
 
 impl Relay {
     /// Before the server at that base URL.
     pub async fn before(base_url: &str) -> Relay {
+        Relay::meddling(base_url, |_| {}).await
+    }
+
+    /// The same, with something done before each request is handed on, by its number.
+    pub async fn meddling(base_url: &str, meddle: impl Fn(usize) + Send + Sync + 'static) -> Relay {
         let target = base_url.strip_prefix("http://").unwrap().to_owned();
-        let script = Arc::new(Script { target, left: AtomicUsize::new(NEVER), silent: Notify::new() });
+        let (left, silent) = (AtomicUsize::new(NEVER), Notify::new());
+        let script = Arc::new(Script { target, left, silent, meddle: Box::new(meddle) });
         let shared = script.clone();
         let server = Server::start(move |asked| {
             let script = shared.clone();
@@ -72,6 +79,7 @@ impl Script {
             self.silent.notify_one();
             return Reply::Silence;
         }
+        (self.meddle)(asked.number);
         self.hand_on(asked).await.map_or(Reply::Reset, Reply::Bytes)
     }
 

@@ -52,6 +52,8 @@ pub enum Reply {
     Answer { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
     /// These bytes, then the connection's end.
     Bytes(Vec<u8>),
+    /// These bytes, then nothing, for ever.
+    Stall(Vec<u8>),
     /// A reset connection.
     Reset,
     /// Nothing, for ever.
@@ -187,13 +189,17 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
                 stream.set_zero_linger().unwrap();
                 return;
             }
-            Reply::Silence => {
-                // Ends when the client does.
-                let _ = stream.read(&mut [0; 1]).await;
-                return;
-            }
+            Reply::Stall(bytes) => return stall(stream, &bytes).await,
+            Reply::Silence => return stall(stream, &[]).await,
         }
     }
+}
+
+/// Sends these bytes and no more, until the client leaves.
+async fn stall(mut stream: TcpStream, bytes: &[u8]) {
+    // It may have left already.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.read(&mut [0; 1]).await;
 }
 
 /// The next request; `None` at the connection's end.

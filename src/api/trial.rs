@@ -1,0 +1,166 @@
+//! Finding out which parameter moves forward from one token (`api-contract` point 2), and whether ids are cursors at
+//! all (point 1 d): what two attempts together show. Pure.
+
+use super::token::Parameter;
+use super::walk::PageFacts;
+
+/// What an attempt brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// Every record is new.
+    Fresh,
+    /// So many records are new, others were read before.
+    Mixed(usize),
+    /// There are records, all read before.
+    Repeats,
+    /// A page without records.
+    Empty,
+    /// A 4xx.
+    Refused,
+    /// The server failed again and again over it.
+    Failed,
+}
+
+impl Tried {
+    /// Records that it brought.
+    pub(super) fn new_records(self) -> usize {
+        match self {
+            Tried::Fresh => usize::MAX,
+            Tried::Mixed(new) => new,
+            Tried::Repeats | Tried::Empty | Tried::Refused | Tried::Failed => 0,
+        }
+    }
+}
+
+/// One token, tried under one parameter and then under the other.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) token: String,
+    /// The token is a record's id, and nothing has yet shown that ids are cursors here.
+    pub(super) is_guess: bool,
+    /// The token is the last record's id but one: what follows it was partly read.
+    pub(super) is_second_guess: bool,
+    /// Another record's id, for a second guess: the first record may have been deleted a moment ago.
+    pub(super) other_id: Option<String>,
+    pub(super) first: Option<(Parameter, Tried)>,
+    /// The first attempt's page, if it may be the next one.
+    pub(super) set_aside: Option<PageFacts>,
+}
+
+/// What two attempts that brought nothing new show together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conclusion {
+    /// The list ends here, and this parameter is the one that moves forward.
+    EndShows(Parameter),
+    /// The list ends here.
+    End,
+    /// The server takes no notice of ids, and names no next page: there may be one, or not.
+    EndUnproven,
+    /// Ids are no cursors here.
+    IdsRefused,
+    /// The cursor leads nowhere in either direction, which no record in the list would.
+    CursorUnknown,
+    /// Ids change nothing, and where tokens are to be expected there is none: the list ends here.
+    IdsIgnored,
+    /// The server refuses its own token.
+    TokenRefused,
+    /// What the failing attempt hides can't be told.
+    Fail,
+    /// The server's own token leads nowhere.
+    NothingNew,
+}
+
+/// What the circumstances of a trial add to its two results.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances {
+    pub(super) is_guess: bool,
+    /// Records on the page from which the trial set out.
+    pub(super) last_rows: usize,
+    /// The related stream's lists carry tokens, so a page without one is likely to be the last.
+    pub(super) sibling_carries_tokens: bool,
+}
+
+/// Both parameters were tried and neither brought anything new.
+pub(super) fn conclude(
+    first: (Parameter, Tried),
+    second: (Parameter, Tried),
+    circumstances: Circumstances,
+) -> Conclusion {
+    use Tried::{Empty, Failed, Refused, Repeats};
+    let Circumstances { is_guess, last_rows, sibling_carries_tokens } = circumstances;
+    match (first.1, second.1) {
+        (Failed | Refused, Failed | Refused) if is_guess => Conclusion::IdsRefused,
+        (Empty, Repeats) => Conclusion::EndShows(first.0),
+        (Repeats, Empty) => Conclusion::EndShows(second.0),
+        // Backwards from the last of several records there are records: what is empty is the way forward.
+        (Empty, Failed | Refused) if last_rows > 1 => Conclusion::EndShows(first.0),
+        (Failed | Refused, Empty) if last_rows > 1 => Conclusion::EndShows(second.0),
+        // No way back from several records: the record whose id it was may be gone.
+        (Empty, Empty) if last_rows > 1 => Conclusion::CursorUnknown,
+        (Empty, _) | (_, Empty) => Conclusion::End,
+        // One way leads back, or refuses; what the other one hides can't be told.
+        (Failed, _) | (_, Failed) => Conclusion::Fail,
+        (Refused, Refused) => Conclusion::TokenRefused,
+        _ if is_guess && sibling_carries_tokens => Conclusion::IdsIgnored,
+        (Repeats, Refused) | (Refused, Repeats) if is_guess => Conclusion::End,
+        _ if is_guess => Conclusion::EndUnproven,
+        _ => Conclusion::NothingNew,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Parameter::{Next, Prev};
+    use Tried::{Empty, Failed, Refused, Repeats};
+
+    #[test]
+    fn guesses() {
+        for (next, prev, rows, expected) in [
+            (Empty, Repeats, 3, Conclusion::EndShows(Next)),
+            (Repeats, Empty, 3, Conclusion::EndShows(Prev)),
+            (Empty, Empty, 1, Conclusion::End),
+            (Empty, Empty, 3, Conclusion::CursorUnknown),
+            (Empty, Refused, 3, Conclusion::EndShows(Next)),
+            (Failed, Empty, 3, Conclusion::EndShows(Prev)),
+            // From a single record, backwards may be empty too.
+            (Empty, Failed, 1, Conclusion::End),
+            (Refused, Refused, 3, Conclusion::IdsRefused),
+            (Failed, Failed, 3, Conclusion::IdsRefused),
+            (Refused, Failed, 3, Conclusion::IdsRefused),
+            (Repeats, Failed, 3, Conclusion::Fail),
+            (Repeats, Refused, 3, Conclusion::End),
+            (Repeats, Repeats, 3, Conclusion::EndUnproven),
+        ] {
+            let circumstances =
+                Circumstances { is_guess: true, last_rows: rows, sibling_carries_tokens: false };
+            let found = conclude((Next, next), (Prev, prev), circumstances);
+            assert_eq!(found, expected, "{next:?} {prev:?}");
+        }
+    }
+
+    #[test]
+    fn beside_lists_with_tokens_ids_need_change_nothing() {
+        let circumstances = Circumstances { is_guess: true, last_rows: 3, sibling_carries_tokens: true };
+        let found = conclude((Next, Repeats), (Prev, Repeats), circumstances);
+        assert_eq!(found, Conclusion::IdsIgnored);
+    }
+
+    #[test]
+    fn the_servers_own_tokens() {
+        for (next, prev, expected) in [
+            (Empty, Repeats, Conclusion::EndShows(Next)),
+            (Empty, Empty, Conclusion::CursorUnknown),
+            (Refused, Refused, Conclusion::TokenRefused),
+            (Repeats, Repeats, Conclusion::NothingNew),
+            (Repeats, Refused, Conclusion::NothingNew),
+            (Failed, Failed, Conclusion::Fail),
+            (Failed, Refused, Conclusion::Fail),
+        ] {
+            let circumstances =
+                Circumstances { is_guess: false, last_rows: 3, sibling_carries_tokens: false };
+            let found = conclude((Next, next), (Prev, prev), circumstances);
+            assert_eq!(found, expected, "{next:?} {prev:?}");
+        }
+    }
+}
