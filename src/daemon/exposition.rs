@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 use std::collections::HashSet;
 use std::fmt::Error;
 
-/// The content type of [`text`].
+/// The content type of the metrics' text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The metrics as text.

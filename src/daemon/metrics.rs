@@ -174,7 +174,7 @@ impl Metrics {
         self.skipped.get_or_create(&skip_labels(kind, reason)).inc();
     }
 
-    /// Everything as text, in the format of [`exposition::CONTENT_TYPE`]; `now` is what freshness is measured at.
+    /// Everything as text, in the format of [`CONTENT_TYPE`](super::CONTENT_TYPE); `now` is what freshness is measured at.
     ///
     /// # Errors
     /// When a metric can't be written as text.
