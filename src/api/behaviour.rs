@@ -191,7 +191,7 @@ impl KnownPaging {
         }
     }
 
-    /// Everything found out in this session, to be recorded. Empty evidence: an earlier finding was borne out.
+    /// Everything found out since the start, to be recorded. Empty evidence: an earlier finding was borne out.
     pub fn findings(&self) -> Vec<Finding> {
         let known = self.lock();
         Stream::ALL.into_iter().flat_map(|stream| known[place(stream)].findings(stream)).collect()

@@ -337,6 +337,19 @@ fn a_deleted_cursor_is_no_refusal() {
     });
 }
 
+/// One record's list and the next one's, where ids are the cursors and the way back is not known to the server: what the
+/// second guess brings must not be taken for the direction.
+#[test]
+fn a_second_guess_shows_no_direction() {
+    let one_way =
+        Server { one_way: true, unknown: Unknown::AnswersEmpty, ..server(0, TokenStyle::LastId, 2) };
+    let known = KnownPaging::default();
+    for length in [2, 3] {
+        let server = Server { ids: ids(length), ..one_way.clone() };
+        assert_eq!(walk(&server, &known, Stream::Events).0, server.ids);
+    }
+}
+
 /// Rows that moved make up the last page: the list ends there, it goes in no circle.
 #[test]
 fn a_last_page_of_repeats_is_an_end() {
