@@ -13,6 +13,7 @@
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
 //! | `trial` | what two attempts with one token show together (points 1, 2) | none |
+//! | `facts` | a page, as far as the walk needs to know it | none |
 //! | `walk` | which page comes next, and when a list has ended (points 2 to 6) | none |
 //! | `pager` | a list, page by page, with its records decoded | network |
 //!
@@ -22,6 +23,7 @@ mod behaviour;
 mod breaker;
 mod client;
 mod error;
+mod facts;
 mod gate;
 mod link;
 mod origin;

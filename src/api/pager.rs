@@ -3,10 +3,11 @@
 use super::behaviour::KnownPaging;
 use super::client::{Call, Client, NotDocumented};
 use super::error::{ApiError, ErrorKind};
+use super::facts::{Mark, PageFacts};
 use super::page::read_page;
 use super::token::offer;
 use super::transport::Answer;
-use super::walk::{After, Cursor, Mark, NoProgress, PageFacts, Verdict, Walk};
+use super::walk::{After, Cursor, NoProgress, Verdict, Walk};
 use crate::record::{Record, Rejection, Stream, peek_id};
 use reqwest::Url;
 

@@ -2,6 +2,7 @@
 //! pages go in as facts, requests come out.
 
 use super::behaviour::Paging;
+use super::facts::{Mark, PageFacts};
 use super::token::{Next, Offer, Parameter, TokenStyle};
 use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
 use crate::record::IdSet;
@@ -22,40 +23,6 @@ pub enum Cursor {
         /// The token.
         token: String,
     },
-}
-
-/// A page as the walk needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageFacts {
-    /// What tells each record from others.
-    pub marks: Vec<Mark>,
-    /// How the list goes on, by the answer's word.
-    pub offer: Option<Offer>,
-    /// The answer says that there is more, wherever the token may be.
-    pub says_more: bool,
-}
-
-impl PageFacts {
-    fn nothing() -> PageFacts {
-        PageFacts { marks: Vec::new(), offer: None, says_more: false }
-    }
-}
-
-/// What tells a record from others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
-    /// Its id.
-    Id(String),
-    /// It has no usable id: its text. It shows progress as well as an id does, but is no cursor.
-    Text(String),
-}
-
-impl Mark {
-    fn text(&self) -> &str {
-        match self {
-            Mark::Id(text) | Mark::Text(text) => text,
-        }
-    }
 }
 
 /// Why a walk can't go on (`api-contract` point 4).

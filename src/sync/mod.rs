@@ -12,6 +12,7 @@
 mod alone;
 mod context;
 mod customers;
+mod deleted_events;
 mod dry_run;
 mod events;
 mod gone;

@@ -3,12 +3,11 @@
 use super::alone;
 use super::context::{Context, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
-use super::events;
-use super::gone;
 use super::report::Report;
 use super::tally::Tally;
 use super::writer::Writer;
 use super::{Scope, Settings, SyncError, Tools};
+use super::{deleted_events, events};
 use crate::api::{Finding, WalkError};
 use crate::diff::EventPlan;
 use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows};
@@ -135,7 +134,7 @@ async fn work(
     let (customers, events) = tokio::join!(customers, events);
     customers.and(events)?;
     if !context.halt.is_cancelled() {
-        gone::settle(context).await?;
+        deleted_events::settle(context).await?;
     }
     context.tally.sum_up();
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
