@@ -92,9 +92,11 @@ impl ErrorKind {
                 "the API refused the key",
                 "Check the key: it must be a current secret key (sk_…) of this account.",
             ),
-            ErrorKind::NotFound => {
-                row(Never, "the API knows no such record", "Check the id; the record may have been deleted.")
-            }
+            ErrorKind::NotFound => row(
+                Never,
+                "the API knows no such record",
+                "Check the id (the record may have been deleted) and that `api.base_url` names the vendor's API.",
+            ),
             ErrorKind::BadRequest => row(
                 Never,
                 "the API rejected the request",
