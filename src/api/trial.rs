@@ -21,6 +21,23 @@ pub(super) enum Tried {
     Failed,
 }
 
+impl Trial {
+    /// Of a token that the server gave, or of an id where ids are known to be cursors.
+    pub(super) fn of(token: String) -> Trial {
+        Trial { token, is_guess: false, is_second_guess: false, other_id: None, first: None, set_aside: None }
+    }
+
+    /// Of the last record's id, with the last but one's for a second guess.
+    pub(super) fn guess(token: String, other_id: Option<String>) -> Trial {
+        Trial { is_guess: true, other_id, ..Trial::of(token) }
+    }
+
+    /// Of the last but one's.
+    pub(super) fn second_guess(token: String) -> Trial {
+        Trial { is_second_guess: true, ..Trial::guess(token, None) }
+    }
+}
+
 impl Tried {
     /// Records that it brought.
     pub(super) fn new_records(self) -> usize {

@@ -191,8 +191,7 @@ impl Walk {
     pub fn cursor_refused(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
-                let nothing = PageFacts::nothing();
-                self.trial_arrived(paging, parameter, Tried::Refused, nothing)
+                self.trial_arrived(paging, parameter, Tried::Refused, PageFacts::nothing())
             }
             _ => Verdict::PassOver(After::Restart),
         }
@@ -219,9 +218,7 @@ impl Walk {
             (true, Some(style), _) if style != TokenStyle::LastId && !self.more_is_said => Some(After::End),
             (true, None, _) if paging.ids_are_no_cursors() && !self.more_is_said => Some(After::End),
             (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
-                self.asked = Asked::Bare(parameter);
-                self.bare_token = Some(trial.token.clone());
-                Some(After::Ask(Cursor::Bare { parameter, token: trial.token }))
+                Some(After::Ask(self.ask_forward(parameter, trial.token)))
             }
             _ => {
                 self.trial = Some(trial);
@@ -242,8 +239,7 @@ impl Walk {
     pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
         match self.asked {
             Asked::Trial(parameter) => {
-                let nothing = PageFacts::nothing();
-                self.trial_arrived(paging, parameter, Tried::Failed, nothing)
+                self.trial_arrived(paging, parameter, Tried::Failed, PageFacts::nothing())
             }
             _ => Verdict::PassOver(After::Fail),
         }
@@ -297,10 +293,7 @@ impl Walk {
                 Verdict::TakeSetAside(self.direction_found(paging, first, trial.is_guess, aside))
             }
             (_, _, 1..) => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
-            (set_aside, ..) => {
-                trial.set_aside = set_aside;
-                Verdict::PassOver(self.conclude(paging, trial, (first, first_tried), (parameter, tried)))
-            }
+            _ => Verdict::PassOver(self.conclude(paging, trial, (first, first_tried), (parameter, tried))),
         }
     }
 
@@ -322,15 +315,7 @@ impl Walk {
             (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End,
             (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
             (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
-                let trial = Trial {
-                    token,
-                    is_guess: true,
-                    is_second_guess: true,
-                    other_id: None,
-                    first: None,
-                    set_aside: None,
-                };
-                After::Ask(self.ask_on_trial(trial, first.0))
+                After::Ask(self.ask_on_trial(Trial::second_guess(token), first.0))
             }
             _ if self.more_is_said => After::Stuck(NoProgress::TokenNotFound { page: self.pages }),
             (Conclusion::IdsRefused | Conclusion::IdsIgnored, _) => {
@@ -439,20 +424,19 @@ impl Walk {
         }
         let doubted = self.is_second_look && !self.borne_out && !paging.forward_is_set();
         if let Some(parameter) = paging.forward().filter(|_| guess.is_none() && !doubted) {
-            self.asked = Asked::Bare(parameter);
-            self.bare_token = Some(token.clone());
-            return After::Ask(Cursor::Bare { parameter, token });
+            return After::Ask(self.ask_forward(parameter, token));
         }
-        let is_guess = guess.is_some();
-        let trial = Trial {
-            token,
-            is_guess,
-            is_second_guess: false,
-            other_id: guess.flatten(),
-            first: None,
-            set_aside: None,
+        let trial = match guess {
+            Some(other_id) => Trial::guess(token, other_id),
+            None => Trial::of(token),
         };
         After::Ask(self.ask_on_trial(trial, paging.first_guess()))
+    }
+
+    fn ask_forward(&mut self, parameter: Parameter, token: String) -> Cursor {
+        self.asked = Asked::Bare(parameter);
+        self.bare_token = Some(token.clone());
+        Cursor::Bare { parameter, token }
     }
 
     fn ask_on_trial(&mut self, trial: Trial, parameter: Parameter) -> Cursor {
@@ -468,14 +452,7 @@ impl Walk {
         match self.bare_token.take() {
             Some(token) if !paging.forward_is_set() && !self.borne_out => {
                 let first = Some((parameter, Tried::Repeats));
-                let trial = Trial {
-                    token,
-                    is_guess: false,
-                    is_second_guess: false,
-                    other_id: None,
-                    first,
-                    set_aside: None,
-                };
+                let trial = Trial { first, ..Trial::of(token) };
                 After::Ask(self.ask_on_trial(trial, parameter.other()))
             }
             _ => self.nothing_new(),

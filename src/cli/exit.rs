@@ -162,9 +162,11 @@ impl From<SyncError> for Failure {
         match error {
             SyncError::Walk(error) => error.into(),
             error => {
-                let hint = error.api().map(ApiError::hint);
                 let failure = Failure::of(Exit::Failed, &error);
-                hint.map_or_else(|| Failure::of(Exit::Failed, &error), |hint| failure.with_hint(hint))
+                match error.api() {
+                    Some(api) => failure.with_hint(api.hint()),
+                    None => failure,
+                }
             }
         }
     }

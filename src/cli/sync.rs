@@ -5,7 +5,6 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, count, counted};
 use super::progress::Progress;
-use crate::api::ErrorKind;
 use crate::config::Config;
 use crate::export::{Exported, export};
 use crate::mirror::{Mirror, MirrorError, Outcome};
@@ -52,10 +51,6 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
     }
     let exported = exported.map(drop);
     match error {
-        Some(error) if error.api().is_some_and(|error| error.kind() == ErrorKind::KeyRefused) => {
-            Failure::from(error).print();
-            Ok(Exit::KeyRefused)
-        }
         Some(error) => Err(error.into()),
         None => exported.map(|()| exit_of(&report)),
     }

@@ -32,7 +32,7 @@ impl Context {
         Stamp { run: self.run, now: Timestamp::now() }
     }
 
-    /// Writes through the writer; `None` if the run halts meanwhile.
+    /// Runs `job` in a transaction of the writer's; what it wrote is durable when this returns `Ok`.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,
