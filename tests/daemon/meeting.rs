@@ -1,26 +1,12 @@
 //! The daemon and other commands on one mirror.
 
 use crate::manager::{Guard, Manager, signal};
-use crate::support::{Account, Asked, Place, Server, assert_everything_equals};
-use std::sync::Arc;
-use tokio::sync::Notify;
+use crate::support::{Account, Place, assert_everything_equals};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_is_refused_during_a_run_or_waits_and_works_between_two() {
     let account = Account::of(6, 1, 2).shared();
-    let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (arriving, going, answering) = (arrived.clone(), go.clone(), account.clone());
-    let server = Server::start(move |asked: Asked| {
-        let (arrived, go, account) = (arriving.clone(), going.clone(), answering.clone());
-        async move {
-            if asked.number == 1 {
-                arrived.notify_one();
-                go.notified().await;
-            }
-            account.lock().answer(&asked)
-        }
-    })
-    .await;
+    let (server, arrived, go) = account.serve_holding_the_first().await;
     let place = Place::new();
     let mut manager = Manager::new(&place);
     let program = place.program(&server.base_url());
@@ -44,19 +30,7 @@ async fn a_sync_is_refused_during_a_run_or_waits_and_works_between_two() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_due_run_that_finds_the_mirror_held_is_skipped() {
     let account = Account::of(6, 1, 2).shared();
-    let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (arriving, going, answering) = (arrived.clone(), go.clone(), account.clone());
-    let server = Server::start(move |asked: Asked| {
-        let (arrived, go, account) = (arriving.clone(), going.clone(), answering.clone());
-        async move {
-            if asked.number == 1 {
-                arrived.notify_one();
-                go.notified().await;
-            }
-            account.lock().answer(&asked)
-        }
-    })
-    .await;
+    let (server, arrived, go) = account.serve_holding_the_first().await;
     let place = Place::new();
     let mut manager = Manager::new(&place);
     let program = place.program(&server.base_url());

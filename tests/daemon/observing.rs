@@ -1,12 +1,10 @@
 //! /metrics, /healthz and /readyz.
 
 use crate::manager::{Guard, Manager, signal};
-use crate::support::{Account, Asked, Place, Server};
+use crate::support::{Account, Asked, Place};
 use std::collections::HashMap;
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 
 /// A port that was free a moment ago.
 async fn free_address() -> String {
@@ -53,19 +51,7 @@ fn samples(text: &str) -> HashMap<String, f64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_and_health_tell_the_truth() {
     let account = Account::of(6, 1, 2).shared();
-    let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (arriving, going, answering) = (arrived.clone(), go.clone(), account.clone());
-    let server = Server::start(move |asked: Asked| {
-        let (arrived, go, account) = (arriving.clone(), going.clone(), answering.clone());
-        async move {
-            if asked.number == 1 {
-                arrived.notify_one();
-                go.notified().await;
-            }
-            account.lock().answer(&asked)
-        }
-    })
-    .await;
+    let (server, arrived, go) = account.serve_holding_the_first().await;
     let place = Place::new();
     let address = free_address().await;
     let mut manager = Manager::new(&place).listening(&address);

@@ -1,8 +1,7 @@
 //! Runs that are told to stop, runs that meet each other, and readers that leave early.
 
 use crate::support::{
-    Account, Asked, Place, Relay, Reply, Server, State, assert_counts_are_true, assert_everything_equals,
-    sandbox,
+    Account, Place, Relay, Reply, Server, State, assert_counts_are_true, assert_everything_equals, sandbox,
 };
 use malomo_mirror::sandbox::Settings;
 use std::io::{BufRead, BufReader, Read};
@@ -66,19 +65,7 @@ async fn sigterm_stops_a_list_on_its_way_to_stdout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_run_is_told_who_holds_the_mirror() {
     let account = Account::of(6, 1, 2).shared();
-    let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (arriving, going, answering) = (arrived.clone(), go.clone(), account.clone());
-    let server = Server::start(move |asked: Asked| {
-        let (arrived, go, account) = (arriving.clone(), going.clone(), answering.clone());
-        async move {
-            if asked.number == 1 {
-                arrived.notify_one();
-                go.notified().await;
-            }
-            account.lock().answer(&asked)
-        }
-    })
-    .await;
+    let (server, arrived, go) = account.serve_holding_the_first().await;
     let place = Place::new();
     let program = place.program(&server.base_url());
     let first = program.start(&["sync", "--full"]);

@@ -5,6 +5,7 @@ use super::state::State;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 /// Customers and their events, as the API's JSON.
 #[derive(Clone, Default)]
@@ -126,6 +127,24 @@ pub fn event(id: &str, updated_at: &str) -> String {
 pub struct Shared(Arc<Mutex<Account>>);
 
 impl Shared {
+    /// A server that tells when its first request has arrived (first notify), and answers it when told to (second).
+    pub async fn serve_holding_the_first(&self) -> (Server, Arc<Notify>, Arc<Notify>) {
+        let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (arriving, going, answering) = (arrived.clone(), go.clone(), self.clone());
+        let server = Server::start(move |asked: Asked| {
+            let (arrived, go, account) = (arriving.clone(), going.clone(), answering.clone());
+            async move {
+                if asked.number == 1 {
+                    arrived.notify_one();
+                    go.notified().await;
+                }
+                account.lock().answer(&asked)
+            }
+        })
+        .await;
+        (server, arrived, go)
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, Account> {
         self.0.lock().unwrap()
     }
