@@ -129,6 +129,20 @@ impl WalkError {
         }
     }
 
+    /// What to do now, in one or two sentences.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            WalkError::Api(error) => error.hint(),
+            WalkError::NoProgress { .. } => {
+                "Run again: a list may shift while it is walked. If it stays, set `api.paging` to the way in which \
+                 this server names the next page; `malomo-mirror status` shows what was found out."
+            }
+            WalkError::TokensRefused { .. } => {
+                "Run again later; if it stays, report it to the vendor's support."
+            }
+        }
+    }
+
     /// The line for logs and for the mirror: without the vendor's message.
     pub fn log_form(&self) -> String {
         self.api().map_or_else(|| self.to_string(), ApiError::log_form)

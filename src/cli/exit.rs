@@ -79,7 +79,7 @@ impl Failure {
             text.push_str(&format!("; because: {cause}"));
         }
         if let Some(hint) = &self.hint {
-            text.push_str(&format!("; what to do: {hint}"));
+            return crate::mirror::error_text(&text, Some(hint));
         }
         text
     }
@@ -152,7 +152,10 @@ impl From<WalkError> for Failure {
     fn from(error: WalkError) -> Failure {
         match error {
             WalkError::Api(error) => error.into(),
-            error => Failure::of(Exit::Failed, &error),
+            error => {
+                let hint = error.hint();
+                Failure::of(Exit::Failed, &error).with_hint(hint)
+            }
         }
     }
 }
@@ -163,8 +166,8 @@ impl From<SyncError> for Failure {
             SyncError::Walk(error) => error.into(),
             error => {
                 let failure = Failure::of(Exit::Failed, &error);
-                match error.api() {
-                    Some(api) => failure.with_hint(api.hint()),
+                match error.hint() {
+                    Some(hint) => failure.with_hint(hint),
                     None => failure,
                 }
             }

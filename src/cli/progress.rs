@@ -1,6 +1,6 @@
 //! A run's progress: a line that is drawn again and again on a terminal, log lines elsewhere.
 
-use super::output::count;
+use super::output::{count, span};
 use crate::observe::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -134,15 +134,6 @@ impl Progress {
     }
 }
 
-fn span(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 impl Observer for Progress {
     fn observe(&self, event: &Event<'_>) {
         let add = |counter: &AtomicU64, n: u64| {
@@ -181,13 +172,6 @@ impl Observer for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_for_people() {
-        for (seconds, shown) in [(0.4, "0 s"), (59.0, "59 s"), (61.0, "1 min 1 s"), (7260.0, "2 h 1 min")] {
-            assert_eq!(span(seconds), shown);
-        }
-    }
 
     #[test]
     fn time_left_is_told_once_it_is_known() {

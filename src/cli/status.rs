@@ -1,13 +1,17 @@
 //! `status`: what the mirror tells, read-only, whether or not a run is under way.
 
+mod runs;
+mod text;
+
 use super::args::{Global, Json};
 use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output::{self, count, counted};
+use super::output;
 use crate::config::Config;
-use crate::mirror::{Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Run, holder};
+use crate::mirror::{self, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder};
 use crate::schedule::Schedule;
 use jiff::Timestamp;
+use runs::{LastError, ShownRun};
 use serde::Serialize;
 
 /// Runs that are shown.
@@ -21,12 +25,17 @@ const FAILURES: usize = 20;
 struct Status {
     mirror: String,
     mirror_id: String,
+    /// When this was read.
+    now: Timestamp,
+    database_bytes: u64,
+    wal_bytes: u64,
     /// Whether a run is under way, and who runs it.
     running: bool,
     holder: Option<Holder>,
+    last_error: Option<LastError>,
     streams: Vec<Freshness>,
     last_ok: LastOk,
-    runs: Vec<Run>,
+    runs: Vec<ShownRun>,
     api_behaviour: Vec<Behaviour>,
     exports: Vec<ExportFile>,
     /// Changes that no file of a configured format holds yet, by stream and format.
@@ -35,12 +44,15 @@ struct Status {
     event_failures_count: u64,
     rejected: u64,
     next: Next,
+    /// Findings about another address are not used.
+    #[serde(skip)]
+    base_url: String,
 }
 
 #[derive(Serialize)]
 struct LastOk {
-    incremental: Option<Run>,
-    full: Option<Run>,
+    incremental: Option<ShownRun>,
+    full: Option<ShownRun>,
 }
 
 #[derive(Serialize)]
@@ -60,36 +72,52 @@ struct Next {
 
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let status = read(&config)?;
+    let status = read(&config, Timestamp::now())?;
     if args.json {
         output::json(&status)?
     } else {
-        output::text(&text(&status))?
+        output::text(&text::text(&status))?
     }
     Ok(Exit::Done)
 }
 
-fn read(config: &Config) -> Result<Status, Failure> {
+fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
-    let holder = holder(&config.mirror.path);
     let (path, mirror_id) = (mirror.path().display().to_string(), mirror.id().to_owned());
+    let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
     let snapshot = mirror.snapshot()?;
+    // After the snapshot's beginning: a run that is down as running there and that nobody holds now was cut off.
+    let holder = holder(&config.mirror.path);
     let runs = snapshot.newest_runs(RUNS)?;
+    let running = holder.is_some() && runs.first().is_some_and(|run| run.outcome == "running");
+    let going = runs.first().filter(|_| running).map(|run| run.id);
+    let show = |run| ShownRun::of(run, going, now);
     let (event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
     let (streams, exports) = (snapshot.freshness()?, snapshot.newest_exports()?);
-    let now = Timestamp::now();
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
+    let last_ok = LastOk {
+        incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),
+        full: snapshot.last_ok_run(Mode::Full)?.map(show),
+    };
+    let runs: Vec<ShownRun> = runs.into_iter().map(show).collect();
+    // One that was killed says so here, before the next one notes it in the mirror.
+    let troubled = match runs.iter().find(|shown| shown.run.error.is_some()) {
+        Some(shown) => Some(shown.clone()),
+        None => snapshot.last_run_with_error()?.map(show),
+    };
+    let last_error = LastError::of(troubled, &last_ok);
     Ok(Status {
         mirror: path,
         mirror_id,
-        running: holder.is_some() && runs.first().is_some_and(|run| run.outcome == "running"),
+        now,
+        database_bytes,
+        wal_bytes,
+        running,
         holder,
+        last_error,
         export_lag: export_lag(config, &streams, &exports),
         streams,
-        last_ok: LastOk {
-            incremental: snapshot.last_ok_run(Mode::Incremental)?,
-            full: snapshot.last_ok_run(Mode::Full)?,
-        },
+        last_ok,
         runs,
         api_behaviour: snapshot.behaviour()?,
         exports,
@@ -97,6 +125,7 @@ fn read(config: &Config) -> Result<Status, Failure> {
         event_failures_count,
         rejected: snapshot.rejected_count()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
+        base_url: config.api.base_url.to_string(),
     })
 }
 
@@ -116,102 +145,4 @@ fn export_lag(config: &Config, streams: &[Freshness], exports: &[ExportFile]) ->
         })
     };
     each.filter_map(lag).collect()
-}
-
-fn text(status: &Status) -> String {
-    let mut text = format!("mirror {} ({})\n", status.mirror, status.mirror_id);
-    text.push_str("\nstreams\n");
-    for stream in &status.streams {
-        text.push_str(&format!(
-            "  {:<10} {:>12} rows, newest change {}, last complete sync {}\n",
-            stream.stream,
-            count(stream.row_count),
-            stream.last_change_seq,
-            stream.last_sync_ok_at.as_deref().unwrap_or("never"),
-        ));
-    }
-    text.push_str("\nruns, newest first\n");
-    for run in &status.runs {
-        text.push_str(&run_text(run, status.running));
-    }
-    text.push_str("\nAPI behaviour, where its documentation is silent\n");
-    if status.api_behaviour.is_empty() {
-        text.push_str("  nothing found out yet\n");
-    }
-    for found in &status.api_behaviour {
-        text.push_str(&format!(
-            "  {:<10} {:<12} {:<9} {}\n",
-            found.stream, found.point, found.value, found.evidence
-        ));
-    }
-    text.push_str(&exports_text(status));
-    if status.event_failures_count > 0 {
-        text.push_str(&format!("\nevents missing of {}\n", counted(status.event_failures_count, "customer")));
-        for failure in &status.event_failures {
-            text.push_str(&format!(
-                "  {} since run {}: {}\n",
-                failure.customer_id, failure.run_id, failure.error
-            ));
-        }
-    }
-    if status.rejected > 0 {
-        text.push_str(&format!(
-            "\n{} set aside: see the mirror's table `rejected`\n",
-            counted(status.rejected, "record")
-        ));
-    }
-    let next = |at: Option<Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
-    text.push_str(&format!(
-        "\nnext scheduled  sync {}, full {}\n",
-        next(status.next.sync),
-        next(status.next.full)
-    ));
-    text
-}
-
-fn run_text(run: &Run, running: bool) -> String {
-    let c = &run.counts;
-    let outcome = match run.outcome.as_str() {
-        "running" if !running => "killed",
-        outcome => outcome,
-    };
-    let mut text = format!(
-        "  {:>4} {:<11} {:<11} {} to {}: {} requests; customers +{} ~{} -{}; events +{} ~{} -{}\n",
-        run.id.0,
-        run.mode,
-        outcome,
-        run.started_at,
-        run.finished_at.as_deref().unwrap_or("…"),
-        count(c.requests),
-        count(c.customers_inserted),
-        count(c.customers_updated),
-        count(c.customers_deleted),
-        count(c.events_inserted),
-        count(c.events_updated),
-        count(c.events_deleted),
-    );
-    for line in run.error.iter().chain(&run.remarks) {
-        text.push_str(&format!("       {line}\n"));
-    }
-    text
-}
-
-fn exports_text(status: &Status) -> String {
-    let mut text = "\nexports\n".to_owned();
-    if status.exports.is_empty() {
-        text.push_str("  none yet\n");
-    }
-    for file in &status.exports {
-        text.push_str(&format!(
-            "  {:<10} {:<7} to change {}: {}\n",
-            file.stream, file.format, file.last_seq, file.path
-        ));
-    }
-    for lag in &status.export_lag {
-        text.push_str(&format!(
-            "  {:<10} {:<7} lags: change {} is not yet exported\n",
-            lag.stream, lag.format, lag.newest_change
-        ));
-    }
-    text
 }

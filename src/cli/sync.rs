@@ -7,7 +7,7 @@ use super::output::{self, count, counted};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::export::{Exported, export};
-use crate::mirror::{Mirror, MirrorError, Outcome};
+use crate::mirror::{Mirror, MirrorError, Outcome, RunId};
 use crate::sync::{DryRun, Finished, Report, Scope, Tools, dry_run, sync};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
@@ -82,9 +82,23 @@ fn export_after(
     mut finished: Finished,
     settings: &crate::export::Settings,
 ) -> (Finished, Result<Option<Exported>, Failure>) {
-    let run = Some(finished.report.run_id);
-    let exported = export(&mut finished.mirror, settings, run, Timestamp::now());
-    (finished, exported.map(Some).map_err(Failure::from))
+    let run = finished.report.run_id;
+    let exported = export(&mut finished.mirror, settings, Some(run), Timestamp::now());
+    let exported = exported.map(Some).map_err(Failure::from);
+    if let Err(failure) = &exported {
+        let remark = format!("the export after this run failed: {}", failure.line());
+        if let Err(error) = add_remark(&mut finished.mirror, run, &remark) {
+            tracing::warn!(run_id = run.0, %error, "the failed export could not be noted in the mirror");
+        }
+    }
+    (finished, exported)
+}
+
+/// For `status`, which tells it when nobody looks at the logs any more.
+fn add_remark(mirror: &mut Mirror, run: RunId, remark: &str) -> Result<(), MirrorError> {
+    let mut batch = mirror.batch()?;
+    batch.add_remark(run, remark)?;
+    batch.commit()
 }
 
 /// Keeps the mirror small. The run has done its work; where this fails, the next run does it.

@@ -303,6 +303,7 @@ mod tests {
             remarks: Vec::new(),
             failures: Vec::new(),
             error: None,
+            what_to_do: None,
         });
         let text = metrics.text(&reading(), at("10:00:30")).unwrap();
         for line in [

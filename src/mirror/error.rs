@@ -13,6 +13,14 @@ pub enum MirrorError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The file is not for this user to read.
+    #[error("the mirror {} is not readable for this user: run this as root, or as a member of its group", path.display())]
+    Forbidden {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The file or its folder can't be created.
     #[error("the mirror {} can't be created: make its folder writable for this user, or set mirror.path", path.display())]
     Create {

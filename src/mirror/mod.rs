@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod exports;
 mod lock;
+mod reading;
 mod rejected;
 mod runs;
 mod schema;
@@ -30,7 +31,7 @@ pub use events::EventsApplied;
 pub use exports::ExportFile;
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use rejected::RejectedRecord;
-pub use runs::{Counts, Mode, Outcome, Run, RunId};
+pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};
 pub use seen::SeenRows;
 pub use snapshot::{Change, Snapshot};
 pub use status::{EventFailure, Freshness};
@@ -72,21 +73,15 @@ impl Mirror {
         Mirror::with(connection, path)
     }
 
-    /// Opens an existing mirror for reading only. Works while another process writes.
+    /// Opens an existing mirror for reading only. Works while another process writes, and for a user who may read the
+    /// mirror but write nothing.
     ///
     /// # Errors
     /// When there is no mirror at `path`, it can't be read, is no mirror, or has another schema version than this
     /// program's.
     pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
-        if !path.exists() {
-            return Err(MirrorError::Missing { path: path.to_owned() });
-        }
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
-        .map_err(|source| MirrorError::open(path, source))?;
+        reading::exists(path)?;
+        let connection = reading::connect(path).map_err(|source| reading::explain(path, source))?;
         schema::check_current(&connection, path)?;
         Mirror::with(connection, path)
     }

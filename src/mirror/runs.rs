@@ -141,6 +141,17 @@ impl Counts {
     }
 }
 
+/// Between an error and what to do about it, in `sync_runs.error`.
+const WHAT_TO_DO: &str = "; what to do: ";
+
+/// An error as it stands in the mirror: with what to do about it, for those who read it when no program runs.
+pub fn error_text(error: &str, what_to_do: Option<&str>) -> String {
+    match what_to_do {
+        Some(hint) => format!("{error}{WHAT_TO_DO}{hint}"),
+        None => error.to_owned(),
+    }
+}
+
 /// A run as the mirror remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Run {
@@ -162,6 +173,8 @@ pub struct Run {
     pub remarks: Vec<String>,
     /// Why it failed or is incomplete.
     pub error: Option<String>,
+    /// What to do about the error, where it doesn't say so itself.
+    pub what_to_do: Option<String>,
 }
 
 impl Batch<'_> {
@@ -190,7 +203,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Records the end of a run.
+    /// Records the end of a run; `error` is an [`error_text`].
     ///
     /// # Errors
     /// When the mirror can't be written.
@@ -220,6 +233,18 @@ impl Batch<'_> {
         self.transaction.execute(&sql, rusqlite::params_from_iter(values))?;
         Ok(())
     }
+
+    /// Adds a remark to a run that has ended.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn add_remark(&mut self, run: RunId, remark: &str) -> Result<(), MirrorError> {
+        self.transaction.execute(
+            "UPDATE sync_runs SET remarks = json_insert(coalesce(remarks, '[]'), '$[#]', ?2) WHERE id = ?1",
+            params![run.0, remark],
+        )?;
+        Ok(())
+    }
 }
 
 /// The newest runs, newest first.
@@ -227,6 +252,13 @@ pub(super) fn newest(connection: &Connection, limit: usize) -> Result<Vec<Run>, 
     let mut select = connection.prepare("SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?1")?;
     let runs = select.query_map([limit as i64], read)?.collect::<rusqlite::Result<_>>()?;
     Ok(runs)
+}
+
+/// The newest run that has something to say about what went wrong.
+pub(super) fn last_with_error(connection: &Connection) -> Result<Option<Run>, MirrorError> {
+    let mut select =
+        connection.prepare("SELECT * FROM sync_runs WHERE error IS NOT NULL ORDER BY id DESC LIMIT 1")?;
+    Ok(select.query_row([], read).optional()?)
 }
 
 /// The newest run of a mode that ended `ok`.
@@ -249,7 +281,11 @@ pub(super) fn newest_of(connection: &Connection, mode: Mode) -> Result<Option<Ru
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let remarks: Option<String> = row.get("remarks")?;
+    let (remarks, text): (Option<String>, Option<String>) = (row.get("remarks")?, row.get("error")?);
+    let (error, what_to_do) = match text.as_deref().and_then(|text| text.rsplit_once(WHAT_TO_DO)) {
+        Some((error, hint)) => (Some(error.to_owned()), Some(hint.to_owned())),
+        None => (text, None),
+    };
     Ok(Run {
         id: RunId(row.get("id")?),
         mode: row.get("mode")?,
@@ -259,6 +295,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
         resumed: row.get("resumed")?,
         counts: Counts::read(row)?,
         remarks: remarks.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-        error: row.get("error")?,
+        error,
+        what_to_do,
     })
 }

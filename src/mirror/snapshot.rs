@@ -135,6 +135,14 @@ impl<'m> Snapshot<'m> {
         runs::newest(&self.transaction, limit)
     }
 
+    /// The newest run that failed, is incomplete or was cut off, if any is still recorded.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn last_run_with_error(&self) -> Result<Option<Run>, MirrorError> {
+        runs::last_with_error(&self.transaction)
+    }
+
     /// The newest run of a mode that ended `ok`.
     ///
     /// # Errors

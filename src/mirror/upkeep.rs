@@ -60,7 +60,7 @@ pub fn sizes(mirror: &Path) -> (u64, u64) {
     (size(mirror), size(&wal_path(mirror)))
 }
 
-fn wal_path(mirror: &Path) -> PathBuf {
+pub(super) fn wal_path(mirror: &Path) -> PathBuf {
     let mut name = mirror.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

@@ -2,6 +2,7 @@
 
 use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
+use super::report::Failure;
 use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
@@ -122,7 +123,11 @@ async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> R
     let (stamp, id, reason) = (context.stamp(), customer.to_owned(), text.clone());
     context.write(move |batch| batch.note_event_failure(stamp, &id, &reason)).await?;
     context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
-    context.tally.failure(customer, text);
+    context.tally.failure(Failure {
+        customer_id: customer.to_owned(),
+        error: text,
+        what_to_do: error.hint(),
+    });
     Ok(())
 }
 

@@ -120,6 +120,15 @@ impl SyncError {
         }
     }
 
+    /// What to do now, where the error's text doesn't say so itself.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            SyncError::Walk(error) => Some(error.hint()),
+            SyncError::ServerDown { last, .. } => Some(last.hint()),
+            _ => None,
+        }
+    }
+
     /// The line for logs and for the mirror: without the vendor's message.
     pub fn log_form(&self) -> String {
         match self {

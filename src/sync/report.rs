@@ -27,6 +27,8 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Why it failed.
     pub error: Option<String>,
+    /// What to do about it, where `error` doesn't say so itself.
+    pub what_to_do: Option<&'static str>,
 }
 
 /// A customer whose events could not be read.
@@ -36,4 +38,6 @@ pub struct Failure {
     pub customer_id: String,
     /// Why.
     pub error: String,
+    /// What to do about it.
+    pub what_to_do: &'static str,
 }

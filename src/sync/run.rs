@@ -10,7 +10,7 @@ use super::{Scope, Settings, SyncError, Tools};
 use super::{deleted_events, events};
 use crate::api::{Finding, WalkError};
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows};
+use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text};
 use crate::observe::Event;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -228,6 +228,7 @@ fn report(
         remarks: tallied.remarks,
         failures: tallied.failures,
         error: result.as_ref().err().map(SyncError::log_form),
+        what_to_do: result.as_ref().err().and_then(SyncError::hint),
     }
 }
 
@@ -240,7 +241,8 @@ fn finish(
 ) -> Result<(), MirrorError> {
     let mut batch = mirror.batch()?;
     record_findings(&mut batch, report.finished_at, base_url, findings)?;
-    let error = report.error.clone().or_else(|| failures_text(report));
+    let error = report.error.as_deref().map(|error| error_text(error, report.what_to_do));
+    let error = error.or_else(|| failures_text(report));
     batch.finish_run(
         report.run_id,
         report.finished_at,
@@ -255,8 +257,9 @@ fn finish(
 fn failures_text(report: &Report) -> Option<String> {
     let first = report.failures.first()?;
     let count = report.counts.event_walks_failed;
-    Some(format!(
+    let text = format!(
         "the events of {count} customers could not be read; the first one: {}: {}",
         first.customer_id, first.error
-    ))
+    );
+    Some(error_text(&text, Some(first.what_to_do)))
 }

@@ -65,12 +65,12 @@ impl Tally {
     }
 
     /// A customer's events are missing.
-    pub(super) fn failure(&self, customer_id: &str, error: String) {
+    pub(super) fn failure(&self, failure: Failure) {
         let mut state = self.lock();
         state.incomplete = true;
         state.counts.event_walks_failed += 1;
         if state.failures.len() < FAILURES_NAMED {
-            state.failures.push(Failure { customer_id: customer_id.to_owned(), error });
+            state.failures.push(failure);
         }
     }
 

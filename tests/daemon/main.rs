@@ -2,6 +2,7 @@
 //! waits by the clock: a test waits for what the daemon says.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+mod asking;
 mod manager;
 mod meeting;
 mod observing;

@@ -4,7 +4,6 @@ use super::super::assemble;
 use super::super::exit::Failure;
 use super::super::progress::Progress;
 use super::super::sync::run_once;
-use crate::api::ApiError;
 use crate::config::Config;
 use crate::daemon::{Ended, Kind, Metrics, Work};
 use crate::mirror::{LockError, Outcome, RunLock};
@@ -94,8 +93,10 @@ impl Job {
         let outcome = finished.report.outcome;
         self.metrics.run_ended(&finished.report);
         self.note(&mut finished)?;
-        if let Some(hint) = finished.error.as_ref().and_then(|error| error.api()).map(ApiError::hint) {
-            tracing::error!(run_id = finished.report.run_id.0, what_to_do = %hint, "the API could not be read");
+        let report = &finished.report;
+        if let Some(error) = &report.error {
+            let (run_id, what_to_do) = (report.run_id.0, report.what_to_do);
+            tracing::error!(run_id, error, what_to_do, "the run failed");
         }
         if let Err(failure) = exported {
             // The changes stay in the log, for the next export.

@@ -65,7 +65,12 @@ impl Program {
 
     /// Starts it.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        Running::new(self.command(arguments).spawn().unwrap(), arguments.join(" "))
+        self.start_command(self.command(arguments), arguments)
+    }
+
+    /// Starts a command for these arguments, changed by the caller.
+    pub fn start_command(&self, mut command: Command, arguments: &[&str]) -> Running {
+        Running::new(command.spawn().unwrap(), arguments.join(" "))
     }
 
     /// Runs it to its end.

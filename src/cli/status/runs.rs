@@ -1,0 +1,68 @@
+//! Runs as `status` shows them.
+
+use super::LastOk;
+use crate::mirror::{Run, RunId};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What is to be done about a run that was stopped or killed.
+const GOES_ON: &str = "Nothing: the next run goes on from there.";
+
+/// A run with what follows from its record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct ShownRun {
+    #[serde(flatten)]
+    pub(super) run: Run,
+    /// From its start to its end, or until now while it is under way; none where nobody knows when it was cut off.
+    pub(super) duration_seconds: Option<f64>,
+}
+
+/// The newest run that didn't do all that it should.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct LastError {
+    pub(super) run_id: RunId,
+    pub(super) mode: String,
+    pub(super) outcome: String,
+    /// When the run ended, else when it began: UTC, ISO 8601.
+    pub(super) at: String,
+    pub(super) error: String,
+    pub(super) what_to_do: Option<String>,
+    /// The newest incremental or full run that came to its end with everything, where it is newer.
+    pub(super) ok_since: Option<RunId>,
+}
+
+impl ShownRun {
+    /// `going` is the run that is under way now. Another one that is down as running was killed.
+    pub(super) fn of(mut run: Run, going: Option<RunId>, now: Timestamp) -> ShownRun {
+        let end = match &run.finished_at {
+            Some(end) => end.parse().ok(),
+            None => (going == Some(run.id)).then_some(now),
+        };
+        let began: Option<Timestamp> = run.started_at.parse().ok();
+        if run.outcome == "running" && going != Some(run.id) {
+            run.outcome = "interrupted".to_owned();
+            run.error = Some("killed before its end".to_owned());
+        }
+        if run.outcome == "interrupted" && run.what_to_do.is_none() {
+            run.what_to_do = Some(GOES_ON.to_owned());
+        }
+        let duration = began.zip(end).map(|(began, end)| end.duration_since(began));
+        ShownRun { run, duration_seconds: duration.map(|duration| duration.as_secs_f64().max(0.0)) }
+    }
+}
+
+impl LastError {
+    pub(super) fn of(run: Option<ShownRun>, last_ok: &LastOk) -> Option<LastError> {
+        let ShownRun { run, .. } = run?;
+        let newest_ok = last_ok.incremental.iter().chain(&last_ok.full).map(|shown| shown.run.id).max();
+        Some(LastError {
+            run_id: run.id,
+            at: run.finished_at.unwrap_or(run.started_at),
+            mode: run.mode,
+            outcome: run.outcome,
+            error: run.error?,
+            what_to_do: run.what_to_do,
+            ok_since: newest_ok.filter(|ok| *ok > run.id),
+        })
+    }
+}
