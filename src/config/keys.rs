@@ -305,7 +305,7 @@ pub(super) static SCHEDULE_JITTER: Key<Duration> = Key {
 
 pub(super) static HTTP_LISTEN: Key<Option<SocketAddr>> = Key {
     path: "http.listen",
-    doc: "The address and port to listen on; \"\" = off.",
+    doc: "The address and port to listen on; port 0 takes any free one, which is logged; \"\" = off.",
     default: Literal::Text("127.0.0.1:9464"),
     expected: "an IP address with a port such as \"127.0.0.1:9464\" or \"[::1]:9464\", or \"\" for off",
     read: read::listen,

@@ -1,9 +1,10 @@
 //! What the daemon counts and measures, for Prometheus. Names and counts, never anybody's data.
 
-use super::exposition;
+use super::exposition::{self, Exposition};
 use super::plan::{Kind, SkipReason};
-use crate::mirror::{ExportFile, Freshness};
+use crate::mirror::{ExportFile, Freshness, Outcome};
 use crate::observe::{Event, Observer};
+use crate::record::Stream;
 use crate::sync::Report;
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
@@ -115,10 +116,23 @@ impl Metrics {
         r.register("runs", "Runs that ended", self.runs.clone());
         r.register("run_duration_seconds", "Time from a run's start to its end", self.run_seconds.clone());
         r.register("skipped_runs", "Due runs that did not take place", self.skipped.clone());
+        self.begin_at_zero();
+    }
+
+    /// What can be counted is shown from the start, so that the first one is seen as an increase.
+    fn begin_at_zero(&self) {
         for kind in [Kind::Sync, Kind::Full] {
             for reason in [SkipReason::Going, SkipReason::Held] {
-                // Shown as zero from the start, so that the first one is seen as an increase.
                 drop(self.skipped.get_or_create(&skip_labels(kind, reason)));
+            }
+            for outcome in [Outcome::Ok, Outcome::Incomplete, Outcome::Failed, Outcome::Interrupted] {
+                drop(self.runs.get_or_create(&[("mode", kind.name()), ("outcome", outcome.name())]));
+            }
+        }
+        for stream in Stream::ALL.map(Stream::name) {
+            drop(self.retries.get_or_create(&[("stream", stream)]));
+            for op in ["insert", "update", "delete"] {
+                drop(self.rows.get_or_create(&[("stream", stream), ("op", op)]));
             }
         }
     }
@@ -174,11 +188,16 @@ impl Metrics {
         self.skipped.get_or_create(&skip_labels(kind, reason)).inc();
     }
 
-    /// Everything as text, in the format of [`CONTENT_TYPE`](super::CONTENT_TYPE); `now` is what freshness is measured at.
+    /// Everything as text; `now` is what freshness is measured at.
     ///
     /// # Errors
     /// When a metric can't be written as text.
-    pub fn text(&self, reading: &Reading, now: Timestamp) -> Result<String, std::fmt::Error> {
+    pub fn text(
+        &self,
+        exposition: Exposition,
+        reading: &Reading,
+        now: Timestamp,
+    ) -> Result<String, std::fmt::Error> {
         for (mode, at) in [(Kind::Sync, reading.sync_ok), (Kind::Full, reading.full_ok)] {
             if let Some(at) = at {
                 self.last_success.get_or_create(&[("mode", mode.name())]).set(seconds(at));
@@ -196,7 +215,7 @@ impl Metrics {
         }
         self.database_bytes.set(reading.database_bytes as f64);
         self.wal_bytes.set(reading.wal_bytes as f64);
-        exposition::text(&self.registry)
+        exposition::text(exposition, &self.registry)
     }
 
     fn set_export(&self, stream: &Freshness, format: &str, exports: &[ExportFile]) {
@@ -239,8 +258,7 @@ impl Observer for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::{Counts, Mode, Outcome, RunId};
-    use crate::record::Stream;
+    use crate::mirror::{Counts, Mode, RunId};
     use std::time::Duration;
 
     fn at(time: &str) -> Timestamp {
@@ -305,7 +323,7 @@ mod tests {
             error: None,
             what_to_do: None,
         });
-        let text = metrics.text(&reading(), at("10:00:30")).unwrap();
+        let text = metrics.text(Exposition::Classic, &reading(), at("10:00:30")).unwrap();
         for line in [
             "# TYPE malomo_mirror_requests_total counter",
             "malomo_mirror_requests_total{stream=\"events\",status=\"200\"} 2",
@@ -334,7 +352,7 @@ mod tests {
     /// What `promtool check metrics` looks at: help, base units, `_total` for counters and for nothing else.
     #[test]
     fn names_follow_the_conventions() {
-        let text = Metrics::default().text(&reading(), at("10:00:30")).unwrap();
+        let text = Metrics::default().text(Exposition::Classic, &reading(), at("10:00:30")).unwrap();
         for line in text.lines() {
             if let Some(family) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = family.split_once(' ').unwrap();

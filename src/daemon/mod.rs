@@ -15,7 +15,7 @@ mod missed;
 mod plan;
 mod run;
 
-pub use exposition::CONTENT_TYPE;
+pub use exposition::Exposition;
 pub use metrics::{Metrics, Reading};
 pub use missed::{History, Past};
 pub use plan::{Decision, Ended, Kind, Plan, Schedules, SkipReason};

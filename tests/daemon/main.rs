@@ -7,6 +7,7 @@ mod manager;
 mod meeting;
 mod observing;
 mod reloading;
+mod scrape;
 mod stopping;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]

@@ -13,7 +13,7 @@ pub struct Manager {
     socket: UnixDatagram,
     path: String,
     /// `http.listen`
-    listen: String,
+    listen: &'static str,
     /// What came, in order, without signs of life.
     pub heard: Vec<String>,
     /// Signs of life so far.
@@ -24,18 +24,12 @@ impl Manager {
     pub fn new(place: &Place) -> Manager {
         let path = place.path().join("notify.socket");
         let socket = UnixDatagram::bind(&path).unwrap();
-        Manager {
-            socket,
-            path: path.to_str().unwrap().to_owned(),
-            listen: String::new(),
-            heard: Vec::new(),
-            alive: 0,
-        }
+        Manager { socket, path: path.to_str().unwrap().to_owned(), listen: "", heard: Vec::new(), alive: 0 }
     }
 
-    /// The daemon is to serve its metrics here.
-    pub fn listening(self, address: &str) -> Manager {
-        Manager { listen: address.to_owned(), ..self }
+    /// The daemon is to serve its metrics, on a port of its choice: see [`address`].
+    pub fn listening(self) -> Manager {
+        Manager { listen: "127.0.0.1:0", ..self }
     }
 
     /// The program, told of this socket; expects a sign of life every second.
@@ -71,6 +65,12 @@ impl Manager {
             }
         }
     }
+}
+
+/// The address in the line in which the daemon says that it is serving.
+pub fn address(line: &str) -> String {
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    line["address"].as_str().unwrap().to_owned()
 }
 
 /// Sends a signal, such as `HUP`.

@@ -7,11 +7,10 @@ use super::job::Job;
 use super::pulse::Pulse;
 use super::reader::Reader;
 use crate::config::Config;
-use crate::daemon::{CONTENT_TYPE, Reading};
+use crate::daemon::{Exposition, Reading};
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
@@ -67,13 +66,18 @@ pub(super) async fn start(
     })))
 }
 
-async fn metrics(State(sources): State<Arc<Sources>>) -> Response {
+async fn metrics(State(sources): State<Arc<Sources>>, asked: HeaderMap) -> Response {
+    let exposition =
+        Exposition::accepted(asked.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()));
     let reading = match sources.read().await {
         Ok(reading) => reading,
         Err(failure) => return sentence(StatusCode::INTERNAL_SERVER_ERROR, &failure.line()),
     };
-    match sources.job.metrics().text(&reading, Timestamp::now()) {
-        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+    match sources.job.metrics().text(exposition, &reading, Timestamp::now()) {
+        Ok(text) => {
+            let headers = [(header::CONTENT_TYPE, exposition.content_type()), (header::VARY, "accept")];
+            (headers, text).into_response()
+        }
         Err(error) => {
             sentence(StatusCode::INTERNAL_SERVER_ERROR, &format!("the metrics have no text: {error}"))
         }

@@ -122,6 +122,11 @@ impl Running {
         line_with(&mut self.logged, text).await.is_some()
     }
 
+    /// Waits for the line of stderr that holds this text.
+    pub async fn logs(&mut self, text: &str) -> String {
+        line_with(&mut self.logged, text).await.expect("it ended before it logged that")
+    }
+
     /// Waits for the line of stdout that holds this text.
     pub async fn prints(&mut self, text: &str) -> String {
         line_with(&mut self.printed, text).await.expect("it ended before it printed that")
