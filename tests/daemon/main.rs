@@ -6,6 +6,7 @@ mod asking;
 mod manager;
 mod meeting;
 mod observing;
+mod packaging;
 mod reloading;
 mod scrape;
 mod stopping;

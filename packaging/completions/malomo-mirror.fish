@@ -1,0 +1,2 @@
+# fish: the program itself knows what can be typed.
+malomo-mirror completions fish | source
