@@ -49,11 +49,11 @@ CREATE TABLE changes (
     op          TEXT NOT NULL CHECK (op IN ('insert', 'update', 'delete')),
     id          TEXT NOT NULL,                     -- of the row in the stream's table
     observed_at TEXT NOT NULL,                     -- when the mirror took the change
-    run_id      INTEGER NOT NULL,                  -- sync_runs.id
+    run_id      INTEGER NOT NULL,                  -- sync_runs.id; that row goes when it is old, the change stays
     evidence    TEXT                               -- for a delete: what proved it
 ) STRICT;
 
--- One row for each sync run.
+-- One row for each sync run; old ones go (mirror.runs_max_age), and no number is given twice.
 CREATE TABLE sync_runs (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     mode        TEXT NOT NULL,                  -- 'full', 'incremental' or 'customers' (only named ones)
@@ -79,7 +79,7 @@ CREATE TABLE sync_runs (
     events_stale       INTEGER NOT NULL DEFAULT 0,
     rejected           INTEGER NOT NULL DEFAULT 0,  -- records that could not be taken: see rejected
     remarks     TEXT,                           -- JSON array of sentences: what a person should know of this run
-    error       TEXT                            -- why it failed or is incomplete
+    error       TEXT                            -- why it failed or is incomplete; then: what to do
 ) STRICT;
 
 -- Where an interrupted walk of the customer list goes on. A row lives from a walk's first page to its end.

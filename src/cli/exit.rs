@@ -127,7 +127,11 @@ impl From<MirrorError> for Failure {
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Failure {
-        Failure::of(Exit::Failed, &error)
+        let exit = match error {
+            ExportError::Mirror(MirrorError::Stopped) => Exit::Incomplete,
+            _ => Exit::Failed,
+        };
+        Failure::of(exit, &error)
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
     }
 }
 
-/// Runs a sync and exports what it changed; a run that was stopped leaves its changes to the next export.
+/// Runs a sync and exports what it changed; a run that was stopped, before its export or in the middle of it, leaves its
+/// changes to the next export.
 pub(super) async fn run_once(
     config: &Config,
     tools: Tools,
@@ -64,11 +65,13 @@ pub(super) async fn run_once(
 ) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
     let path = config.mirror.path.clone();
     let mirror = off_the_runtime(move || Mirror::open(&path)).await??;
-    let finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
+    let stop = tools.stop.clone();
+    let mut finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
     log(&finished.report);
     if finished.report.outcome == Outcome::Interrupted {
         return Ok((finished, Ok(None)));
     }
+    finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
     let (settings, runs_max_age) = (assemble::export_settings(config), config.mirror.runs_max_age);
     off_the_runtime(move || {
         let (mut finished, exported) = export_after(finished, &settings);
@@ -85,7 +88,9 @@ fn export_after(
     let run = finished.report.run_id;
     let exported = export(&mut finished.mirror, settings, Some(run), Timestamp::now());
     let exported = exported.map(Some).map_err(Failure::from);
-    if let Err(failure) = &exported {
+    if let Err(failure) = exported.as_ref()
+        && failure.exit == Exit::Failed
+    {
         let remark = format!("the export after this run failed: {}", failure.line());
         if let Err(error) = add_remark(&mut finished.mirror, run, &remark) {
             tracing::warn!(run_id = run.0, %error, "the failed export could not be noted in the mirror");

@@ -87,6 +87,9 @@ pub enum MirrorError {
         #[from]
         source: rusqlite::Error,
     },
+    /// Somebody wanted the program to stop.
+    #[error("stopped before everything was read from the mirror; the next run or export goes on from there")]
+    Stopped,
     /// Something in the mirror is not as this program writes it.
     #[error("the mirror holds {what} that this program can't read: was it edited by hand?")]
     Unreadable {

@@ -42,17 +42,22 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a statement waits for another connection's lock. Readers never block the writer in WAL mode; this is
 /// for the short moments of recovery and checkpointing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Tells whether a long reading is to be given up. Asked from time to time.
+pub type Halt = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The connection that owns a mirror.
 pub struct Mirror {
     connection: Connection,
     path: PathBuf,
     id: String,
+    halt: Option<Halt>,
 }
 
 impl Mirror {
@@ -91,7 +96,12 @@ impl Mirror {
         let id = connection
             .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
             .map_err(|source| MirrorError::open(path, source))?;
-        Ok(Mirror { connection, path: path.to_owned(), id })
+        Ok(Mirror { connection, path: path.to_owned(), id, halt: None })
+    }
+
+    /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
+    pub fn halt_when(&mut self, halt: Halt) {
+        self.halt = Some(halt);
     }
 
     /// Where the mirror is.
@@ -117,7 +127,7 @@ impl Mirror {
     /// # Errors
     /// When the database can't be read.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, MirrorError> {
-        Snapshot::begin(&mut self.connection)
+        Snapshot::begin(&mut self.connection, self.halt.clone())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A read transaction: what exports and `status` read.
 
-use super::{Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, MirrorError, Mode, Run};
+use super::{Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode, Run};
 use super::{behaviour, customers, exports, runs, status};
 use crate::diff::EventPlan;
 use crate::record::{Customer, Op, Stream, Value};
@@ -11,7 +11,11 @@ use rusqlite::{Connection, Row, Transaction, params};
 /// One state of the mirror. While it lives, the WAL file can't shrink: don't hold it longer than needed.
 pub struct Snapshot<'m> {
     transaction: Transaction<'m>,
+    halt: Option<Halt>,
 }
+
+/// Whether to go on is asked once in so many rows: a fraction of a second.
+const ROWS_BETWEEN_HALTS: usize = 1_024;
 
 /// A change of the log with what the row holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +33,22 @@ pub struct Change<'a> {
 }
 
 impl<'m> Snapshot<'m> {
-    pub(super) fn begin(connection: &'m mut Connection) -> Result<Snapshot<'m>, MirrorError> {
+    pub(super) fn begin(
+        connection: &'m mut Connection,
+        halt: Option<Halt>,
+    ) -> Result<Snapshot<'m>, MirrorError> {
         let transaction = connection.transaction()?;
         // SQLite takes the snapshot with the first read, not with BEGIN.
         transaction.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
-        Ok(Snapshot { transaction })
+        Ok(Snapshot { transaction, halt })
+    }
+
+    /// Ends a reading of many rows where somebody wants the program to stop; `row` counts them from 0.
+    fn go_on(&self, row: usize) -> Result<(), MirrorError> {
+        match &self.halt {
+            Some(halt) if row.is_multiple_of(ROWS_BETWEEN_HALTS) && halt() => Err(MirrorError::Stopped),
+            _ => Ok(()),
+        }
     }
 
     /// The number of the newest change; 0 while there is none.
@@ -65,7 +80,10 @@ impl<'m> Snapshot<'m> {
         );
         let mut select = self.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
         let mut rows = select.query(params![after, stream.name()]).map_err(MirrorError::from)?;
+        let mut read = 0;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
+            self.go_on(read)?;
+            read += 1;
             let values;
             let change = Change {
                 seq: row.get(0).map_err(MirrorError::from)?,
@@ -101,7 +119,10 @@ impl<'m> Snapshot<'m> {
         );
         let mut select = self.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
         let mut rows = select.query([]).map_err(MirrorError::from)?;
+        let mut read = 0;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
+            self.go_on(read)?;
+            read += 1;
             let values = read_values(row, stream, 3)?;
             each(Change {
                 seq: row.get(0).map_err(MirrorError::from)?,

@@ -1,8 +1,12 @@
 //! The daemon's end, however it comes, and what the next one makes of it.
 
 use crate::manager::{Guard, Manager, signal};
-use crate::support::{Place, Program, Relay, State, assert_everything_equals, sandbox};
+use crate::support::{Place, Program, Relay, State, assert_everything_equals, assert_no_strays, sandbox};
+use malomo_mirror::export::{Compression, ExportError, Format, export};
+use malomo_mirror::mirror::{Mirror, MirrorError};
 use malomo_mirror::sandbox::{Sandbox, Settings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 async fn forty_customers() -> Sandbox {
@@ -63,5 +67,38 @@ async fn after_a_kill_the_lock_is_free_and_the_next_start_goes_on() {
     daemon.end().await.expect(0);
     assert_eq!(place.text("SELECT outcome FROM sync_runs ORDER BY id"), "interrupted");
     assert_eq!(place.text("SELECT error FROM sync_runs ORDER BY id"), "killed before its end");
+    assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_is_stopped_leaves_nothing_half_done() {
+    let settings =
+        Settings { customers: 1500, events_per_customer: 2.0, page_size: 500, ..Settings::default() };
+    let sandbox = sandbox(settings).await;
+    let place = Place::new();
+    let program = place.program(&sandbox.base_url());
+    std::fs::write(place.exports(), "in the way of the export").unwrap();
+    program.ends(1, &["sync", "--full"]).await;
+    std::fs::remove_file(place.exports()).unwrap();
+    let formats = Format::ALL.to_vec();
+    let settings =
+        malomo_mirror::export::Settings { dir: place.exports(), formats, compression: Compression::None };
+    let mut mirror = Mirror::open(&place.mirror()).unwrap();
+    let mut stopped = 0;
+    // Stopped at the first row, in the middle of a stream, between two, and so on to the end.
+    loop {
+        let asked = AtomicUsize::new(0);
+        mirror.halt_when(Arc::new(move || asked.fetch_add(1, Ordering::Relaxed) == stopped));
+        match export(&mut mirror, &settings, None, jiff::Timestamp::now()) {
+            Err(ExportError::Mirror(MirrorError::Stopped)) => {
+                assert!(!place.exports().join("manifest.ndjson").exists());
+                assert_no_strays(&place);
+                stopped += 1;
+            }
+            done => break drop(done.unwrap()),
+        }
+    }
+    assert!(stopped >= 4, "{stopped}");
+    drop(mirror);
     assert_everything_equals(&State::of_world(&sandbox.world()), &place);
 }

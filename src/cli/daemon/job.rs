@@ -1,7 +1,7 @@
 //! One run of the daemon, with the configuration that is in force when it begins.
 
 use super::super::assemble;
-use super::super::exit::Failure;
+use super::super::exit::{Exit, Failure};
 use super::super::progress::Progress;
 use super::super::sync::run_once;
 use crate::config::Config;
@@ -100,6 +100,13 @@ impl Job {
         }
         if let Err(failure) = exported {
             // The changes stay in the log, for the next export.
+            if failure.exit == Exit::Incomplete {
+                tracing::info!(
+                    run_id = finished.report.run_id.0,
+                    "the export was stopped; the next one goes on from there"
+                );
+                return Ok(Outcome::Interrupted);
+            }
             tracing::error!(run_id = finished.report.run_id.0, error = failure.line(), "the export failed");
             return Ok(Outcome::Failed);
         }
