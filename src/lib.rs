@@ -27,6 +27,7 @@ pub mod diff;
 pub mod export;
 pub mod mirror;
 pub mod observe;
+mod ownership;
 pub mod record;
 pub mod sandbox;
 pub mod schedule;

@@ -3,6 +3,7 @@
 
 use super::ExportError;
 use super::name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_prefix};
+use crate::ownership::adopt;
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -63,6 +64,7 @@ impl Temporary {
             .rand_bytes(RANDOM_CHARACTERS)
             .suffix(TEMPORARY_SUFFIX)
             .tempfile_in(folder)
+            .and_then(|file| adopt(file.as_file(), folder).map(|()| file))
             .map_err(failed)?
             .into_parts();
         let disk =
@@ -147,7 +149,8 @@ pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
     }
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     ensure_folder(parent)?;
-    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+    let created = DirBuilder::new().mode(FOLDER_MODE).create(folder);
+    match created.and_then(|()| adopt(&File::open(folder)?, parent)) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(source) => Err(ExportError::Io { action: "created", path: folder.to_owned(), source }),
         Ok(()) => sync_folder(parent),

@@ -1,9 +1,10 @@
 //! One writer: a lock on a file beside the mirror. The system frees it when its holder ends, however it ends.
 
+use crate::ownership::adopt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -66,14 +67,7 @@ impl RunLock {
         let path = lock_path(mirror);
         let failed = |source| LockError::Io { path: path.clone(), source };
         super::create_folder(mirror).map_err(failed)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o640)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file = open(&path, super::folder_of(mirror)).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read_holder(&mut file) }),
@@ -90,6 +84,16 @@ impl Drop for RunLock {
     /// Empties the file: a name in it would outlive its holder. The lock itself goes with the file's handle.
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
+    }
+}
+
+fn open(path: &Path, folder: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o640);
+    match options.clone().create_new(true).open(path) {
+        Ok(created) => adopt(&created, folder).map(|()| created),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
+        Err(error) => Err(error),
     }
 }
 

@@ -37,6 +37,7 @@ pub use snapshot::{Change, Snapshot};
 pub use status::{EventFailure, Freshness};
 pub use upkeep::{Wal, sizes};
 
+use crate::ownership::adopt;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -148,10 +149,14 @@ fn create_private(path: &Path) -> Result<(), MirrorError> {
     let failed = |source| MirrorError::Create { path: path.to_owned(), source };
     create_folder(path).map_err(failed)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
-        Ok(_) => Ok(()),
+        Ok(file) => adopt(&file, folder_of(path)).map_err(failed),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(error)),
     }
+}
+
+fn folder_of(mirror: &Path) -> &Path {
+    mirror.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The folder that holds the mirror, for owner and group only.

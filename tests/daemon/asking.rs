@@ -1,7 +1,7 @@
 //! `status`, asked by an operator when things are not as they should be.
 
 use crate::support::{Account, Place, Program, Ran, Reply};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,9 +81,9 @@ fn close(folder: &Path) {
 }
 
 /// Runs it without the rights of root, where the tests have them.
-async fn as_nobody(place: &Place, program: &Program, arguments: &[&str]) -> Ran {
+async fn as_nobody(program: &Program, arguments: &[&str]) -> Ran {
     let mut command = program.command(arguments);
-    if std::fs::metadata(place.path()).unwrap().uid() == 0 {
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         command.uid(NOBODY).gid(NOBODY);
     }
     program.start_command(command, arguments).end().await
@@ -98,10 +98,43 @@ async fn a_user_who_may_only_read_is_answered() {
     // Nobody holds the mirror open, and SQLite has taken its side files away.
     assert!(!place.path().join("mirror.db-wal").exists());
     close(place.path());
-    let ran = as_nobody(&place, &program, &["status"]).await;
+    let ran = as_nobody(&program, &["status"]).await;
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let ran = ran.expect(0);
     assert!(ran.stdout.contains("4 rows, newest change "), "{}", ran.stdout);
+}
+
+/// With the rights of root only: others can't give files away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_root_does_by_hand_is_left_to_the_service() {
+    let place = Place::new();
+    if std::fs::metadata(place.path()).unwrap().uid() != 0 {
+        return;
+    }
+    chown(place.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let server = Account::of(4, 1, 2).shared().serve().await;
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync"]).await;
+    program.ends(0, &["export", "--snapshot"]).await;
+    program.ends(0, &["status"]).await;
+    let mut folders = vec![place.path().to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("config.toml") {
+                continue;
+            }
+            seen += 1;
+            assert_eq!(std::fs::metadata(&path).unwrap().uid(), NOBODY, "{}", path.display());
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(seen >= 18, "{seen}");
+    // And the service goes on with it.
+    as_nobody(&program, &["sync", "--full"]).await.expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,11 +146,11 @@ async fn a_user_who_may_not_even_read_is_told_so() {
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::set_permissions(place.mirror(), PermissionsExt::from_mode(0o000)).unwrap();
     let told = ["is not readable for this user", "as root"];
-    as_nobody(&place, &program, &["status"]).await.expect(1).tells(&told);
+    as_nobody(&program, &["status"]).await.expect(1).tells(&told);
     // A folder that can't be looked into is no proof that there is no mirror.
     let inner = place.path().join("private");
     std::fs::create_dir(&inner).unwrap();
     std::fs::set_permissions(&inner, PermissionsExt::from_mode(0o000)).unwrap();
     let program = program.set(&format!("mirror.path={}", inner.join("mirror.db").display()));
-    as_nobody(&place, &program, &["status"]).await.expect(1).tells(&told);
+    as_nobody(&program, &["status"]).await.expect(1).tells(&told);
 }

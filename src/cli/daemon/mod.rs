@@ -15,6 +15,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use crate::config::Config;
 use crate::daemon::{self, Control, Pace, Plan, Schedules};
+use crate::observe::Unobserved;
 use jiff::Timestamp;
 use job::Job;
 use pulse::Pulse;
@@ -38,7 +39,8 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))?;
     let stop = assemble::stop_token()?;
     let config = assemble::config(global)?;
-    assemble::key(&config)?;
+    // What would stop every run stops the daemon here.
+    assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))?;
     let (history, last) = history::read(&config)?;
     let systemd = Systemd::from_environment();
     let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
