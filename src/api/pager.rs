@@ -32,6 +32,14 @@ impl List {
         }
     }
 
+    /// Whose list it is; `None` for the list of customers.
+    pub fn customer_id(&self) -> Option<&str> {
+        match self {
+            List::Customers => None,
+            List::Events { customer_id } => Some(customer_id),
+        }
+    }
+
     fn url(&self, client: &Client) -> Result<Url, ApiError> {
         match self {
             List::Customers => client.url(&["customers"]),

@@ -63,7 +63,7 @@ impl World {
                     updated_at: None,
                     extra: Some("{\"n\":12345678901234567890}".to_owned()),
                 };
-                batch.apply_events(STAMP, &[event], Trust::Alone).unwrap();
+                batch.apply_events(STAMP, customer_id, &[event], Trust::Alone).unwrap();
             }
             Put::NoCustomer(id) => {
                 batch.delete_customer(STAMP, id, "test").unwrap();

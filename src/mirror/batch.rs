@@ -1,9 +1,10 @@
-//! A write transaction, and the change log that every write to a stream goes through.
+//! A write transaction.
 
+use super::change_log::ChangeLog;
 use super::{MirrorError, RunId};
 use crate::record::{Op, Stream};
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Who writes, and when: stands on every change of the log.
 #[derive(Debug, Clone, Copy)]
@@ -12,12 +13,6 @@ pub struct Stamp {
     pub run: RunId,
     /// When it did.
     pub now: Timestamp,
-}
-
-impl Stamp {
-    pub(super) fn time(self) -> String {
-        utc_text(self.now)
-    }
 }
 
 /// A time of the mirror's own: UTC, ISO 8601, milliseconds always, so that text sorts as time does.
@@ -29,34 +24,48 @@ pub(super) fn utc_text(at: Timestamp) -> String {
 /// that, all of it is undone.
 pub struct Batch<'m> {
     pub(super) transaction: Transaction<'m>,
+    pub(super) log: ChangeLog,
+    /// Whether the tables of what went wrong hold nothing, as they mostly do: then there is nothing to look for.
+    pub(super) nothing_failed: bool,
+    pub(super) nothing_rejected: bool,
 }
 
 impl<'m> Batch<'m> {
     pub(super) fn begin(connection: &'m mut Connection) -> Result<Batch<'m>, MirrorError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Batch { transaction })
+        let is_empty = |table: &str| -> rusqlite::Result<bool> {
+            transaction
+                .prepare_cached(&format!("SELECT NOT EXISTS (SELECT 1 FROM {table})"))?
+                .query_row([], |row| row.get(0))
+        };
+        let (nothing_failed, nothing_rejected) = (is_empty("event_failures")?, is_empty("rejected")?);
+        let log = ChangeLog::open(&transaction)?;
+        Ok(Batch { transaction, log, nothing_failed, nothing_rejected })
     }
 
     /// Makes the batch durable.
     ///
     /// # Errors
     /// When the disk is full or fails; the batch is then undone as a whole.
-    pub fn commit(self) -> Result<(), MirrorError> {
+    pub fn commit(mut self) -> Result<(), MirrorError> {
+        self.log.flush(&self.transaction)?;
         Ok(self.transaction.commit()?)
+    }
+
+    /// How many changes it logged so far.
+    pub fn changes(&self) -> u64 {
+        self.log.added()
     }
 
     /// Appends to the change log; returns the change's number.
     pub(super) fn log(
-        &self,
+        &mut self,
         stamp: Stamp,
         stream: Stream,
         op: Op,
         id: &str,
         evidence: Option<&str>,
     ) -> rusqlite::Result<i64> {
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO changes (stream, op, id, observed_at, run_id, evidence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        insert.insert(params![stream.name(), op.name(), id, stamp.time(), stamp.run.0, evidence])
+        self.log.add(&self.transaction, stamp, (stream, op, id), evidence)
     }
 }

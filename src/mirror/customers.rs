@@ -225,7 +225,7 @@ impl Batch<'_> {
         Ok(found)
     }
 
-    fn insert_customer(&self, stamp: Stamp, customer: &Customer) -> rusqlite::Result<i64> {
+    fn insert_customer(&mut self, stamp: Stamp, customer: &Customer) -> rusqlite::Result<i64> {
         let seq = self.log(stamp, Stream::Customers, Op::Insert, &customer.id, None)?;
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO customers (id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
@@ -246,7 +246,7 @@ impl Batch<'_> {
     }
 
     /// A changed customer's events must be looked at again: nothing says what changed.
-    fn update_customer(&self, stamp: Stamp, row: i64, customer: &Customer) -> rusqlite::Result<()> {
+    fn update_customer(&mut self, stamp: Stamp, row: i64, customer: &Customer) -> rusqlite::Result<()> {
         let seq = self.log(stamp, Stream::Customers, Op::Update, &customer.id, None)?;
         let mut update = self.transaction.prepare_cached(
             "UPDATE customers SET email = ?2, first_name = ?3, last_name = ?4, phone_number = ?5, created_at = ?6, \

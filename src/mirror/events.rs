@@ -4,10 +4,15 @@ use super::MirrorError;
 use super::batch::{Batch, Stamp, utc_text};
 use crate::diff::{Trust, Verdict, compare};
 use crate::record::{Event, IdSet, Op, Stream};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
+use std::collections::HashMap;
+
+/// Events of a customer that are read in one go, to compare them in memory; those of a customer who has more are
+/// looked up one by one.
+const READ_AT_ONCE: usize = 1_000;
 
 /// What a page of events did to the mirror.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct EventsApplied {
     /// New to the mirror.
     pub inserted: u64,
@@ -15,35 +20,46 @@ pub struct EventsApplied {
     pub updated: u64,
     /// Listed in an older version than the mirror's, which was kept.
     pub stale: u64,
+    /// The customer's events that the mirror held before, unless they are too many to be told at once: then
+    /// [`Batch::events_not_in`] goes through them.
+    pub held: Option<Vec<String>>,
 }
 
+type StoredEvents = HashMap<String, (i64, Event)>;
+
 impl Batch<'_> {
-    /// Takes events into the mirror, in the order given. Rows that did not change are not written.
+    /// Takes events of one customer's list into the mirror, in the order given. Rows that did not change are not
+    /// written.
     ///
     /// # Errors
     /// When the mirror can't be read or written: the batch is then to be dropped.
     pub fn apply_events(
         &mut self,
         stamp: Stamp,
+        customer_id: &str,
         events: &[Event],
         trust: Trust,
     ) -> Result<EventsApplied, MirrorError> {
-        let mut applied = EventsApplied::default();
+        let mut stored = self.stored_events(customer_id)?;
+        let held = stored.as_ref().map(|stored| stored.keys().cloned().collect());
+        let mut applied = EventsApplied { held, ..EventsApplied::default() };
         for event in events {
-            let stored = self.stored_event(&event.id)?;
-            match compare(stored.as_ref().map(|(_, stored)| stored), event, trust) {
-                Verdict::Insert => {
-                    applied.inserted += 1;
-                    self.insert_event(stamp, event)?;
-                }
+            let known = stored.as_mut().and_then(|stored| stored.remove(&event.id));
+            if known.is_none() && self.insert_event(stamp, event)? {
+                applied.inserted += 1;
+                continue;
+            }
+            // It may stand under another customer, or came twice in this list.
+            let found = known.map_or_else(|| self.stored_event(&event.id), |known| Ok(Some(known)))?;
+            match compare(found.as_ref().map(|(_, stored)| stored), event, trust) {
                 Verdict::Update => {
                     applied.updated += 1;
-                    if let Some((row, _)) = stored {
+                    if let Some((row, _)) = found {
                         self.update_event(stamp, row, event)?;
                     }
                 }
                 Verdict::Stale => applied.stale += 1,
-                Verdict::Unchanged => {}
+                Verdict::Unchanged | Verdict::Insert => {}
             }
         }
         Ok(applied)
@@ -92,6 +108,7 @@ impl Batch<'_> {
         customer_id: &str,
         error: &str,
     ) -> Result<(), MirrorError> {
+        self.nothing_failed = false;
         self.transaction
             .prepare_cached(
                 "INSERT INTO event_failures (customer_id, run_id, failed_at, error) VALUES (?1, ?2, ?3, ?4) \
@@ -107,9 +124,11 @@ impl Batch<'_> {
     }
 
     pub(super) fn clear_event_failure(&mut self, customer_id: &str) -> Result<(), MirrorError> {
-        self.transaction
-            .prepare_cached("DELETE FROM event_failures WHERE customer_id = ?1")?
-            .execute([customer_id])?;
+        if !self.nothing_failed {
+            self.transaction
+                .prepare_cached("DELETE FROM event_failures WHERE customer_id = ?1")?
+                .execute([customer_id])?;
+        }
         Ok(())
     }
 
@@ -120,38 +139,39 @@ impl Batch<'_> {
         Ok(ids)
     }
 
-    fn stored_event(&self, id: &str) -> Result<Option<(i64, Event)>, MirrorError> {
+    /// A customer's events by id; `None` if they are too many to be read at once.
+    fn stored_events(&self, customer_id: &str) -> Result<Option<StoredEvents>, MirrorError> {
+        // A limit given as a parameter would have SQLite prepare the statement anew each time.
+        let mut select = self.transaction.prepare_cached(
+            "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
+             extra FROM events WHERE customer_id = ?1 LIMIT 1001",
+        )?;
+        let mut rows = select.query([customer_id])?;
+        let mut stored = StoredEvents::new();
+        while let Some(row) = rows.next()? {
+            let (number, event) = stored_row(row)?;
+            stored.insert(event.id.clone(), (number, event));
+        }
+        Ok(Some(stored).filter(|stored| stored.len() <= READ_AT_ONCE))
+    }
+
+    fn stored_event(&self, id: &str) -> rusqlite::Result<Option<(i64, Event)>> {
         let mut select = self.transaction.prepare_cached(
             "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
              extra FROM events WHERE id = ?1",
         )?;
-        Ok(select
-            .query_row([id], |row| {
-                let event = Event {
-                    id: row.get(1)?,
-                    customer_id: row.get(2)?,
-                    kind: row.get(3)?,
-                    label: row.get(4)?,
-                    link_back_url: row.get(5)?,
-                    timestamp: row.get(6)?,
-                    properties: row.get(7)?,
-                    created_at: row.get(8)?,
-                    updated_at: row.get(9)?,
-                    extra: row.get(10)?,
-                };
-                Ok((row.get(0)?, event))
-            })
-            .optional()?)
+        select.query_row([id], stored_row).optional()
     }
 
-    fn insert_event(&self, stamp: Stamp, event: &Event) -> rusqlite::Result<()> {
-        let seq = self.log(stamp, Stream::Events, Op::Insert, &event.id, None)?;
+    /// `false` if the mirror holds the event already: nothing is written then.
+    fn insert_event(&mut self, stamp: Stamp, event: &Event) -> rusqlite::Result<bool> {
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO events (id, customer_id, type, label, link_back_url, timestamp, properties, created_at, \
-             updated_at, extra, change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             updated_at, extra, change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             ON CONFLICT (id) DO NOTHING",
         )?;
         let e = event;
-        insert.execute(params![
+        let inserted = insert.execute(params![
             e.id,
             e.customer_id,
             e.kind,
@@ -162,12 +182,16 @@ impl Batch<'_> {
             e.created_at,
             e.updated_at,
             e.extra,
-            seq
+            self.log.next_seq()
         ])?;
-        Ok(())
+        drop(insert);
+        if inserted > 0 {
+            self.log(stamp, Stream::Events, Op::Insert, &event.id, None)?;
+        }
+        Ok(inserted > 0)
     }
 
-    fn update_event(&self, stamp: Stamp, row: i64, event: &Event) -> rusqlite::Result<()> {
+    fn update_event(&mut self, stamp: Stamp, row: i64, event: &Event) -> rusqlite::Result<()> {
         let seq = self.log(stamp, Stream::Events, Op::Update, &event.id, None)?;
         let mut update = self.transaction.prepare_cached(
             "UPDATE events SET customer_id = ?2, type = ?3, label = ?4, link_back_url = ?5, timestamp = ?6, \
@@ -189,4 +213,20 @@ impl Batch<'_> {
         ])?;
         Ok(())
     }
+}
+
+fn stored_row(row: &Row<'_>) -> rusqlite::Result<(i64, Event)> {
+    let event = Event {
+        id: row.get(1)?,
+        customer_id: row.get(2)?,
+        kind: row.get(3)?,
+        label: row.get(4)?,
+        link_back_url: row.get(5)?,
+        timestamp: row.get(6)?,
+        properties: row.get(7)?,
+        created_at: row.get(8)?,
+        updated_at: row.get(9)?,
+        extra: row.get(10)?,
+    };
+    Ok((row.get(0)?, event))
 }

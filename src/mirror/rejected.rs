@@ -27,6 +27,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the mirror can't be written.
     pub fn set_aside(&mut self, stamp: Stamp, record: RejectedRecord<'_>) -> Result<(), MirrorError> {
+        self.nothing_rejected = false;
         self.transaction
             .prepare_cached(
                 "INSERT INTO rejected (digest, stream, customer_id, record_id, reason, raw, first_seen_at, run_id) \
@@ -57,6 +58,9 @@ impl Batch<'_> {
         stream: Stream,
         customer_id: Option<&str>,
     ) -> Result<(), MirrorError> {
+        if self.nothing_rejected {
+            return Ok(());
+        }
         self.transaction
             .prepare_cached("DELETE FROM rejected WHERE stream = ?1 AND customer_id IS ?2 AND run_id <> ?3")?
             .execute(params![stream.name(), customer_id, stamp.run.0])?;

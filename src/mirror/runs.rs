@@ -2,6 +2,7 @@
 
 use super::MirrorError;
 use super::batch::{Batch, utc_text};
+use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Value};
 use serde::Serialize;
@@ -243,6 +244,27 @@ impl Batch<'_> {
             "UPDATE sync_runs SET remarks = json_insert(coalesce(remarks, '[]'), '$[#]', ?2) WHERE id = ?1",
             params![run.0, remark],
         )?;
+        Ok(())
+    }
+
+    /// Sets the counts of rows written by a run to what its change log holds.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn recount(&self, run: RunId, counts: &mut Counts) -> Result<(), MirrorError> {
+        let mut count = self
+            .transaction
+            .prepare("SELECT count(*) FROM changes WHERE run_id = ?1 AND stream = ?2 AND op = ?3")?;
+        let mut logged = |stream: Stream, op: Op| -> rusqlite::Result<u64> {
+            let count: i64 = count.query_row(params![run.0, stream.name(), op.name()], |row| row.get(0))?;
+            Ok(count as u64)
+        };
+        counts.customers_inserted = logged(Stream::Customers, Op::Insert)?;
+        counts.customers_updated = logged(Stream::Customers, Op::Update)?;
+        counts.customers_deleted = logged(Stream::Customers, Op::Delete)?;
+        counts.events_inserted = logged(Stream::Events, Op::Insert)?;
+        counts.events_updated = logged(Stream::Events, Op::Update)?;
+        counts.events_deleted = logged(Stream::Events, Op::Delete)?;
         Ok(())
     }
 }

@@ -73,10 +73,7 @@ pub(super) fn set_aside(
     list: &List,
     rejected: &[RejectedItem],
 ) -> Result<(), MirrorError> {
-    let customer_id = match list {
-        List::Customers => None,
-        List::Events { customer_id } => Some(customer_id.as_str()),
-    };
+    let customer_id = list.customer_id();
     for item in rejected {
         let reason = item.reason.to_string();
         let record_id = item.id.as_deref();

@@ -249,10 +249,7 @@ struct End {
 }
 
 fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
-    match list {
-        List::Events { customer_id } => Event::decode(customer_id, record),
-        List::Customers => Event::decode("", record),
-    }
+    Event::decode(list.customer_id().unwrap_or_default(), record)
 }
 
 fn note(context: &Context, look: &mut Look, page: &Page<Event>) {
@@ -284,11 +281,15 @@ async fn store(
     let mut so_far = std::mem::replace(look, Look::new());
     let (applied, after) = context
         .write(move |batch| {
-            let applied = batch.apply_events(stamp, &records.records, trust)?;
+            let customer_id = list.customer_id().unwrap_or_default();
+            let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
             set_aside(batch, stamp, &list, &records.rejected)?;
             so_far.stale += applied.stale;
             if let Some(End { customer, checked_at }) = end {
-                so_far.missing = batch.events_not_in(&customer, &so_far.seen)?;
+                so_far.missing = match applied.held.take() {
+                    Some(held) => held.into_iter().filter(|id| !so_far.seen.contains(id)).collect(),
+                    None => batch.events_not_in(&customer, &so_far.seen)?,
+                };
                 if let Some(at) = checked_at.filter(|_| !so_far.is_in_doubt(full)) {
                     settle(batch, stamp, &customer, at)?;
                 }

@@ -105,6 +105,12 @@ pub enum SyncError {
         /// Which part.
         what: String,
     },
+    /// The machine gave no thread for the writer.
+    #[error("no thread could be started for writing the mirror: {source}; is a limit on processes too low?")]
+    NoThread {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The writer ended because of an error that was reported elsewhere.
     #[error("the mirror's writer has stopped")]
     WriterStopped,

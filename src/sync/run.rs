@@ -5,7 +5,7 @@ use super::context::{Context, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
 use super::report::Report;
 use super::tally::Tally;
-use super::writer::Writer;
+use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
 use super::{deleted_events, events};
 use crate::api::{Finding, WalkError};
@@ -54,7 +54,7 @@ pub async fn sync(
         (_, None) => EventPlan::Everybody { walk_started_at: started_at },
     };
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
-    let (writer, thread) = Writer::start(mirror);
+    let (writer, thread) = Writer::start(mirror).map_err(|source| SyncError::NoThread { source })?;
     let tally = Arc::new(Tally::new(tools.observer.clone()));
     let context = Context {
         client: tools.client.observed_by(tally.clone()),
@@ -69,16 +69,18 @@ pub async fn sync(
     };
     let result = work(&context, &scope, walk, started_at).await;
     drop(context);
-    let mirror = thread.join().await;
-    let stopped = tools.stop.is_cancelled();
-    let report = report(run, &scope, started_at, resumed, &tally, &result, stopped);
-    let mirror = match mirror {
-        Some(mut mirror) => {
-            finish(&mut mirror, &report, &base_url, &tools.known.findings())?;
-            mirror
-        }
-        None => return Err(SyncError::Crashed { what: "the mirror's writer".to_owned() }),
+    let written = thread.join().await;
+    let Some(Written { mut mirror, is_cut_off, error }) = written else {
+        return Err(SyncError::Crashed { what: "the mirror's writer".to_owned() });
     };
+    let result = error.map_or(result, |error| Err(error.into()));
+    let stopped = tools.stop.is_cancelled();
+    let mut report = report(run, &scope, started_at, resumed, &tally, &result, stopped);
+    if is_cut_off {
+        // Some of what was counted is undone.
+        mirror.batch()?.recount(run, &mut report.counts)?;
+    }
+    finish(&mut mirror, &report, &base_url, &tools.known.findings())?;
     Ok(Finished { mirror, report, error: result.err() })
 }
 

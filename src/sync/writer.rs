@@ -1,21 +1,29 @@
 //! The one thread that writes the mirror.
+//!
+//! Jobs are applied in the order in which they were given, many to a transaction. Who gave a job is told as soon as it
+//! is applied: everything later in the run sees it, and nothing later can become durable without it. A checkpoint is
+//! therefore never ahead of the rows that it stands for, and a page's rows needn't wait for the disk.
 
 use super::SyncError;
 use crate::mirror::{Batch, Mirror, MirrorError};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 /// Jobs waiting for the writer at most; who has more to write waits.
 const QUEUE: usize = 64;
 
-/// Jobs that share a transaction at most.
-const JOBS_PER_BATCH: usize = 64;
+/// A transaction is committed so long after its first job: so much work a crash takes back at most.
+const COMMIT_AFTER: Duration = Duration::from_millis(500);
 
-/// Works within the batch, and returns what is to be told once the batch is committed; `Err` undoes the batch.
-type Job = Box<dyn FnOnce(&mut Batch<'_>) -> Result<Reply, ()> + Send>;
+/// It is committed before that after so many changes: what is not committed takes memory, and grows the log that
+/// readers have to look through.
+const CHANGES_PER_COMMIT: u64 = 20_000;
 
-/// Tells the one who asked; the argument is whether the batch was committed.
-type Reply = Box<dyn FnOnce(bool) + Send>;
+/// Works within the batch and tells who asked; `Err` undoes the batch.
+type Job = Box<dyn FnOnce(&mut Batch<'_>) -> Result<(), ()> + Send>;
 
 /// Sends work to the thread that owns the mirror. When all clones are gone the thread ends.
 #[derive(Clone)]
@@ -24,83 +32,92 @@ pub(super) struct Writer {
 }
 
 /// The thread; gives the mirror back.
-pub(super) struct WriterThread(JoinHandle<Mirror>);
+pub(super) struct WriterThread(JoinHandle<Written>);
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(mirror: Mirror) -> (Writer, WriterThread) {
+    ///
+    /// # Errors
+    /// When the machine has no thread left.
+    pub(super) fn start(mirror: Mirror) -> std::io::Result<(Writer, WriterThread)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let thread = std::thread::spawn(move || work(mirror, queue));
-        (Writer { jobs }, WriterThread(thread))
+        let runtime = Handle::current();
+        let thread =
+            Builder::new().name("mirror-writer".to_owned()).spawn(move || work(mirror, queue, &runtime))?;
+        Ok((Writer { jobs }, WriterThread(thread)))
     }
 
-    /// Runs `job` in a transaction; what it wrote is durable when this returns `Ok`. Jobs that wait at the same time
-    /// share a transaction; each sees what those before it wrote.
+    /// Runs `job` after all that were given before it, and returns what it returned. Not durable then, but within
+    /// half a second, or with the thread's end: see [`WriterThread::join`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,
     ) -> Result<T, SyncError> {
         let (tell, told) = oneshot::channel::<Result<T, SyncError>>();
-        let job: Job = Box::new(move |batch| match job(batch) {
-            Ok(value) => Ok(Box::new(move |committed| {
-                // Whoever no longer waits needs no answer.
-                let _ = tell.send(if committed { Ok(value) } else { Err(SyncError::WriterStopped) });
-            })),
-            Err(error) => {
-                let _ = tell.send(Err(error.into()));
-                Err(())
-            }
+        let job: Job = Box::new(move |batch| {
+            let result = job(batch);
+            let applied = result.as_ref().map(drop).map_err(drop);
+            // Whoever no longer waits needs no answer.
+            let _ = tell.send(result.map_err(SyncError::from));
+            applied
         });
         self.jobs.send(job).await.map_err(|_| SyncError::WriterStopped)?;
         told.await.unwrap_or(Err(SyncError::WriterStopped))
     }
 }
 
+/// What became of the mirror.
+pub(super) struct Written {
+    /// For what comes after the run.
+    pub(super) mirror: Mirror,
+    /// Whether it stopped before its time: what was applied after its last commit is undone.
+    pub(super) is_cut_off: bool,
+    /// Why, unless it was a job's own failure: whoever gave that job was told.
+    pub(super) error: Option<MirrorError>,
+}
+
 impl WriterThread {
-    /// Waits for the thread's end; `None` if it panicked. All [`Writer`]s must be gone.
-    pub(super) async fn join(self) -> Option<Mirror> {
+    /// Waits for the thread's end; `None` if it panicked. All [`Writer`]s must be gone. Without an error, everything
+    /// that was applied is durable when this returns.
+    pub(super) async fn join(self) -> Option<Written> {
         tokio::task::spawn_blocking(move || self.0.join().ok()).await.ok().flatten()
     }
 }
 
-fn work(mut mirror: Mirror, mut queue: mpsc::Receiver<Job>) -> Mirror {
+fn work(mut mirror: Mirror, mut queue: mpsc::Receiver<Job>, runtime: &Handle) -> Written {
     while let Some(first) = queue.blocking_recv() {
-        let mut replies = Vec::new();
-        let committed = batch(&mut mirror, first, &mut queue, &mut replies);
-        for reply in replies {
-            reply(committed);
-        }
-        if !committed {
+        if let Err(error) = batch(&mut mirror, first, &mut queue, runtime) {
             // Whoever waits or comes later is told by the closed queue.
-            break;
+            return Written { mirror, is_cut_off: true, error };
         }
     }
-    mirror
+    Written { mirror, is_cut_off: false, error: None }
 }
 
-fn batch(mirror: &mut Mirror, first: Job, queue: &mut mpsc::Receiver<Job>, replies: &mut Vec<Reply>) -> bool {
-    let Ok(mut batch) = begin(mirror, first, replies) else { return false };
-    while replies.len() < JOBS_PER_BATCH
-        && let Ok(job) = queue.try_recv()
-    {
-        match job(&mut batch) {
-            Ok(reply) => replies.push(reply),
-            Err(()) => return false,
-        }
+/// One transaction. `Err` with the reason, but for a job's own failure, which its giver was told.
+fn batch(
+    mirror: &mut Mirror,
+    first: Job,
+    queue: &mut mpsc::Receiver<Job>,
+    runtime: &Handle,
+) -> Result<(), Option<MirrorError>> {
+    let deadline = Instant::now() + COMMIT_AFTER;
+    let mut batch = mirror.batch().map_err(Some)?;
+    let mut next = Some(first);
+    while let Some(job) = next {
+        job(&mut batch).map_err(|()| None)?;
+        next = if batch.changes() >= CHANGES_PER_COMMIT { None } else { receive(queue, deadline, runtime) };
     }
-    match batch.commit() {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(%error, "the mirror could not be written");
-            false
-        }
-    }
+    batch.commit().map_err(Some)
 }
 
-fn begin<'m>(mirror: &'m mut Mirror, first: Job, replies: &mut Vec<Reply>) -> Result<Batch<'m>, ()> {
-    let mut batch = mirror.batch().map_err(|error| {
-        tracing::error!(%error, "the mirror could not be written");
-    })?;
-    replies.push(first(&mut batch)?);
-    Ok(batch)
+/// The next job of the transaction; `None` when it is time to commit.
+fn receive(queue: &mut mpsc::Receiver<Job>, deadline: Instant, runtime: &Handle) -> Option<Job> {
+    if Instant::now() >= deadline {
+        return None;
+    }
+    match queue.try_recv() {
+        Ok(job) => Some(job),
+        Err(_) => runtime.block_on(async { timeout_at(deadline, queue.recv()).await.ok().flatten() }),
+    }
 }

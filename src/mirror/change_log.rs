@@ -1,0 +1,110 @@
+//! The change log that every write to a stream goes through.
+
+use super::batch::{Stamp, utc_text};
+use crate::record::{Op, Stream};
+use jiff::Timestamp;
+use rusqlite::{Connection, ToSql, params};
+
+/// Lines written with one statement: each statement also renews SQLite's note of the largest number given.
+const LINES_PER_STATEMENT: usize = 32;
+
+/// The part of the change log that a transaction adds. Lines wait until there are enough for a statement: nothing
+/// reads the log within a write transaction before [`ChangeLog::flush`].
+pub(super) struct ChangeLog {
+    next_seq: i64,
+    waiting: Vec<Line>,
+    added: u64,
+    time: (Timestamp, String),
+}
+
+struct Line {
+    seq: i64,
+    stream: Stream,
+    op: Op,
+    id: String,
+    observed_at: String,
+    run: i64,
+    evidence: Option<String>,
+}
+
+impl ChangeLog {
+    /// Goes on after the largest number ever given.
+    pub(super) fn open(connection: &Connection) -> rusqlite::Result<ChangeLog> {
+        let newest: i64 = connection
+            .prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")?
+            .query_row([], |row| row.get(0))?;
+        let time = (Timestamp::UNIX_EPOCH, utc_text(Timestamp::UNIX_EPOCH));
+        Ok(ChangeLog { next_seq: newest + 1, waiting: Vec::new(), added: 0, time })
+    }
+
+    /// How many lines were added.
+    pub(super) fn added(&self) -> u64 {
+        self.added
+    }
+
+    /// The number that the next line gets.
+    pub(super) fn next_seq(&self) -> i64 {
+        self.next_seq
+    }
+
+    /// Adds a line; returns its number.
+    pub(super) fn add(
+        &mut self,
+        connection: &Connection,
+        stamp: Stamp,
+        (stream, op, id): (Stream, Op, &str),
+        evidence: Option<&str>,
+    ) -> rusqlite::Result<i64> {
+        if self.time.0 != stamp.now {
+            self.time = (stamp.now, utc_text(stamp.now));
+        }
+        let seq = self.next_seq;
+        self.waiting.push(Line {
+            seq,
+            stream,
+            op,
+            id: id.to_owned(),
+            observed_at: self.time.1.clone(),
+            run: stamp.run.0,
+            evidence: evidence.map(str::to_owned),
+        });
+        self.next_seq += 1;
+        self.added += 1;
+        if self.waiting.len() >= LINES_PER_STATEMENT {
+            self.flush(connection)?;
+        }
+        Ok(seq)
+    }
+
+    /// Writes the lines that still wait.
+    pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        const INSERT: &str = "INSERT INTO changes (seq, stream, op, id, observed_at, run_id, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        if self.waiting.len() == LINES_PER_STATEMENT {
+            let sql = format!("{INSERT}{}", ", (?, ?, ?, ?, ?, ?, ?)".repeat(LINES_PER_STATEMENT - 1));
+            let names: Vec<_> =
+                self.waiting.iter().map(|line| (line.stream.name(), line.op.name())).collect();
+            let mut values: Vec<&dyn ToSql> = Vec::with_capacity(7 * LINES_PER_STATEMENT);
+            for (line, (stream, op)) in self.waiting.iter().zip(&names) {
+                let row: [&dyn ToSql; 7] =
+                    [&line.seq, stream, op, &line.id, &line.observed_at, &line.run, &line.evidence];
+                values.extend(row);
+            }
+            connection.prepare_cached(&sql)?.execute(values.as_slice())?;
+        } else {
+            let mut insert = connection.prepare_cached(INSERT)?;
+            for line in &self.waiting {
+                insert.execute(params![
+                    line.seq,
+                    line.stream.name(),
+                    line.op.name(),
+                    line.id,
+                    line.observed_at,
+                    line.run,
+                    line.evidence
+                ])?;
+            }
+        }
+        self.waiting.clear();
+        Ok(())
+    }
+}
