@@ -120,7 +120,7 @@ impl Batch<'_> {
         Ok(ids)
     }
 
-    fn stored_event(&self, id: &str) -> Result<Option<(i64, Event)>, MirrorError> {
+    pub(super) fn stored_event(&self, id: &str) -> Result<Option<(i64, Event)>, MirrorError> {
         let mut select = self.transaction.prepare_cached(
             "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
              extra FROM events WHERE id = ?1",
