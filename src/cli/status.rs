@@ -5,7 +5,9 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, count, counted};
 use crate::config::Config;
-use crate::mirror::{Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Run, holder};
+use crate::mirror::{
+    Audit, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Run, holder,
+};
 use crate::schedule::Schedule;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -34,6 +36,7 @@ struct Status {
     event_failures: Vec<EventFailure>,
     event_failures_count: u64,
     rejected: u64,
+    last_audit: Option<Audit>,
     next: Next,
 }
 
@@ -96,6 +99,7 @@ fn read(config: &Config) -> Result<Status, Failure> {
         event_failures,
         event_failures_count,
         rejected: snapshot.rejected_count()?,
+        last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
     })
 }
@@ -160,6 +164,7 @@ fn text(status: &Status) -> String {
             counted(status.rejected, "record")
         ));
     }
+    text.push_str(&super::audit::status(status.last_audit.as_ref()));
     let next = |at: Option<Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
     text.push_str(&format!(
         "\nnext scheduled  sync {}, full {}\n",

@@ -1,9 +1,9 @@
 //! Audits: the customers that are drawn, the rows that are compared, and what came of it.
 
-use super::batch::Batch;
+use super::batch::{Batch, Stamp, utc_text};
 use super::{MirrorError, RunId};
-use crate::diff::Sample;
 use crate::diff::audit::{Kind, Standing};
+use crate::diff::{CONFIDENCE, Sample, upper_bound};
 use crate::record::{Customer, Event, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -53,15 +53,71 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// The records that drifted, by stream and kind. A customer that only the API has can't be drawn.
-    pub fn drift(&self) -> [(Stream, Kind, u64); 5] {
-        [
-            (Stream::Customers, Kind::Differing, self.customers_differing),
-            (Stream::Customers, Kind::Surplus, self.customers_surplus),
-            (Stream::Events, Kind::Missing, self.events_missing),
-            (Stream::Events, Kind::Differing, self.events_differing),
-            (Stream::Events, Kind::Surplus, self.events_surplus),
-        ]
+    /// Of `sampled` customers out of `population`, none of them compared yet. What changed at the API from
+    /// `changed_since` on, by its clock, will not count as drift.
+    pub fn of_sample(
+        stamp: Stamp,
+        changed_since: Timestamp,
+        seed: i64,
+        population: u64,
+        sampled: u64,
+        drift_limit: f64,
+    ) -> Audit {
+        Audit {
+            run_id: stamp.run,
+            finished_at: stamp.time(),
+            changed_since: utc_text(changed_since),
+            seed,
+            population,
+            sampled,
+            audited: 0,
+            drifted: 0,
+            lagging: 0,
+            events_compared: 0,
+            customers_differing: 0,
+            customers_surplus: 0,
+            events_missing: 0,
+            events_differing: 0,
+            events_surplus: 0,
+            undocumented_only: 0,
+            upper_bound: population,
+            confidence: CONFIDENCE,
+            drift_limit,
+        }
+    }
+
+    /// Ends it at `now`, and says what its counts mean for the population. A customer that was drawn but not compared
+    /// counts as differing there.
+    pub fn conclude(&mut self, now: Timestamp) {
+        self.finished_at = utc_text(now);
+        let unknown = self.sampled.saturating_sub(self.audited);
+        self.upper_bound = upper_bound(self.population, self.sampled, self.drifted + unknown);
+    }
+
+    /// Whether a larger share of the audited customers drifted than `drift_limit` allows.
+    pub fn is_beyond_limit(&self) -> bool {
+        self.drifted as f64 > self.drift_limit * self.audited as f64
+    }
+
+    /// Every kind of drift that an audit can find: a customer that only the API has can't be drawn.
+    pub const KINDS: [(Stream, Kind); 5] = [
+        (Stream::Customers, Kind::Differing),
+        (Stream::Customers, Kind::Surplus),
+        (Stream::Events, Kind::Missing),
+        (Stream::Events, Kind::Differing),
+        (Stream::Events, Kind::Surplus),
+    ];
+
+    /// The records that drifted, by stream and kind.
+    pub fn drift(&self) -> impl Iterator<Item = (Stream, Kind, u64)> {
+        let counts = [
+            self.customers_differing,
+            self.customers_surplus,
+            self.events_missing,
+            self.events_differing,
+            self.events_surplus,
+        ];
+        Audit::KINDS.into_iter().zip(counts).map(|((stream, kind), count)| (stream, kind, count))
     }
 
     /// Counts drift of one kind.

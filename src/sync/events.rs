@@ -76,7 +76,7 @@ async fn ended(
 }
 
 /// So many customers in a row whose events can't be read because of the server show that it is down.
-const FAILURES_THAT_SHOW: usize = 20;
+pub(super) const FAILURES_THAT_SHOW: usize = 20;
 
 /// Takes note of a walk's end; returns how many in a row have now failed because of the server.
 async fn finished(
@@ -243,7 +243,7 @@ struct End {
     checked_at: Option<Timestamp>,
 }
 
-fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
+pub(super) fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
     match list {
         List::Events { customer_id } => Event::decode(customer_id, record),
         List::Customers => Event::decode("", record),
