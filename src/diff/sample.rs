@@ -43,7 +43,8 @@ pub fn sample_seed(run: i64, started_at: Timestamp) -> i64 {
         run.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ started_at.as_millisecond().cast_unsigned();
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (x ^ (x >> 31)).cast_signed()
+    // As many bits as a JSON number holds for every reader.
+    ((x ^ (x >> 31)) >> 11).cast_signed()
 }
 
 #[cfg(test)]

@@ -59,8 +59,9 @@ pub(super) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncE
     };
     let healing = async { halt_on_error(context, events::walk_all(context, queue).await) };
     let (read, healed) = tokio::join!(reading, healing);
-    conclude(context, sum.audited).await?;
-    read.and(healed)?;
+    // What was found is recorded even where the rest could not be read.
+    let recorded = conclude(context, sum.audited).await;
+    read.and(healed).and(recorded)?;
     if !context.halt.is_cancelled() {
         deleted_events::settle(context).await?;
     }
