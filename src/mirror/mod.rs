@@ -5,6 +5,7 @@
 //! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
 //! [`Snapshot`], one read transaction.
 
+mod audits;
 mod batch;
 mod behaviour;
 mod change_log;
@@ -23,6 +24,7 @@ mod snapshot;
 mod status;
 mod upkeep;
 
+pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
 pub use batch::{Batch, Stamp};
 pub use behaviour::Behaviour;
 pub use checkpoints::Checkpoint;

@@ -1,7 +1,9 @@
 //! A read transaction: what exports and `status` read.
 
-use super::{Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode, Run};
-use super::{behaviour, customers, exports, runs, status};
+use super::{
+    Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode, Run,
+};
+use super::{audits, behaviour, customers, exports, runs, status};
 use crate::diff::EventPlan;
 use crate::record::{Customer, Op, Stream, Value};
 use jiff::Timestamp;
@@ -186,6 +188,14 @@ impl<'m> Snapshot<'m> {
     /// When the mirror can't be read.
     pub fn oldest_run_start(&self) -> Result<Option<String>, MirrorError> {
         runs::oldest_start(&self.transaction)
+    }
+
+    /// The newest audit.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn last_audit(&self) -> Result<Option<Audit>, MirrorError> {
+        audits::last(&self.transaction)
     }
 
     /// What was found out about the API.
