@@ -1,6 +1,8 @@
-//! `export`.
+//! `export` and what belongs to it, one file a command.
 
-use super::args::{self, Global};
+mod verify;
+
+use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, counted};
@@ -11,6 +13,13 @@ use serde::Serialize;
 use std::path::Path;
 
 pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
+    match &args.action {
+        Some(ExportAction::Verify(args)) => verify::run(global, args),
+        None => write(global, args),
+    }
+}
+
+fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     if !config.mirror.path.exists() {
         return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());

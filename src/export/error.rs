@@ -64,6 +64,18 @@ pub enum ExportError {
         /// The mirror's newest change.
         head_seq: i64,
     },
+    /// The folder holds other changes under the mirror's numbers.
+    #[error(
+        "{} holds changes in {path} that contradict the mirror's change log: the mirror was probably restored from an \
+         older copy and has gone on from there, so that its numbers stand for other changes than the exported ones. Set \
+         export.dir to a new folder, where the export starts from the first change, and load that from the beginning", dir.display()
+    )]
+    Diverged {
+        /// The export folder.
+        dir: PathBuf,
+        /// The file, relative to it.
+        path: String,
+    },
     /// There is no manifest or an empty one, but files that only exports before the last one can have written.
     #[error(
         "{} is gone or empty, but {file} is an export that it must have named: restore the manifest, or set export.dir to \

@@ -41,14 +41,14 @@ pub fn export(
 fn open(mirror: &mut Mirror, dir: &Path) -> Result<Manifest, ExportError> {
     let head = mirror.snapshot()?.head()?;
     let manifest = Manifest::read(dir)?;
-    check(dir, &manifest, mirror.id(), head)?;
+    check(dir, &manifest.lines, mirror.id(), head)?;
     Ok(manifest)
 }
 
 /// Refuses a manifest that is not of this mirror as it is now.
-pub(super) fn check(dir: &Path, manifest: &Manifest, own: &str, head_seq: i64) -> Result<(), ExportError> {
+pub(super) fn check(dir: &Path, lines: &[ManifestLine], own: &str, head_seq: i64) -> Result<(), ExportError> {
     let dir = dir.to_owned();
-    plan::check(&manifest.lines, own, head_seq).map_err(|refusal| match refusal {
+    plan::check(lines, own, head_seq).map_err(|refusal| match refusal {
         Refusal::OtherMirror(line) => {
             ExportError::OtherMirror { dir, found: line.mirror_id.clone(), own: own.to_owned() }
         }

@@ -45,9 +45,22 @@ pub struct ManifestLine {
     pub mirror_id: String,
     /// SHA-256 of the line before this one, without its line end, lower-case hex; null on the first line.
     pub previous: Option<String>,
+    /// When the file was written again because it was lost or damaged: UTC, ISO 8601, the same as `created_at`. The
+    /// lines behind this one were tied to it anew. Absent from files that were written once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_at: Option<String>,
+    /// Changes that are missing from a file that was written again: their content is gone from the mirror, since a
+    /// newer change of the same record stands in a later file. Absent where it is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
     /// Whether the file holds the whole state as of `last_seq`, not the changes of a range.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub snapshot: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ManifestLine {
@@ -130,7 +143,7 @@ fn parse(text: &[u8]) -> Result<Vec<ManifestLine>, (usize, String)> {
     lines.map(|(n, line)| parse_line(line).map_err(|reason| (n + 1, reason))).collect()
 }
 
-fn parse_line(line: &[u8]) -> Result<ManifestLine, String> {
+pub(super) fn parse_line(line: &[u8]) -> Result<ManifestLine, String> {
     let line: ManifestLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let range_is_good = line.first_seq >= 1 && (line.snapshot || line.last_seq >= line.first_seq);
     if range_is_good {
@@ -144,7 +157,7 @@ fn last_line(text: &[u8]) -> Option<&[u8]> {
     text.strip_suffix(b"\n")?.rsplit(|byte| *byte == b'\n').next()
 }
 
-fn digest(line: &[u8]) -> String {
+pub(super) fn digest(line: &[u8]) -> String {
     file::hex(&Sha256::digest(line))
 }
 
@@ -165,6 +178,8 @@ pub(super) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) 
         compression: "none".to_owned(),
         mirror_id: "m".to_owned(),
         previous: None,
+        repaired_at: None,
+        left_out: 0,
         snapshot: false,
     }
 }

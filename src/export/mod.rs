@@ -28,8 +28,10 @@ mod manifest;
 mod name;
 mod ndjson;
 mod plan;
+mod pruned;
 mod snapshot;
 mod stream_file;
+mod verify;
 
 #[cfg(test)]
 mod replay;
@@ -42,6 +44,7 @@ pub use format::Format;
 pub use incremental::export;
 pub use manifest::ManifestLine;
 pub use snapshot::export_snapshot;
+pub use verify::{Difference, Range, SnapshotFile, Verified, verify};
 
 use serde::Serialize;
 use std::path::PathBuf;

@@ -162,7 +162,10 @@ proptest! {
             world.assert_good();
         }
         prop_assert_eq!(world.export().unwrap().files, vec![]);
-        for line in world.snapshot().unwrap().files {
+        let snapshots = world.snapshot().unwrap().files;
+        let verified = verify(&mut world.mirror, &world.settings.dir).unwrap();
+        prop_assert_eq!(verified.differences, vec![]);
+        for line in snapshots {
             let (stream, one_line) = (Stream::from_name(&line.stream).unwrap(), line.format == "ndjson");
             let rows = read_file(&world.dir().join("snapshots"), &line);
             prop_assert!(rows.iter().all(|row| row.op == "insert"));

@@ -19,3 +19,4 @@ mod paging;
 mod rejected;
 mod stopping;
 mod support;
+mod verify;
