@@ -140,6 +140,8 @@ pub(super) struct Export {
 pub(super) enum ExportAction {
     /// Check every file against the manifest, the change log and the mirror; writes nothing, waits for nobody
     Verify(Json),
+    /// Write lost and damaged files again from the mirror; says what could not be brought back
+    Repair(Json),
 }
 
 #[derive(Debug, clap::Args)]

@@ -88,7 +88,7 @@ pub(super) fn clean_up(
 }
 
 /// Makes the mirror's copy say what the manifest says. Writes nothing where it does.
-fn bring_in_step(mirror: &mut Mirror, lines: &[ManifestLine]) -> Result<(), ExportError> {
+pub(super) fn bring_in_step(mirror: &mut Mirror, lines: &[ManifestLine]) -> Result<(), ExportError> {
     let mut announced: Vec<ExportFile> = lines.iter().map(ManifestLine::to_export_file).collect();
     announced.sort_by(|a, b| (&a.stream, &a.format, a.first_seq).cmp(&(&b.stream, &b.format, b.first_seq)));
     let copied = mirror.snapshot()?.exports()?;

@@ -7,6 +7,8 @@ use super::name::temporary_of;
 use crate::mirror::ExportFile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -113,6 +115,42 @@ impl Manifest {
         Ok(())
     }
 
+    /// Puts other lines in the place of those with these numbers, counted from 1, and ties the lines behind them to them.
+    /// All other lines stay to the byte but for their `previous`. Not on the disk until [`Manifest::announce`].
+    ///
+    /// # Errors
+    /// When a line is not tied to the one before it: then nothing has changed.
+    pub(super) fn replace(&mut self, mut lines: BTreeMap<usize, ManifestLine>) -> Result<(), ExportError> {
+        let path = self.folder.join(MANIFEST);
+        let mut text: Vec<u8> = Vec::with_capacity(self.text.len());
+        let mut before: Option<(String, String)> = None;
+        let old = self.text.strip_suffix(b"\n").unwrap_or(&self.text);
+        for (n, bytes) in old.split(|byte| *byte == b'\n').enumerate() {
+            let from = text.len();
+            if let Some(mut line) = lines.remove(&(n + 1)) {
+                line.previous = match &before {
+                    Some((_, new)) => Some(new.clone()),
+                    None => self.lines.first().and_then(|first| first.previous.clone()),
+                };
+                serde_json::to_writer(&mut text, &line)
+                    .map_err(|error| ExportError::io("written", &path)(error.into()))?;
+            } else {
+                let tied = retied(bytes, before.as_ref()).ok_or_else(|| ExportError::ManifestLine {
+                    path: path.clone(),
+                    line: n + 1,
+                    reason: "it is not tied to the line before it".to_owned(),
+                })?;
+                text.extend_from_slice(&tied);
+            }
+            before = Some((digest(bytes), digest(&text[from..])));
+            text.push(b'\n');
+        }
+        self.lines =
+            parse(&text).map_err(|(line, reason)| ExportError::ManifestLine { path, line, reason })?;
+        self.text = text;
+        Ok(())
+    }
+
     /// Replaces the manifest on the disk, atomically and durably. The files that it announces for the first time stay
     /// from then on; when it can't be replaced, they are removed.
     pub(super) fn announce(&self, files: Unannounced) -> Result<(), ExportError> {
@@ -131,6 +169,15 @@ impl Manifest {
         names.iter().try_for_each(|name| file::remove(&self.folder.join(name)))?;
         Ok(names)
     }
+}
+
+/// A line with its `previous` moved from the first of these digests to the second; `None` where it is not that.
+fn retied<'l>(line: &'l [u8], before: Option<&(String, String)>) -> Option<Cow<'l, [u8]>> {
+    let Some((old, new)) = before.filter(|(old, new)| old != new) else { return Some(line.into()) };
+    let text = std::str::from_utf8(line).ok()?;
+    let (front, back) = text.split_once(old.as_str())?;
+    let moved = !back.contains(old.as_str()) && parse_line(line).ok()?.previous.as_ref() == Some(old);
+    moved.then(|| format!("{front}{new}{back}").into_bytes().into())
 }
 
 /// The lines of a manifest; the number of the first bad line, counted from 1, and what is wrong with it.
@@ -226,6 +273,42 @@ mod tests {
         let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
         assert!(text.starts_with(&format!("{line}\n")));
         assert_eq!(manifest.lines[1].previous, Some(digest(line.as_bytes())));
+    }
+
+    #[test]
+    fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        for n in 0..4 {
+            manifest.add(sample("customers", "csv", 1 + 5 * n, 5 + 5 * n)).unwrap();
+        }
+        // A newer program's field on the last line.
+        let text = String::from_utf8(manifest.text.clone()).unwrap();
+        let text = text.replacen("{\"stream\":\"customers\",\"format\":\"csv\",\"path\":\"customers/customers-000000000016", "{\"new\":1.50,\"stream\":\"customers\",\"format\":\"csv\",\"path\":\"customers/customers-000000000016", 1);
+        std::fs::write(dir.path().join(MANIFEST), &text).unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        let line = ManifestLine { rows: 0, repaired_at: Some("t".to_owned()), ..manifest.lines[1].clone() };
+        manifest.replace(BTreeMap::from([(2, line)])).unwrap();
+        manifest.announce(Unannounced::default()).unwrap();
+
+        let after = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let (before, after): (Vec<&str>, Vec<&str>) = (text.lines().collect(), after.lines().collect());
+        assert_eq!((after.len(), after[0]), (4, before[0]));
+        let read = Manifest::read(dir.path()).unwrap().lines;
+        for n in 1..4 {
+            assert_eq!(read[n].previous, Some(digest(after[n - 1].as_bytes())));
+        }
+        assert_eq!((read[1].rows, read[1].repaired_at.as_deref()), (0, Some("t")));
+        let old = read[3].previous.clone().unwrap();
+        assert_eq!(after[3].replace(&old, ""), before[3].replace(&digest(before[2].as_bytes()), ""));
+        assert!(after[3].contains("\"new\":1.50"));
+        // A chain that is broken behind it is not tied anew.
+        std::fs::write(dir.path().join(MANIFEST), text.replace("\"first_seq\":6", "\"first_seq\":7"))
+            .unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        let line = ManifestLine { rows: 0, ..manifest.lines[0].clone() };
+        let error = manifest.replace(BTreeMap::from([(1, line)])).unwrap_err();
+        assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod name;
 mod ndjson;
 mod plan;
 mod pruned;
+mod repair;
 mod snapshot;
 mod stream_file;
 mod verify;
@@ -43,6 +44,7 @@ pub use error::ExportError;
 pub use format::Format;
 pub use incremental::export;
 pub use manifest::ManifestLine;
+pub use repair::{Repaired, RepairedFile, repair};
 pub use snapshot::export_snapshot;
 pub use verify::{Difference, Range, SnapshotFile, Verified, verify};
 

@@ -3,7 +3,7 @@
 use super::super::args::{Global, Json};
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
-use super::super::output::{self, counted};
+use super::super::output::{self, count, counted};
 use crate::export::{Verified, verify};
 use crate::mirror::Mirror;
 
@@ -24,7 +24,7 @@ pub(super) fn text(verified: &Verified) -> String {
     let mut text = format!("  folder     {}\n", verified.dir.display());
     for range in &verified.ranges {
         text.push_str(&format!(
-            "  verified   {:<10} {:<7} changes {} to {}: {}, {}\n",
+            "  checked    {:<10} {:<7} changes {} to {}: {}, {}\n",
             range.stream,
             range.format,
             range.first_seq,
@@ -37,7 +37,7 @@ pub(super) fn text(verified: &Verified) -> String {
         }
     }
     for file in &verified.snapshots {
-        text.push_str(&format!("  verified   {} ({})\n", file.path, counted(file.rows, "row")));
+        text.push_str(&format!("  checked    {} ({})\n", file.path, counted(file.rows, "row")));
     }
     for remark in &verified.remarks {
         text.push_str(&format!("  note       {remark}\n"));
@@ -47,15 +47,16 @@ pub(super) fn text(verified: &Verified) -> String {
     }
     let unnamed = verified.difference_count - verified.differences.len() as u64;
     if unnamed > 0 {
-        text.push_str(&format!("  differs    and {} more\n", counted(unnamed, "time")));
+        text.push_str(&format!("  differs    and {} more\n", count(unnamed)));
     }
     text.push_str(&match (verified.ok, verified.files) {
         (true, 0) => "nothing was exported yet\n".to_owned(),
         (true, _) => {
-            "every file is what the manifest says; replayed, they give what the mirror holds\n".to_owned()
+            "every file is what the manifest says; replayed, they give the mirror as of their last change\n"
+                .to_owned()
         }
         (false, _) => format!(
-            "{} found. `malomo-mirror export repair` writes lost and damaged files again\n",
+            "{} found; `malomo-mirror export repair` writes lost and damaged files again\n",
             counted(verified.difference_count, "difference")
         ),
     });

@@ -31,7 +31,7 @@ mod subject;
 
 pub use finding::Difference;
 
-pub(super) use chain::Entry;
+use chain::Entry;
 pub(super) use finding::{Findings, Kind};
 pub(super) use listed::file_name;
 pub(super) use subject::in_folder;
@@ -77,7 +77,7 @@ pub struct Verified {
     pub snapshots: Vec<SnapshotFile>,
     /// How many differences there are.
     pub difference_count: u64,
-    /// The first ones, at most 20.
+    /// The first ones: at most 20, and of the rows of one file at most 5.
     pub differences: Vec<Difference>,
     /// What is no difference, but worth knowing.
     pub remarks: Vec<String>,
@@ -122,7 +122,6 @@ pub struct SnapshotFile {
 /// A verification with what a repair has to know.
 pub(super) struct Examined {
     pub(super) verified: Verified,
-    #[allow(dead_code, reason = "a repair reads it")]
     pub(super) findings: Findings,
 }
 

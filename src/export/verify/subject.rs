@@ -1,7 +1,7 @@
 //! One file under examination.
 
 use super::chain::Entry;
-use super::finding::{Difference, Findings, Kind, SHOWN};
+use super::finding::{Difference, Findings, Kind};
 use super::source::{Rows, Source};
 use super::{changes, state};
 use crate::export::name::FileName;
@@ -10,6 +10,9 @@ use crate::mirror::{History, MirrorError};
 use crate::record::Stream;
 use std::io::ErrorKind;
 use std::path::Path;
+
+/// How many rows of one file are named, so that one bad file doesn't hide the others.
+const SHOWN_OF_A_FILE: usize = 5;
 
 /// A file, and what was found out about its rows.
 pub(super) struct Subject<'f> {
@@ -57,7 +60,7 @@ impl<'f> Subject<'f> {
     /// Takes a difference of a row.
     pub(super) fn differs(&mut self, difference: Difference) {
         self.count += 1;
-        if self.differences.len() < SHOWN {
+        if self.differences.len() < SHOWN_OF_A_FILE {
             self.differences.push(difference);
         }
     }
