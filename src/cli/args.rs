@@ -128,13 +128,24 @@ pub(super) struct Sync {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Export {
+    #[command(subcommand)]
+    pub(super) action: Option<ExportAction>,
     /// Write the whole current state of every stream, beside the incremental files
     #[arg(long)]
     pub(super) snapshot: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExportAction {
+    /// Check every file against the manifest, the change log and the mirror; writes nothing, waits for nobody
+    Verify(Json),
+    /// Write lost and damaged files again from the mirror; says what could not be brought back
+    Repair(Json),
 }
 
 #[derive(Debug, clap::Args)]

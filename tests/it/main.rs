@@ -20,3 +20,4 @@ mod paging;
 mod rejected;
 mod stopping;
 mod support;
+mod verify;
