@@ -71,6 +71,18 @@ pub enum Event<'a> {
         /// Why they could not be read; `None` where they were.
         error: Option<&'a str>,
     },
+    /// Customers were drawn to be read again one by one, and compared.
+    AuditPlanned {
+        /// How many.
+        customers: u64,
+    },
+    /// A customer was compared, or could not be.
+    CustomerAudited {
+        /// The customer.
+        customer_id: &'a str,
+        /// Why it could not be compared; `None` where it was.
+        error: Option<&'a str>,
+    },
     /// Something that a person should know about, and that does not end the run.
     Remark {
         /// One sentence, without personal data.

@@ -1,6 +1,7 @@
 //! The vendor's calls: gate, attempt, decoding and retry until done.
 
 use super::breaker::Breaker;
+use super::clock::ServerClock;
 use super::error::{ApiError, ErrorKind};
 use super::gate::{Gate, Load};
 use super::origin;
@@ -9,6 +10,7 @@ use super::settings::Settings;
 use super::transport::{Answer, Transport};
 use crate::observe::{Event, Observer};
 use crate::record::Stream;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Url};
 use secrecy::SecretString;
@@ -31,6 +33,7 @@ struct Shared {
     transport: Transport,
     gate: Gate,
     breaker: Breaker,
+    clock: ServerClock,
     base: Url,
     policy: RetryPolicy,
 }
@@ -140,6 +143,7 @@ impl Client {
             transport: Transport::new(&settings, &key)?,
             gate: Gate::new(settings.concurrency, observer.clone()),
             breaker: Breaker::default(),
+            clock: ServerClock::default(),
             base: settings.base_url,
             policy: settings.retry,
         });
@@ -150,6 +154,12 @@ impl Client {
     #[must_use]
     pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Client {
         Client { shared: self.shared.clone(), observer }
+    }
+
+    /// How far the server's clock is ahead of ours, by the `Date` of its first answers to this client, to about a
+    /// second; `None` where it gives none.
+    pub fn server_ahead(&self) -> Option<SignedDuration> {
+        self.shared.clock.ahead()
     }
 
     /// Creates a customer and returns it as the API gave it.
@@ -317,6 +327,9 @@ impl Client {
         let status = result.as_ref().map_or_else(ApiError::status, |answer| Some(answer.status));
         let retry_after = result.as_ref().ok().and_then(retry_after_of);
         slot.leave(self.load(status, result.is_ok(), retry_after.as_deref()));
+        if let Ok(answer) = &result {
+            shared.clock.heard(&answer.headers, Timestamp::now());
+        }
         self.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
         match result {
             Ok(answer) if call.succeeds_with(answer.status) => Ok(answer),

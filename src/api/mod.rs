@@ -8,6 +8,7 @@
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
 //! | `gate` | how many requests are in flight (point 13) | timers |
+//! | `clock` | how far the server's clock is ahead of ours | none |
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
@@ -22,6 +23,7 @@
 mod behaviour;
 mod breaker;
 mod client;
+mod clock;
 mod error;
 mod facts;
 mod gate;

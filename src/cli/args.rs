@@ -115,6 +115,10 @@ pub(super) struct Sync {
     /// Tell how many requests a run would make and why; reads the customer list, changes nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// At the end, read N customers drawn at random again, one by one, and compare them with the mirror; drift is put
+    /// right and told, and ends with 5 where it is above sync.drift_limit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) audit: Option<u64>,
     /// Where another run holds the mirror, wait for its end instead of giving up
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) wait: bool,
@@ -124,13 +128,24 @@ pub(super) struct Sync {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Export {
+    #[command(subcommand)]
+    pub(super) action: Option<ExportAction>,
     /// Write the whole current state of every stream, beside the incremental files
     #[arg(long)]
     pub(super) snapshot: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExportAction {
+    /// Check every file against the manifest, the change log and the mirror; writes nothing, waits for nobody
+    Verify(Json),
+    /// Write lost and damaged files again from the mirror; says what could not be brought back
+    Repair(Json),
 }
 
 #[derive(Debug, clap::Args)]

@@ -71,13 +71,15 @@ pub(super) fn known_paging(config: &Config) -> KnownPaging {
     KnownPaging::new(settings(paging.customers), settings(paging.events))
 }
 
-/// How a run works.
-pub(super) fn sync_settings(config: &Config) -> sync::Settings {
+/// How a run works that reads `audit` customers again at its end.
+pub(super) fn sync_settings(config: &Config, audit: u64) -> sync::Settings {
     sync::Settings {
         concurrency: config.api.concurrency,
         events_max_age: signed(config.sync.events_max_age),
         deletion_limit: config.sync.deletion_limit,
         resume_max_age: signed(config.sync.resume_max_age),
+        audit,
+        drift_limit: config.sync.drift_limit,
         base_url: config.api.base_url.to_string(),
     }
 }

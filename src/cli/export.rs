@@ -1,22 +1,30 @@
-//! `export`.
+//! `export` and what belongs to it, one file a command.
 
-use super::args::{self, Global};
+mod repair;
+mod verify;
+
+use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, counted};
+use crate::config::Config;
 use crate::export::{Exported, export, export_snapshot};
-use crate::mirror::{Mirror, MirrorError};
+use crate::mirror::{Mirror, MirrorError, RunLock};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
 
 pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
-    let config = assemble::config(global)?;
-    if !config.mirror.path.exists() {
-        return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());
+    match &args.action {
+        Some(ExportAction::Verify(args)) => verify::run(global, args),
+        Some(ExportAction::Repair(args)) => repair::run(global, args),
+        None => write(global, args),
     }
-    let _lock = assemble::lock(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
-    let mut mirror = Mirror::open(&config.mirror.path)?;
+}
+
+fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
+    let config = assemble::config(global)?;
+    let (_lock, mut mirror) = open(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
     let (settings, now) = (assemble::export_settings(&config), Timestamp::now());
     let exported = if args.snapshot {
         export_snapshot(&mut mirror, &settings, None, now)?
@@ -28,23 +36,20 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
         output::json(&ExportResult { dir: &dir, exported: &exported })?;
     } else {
         let there = exported.existing.iter();
-        let there: String = there
-            .map(|file| {
-                format!(
-                    "  export     {} is there already
-",
-                    file.path
-                )
-            })
-            .collect();
-        output::text(&format!(
-            "  folder     {}
-{}{there}",
-            dir.display(),
-            summary(&exported)
-        ))?;
+        let there: String =
+            there.map(|file| format!("  export     {} is there already\n", file.path)).collect();
+        output::text(&format!("  folder     {}\n{}{there}", dir.display(), summary(&exported)))?;
     }
     Ok(Exit::Done)
+}
+
+/// The existing mirror, and the right to write it.
+fn open(config: &Config, command: &str) -> Result<(RunLock, Mirror), Failure> {
+    if !config.mirror.path.exists() {
+        return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());
+    }
+    let lock = assemble::lock(config, command)?;
+    Ok((lock, Mirror::open(&config.mirror.path)?))
 }
 
 /// The JSON result of `export`; the files' paths are relative to `dir`.

@@ -5,6 +5,7 @@
 
 mod args;
 mod assemble;
+mod audit;
 mod config;
 mod customers;
 mod daemon;

@@ -33,6 +33,8 @@ pub(super) struct Progress {
     events: AtomicU64,
     walks_planned: AtomicU64,
     walks_done: AtomicU64,
+    audits_planned: AtomicU64,
+    audits_done: AtomicU64,
     requests: AtomicU64,
     retries: AtomicU64,
 }
@@ -71,6 +73,8 @@ impl Progress {
             events: AtomicU64::new(0),
             walks_planned: AtomicU64::new(0),
             walks_done: AtomicU64::new(0),
+            audits_planned: AtomicU64::new(0),
+            audits_done: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         }
@@ -99,6 +103,8 @@ impl Progress {
                 events = self.events.load(Relaxed),
                 event_walks = self.walks_done.load(Relaxed),
                 event_walks_planned = self.walks_planned.load(Relaxed),
+                audited = self.audits_done.load(Relaxed),
+                audits_planned = self.audits_planned.load(Relaxed),
                 requests = self.requests.load(Relaxed),
                 retries = self.retries.load(Relaxed),
                 "sync under way"
@@ -122,6 +128,10 @@ impl Progress {
             count(planned),
             get(&self.requests) as f64 / elapsed
         );
+        if get(&self.audits_planned) > 0 {
+            let (done, planned) = (get(&self.audits_done), get(&self.audits_planned));
+            line.push_str(&format!(" · {} of {} audited", count(done), count(planned)));
+        }
         if get(&self.retries) > 0 {
             line.push_str(&format!(" · {} retries", count(get(&self.retries))));
         }
@@ -161,6 +171,13 @@ impl Observer for Progress {
                 add(&self.walks_done, 1);
                 if let Some(error) = error {
                     tracing::warn!(run_id, customer_id, error, "the events of a customer could not be read");
+                }
+            }
+            Event::AuditPlanned { customers } => add(&self.audits_planned, *customers),
+            Event::CustomerAudited { customer_id, error } => {
+                add(&self.audits_done, 1);
+                if let Some(error) = error {
+                    tracing::warn!(run_id, customer_id, error, "a customer could not be audited");
                 }
             }
             Event::Remark { text } => tracing::warn!(run_id, "{text}"),

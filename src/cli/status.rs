@@ -8,7 +8,9 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
-use crate::mirror::{self, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder};
+use crate::mirror::{
+    self, Audit, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder,
+};
 use crate::schedule::Schedule;
 use jiff::Timestamp;
 use runs::{LastError, ShownRun};
@@ -43,6 +45,7 @@ struct Status {
     event_failures: Vec<EventFailure>,
     event_failures_count: u64,
     rejected: u64,
+    last_audit: Option<Audit>,
     next: Next,
     /// Findings about another address are not used.
     #[serde(skip)]
@@ -124,6 +127,7 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         event_failures,
         event_failures_count,
         rejected: snapshot.rejected_count()?,
+        last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
         base_url: config.api.base_url.to_string(),
     })

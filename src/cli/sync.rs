@@ -19,6 +19,7 @@ use std::time::Duration;
 const WAL_WORTH_TELLING: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) -> Result<Exit, Failure> {
+    check_audit(&args)?;
     let config = assemble::config(global)?;
     let key = assemble::key(&config)?;
     let progress = Arc::new(Progress::new(bar, global.quiet));
@@ -33,13 +34,13 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
         return preview(&config, &tools, &scope(args), json, &progress).await;
     }
     let command = command_line(&args);
-    let wait = args.wait;
+    let (wait, audit) = (args.wait, args.audit.unwrap_or(0));
     let scope = scope(args);
     let _lock = match wait {
         true => assemble::lock_when_free(&config, &command, &tools.stop).await?,
         false => assemble::lock(&config, &command)?,
     };
-    let finished = run_once(&config, tools, scope).await;
+    let finished = run_once(&config, tools, scope, audit).await;
     progress.finish();
     let (finished, exported) = finished?;
     let Finished { report, error, .. } = finished;
@@ -56,17 +57,34 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
     }
 }
 
-/// Runs a sync and exports what it changed; a run that was stopped, before its export or in the middle of it, leaves its
+/// An audit judges what a run leaves behind it, so it takes a run of the whole mirror.
+fn check_audit(args: &args::Sync) -> Result<(), Failure> {
+    let refused = |why| Err(Failure::usage(format!("--audit can't be used with {why}")));
+    match args.audit {
+        Some(_) if !args.customers.is_empty() => refused(
+            "--customer: it draws from all customers, and needs the walk of the whole list to tell drift from what changed \
+             meanwhile; leave --customer out",
+        ),
+        Some(_) if args.dry_run => refused(
+            "--dry-run: it compares what a run has left in the mirror, and a dry run leaves nothing there",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a sync with an audit of so many customers, and exports what it changed; a run that was stopped, before its
+/// export or in the middle of it, leaves its
 /// changes to the next export.
 pub(super) async fn run_once(
     config: &Config,
     tools: Tools,
     scope: Scope,
+    audit: u64,
 ) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
     let path = config.mirror.path.clone();
     let mirror = off_the_runtime(move || Mirror::open(&path)).await??;
     let stop = tools.stop.clone();
-    let mut finished = sync(mirror, tools, assemble::sync_settings(config), scope).await?;
+    let mut finished = sync(mirror, tools, assemble::sync_settings(config, audit), scope).await?;
     log(&finished.report);
     if finished.report.outcome == Outcome::Interrupted {
         return Ok((finished, Ok(None)));
@@ -189,6 +207,9 @@ fn log(report: &Report) {
         error = report.error,
         "sync ended"
     );
+    if let Some(audited) = &report.audit {
+        super::audit::log(audited);
+    }
 }
 
 /// The JSON result of `sync`.
@@ -245,6 +266,9 @@ pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
             counted(more, "customer")
         ));
     }
+    if let Some(audited) = &report.audit {
+        text.push_str(&super::audit::summary(audited));
+    }
     for remark in &report.remarks {
         text.push_str(&format!("  note       {remark}\n"));
     }
@@ -262,7 +286,7 @@ async fn preview(
         true => Some(Mirror::open_read_only(&config.mirror.path)?),
         false => None,
     };
-    let plan = dry_run(mirror.as_mut(), tools, &assemble::sync_settings(config), scope).await;
+    let plan = dry_run(mirror.as_mut(), tools, &assemble::sync_settings(config, 0), scope).await;
     progress.finish();
     let plan = plan?;
     if json {

@@ -98,6 +98,10 @@ pub struct SyncConfig {
     pub deletion_limit: f64,
     /// An interrupted walk that is older starts again; zero = always.
     pub resume_max_age: Duration,
+    /// Customers that are read again and compared after each full sync of the daemon; zero = none.
+    pub audit: u64,
+    /// The largest share of the audited customers that may have drifted, 0 to 1.
+    pub drift_limit: f64,
 }
 
 /// `[export]`
@@ -176,6 +180,8 @@ impl Config {
             events_max_age: settings.read(&keys::SYNC_EVENTS_MAX_AGE)?,
             deletion_limit: settings.read(&keys::SYNC_DELETION_LIMIT)?,
             resume_max_age: settings.read(&keys::SYNC_RESUME_MAX_AGE)?,
+            audit: settings.read(&keys::SYNC_AUDIT)?,
+            drift_limit: settings.read(&keys::SYNC_DRIFT_LIMIT)?,
         };
         let export = ExportConfig {
             dir: settings.read(&keys::EXPORT_DIR)?,

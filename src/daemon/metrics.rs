@@ -2,7 +2,8 @@
 
 use super::exposition::{self, Exposition};
 use super::plan::{Kind, SkipReason};
-use crate::mirror::{ExportFile, Freshness, Outcome};
+use crate::diff::audit;
+use crate::mirror::{Audit, ExportFile, Freshness, Outcome};
 use crate::observe::{Event, Observer};
 use crate::record::Stream;
 use crate::sync::Report;
@@ -38,6 +39,10 @@ pub struct Metrics {
     runs: Family<Two, Counter>,
     run_seconds: Durations,
     skipped: Family<Two, Counter>,
+    audit_drift: Family<Two, Counter>,
+    audit_at: Number,
+    audit_customers: Family<One, Number>,
+    audit_upper_bound: Family<Named<1>, Number>,
     last_success: Family<One, Number>,
     freshness: Family<Named<1>, Number>,
     stored: Family<Named<1>, Number>,
@@ -60,6 +65,8 @@ pub struct Reading {
     pub sync_ok: Option<Timestamp>,
     /// When a full run last did.
     pub full_ok: Option<Timestamp>,
+    /// The newest audit.
+    pub audit: Option<Audit>,
     /// The database file's size in bytes.
     pub database_bytes: u64,
     /// The write-ahead log's size in bytes.
@@ -84,6 +91,10 @@ impl Default for Metrics {
             runs: Family::default(),
             run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_SECONDS)),
             skipped: Family::default(),
+            audit_drift: Family::default(),
+            audit_at: Number::default(),
+            audit_customers: Family::default(),
+            audit_upper_bound: Family::default(),
             last_success: Family::default(),
             freshness: Family::default(),
             stored: Family::default(),
@@ -94,6 +105,7 @@ impl Default for Metrics {
         };
         metrics.register_counts();
         metrics.register_readings();
+        metrics.register_audit();
         metrics
     }
 }
@@ -164,6 +176,29 @@ impl Metrics {
         r.register("wal_size_bytes", "Size of the mirror's write-ahead log", self.wal_bytes.clone());
     }
 
+    fn register_audit(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "audit_drift_records",
+            "Records that audits found to differ from the API in what the run should have seen",
+            self.audit_drift.clone(),
+        );
+        r.register(
+            "audit_timestamp_seconds",
+            "When the newest audit ended; 0: there was none yet",
+            self.audit_at.clone(),
+        );
+        r.register("audit_customers", "Customers of the newest audit", self.audit_customers.clone());
+        r.register(
+            "audit_upper_bound_customers",
+            "At most so many of the mirror's customers differed at the newest audit, with that confidence",
+            self.audit_upper_bound.clone(),
+        );
+        for (stream, kind) in Audit::KINDS {
+            drop(self.audit_drift.get_or_create(&drift_labels(stream, kind)));
+        }
+    }
+
     /// Counts a run that was recorded.
     pub fn run_ended(&self, report: &Report) {
         let mode = report.mode.name();
@@ -181,6 +216,27 @@ impl Metrics {
         ] {
             self.rows.get_or_create(&[("stream", stream), ("op", op)]).inc_by(number);
         }
+        let audit = report.audit.as_ref().map(|audited| &audited.audit);
+        for (stream, kind, number) in audit.into_iter().flat_map(Audit::drift) {
+            self.audit_drift.get_or_create(&drift_labels(stream, kind)).inc_by(number);
+        }
+    }
+
+    fn set_audit(&self, audit: &Audit) {
+        if let Ok(at) = audit.finished_at.parse() {
+            self.audit_at.set(seconds(at));
+        }
+        for (what, number) in [
+            ("population", audit.population),
+            ("sampled", audit.sampled),
+            ("audited", audit.audited),
+            ("drifted", audit.drifted),
+            ("lagging", audit.lagging),
+        ] {
+            self.audit_customers.get_or_create(&[("what", what)]).set(number as f64);
+        }
+        let confidence = [("confidence", audit.confidence.to_string())];
+        self.audit_upper_bound.get_or_create(&confidence).set(audit.upper_bound as f64);
     }
 
     /// Counts a due run that did not take place.
@@ -213,6 +269,9 @@ impl Metrics {
                 self.set_export(stream, format, &reading.exports);
             }
         }
+        if let Some(audit) = &reading.audit {
+            self.set_audit(audit);
+        }
         self.database_bytes.set(reading.database_bytes as f64);
         self.wal_bytes.set(reading.wal_bytes as f64);
         exposition::text(exposition, &self.registry)
@@ -225,6 +284,10 @@ impl Metrics {
         self.export_position.get_or_create(&labels).set(position as f64);
         self.export_lag.get_or_create(&labels).set((stream.last_change_seq - position).max(0) as f64);
     }
+}
+
+fn drift_labels(stream: Stream, kind: audit::Kind) -> Two {
+    [("stream", stream.name()), ("kind", kind.name())]
 }
 
 fn skip_labels(kind: Kind, reason: SkipReason) -> Two {
@@ -258,11 +321,22 @@ impl Observer for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::{Counts, Mode, RunId};
+    use crate::mirror::{Counts, Mode, RunId, Stamp};
+    use crate::sync::Audited;
     use std::time::Duration;
 
     fn at(time: &str) -> Timestamp {
         format!("2026-03-01T{time}Z").parse().unwrap()
+    }
+
+    /// Ten of twelve customers, one of them with an event too few.
+    fn found() -> Audit {
+        let stamp = Stamp { run: RunId(1), now: at("09:59:00") };
+        let mut audit = Audit::of_sample(stamp, at("09:59:00"), 1, 12, 10, 0.0);
+        (audit.audited, audit.drifted) = (10, 1);
+        audit.add_drift(Stream::Events, audit::Kind::Missing);
+        audit.conclude(at("10:00:00"));
+        audit
     }
 
     fn reading() -> Reading {
@@ -290,6 +364,7 @@ mod tests {
             formats: vec!["csv"],
             sync_ok: Some(at("10:00:00")),
             full_ok: None,
+            audit: Some(found()),
             database_bytes: 4096,
             wal_bytes: 0,
         }
@@ -320,6 +395,7 @@ mod tests {
             counts: Counts { customers_inserted: 12, events_deleted: 2, ..Counts::default() },
             remarks: Vec::new(),
             failures: Vec::new(),
+            audit: Some(Audited { audit: found(), findings: Vec::new(), unread: Vec::new() }),
             error: None,
             what_to_do: None,
         });
@@ -342,6 +418,12 @@ mod tests {
             "malomo_mirror_export_position{stream=\"events\",format=\"csv\"} 40.0",
             "malomo_mirror_export_lag{stream=\"events\",format=\"csv\"} 2.0",
             "malomo_mirror_export_lag{stream=\"customers\",format=\"csv\"} 38.0",
+            "malomo_mirror_audit_drift_records_total{stream=\"events\",kind=\"missing\"} 1",
+            "malomo_mirror_audit_drift_records_total{stream=\"customers\",kind=\"differing\"} 0",
+            "malomo_mirror_audit_timestamp_seconds 1772359200.0",
+            "malomo_mirror_audit_customers{what=\"audited\"} 10.0",
+            "malomo_mirror_audit_customers{what=\"drifted\"} 1.0",
+            "malomo_mirror_audit_upper_bound_customers{confidence=\"0.95\"} 2.0",
             "malomo_mirror_database_size_bytes 4096.0",
             "malomo_mirror_wal_size_bytes 0.0",
         ] {

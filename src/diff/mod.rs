@@ -1,11 +1,16 @@
 //! What an answer of the API means for the mirror. Pure: rows, times and settings come in as
 //! arguments, decisions go out.
 
+pub mod audit;
+mod confidence;
 mod deletion;
 mod due;
+mod sample;
 
+pub use confidence::{CONFIDENCE, upper_bound};
 pub use deletion::{DeletionRefused, MissingEvents, WalkedList, may_delete, may_delete_events};
 pub use due::EventPlan;
+pub use sample::{Sample, sample_seed};
 
 use crate::record::{Record, instant};
 

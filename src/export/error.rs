@@ -1,5 +1,6 @@
 //! What can go wrong with an export.
 
+use super::Difference;
 use crate::mirror::MirrorError;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -64,6 +65,29 @@ pub enum ExportError {
         /// The mirror's newest change.
         head_seq: i64,
     },
+    /// The folder holds other changes under the mirror's numbers.
+    #[error(
+        "{} holds changes in {path} that contradict the mirror's change log: the mirror was probably restored from an \
+         older copy and has gone on from there, so that its numbers stand for other changes than the exported ones. Set \
+         export.dir to a new folder, where the export starts from the first change, and load that from the beginning", dir.display()
+    )]
+    Diverged {
+        /// The export folder.
+        dir: PathBuf,
+        /// The file, relative to it.
+        path: String,
+    },
+    /// A manifest is broken, or the mirror contradicts itself: no file written again mends that.
+    #[error(
+        "{} can't be repaired from the mirror, and was left as it is:{}\nRestore manifest.ndjson from a backup, or set \
+         export.dir to a new folder, where the export starts from the first change", dir.display(), listed(what)
+    )]
+    NotMendable {
+        /// The export folder.
+        dir: PathBuf,
+        /// What is wrong, the first differences.
+        what: Vec<Difference>,
+    },
     /// There is no manifest or an empty one, but files that only exports before the last one can have written.
     #[error(
         "{} is gone or empty, but {file} is an export that it must have named: restore the manifest, or set export.dir to \
@@ -83,6 +107,11 @@ impl ExportError {
         let path = path.to_owned();
         move |source| ExportError::Io { action, path, source }
     }
+}
+
+/// Each on a line of its own.
+fn listed(differences: &[Difference]) -> String {
+    differences.iter().map(|difference| format!("\n  {difference}")).collect()
 }
 
 /// What to do about the commonest reasons, as the end of a sentence.

@@ -41,14 +41,14 @@ pub fn export(
 fn open(mirror: &mut Mirror, dir: &Path) -> Result<Manifest, ExportError> {
     let head = mirror.snapshot()?.head()?;
     let manifest = Manifest::read(dir)?;
-    check(dir, &manifest, mirror.id(), head)?;
+    check(dir, &manifest.lines, mirror.id(), head)?;
     Ok(manifest)
 }
 
 /// Refuses a manifest that is not of this mirror as it is now.
-pub(super) fn check(dir: &Path, manifest: &Manifest, own: &str, head_seq: i64) -> Result<(), ExportError> {
+pub(super) fn check(dir: &Path, lines: &[ManifestLine], own: &str, head_seq: i64) -> Result<(), ExportError> {
     let dir = dir.to_owned();
-    plan::check(&manifest.lines, own, head_seq).map_err(|refusal| match refusal {
+    plan::check(lines, own, head_seq).map_err(|refusal| match refusal {
         Refusal::OtherMirror(line) => {
             ExportError::OtherMirror { dir, found: line.mirror_id.clone(), own: own.to_owned() }
         }
@@ -88,7 +88,7 @@ pub(super) fn clean_up(
 }
 
 /// Makes the mirror's copy say what the manifest says. Writes nothing where it does.
-fn bring_in_step(mirror: &mut Mirror, lines: &[ManifestLine]) -> Result<(), ExportError> {
+pub(super) fn bring_in_step(mirror: &mut Mirror, lines: &[ManifestLine]) -> Result<(), ExportError> {
     let mut announced: Vec<ExportFile> = lines.iter().map(ManifestLine::to_export_file).collect();
     announced.sort_by(|a, b| (&a.stream, &a.format, a.first_seq).cmp(&(&b.stream, &b.format, b.first_seq)));
     let copied = mirror.snapshot()?.exports()?;

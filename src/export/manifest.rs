@@ -7,6 +7,8 @@ use super::name::temporary_of;
 use crate::mirror::ExportFile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,9 +47,22 @@ pub struct ManifestLine {
     pub mirror_id: String,
     /// SHA-256 of the line before this one, without its line end, lower-case hex; null on the first line.
     pub previous: Option<String>,
+    /// When the file was written again because it was lost or damaged: UTC, ISO 8601, the same as `created_at`. The
+    /// lines behind this one were tied to it anew. Absent from files that were written once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_at: Option<String>,
+    /// Changes that are missing from a file that was written again: their content is gone from the mirror, since a
+    /// newer change of the same record stands in a later file. Absent where it is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
     /// Whether the file holds the whole state as of `last_seq`, not the changes of a range.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub snapshot: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ManifestLine {
@@ -100,6 +115,42 @@ impl Manifest {
         Ok(())
     }
 
+    /// Puts other lines in the place of those with these numbers, counted from 1, and ties the lines behind them to them.
+    /// All other lines stay to the byte but for their `previous`. Not on the disk until [`Manifest::announce`].
+    ///
+    /// # Errors
+    /// When a line is not tied to the one before it: then nothing has changed.
+    pub(super) fn replace(&mut self, mut lines: BTreeMap<usize, ManifestLine>) -> Result<(), ExportError> {
+        let path = self.folder.join(MANIFEST);
+        let mut text: Vec<u8> = Vec::with_capacity(self.text.len());
+        let mut before: Option<(String, String)> = None;
+        let old = self.text.strip_suffix(b"\n").unwrap_or(&self.text);
+        for (n, bytes) in old.split(|byte| *byte == b'\n').enumerate() {
+            let from = text.len();
+            if let Some(mut line) = lines.remove(&(n + 1)) {
+                line.previous = match &before {
+                    Some((_, new)) => Some(new.clone()),
+                    None => self.lines.first().and_then(|first| first.previous.clone()),
+                };
+                serde_json::to_writer(&mut text, &line)
+                    .map_err(|error| ExportError::io("written", &path)(error.into()))?;
+            } else {
+                let tied = retied(bytes, before.as_ref()).ok_or_else(|| ExportError::ManifestLine {
+                    path: path.clone(),
+                    line: n + 1,
+                    reason: "it is not tied to the line before it".to_owned(),
+                })?;
+                text.extend_from_slice(&tied);
+            }
+            before = Some((digest(bytes), digest(&text[from..])));
+            text.push(b'\n');
+        }
+        self.lines =
+            parse(&text).map_err(|(line, reason)| ExportError::ManifestLine { path, line, reason })?;
+        self.text = text;
+        Ok(())
+    }
+
     /// Replaces the manifest on the disk, atomically and durably. The files that it announces for the first time stay
     /// from then on; when it can't be replaced, they are removed.
     pub(super) fn announce(&self, files: Unannounced) -> Result<(), ExportError> {
@@ -120,6 +171,15 @@ impl Manifest {
     }
 }
 
+/// A line with its `previous` moved from the first of these digests to the second; `None` where it is not that.
+fn retied<'l>(line: &'l [u8], before: Option<&(String, String)>) -> Option<Cow<'l, [u8]>> {
+    let Some((old, new)) = before.filter(|(old, new)| old != new) else { return Some(line.into()) };
+    let text = std::str::from_utf8(line).ok()?;
+    let (front, back) = text.split_once(old.as_str())?;
+    let moved = !back.contains(old.as_str()) && parse_line(line).ok()?.previous.as_ref() == Some(old);
+    moved.then(|| format!("{front}{new}{back}").into_bytes().into())
+}
+
 /// The lines of a manifest; the number of the first bad line, counted from 1, and what is wrong with it.
 fn parse(text: &[u8]) -> Result<Vec<ManifestLine>, (usize, String)> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
@@ -130,7 +190,7 @@ fn parse(text: &[u8]) -> Result<Vec<ManifestLine>, (usize, String)> {
     lines.map(|(n, line)| parse_line(line).map_err(|reason| (n + 1, reason))).collect()
 }
 
-fn parse_line(line: &[u8]) -> Result<ManifestLine, String> {
+pub(super) fn parse_line(line: &[u8]) -> Result<ManifestLine, String> {
     let line: ManifestLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let range_is_good = line.first_seq >= 1 && (line.snapshot || line.last_seq >= line.first_seq);
     if range_is_good {
@@ -144,7 +204,7 @@ fn last_line(text: &[u8]) -> Option<&[u8]> {
     text.strip_suffix(b"\n")?.rsplit(|byte| *byte == b'\n').next()
 }
 
-fn digest(line: &[u8]) -> String {
+pub(super) fn digest(line: &[u8]) -> String {
     file::hex(&Sha256::digest(line))
 }
 
@@ -165,6 +225,8 @@ pub(super) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) 
         compression: "none".to_owned(),
         mirror_id: "m".to_owned(),
         previous: None,
+        repaired_at: None,
+        left_out: 0,
         snapshot: false,
     }
 }
@@ -211,6 +273,42 @@ mod tests {
         let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
         assert!(text.starts_with(&format!("{line}\n")));
         assert_eq!(manifest.lines[1].previous, Some(digest(line.as_bytes())));
+    }
+
+    #[test]
+    fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        for n in 0..4 {
+            manifest.add(sample("customers", "csv", 1 + 5 * n, 5 + 5 * n)).unwrap();
+        }
+        // A newer program's field on the last line.
+        let text = String::from_utf8(manifest.text.clone()).unwrap();
+        let text = text.replacen("{\"stream\":\"customers\",\"format\":\"csv\",\"path\":\"customers/customers-000000000016", "{\"new\":1.50,\"stream\":\"customers\",\"format\":\"csv\",\"path\":\"customers/customers-000000000016", 1);
+        std::fs::write(dir.path().join(MANIFEST), &text).unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        let line = ManifestLine { rows: 0, repaired_at: Some("t".to_owned()), ..manifest.lines[1].clone() };
+        manifest.replace(BTreeMap::from([(2, line)])).unwrap();
+        manifest.announce(Unannounced::default()).unwrap();
+
+        let after = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let (before, after): (Vec<&str>, Vec<&str>) = (text.lines().collect(), after.lines().collect());
+        assert_eq!((after.len(), after[0]), (4, before[0]));
+        let read = Manifest::read(dir.path()).unwrap().lines;
+        for n in 1..4 {
+            assert_eq!(read[n].previous, Some(digest(after[n - 1].as_bytes())));
+        }
+        assert_eq!((read[1].rows, read[1].repaired_at.as_deref()), (0, Some("t")));
+        let old = read[3].previous.clone().unwrap();
+        assert_eq!(after[3].replace(&old, ""), before[3].replace(&digest(before[2].as_bytes()), ""));
+        assert!(after[3].contains("\"new\":1.50"));
+        // A chain that is broken behind it is not tied anew.
+        std::fs::write(dir.path().join(MANIFEST), text.replace("\"first_seq\":6", "\"first_seq\":7"))
+            .unwrap();
+        let mut manifest = Manifest::read(dir.path()).unwrap();
+        let line = ManifestLine { rows: 0, ..manifest.lines[0].clone() };
+        let error = manifest.replace(BTreeMap::from([(1, line)])).unwrap_err();
+        assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
     }
 
     #[test]

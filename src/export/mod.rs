@@ -28,8 +28,11 @@ mod manifest;
 mod name;
 mod ndjson;
 mod plan;
+mod pruned;
+mod repair;
 mod snapshot;
 mod stream_file;
+mod verify;
 
 #[cfg(test)]
 mod replay;
@@ -41,7 +44,9 @@ pub use error::ExportError;
 pub use format::Format;
 pub use incremental::export;
 pub use manifest::ManifestLine;
+pub use repair::{Repaired, RepairedFile, repair};
 pub use snapshot::export_snapshot;
+pub use verify::{Difference, Range, SnapshotFile, Verified, verify};
 
 use serde::Serialize;
 use std::path::PathBuf;

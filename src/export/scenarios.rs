@@ -2,6 +2,7 @@
 
 use super::manifest::Manifest;
 use super::replay::{assert_announced, files, mirrored, read_file, replayed};
+use super::verify::Kind;
 use super::*;
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
@@ -162,7 +163,10 @@ proptest! {
             world.assert_good();
         }
         prop_assert_eq!(world.export().unwrap().files, vec![]);
-        for line in world.snapshot().unwrap().files {
+        let snapshots = world.snapshot().unwrap().files;
+        let verified = verify(&mut world.mirror, &world.settings.dir).unwrap();
+        prop_assert_eq!(verified.differences, vec![]);
+        for line in snapshots {
             let (stream, one_line) = (Stream::from_name(&line.stream).unwrap(), line.format == "ndjson");
             let rows = read_file(&world.dir().join("snapshots"), &line);
             prop_assert!(rows.iter().all(|row| row.op == "insert"));
@@ -251,6 +255,62 @@ impl World {
         }
         assert_ne!(self.copied().len(), self.announced().len());
         0
+    }
+}
+
+/// A power cut after each step of a repair: writing, naming, announcing. The next repair ends as one alone would have.
+#[test]
+fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
+    for steps in 0..=3 {
+        let mut world = World::new();
+        world.customer("a", "1");
+        world.customer("b", "1");
+        world.export().unwrap();
+        world.customer("a", "2");
+        world.export().unwrap();
+        let lost = world.announced()[0].clone();
+        std::fs::write(world.dir().join(&lost), "damaged").unwrap();
+        world.cut_repair_short(steps);
+        let dir = world.settings.dir.clone();
+        if steps == 3 {
+            // Only the mirror's own list is behind, which is no difference.
+            let verified = verify(&mut world.mirror, &dir).unwrap();
+            assert!(verified.ok && verified.remarks.len() == 2, "{verified:?}");
+        } else {
+            assert!(!verify(&mut world.mirror, &dir).unwrap().ok);
+        }
+        let done = repair(&mut world.mirror, &world.settings, Timestamp::from_second(2).unwrap()).unwrap();
+        assert!(done.verified.ok, "{steps}: {:?}", done.verified.differences);
+        assert_eq!(done.verified.ranges[0].left_out, 1, "{steps}");
+        assert_eq!(std::fs::read(dir.join(format!("{lost}.damaged"))).unwrap(), b"damaged", "{steps}");
+        world.customer("c", "3");
+        world.export().unwrap();
+        assert!(!files(&dir).iter().any(|name| name.ends_with(".tmp")), "{steps}");
+        let verified = verify(&mut world.mirror, &dir).unwrap();
+        assert!(verified.ok && verified.remarks.len() == 1, "{steps}: {verified:?}");
+        std::fs::remove_file(dir.join(format!("{lost}.damaged"))).unwrap();
+        world.assert_good();
+    }
+}
+
+impl World {
+    fn cut_repair_short(&mut self, steps: usize) {
+        let (dir, kind) = (self.settings.dir.clone(), Kind::Changes);
+        let mut manifest = Manifest::read(&dir).unwrap();
+        let mut reader = Mirror::open_read_only(self.mirror.path()).unwrap();
+        let now = Timestamp::from_second(1).unwrap();
+        let written = repair::write(&mut reader, &dir, kind, &manifest, &[1].into(), now).unwrap();
+        if steps == 0 {
+            return;
+        }
+        if steps == 1 {
+            return written.into_iter().for_each(|(_, written)| std::mem::forget(written.file));
+        }
+        let (_, lines) = repair::publish(&dir, kind, &manifest, written).unwrap();
+        if steps == 3 {
+            manifest.replace(lines).unwrap();
+            manifest.announce(file::Unannounced::default()).unwrap();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::path::Path;
 
 /// Where snapshots stand in the export folder.
-const FOLDER: &str = "snapshots";
+pub(super) const FOLDER: &str = "snapshots";
 
 /// Writes every stream's rows as they are now, each as an insert with the number and time of its newest change, to
 /// `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file too. Positions of
@@ -31,10 +31,10 @@ pub fn export_snapshot(
     let snapshot = mirror.snapshot()?;
     let head_seq = snapshot.head()?;
     // A folder belongs to one mirror as a whole.
-    incremental::check(&settings.dir, &Manifest::read(&settings.dir)?, &origin.mirror_id, head_seq)?;
+    incremental::check(&settings.dir, &Manifest::read(&settings.dir)?.lines, &origin.mirror_id, head_seq)?;
     let root = settings.dir.join(FOLDER);
     let mut manifest = Manifest::read(&root)?;
-    incremental::check(&settings.dir, &manifest, &origin.mirror_id, head_seq)?;
+    incremental::check(&settings.dir, &manifest.lines, &origin.mirror_id, head_seq)?;
     let removed = incremental::clean_up(&root, &manifest, true)?;
 
     let (mut existing, mut written) = (Vec::new(), Vec::new());

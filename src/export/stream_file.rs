@@ -88,6 +88,8 @@ fn line(name: &FileName, rows: u64, file: &Complete, origin: &Origin) -> Manifes
         compression: name.compression.name().to_owned(),
         mirror_id: origin.mirror_id.clone(),
         previous: None,
+        repaired_at: None,
+        left_out: 0,
         snapshot,
     }
 }

@@ -60,10 +60,10 @@ pub struct MirroredCustomer {
     pub id: String,
 }
 
-struct Stored {
-    row: i64,
-    customer: Customer,
-    events_checked_at: Option<Timestamp>,
+pub(super) struct Stored {
+    pub(super) row: i64,
+    pub(super) customer: Customer,
+    pub(super) events_checked_at: Option<Timestamp>,
 }
 
 impl Batch<'_> {
@@ -268,7 +268,7 @@ impl Batch<'_> {
     }
 }
 
-fn stored_customer(connection: &Connection, id: &str) -> Result<Option<Stored>, MirrorError> {
+pub(super) fn stored_customer(connection: &Connection, id: &str) -> Result<Option<Stored>, MirrorError> {
     let mut select = connection.prepare_cached(
         "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
          events_checked_at FROM customers WHERE id = ?1",

@@ -155,7 +155,7 @@ impl Batch<'_> {
         Ok(Some(stored).filter(|stored| stored.len() <= READ_AT_ONCE))
     }
 
-    fn stored_event(&self, id: &str) -> rusqlite::Result<Option<(i64, Event)>> {
+    pub(super) fn stored_event(&self, id: &str) -> rusqlite::Result<Option<(i64, Event)>> {
         let mut select = self.transaction.prepare_cached(
             "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
              extra FROM events WHERE id = ?1",

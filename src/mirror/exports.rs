@@ -1,9 +1,9 @@
 //! The export files that were published. The manifest beside the files is what counts; this is its copy, for those
 //! who read only the mirror.
 
-use super::MirrorError;
 use super::batch::Batch;
-use rusqlite::{Connection, Row, params};
+use super::{MirrorError, Snapshot};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 /// A published export file.
@@ -29,7 +29,44 @@ pub struct ExportFile {
     pub created_at: String,
 }
 
+/// What exports keep in the mirror's table `meta`, as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportNote {
+    /// What was pruned from the front of manifests.
+    Pruned,
+}
+
+impl ExportNote {
+    const fn key(self) -> &'static str {
+        match self {
+            ExportNote::Pruned => "export_pruned",
+        }
+    }
+}
+
+impl Snapshot<'_> {
+    /// What exports have noted; `None` where they never did.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn export_note(&self, note: ExportNote) -> Result<Option<String>, MirrorError> {
+        let mut select = self.transaction.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        Ok(select.query_row([note.key()], |row| row.get(0)).optional()?)
+    }
+}
+
 impl Batch<'_> {
+    /// Notes something in the place of what stood there.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn note_export(&mut self, note: ExportNote, value: &str) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+            .execute([note.key(), value])?;
+        Ok(())
+    }
+
     /// Makes the mirror's list say what the manifest says: `files` and nothing else.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
 //! [`Snapshot`], one read transaction.
 
+mod audits;
 mod batch;
 mod behaviour;
 mod change_log;
@@ -13,6 +14,7 @@ mod customers;
 mod error;
 mod events;
 mod exports;
+mod history;
 mod lock;
 mod reading;
 mod rejected;
@@ -23,13 +25,15 @@ mod snapshot;
 mod status;
 mod upkeep;
 
+pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
 pub use batch::{Batch, Stamp};
 pub use behaviour::Behaviour;
 pub use checkpoints::Checkpoint;
 pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
 pub use error::MirrorError;
 pub use events::EventsApplied;
-pub use exports::ExportFile;
+pub use exports::{ExportFile, ExportNote};
+pub use history::{History, Logged};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use rejected::RejectedRecord;
 pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};

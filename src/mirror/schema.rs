@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Every schema text, in order; number n brings version n-1 to version n. A published one is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("../../schema/0001_mirror.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../schema/0001_mirror.sql"), include_str!("../../schema/0002_audit.sql")];
 
 /// "MaMi": tells a mirror from any other SQLite database.
 const APPLICATION_ID: i64 = 0x4d61_4d69;
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_column_is_commented_or_speaks_for_itself() {
-        let tables = MIGRATIONS.iter().flat_map(|text| text.split("CREATE TABLE")).skip(1);
+        let tables = MIGRATIONS.iter().flat_map(|text| text.split("CREATE TABLE").skip(1));
         for table in tables {
             assert!(table.contains("STRICT"), "{table}");
             assert!(table.contains("--"), "{table}");
@@ -85,6 +86,47 @@ mod tests {
         let id = Mirror::open(&path).unwrap().id().to_owned();
         assert_eq!(Mirror::open(&path).unwrap().id(), id);
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), id);
+    }
+
+    /// A mirror as its first version made it, with a run and a customer in it.
+    fn mirror_of_version_1(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO meta (key, value) VALUES ('mirror_id', 'the-first');
+                 INSERT INTO sync_runs (mode, started_at, outcome) VALUES ('full', '2026-01-01T00:00:00.000Z', 'ok');
+                 INSERT INTO changes (stream, op, id, observed_at, run_id)
+                     VALUES ('customers', 'insert', 'c-1', '2026-01-01T00:00:00.000Z', 1);
+                 INSERT INTO customers (id, first_name, extra, change_seq) VALUES ('c-1', 'Ann', '{\"balance\":12.30}', 1);
+                 PRAGMA user_version = 1;",
+            )
+            .unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_mirror_of_version_1_is_brought_up_to_date_with_all_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        drop(mirror_of_version_1(&path));
+        assert!(matches!(
+            Mirror::open_read_only(&path),
+            Err(MirrorError::TooOld { found: 1, known: CURRENT, .. })
+        ));
+        for _ in 0..2 {
+            let mut mirror = Mirror::open(&path).unwrap();
+            assert_eq!(mirror.id(), "the-first");
+            let batch = mirror.batch().unwrap();
+            let kept = batch.audited_customer("c-1").unwrap().unwrap().customer;
+            assert_eq!(kept.extra.as_deref(), Some("{\"balance\":12.30}"));
+            drop(batch);
+            let snapshot = mirror.snapshot().unwrap();
+            assert_eq!((snapshot.head().unwrap(), snapshot.newest_runs(5).unwrap().len()), (1, 1));
+            assert_eq!(snapshot.last_audit().unwrap(), None);
+        }
+        assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
     }
 
     #[test]

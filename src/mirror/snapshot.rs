@@ -1,7 +1,9 @@
 //! A read transaction: what exports and `status` read.
 
-use super::{Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode, Run};
-use super::{behaviour, customers, exports, runs, status};
+use super::{
+    Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode, Run,
+};
+use super::{audits, behaviour, customers, exports, runs, status};
 use crate::diff::EventPlan;
 use crate::record::{Customer, Op, Stream, Value};
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 /// One state of the mirror. While it lives, the WAL file can't shrink: don't hold it longer than needed.
 pub struct Snapshot<'m> {
-    transaction: Transaction<'m>,
+    pub(super) transaction: Transaction<'m>,
     halt: Option<Halt>,
 }
 
@@ -188,6 +190,14 @@ impl<'m> Snapshot<'m> {
         runs::oldest_start(&self.transaction)
     }
 
+    /// The newest audit.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn last_audit(&self) -> Result<Option<Audit>, MirrorError> {
+        audits::last(&self.transaction)
+    }
+
     /// What was found out about the API.
     ///
     /// # Errors
@@ -237,17 +247,21 @@ impl<'m> Snapshot<'m> {
     }
 }
 
-fn columns(stream: Stream, prefix: &str) -> String {
+pub(super) fn columns(stream: Stream, prefix: &str) -> String {
     let names: Vec<String> =
         stream.columns().iter().map(|column| format!("{prefix}{}", column.name)).collect();
     names.join(", ")
 }
 
-fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, MirrorError> {
+pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, MirrorError> {
     row.get_ref(column)?.as_str().map_err(|_| MirrorError::unreadable("text that is no text"))
 }
 
-fn read_values<'r>(row: &'r Row<'_>, stream: Stream, first: usize) -> Result<Vec<Value<'r>>, MirrorError> {
+pub(super) fn read_values<'r>(
+    row: &'r Row<'_>,
+    stream: Stream,
+    first: usize,
+) -> Result<Vec<Value<'r>>, MirrorError> {
     (0..stream.columns().len())
         .map(|n| match row.get_ref(first + n)? {
             ValueRef::Null => Ok(Value::Null),

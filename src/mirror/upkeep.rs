@@ -41,17 +41,20 @@ impl Mirror {
 
 impl Batch<'_> {
     /// Forgets the runs that ended before `before`, or began before it and never ended. Each mode's newest run and
-    /// its newest complete one stay: freshness and schedules count from them. Returns how many went.
+    /// its newest complete one stay: freshness and schedules count from them. Audits go with their runs, but for the
+    /// newest one. Returns how many runs went.
     ///
     /// # Errors
     /// When the mirror can't be written.
     pub fn forget_runs(&mut self, before: Timestamp) -> Result<usize, MirrorError> {
-        Ok(self.transaction.execute(
+        let forgotten = self.transaction.execute(
             "DELETE FROM sync_runs WHERE coalesce(finished_at, started_at) < ?1 AND outcome <> 'running' \
              AND id NOT IN (SELECT max(id) FROM sync_runs GROUP BY mode) \
              AND id NOT IN (SELECT max(id) FROM sync_runs WHERE outcome = 'ok' GROUP BY mode)",
             [utc_text(before)],
-        )?)
+        )?;
+        self.forget_audits()?;
+        Ok(forgotten)
     }
 }
 

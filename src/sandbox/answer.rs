@@ -4,7 +4,7 @@ use super::draw::{Draw, Purpose};
 use super::faults::Wait;
 use super::text::{push_hex, push_number, push_string};
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, DATE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::time::SystemTime;
 
@@ -35,8 +35,8 @@ impl Answer {
         Answer { content_type: Some("text/html; charset=utf-8"), ..Answer::json(body.to_owned()) }
     }
 
-    /// The HTTP response, with its request id in a header.
-    pub(super) fn into_response(self, request_id: &str) -> Response<Body> {
+    /// The HTTP response, with its request id and the world's time in headers: records carry times of that clock.
+    pub(super) fn into_response(self, request_id: &str, time: SystemTime) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -45,7 +45,8 @@ impl Answer {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         let request_id = (HeaderName::from_static("x-request-id"), request_id.to_owned());
-        for (name, value) in self.headers.into_iter().chain([request_id]) {
+        let date = (DATE, httpdate::fmt_http_date(time));
+        for (name, value) in self.headers.into_iter().chain([request_id, date]) {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.append(name, value);
             }
@@ -153,6 +154,8 @@ mod tests {
     fn every_response_has_its_request_id() {
         let id = request_id(1, 2);
         assert_ne!(id, request_id(1, 3));
-        assert_eq!(Answer::done().into_response(&id).headers()["x-request-id"], id.as_str());
+        let response = Answer::done().into_response(&id, SystemTime::UNIX_EPOCH);
+        assert_eq!(response.headers()["x-request-id"], id.as_str());
+        assert_eq!(response.headers()["date"], "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 }

@@ -201,7 +201,8 @@ async fn answer(
         }
     };
     let request_id = request_id(settings.seed, number);
-    answer.unwrap_or_else(|refusal| refusal.into_answer(&request_id)).into_response(&request_id)
+    let answer = answer.unwrap_or_else(|refusal| refusal.into_answer(&request_id));
+    answer.into_response(&request_id, server.world.time())
 }
 
 #[cfg(test)]

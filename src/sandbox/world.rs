@@ -11,6 +11,7 @@ use super::render::CustomerFacts;
 use super::settings::Settings;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A seeded, deterministic account with customers and their events, which may be changed while it is served.
 ///
@@ -58,6 +59,11 @@ impl World {
             rows,
         };
         World { settings: settings.clone(), source, state: RwLock::new(state) }
+    }
+
+    /// What its clock shows.
+    pub(super) fn time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.read().now.unsigned_abs())
     }
 
     /// Makes a customer; a field that isn't sent is null. Returns its id.

@@ -6,11 +6,14 @@ use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Finding, Item, KnownPaging, List, Page, Pager, RejectedItem, Turn, WalkError};
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, MirrorError, RejectedRecord, RunId, Stamp};
+use crate::mirror::{Batch, MirrorError, RejectedRecord, RunId, SeenRows, Stamp};
 use crate::record::Record;
 use jiff::Timestamp;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// Customers waiting for their events to be read at most.
+pub(super) const DUE_QUEUE: usize = 1_024;
 
 /// What the parts of a run share.
 #[derive(Clone)]
@@ -22,6 +25,7 @@ pub(super) struct Context {
     pub(super) gone: Arc<GoneEvents>,
     pub(super) settings: Arc<Settings>,
     pub(super) run: RunId,
+    pub(super) started_at: Timestamp,
     pub(super) plan: EventPlan,
     /// Cancelled when the run is to stop, or another part of it has failed.
     pub(super) halt: CancellationToken,
@@ -39,6 +43,22 @@ impl Context {
     ) -> Result<T, SyncError> {
         self.writer.write(job).await
     }
+}
+
+/// Stops the run's other parts when this one has failed.
+pub(super) fn halt_on_error<T>(context: &Context, result: Result<T, SyncError>) -> Result<T, SyncError> {
+    if result.is_err() {
+        context.halt.cancel();
+    }
+    result
+}
+
+/// A walk of the customer list that came to its end.
+pub(super) struct Walked {
+    /// When it began; earlier than the run if it was taken up.
+    pub(super) started_at: Timestamp,
+    /// Whom it met.
+    pub(super) seen: SeenRows,
 }
 
 /// A page's records, sorted into those that can be taken and those that can't.

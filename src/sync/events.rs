@@ -77,7 +77,7 @@ async fn ended(
 }
 
 /// So many customers in a row whose events can't be read because of the server show that it is down.
-const FAILURES_THAT_SHOW: usize = 20;
+pub(super) const FAILURES_THAT_SHOW: usize = 20;
 
 /// Takes note of a walk's end; returns how many in a row have now failed because of the server.
 async fn finished(
@@ -248,7 +248,7 @@ struct End {
     checked_at: Option<Timestamp>,
 }
 
-fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
+pub(super) fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
     Event::decode(list.customer_id().unwrap_or_default(), record)
 }
 

@@ -10,6 +10,7 @@
 //! All channels are bounded: a slow mirror slows the requests down, and memory doesn't grow with the account.
 
 mod alone;
+mod audit;
 mod context;
 mod customers;
 mod deleted_events;
@@ -17,12 +18,13 @@ mod dry_run;
 mod events;
 mod gone;
 mod report;
+mod reread;
 mod run;
 mod tally;
 mod writer;
 
 pub use dry_run::{DryRun, dry_run};
-pub use report::{Failure, Report};
+pub use report::{Audited, Failure, Report, Unread};
 pub use run::{Finished, sync};
 
 use crate::api::{ApiError, Client, KnownPaging, WalkError};
@@ -43,6 +45,10 @@ pub struct Settings {
     pub deletion_limit: f64,
     /// An interrupted walk that began longer ago than this starts again.
     pub resume_max_age: SignedDuration,
+    /// Customers that are read again one by one at the end of a walk of the whole list, and compared; 0: none.
+    pub audit: u64,
+    /// The largest share of the customers compared that may have drifted before the run counts as incomplete.
+    pub drift_limit: f64,
     /// The API's address, to tell whether findings and checkpoints are about the same server.
     pub base_url: String,
 }

@@ -1,6 +1,6 @@
 //! What a run tells at its end.
 
-use crate::mirror::{Counts, Mode, Outcome, RunId};
+use crate::mirror::{Audit, AuditFinding, Counts, Mode, Outcome, RunId};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -25,10 +25,33 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// Customers whose events could not be read; the first hundred.
     pub failures: Vec<Failure>,
+    /// What the audit at its end found, if there was one.
+    pub audit: Option<Audited>,
     /// Why it failed.
     pub error: Option<String>,
     /// What to do about it, where `error` doesn't say so itself.
     pub what_to_do: Option<&'static str>,
+}
+
+/// An audit and what it found, record by record.
+#[derive(Debug, Clone, Serialize)]
+pub struct Audited {
+    /// As it stands in the mirror.
+    #[serde(flatten)]
+    pub audit: Audit,
+    /// The records that differed; the first thousand.
+    pub findings: Vec<AuditFinding>,
+    /// Customers that could not be compared; the first hundred.
+    pub unread: Vec<Unread>,
+}
+
+/// A customer that was drawn for an audit and could not be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The customer.
+    pub customer_id: String,
+    /// Why.
+    pub error: String,
 }
 
 /// A customer whose events could not be read.

@@ -1,7 +1,8 @@
 //! A run from its record's first line to its last.
 
 use super::alone;
-use super::context::{Context, record_findings};
+use super::audit::audit;
+use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
 use super::report::Report;
 use super::tally::Tally;
@@ -15,9 +16,6 @@ use crate::observe::Event;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
-
-/// Customers waiting for their events to be read at most.
-const DUE_QUEUE: usize = 1_024;
 
 /// Customers looked up in the mirror at a time when a walk is taken up.
 const BATCH: usize = 1_024;
@@ -64,6 +62,7 @@ pub async fn sync(
         gone: Arc::default(),
         settings: Arc::new(settings),
         run,
+        started_at,
         plan,
         halt: tools.stop.child_token(),
     };
@@ -124,7 +123,7 @@ async fn work(
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let customers = async {
         let result = match scope {
-            Scope::Customers(ids) => alone::sync_named(context, ids, &due).await,
+            Scope::Customers(ids) => alone::sync_named(context, ids, &due).await.map(|()| None),
             Scope::Full | Scope::Incremental => {
                 walk_customers(context, scope.mode(), walk, started_at, &due).await
             }
@@ -134,9 +133,13 @@ async fn work(
     };
     let events = async { halt_on_error(context, events::walk_all(context, queue).await) };
     let (customers, events) = tokio::join!(customers, events);
-    customers.and(events)?;
+    let walked = customers?;
+    events?;
     if !context.halt.is_cancelled() {
         deleted_events::settle(context).await?;
+    }
+    if let Some(walked) = walked.filter(|_| !context.halt.is_cancelled()) {
+        audit(context, walked).await?;
     }
     context.tally.sum_up();
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
@@ -146,20 +149,13 @@ async fn work(
     Ok(())
 }
 
-fn halt_on_error(context: &Context, result: Result<(), SyncError>) -> Result<(), SyncError> {
-    if result.is_err() {
-        context.halt.cancel();
-    }
-    result
-}
-
 async fn walk_customers(
     context: &Context,
     mode: Mode,
     taken_up: Option<CustomerWalk>,
     started_at: Timestamp,
     due: &mpsc::Sender<String>,
-) -> Result<(), SyncError> {
+) -> Result<Option<Walked>, SyncError> {
     let walk = match taken_up {
         Some(walk) => {
             hand_on_waiting(context, &walk.seen, due).await?;
@@ -168,8 +164,11 @@ async fn walk_customers(
         None => CustomerWalk::begin(mode, started_at),
     };
     match customers::walk(context, walk, due).await {
-        Ok(Some(walk)) => alone::settle(context, &walk, due).await,
-        Ok(None) => Ok(()),
+        Ok(Some(walk)) => {
+            alone::settle(context, &walk, due).await?;
+            Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
+        }
+        Ok(None) => Ok(None),
         Err(error) => {
             if matches!(
                 error,
@@ -229,6 +228,7 @@ fn report(
         counts: tallied.counts,
         remarks: tallied.remarks,
         failures: tallied.failures,
+        audit: tallied.audited,
         error: result.as_ref().err().map(SyncError::log_form),
         what_to_do: result.as_ref().err().and_then(SyncError::hint),
     }

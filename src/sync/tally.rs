@@ -1,6 +1,6 @@
 //! What a run counts and remarks while its parts work side by side.
 
-use super::report::Failure;
+use super::report::{Audited, Failure};
 use crate::mirror::Counts;
 use crate::observe::{Event, Observer};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +24,7 @@ struct State {
     failures: Vec<Failure>,
     incomplete: bool,
     unproven_ends: u64,
+    audited: Option<Audited>,
 }
 
 /// What the parts of a run have left behind.
@@ -32,6 +33,7 @@ pub(super) struct Tallied {
     pub(super) remarks: Vec<String>,
     pub(super) failures: Vec<Failure>,
     pub(super) incomplete: bool,
+    pub(super) audited: Option<Audited>,
 }
 
 impl Tally {
@@ -74,6 +76,11 @@ impl Tally {
         }
     }
 
+    /// The audit has ended.
+    pub(super) fn audited(&self, audited: Audited) {
+        self.lock().audited = Some(audited);
+    }
+
     /// A customer's list of events may have been its first page only.
     pub(super) fn unproven_end(&self) {
         self.lock().unproven_ends += 1;
@@ -108,6 +115,7 @@ impl Tally {
             remarks: state.remarks.clone(),
             failures: state.failures.clone(),
             incomplete: state.incomplete || state.counts.rejected > 0,
+            audited: state.audited.clone(),
         }
     }
 

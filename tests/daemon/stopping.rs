@@ -43,6 +43,10 @@ async fn sigterm_stops_a_full_run_that_hangs_and_the_next_start_goes_on() {
     signal(daemon.pid(), "INT");
     daemon.end().await.expect(0);
     assert_eq!(place.number("SELECT resumed FROM sync_runs ORDER BY id DESC"), 1);
+    // Only a full sync that comes to its end is audited.
+    let audits = place.query("SELECT run_id, audited, drifted FROM audits");
+    assert_eq!(audits.len(), 1);
+    assert_eq!(["run_id", "audited", "drifted"].map(|name| audits[0][name].integer()), [2, 40, 0]);
     assert_everything_equals(&State::of_world(&sandbox.world()), &place);
 }
 

@@ -52,6 +52,7 @@ async fn runs_that_go_well_tell_no_secret() {
         &["sync", "--full"][..],
         &["sync", "--full", "--json"],
         &["sync", "--dry-run"],
+        &["sync", "--audit", "5"],
         &["sync", "--customer", "c-02"],
         &["export", "--snapshot"],
         &["status"],

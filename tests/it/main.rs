@@ -4,6 +4,7 @@
 //! `support` holds what the tests share; every other module is one subject. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+mod audit;
 mod churn;
 mod commands;
 mod configuration;
@@ -19,3 +20,4 @@ mod paging;
 mod rejected;
 mod stopping;
 mod support;
+mod verify;

@@ -85,11 +85,11 @@ impl Job {
             observer,
             stop,
         };
-        let scope = match kind {
-            Kind::Sync => Scope::Incremental,
-            Kind::Full => Scope::Full,
+        let (scope, audit) = match kind {
+            Kind::Sync => (Scope::Incremental, 0),
+            Kind::Full => (Scope::Full, config.sync.audit),
         };
-        let (mut finished, exported) = run_once(config, tools, scope).await?;
+        let (mut finished, exported) = run_once(config, tools, scope, audit).await?;
         let outcome = finished.report.outcome;
         self.metrics.run_ended(&finished.report);
         self.note(&mut finished)?;

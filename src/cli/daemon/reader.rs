@@ -46,6 +46,7 @@ impl Open {
             exports: snapshot.newest_exports()?,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
+            audit: snapshot.last_audit()?,
             ..Reading::default()
         })
     }

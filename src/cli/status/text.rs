@@ -185,6 +185,7 @@ fn missing(status: &Status) -> String {
             counted(status.rejected, "record")
         ));
     }
+    text.push_str(&crate::cli::audit::status(status.last_audit.as_ref()));
     text
 }
 

@@ -1,0 +1,296 @@
+//! Lost and damaged files, written again from the mirror, as steps: each may be the last one before a power cut, and a
+//! repair that was cut off is done by the next one.
+//!
+//! **What comes back.** The change log still knows every change of a file's range, and the mirror still holds a record as
+//! its newest change left it. So a file comes back as it was, byte for byte where nothing else has changed, if none of
+//! its records has changed since; deletes always come back. Of a record that has changed since, the old values are gone.
+//! Its change is left out: a newer one stands in a later file, so that a replay still gives the mirror. For that to be
+//! so, what is not yet exported is exported first. The manifest line says how many changes were left out, and when.
+//!
+//! **How it shows.** The line of a file whose bytes are others than before has `repaired_at`, and the lines behind it are
+//! tied to it anew. A damaged file that can't come back as a whole is kept beside the new one as `FILE.damaged`.
+
+use super::manifest::{Manifest, ManifestLine};
+use super::name::{Covers, FileName};
+use super::snapshot::FOLDER;
+use super::stream_file::{Origin, StreamFile, Written};
+use super::verify::{Examined, Kind, Verified, examine, file_name, in_folder};
+use super::{ExportError, Settings, file, incremental};
+use crate::mirror::{Change, History, Logged, Mirror, MirrorError};
+use crate::record::Op;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What a repair did; also the JSON result of `export repair`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repaired {
+    /// The files that were lost or damaged, in the order of the manifests.
+    pub files: Vec<RepairedFile>,
+    /// What was not yet exported, and had to be first; paths are relative to the export folder.
+    pub exported: Vec<ManifestLine>,
+    /// The folder after the repair.
+    pub verified: Verified,
+}
+
+/// A file that was written again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RepairedFile {
+    /// Relative to the export folder.
+    pub path: String,
+    /// Whether it has the very bytes that the manifest named before, so that the manifest stayed as it was.
+    pub as_before: bool,
+    /// Its rows.
+    pub rows: u64,
+    /// Changes that could not be brought back: newer ones of the same records stand in later files.
+    pub left_out: u64,
+    /// Where the damaged file was kept, relative to the export folder.
+    pub kept: Option<String>,
+}
+
+impl Repaired {
+    /// Whether every file holds again what it held.
+    pub fn is_complete(&self) -> bool {
+        self.files.iter().all(|file| file.left_out == 0)
+    }
+}
+
+/// Verifies the export folder, writes every lost or damaged file again, and verifies it once more. Blocks; the caller holds
+/// the mirror's process lock.
+///
+/// When this returns, files, manifests and the mirror's copy are durable. Repairing again changes nothing.
+///
+/// # Errors
+/// As [`super::export`] and [`super::verify`]; and when a manifest itself is broken, which no file written again mends.
+pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Result<Repaired, ExportError> {
+    let mut reader = Mirror::open_read_only(mirror.path())?;
+    let Examined { verified, findings } = examine(&mut reader, &settings.dir)?;
+    if findings.of_manifests > 0 {
+        return Err(ExportError::NotMendable { what: verified.differences, dir: settings.dir.clone() });
+    }
+    if findings.damaged.is_empty() {
+        return Ok(Repaired { files: Vec::new(), exported: Vec::new(), verified });
+    }
+    let exported = export_first(mirror, settings, &findings.damaged, now)?;
+    let mut files = Vec::new();
+    for kind in [Kind::Changes, Kind::Snapshots] {
+        let damaged = findings.damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number);
+        files.extend(mend(&mut reader, &settings.dir, kind, &damaged.collect(), now)?);
+    }
+    incremental::bring_in_step(mirror, &Manifest::read(&settings.dir)?.lines)?;
+    let verified = examine(&mut reader, &settings.dir)?.verified;
+    Ok(Repaired { files, exported, verified })
+}
+
+/// Exports what is new in every format that has to be repaired, so that what is left out has a newer change in a later file.
+fn export_first(
+    mirror: &mut Mirror,
+    settings: &Settings,
+    damaged: &BTreeSet<(Kind, usize)>,
+    now: Timestamp,
+) -> Result<Vec<ManifestLine>, ExportError> {
+    let mut formats = settings.formats.clone();
+    for kind in [Kind::Changes, Kind::Snapshots] {
+        let manifest = Manifest::read(&root(&settings.dir, kind))?;
+        for (_, number) in damaged.iter().filter(|(of, _)| *of == kind) {
+            formats.extend(
+                manifest.lines.get(number - 1).and_then(|line| super::Format::from_name(&line.format)),
+            );
+        }
+    }
+    Ok(super::export(mirror, &Settings { formats, ..settings.clone() }, None, now)?.files)
+}
+
+fn root(dir: &Path, kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Changes => dir.to_owned(),
+        Kind::Snapshots => dir.join(FOLDER),
+    }
+}
+
+/// Writes the files of these lines again, gives them their names, then replaces the manifest where a line has changed.
+fn mend(
+    reader: &mut Mirror,
+    dir: &Path,
+    kind: Kind,
+    numbers: &BTreeSet<usize>,
+    now: Timestamp,
+) -> Result<Vec<RepairedFile>, ExportError> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let root = root(dir, kind);
+    let mut manifest = Manifest::read(&root)?;
+    let written = write(reader, dir, kind, &manifest, numbers, now)?;
+    let (repaired, lines) = publish(&root, kind, &manifest, written)?;
+    if !lines.is_empty() {
+        manifest.replace(lines)?;
+        manifest.announce(file::Unannounced::default())?;
+    }
+    Ok(repaired)
+}
+
+/// The files under temporary names, all from one state of the mirror, with the numbers of their lines.
+pub(super) fn write(
+    reader: &mut Mirror,
+    dir: &Path,
+    kind: Kind,
+    manifest: &Manifest,
+    numbers: &BTreeSet<usize>,
+    now: Timestamp,
+) -> Result<Vec<(usize, Written)>, ExportError> {
+    let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
+    let ends = Manifest::read(dir)?.lines;
+    let snapshot = reader.snapshot()?;
+    let history = snapshot.history()?;
+    let mut written = Vec::new();
+    for number in numbers {
+        let Some(line) = manifest.lines.get(number - 1) else { continue };
+        let name = file_name(kind, line).map_err(|reason| ExportError::ManifestLine {
+            path: root(dir, kind).join(super::manifest::MANIFEST),
+            line: *number,
+            reason,
+        })?;
+        let end = super::plan::position(&ends, name.stream, name.format);
+        let (file, left_out) = rewrite(&root(dir, kind), name, &history, end)?;
+        let mut file = file.finish(&origin)?;
+        file.line.repaired_at = Some(file.line.created_at.clone());
+        file.line.left_out = left_out;
+        written.push((*number, file));
+    }
+    Ok(written)
+}
+
+/// Writes what the file held, as far as the mirror knows it. Returns how many changes were left out.
+fn rewrite(
+    root: &Path,
+    name: FileName,
+    history: &History<'_>,
+    end: i64,
+) -> Result<(StreamFile, u64), ExportError> {
+    let (range, as_inserts) = match name.covers {
+        Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
+        Covers::State { head_seq } => ((1, head_seq), true),
+    };
+    let mut file = StreamFile::begin(root, name)?;
+    let mut left_out = 0;
+    history.changes(name.stream, range, |logged| {
+        match what_to_write(&logged, range.1, end, as_inserts)? {
+            Write::Nothing => Ok(()),
+            Write::Row(change) => file.write(&change),
+            Write::LeftOut => {
+                left_out += 1;
+                Ok(())
+            }
+        }
+    })?;
+    Ok((file, left_out))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Write<'a> {
+    Nothing,
+    Row(Change<'a>),
+    LeftOut,
+}
+
+/// What stands for a change in a file that is written again: `last` is the end of the file's range, `end` that of the
+/// newest file.
+fn what_to_write<'a>(
+    logged: &Logged<'a>,
+    last: i64,
+    end: i64,
+    as_inserts: bool,
+) -> Result<Write<'a>, MirrorError> {
+    let change = logged.change;
+    if !logged.is_newest_up_to(last) {
+        return Ok(Write::Nothing);
+    }
+    match (change.op, change.row) {
+        (Op::Delete, _) if as_inserts => Ok(Write::Nothing),
+        (Op::Delete, _) => Ok(Write::Row(Change { row: None, ..change })),
+        (_, Some(_)) if as_inserts => Ok(Write::Row(Change { op: Op::Insert, ..change })),
+        (_, Some(_)) => Ok(Write::Row(change)),
+        (_, None) if !logged.is_newest_up_to(end) => Ok(Write::LeftOut),
+        (_, None) => {
+            let what = format!("no record for its change {}, the newest of that record,", change.seq);
+            Err(MirrorError::Unreadable { what })
+        }
+    }
+}
+
+/// Gives the files their names. Returns what was done, and the lines that are to replace those in the manifest.
+pub(super) fn publish(
+    root: &Path,
+    kind: Kind,
+    manifest: &Manifest,
+    written: Vec<(usize, Written)>,
+) -> Result<(Vec<RepairedFile>, BTreeMap<usize, ManifestLine>), ExportError> {
+    let (mut repaired, mut lines) = (Vec::new(), BTreeMap::new());
+    for (number, Written { file, line }) in written {
+        let as_before = manifest.lines.get(number - 1).is_some_and(|old| is_same(old, &line));
+        let kept = if line.left_out > 0 { keep_damaged(&root.join(&line.path))? } else { false };
+        let place = file.publish()?;
+        if let Some(folder) = place.parent() {
+            file::sync_folder(folder)?;
+        }
+        repaired.push(RepairedFile {
+            path: in_folder(kind, &line.path),
+            as_before,
+            rows: line.rows,
+            left_out: line.left_out,
+            kept: kept.then(|| format!("{}.damaged", in_folder(kind, &line.path))),
+        });
+        if !as_before {
+            lines.insert(number, line);
+        }
+    }
+    Ok((repaired, lines))
+}
+
+/// Whether the manifest's line is true of the file again.
+fn is_same(old: &ManifestLine, new: &ManifestLine) -> bool {
+    (old.bytes, &old.sha256, old.rows, old.left_out) == (new.bytes, &new.sha256, new.rows, new.left_out)
+}
+
+/// Moves a damaged file aside. One that an earlier repair moved there stays: what stands in its place now is newer and
+/// holds less.
+fn keep_damaged(path: &Path) -> Result<bool, ExportError> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".damaged");
+    let aside = PathBuf::from(aside);
+    if aside.exists() || !path.exists() {
+        return Ok(aside.exists());
+    }
+    std::fs::rename(path, &aside).map_err(ExportError::io("moved aside", path))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Value;
+
+    #[test]
+    fn what_is_gone_is_left_out_only_where_a_later_file_has_a_newer_change() {
+        let values = [Value::Text("a")];
+        let change = |op, row| Change { seq: 5, op, observed_at: "t", id: "a", row };
+        let logged = |op, next, row| Logged { change: change(op, row), next, row_seq: None };
+        let row = Some(&values[..]);
+        for (logged, as_inserts, expected) in [
+            (logged(Op::Update, None, row), false, Write::Row(change(Op::Update, row))),
+            (logged(Op::Update, None, row), true, Write::Row(change(Op::Insert, row))),
+            (logged(Op::Insert, Some(9), None), false, Write::Nothing),
+            (logged(Op::Insert, Some(12), None), false, Write::LeftOut),
+            (logged(Op::Insert, Some(20), None), true, Write::LeftOut),
+            (logged(Op::Delete, Some(12), None), false, Write::Row(change(Op::Delete, None))),
+            (logged(Op::Delete, None, None), false, Write::Row(change(Op::Delete, None))),
+            (logged(Op::Delete, None, None), true, Write::Nothing),
+        ] {
+            assert_eq!(what_to_write(&logged, 10, 20, as_inserts).unwrap(), expected, "{logged:?}");
+        }
+        assert!(what_to_write(&logged(Op::Insert, Some(21), None), 10, 20, false).is_err());
+        assert!(what_to_write(&logged(Op::Insert, None, None), 10, 20, false).is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! CSV read back by a reader of its own (RFC 4180), so that a mistake in the writing shows. It knows what common readers
+//! don't tell: whether an empty field has quotes.
+
+use super::row::{Cell, Row, Unreadable};
+use crate::record::Op;
+use std::io::{BufRead, Read};
+
+/// No record is longer: a stray quote must not take the whole file into memory.
+const LONGEST: u64 = 256 * 1024 * 1024;
+
+/// Fields before the stream's own.
+const BEFORE: usize = 3;
+
+/// Reads rows, one at a time.
+pub(super) struct CsvReader<R> {
+    source: R,
+    columns: usize,
+    record: Vec<u8>,
+    rows: u64,
+}
+
+impl<R: BufRead> CsvReader<R> {
+    /// Reads the header line, which has to name these columns.
+    pub(super) fn begin(source: R, columns: &[&str]) -> Result<CsvReader<R>, Unreadable> {
+        let mut reader = CsvReader { source, columns: columns.len(), record: Vec::new(), rows: 0 };
+        let header = match reader.record()? {
+            Some(record) => split(record).ok_or("the header line is no CSV"),
+            None => Err("it has no header line"),
+        };
+        let header = header.map_err(|what| reader.unreadable(what))?;
+        let expected = columns.iter().map(|name| Cell::Text((*name).to_owned()));
+        if header.iter().eq(expected.collect::<Vec<_>>().iter()) {
+            Ok(reader)
+        } else {
+            Err(reader.unreadable("the header line names other columns"))
+        }
+    }
+
+    /// The next row; `None` at the end.
+    pub(super) fn row(&mut self) -> Result<Option<Row>, Unreadable> {
+        self.rows += 1;
+        let (number, columns) = (self.rows, self.columns);
+        let Some(record) = self.record()? else { return Ok(None) };
+        let row = decode(number, record, columns);
+        row.map(Some).map_err(|what| Unreadable { row: number, what: what.to_owned() })
+    }
+
+    /// The next record without its CRLF. A line end belongs to the record where the quotes before it don't pair up.
+    fn record(&mut self) -> Result<Option<&[u8]>, Unreadable> {
+        self.record.clear();
+        let mut open = false;
+        loop {
+            let from = self.record.len();
+            let room = LONGEST.saturating_sub(from as u64);
+            let read = (&mut self.source).take(room).read_until(b'\n', &mut self.record);
+            if let Err(error) = read {
+                return Err(self.unreadable(format!("it can't be read or unpacked: {error}")));
+            }
+            let part = &self.record[from..];
+            open ^= part.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+            let ended = part.ends_with(b"\n");
+            if ended && !open {
+                break;
+            }
+            if !ended {
+                return match (self.record.len() as u64) < LONGEST {
+                    true if self.record.is_empty() => Ok(None),
+                    true => Err(self.unreadable("the row has no end")),
+                    false => Err(self.unreadable("a row of more than 256 MiB: a quote has no end")),
+                };
+            }
+        }
+        match self.record.strip_suffix(b"\r\n") {
+            // Borrowed anew, for the error's sake.
+            Some(record) => Ok(Some(&self.record[..record.len()])),
+            None => Err(self.unreadable("the row does not end with CRLF")),
+        }
+    }
+
+    fn unreadable(&self, what: impl Into<String>) -> Unreadable {
+        Unreadable { row: self.rows, what: what.into() }
+    }
+}
+
+fn decode(number: u64, record: &[u8], columns: usize) -> Result<Row, &'static str> {
+    let mut cells = split(record).ok_or("the row is no CSV in UTF-8")?;
+    if cells.len() != columns {
+        return Err("the row has another number of fields than the header line");
+    }
+    let own = cells.split_off(BEFORE);
+    let [Cell::Text(seq), Cell::Text(op), Cell::Text(observed_at)] = &mut cells[..] else {
+        return Err("_seq, _op or _observed_at is empty");
+    };
+    Ok(Row {
+        number,
+        seq: seq.parse().map_err(|_| "_seq is no number")?,
+        op: Op::from_name(op).ok_or("_op is neither insert nor update nor delete")?,
+        observed_at: std::mem::take(observed_at),
+        cells: own,
+    })
+}
+
+/// The fields of a record; `None` where it is no UTF-8 or a quote stands where none may.
+fn split(record: &[u8]) -> Option<Vec<Cell>> {
+    let mut rest = std::str::from_utf8(record).ok()?;
+    let mut cells = Vec::new();
+    loop {
+        let (cell, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted_field(quoted)?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let field = &rest[..end];
+                if field.contains(['"', '\r', '\n']) {
+                    return None;
+                }
+                let cell = if field.is_empty() { Cell::Null } else { Cell::Text(field.to_owned()) };
+                (cell, &rest[end..])
+            }
+        };
+        cells.push(cell);
+        if after.is_empty() {
+            return Some(cells);
+        }
+        rest = after.strip_prefix(',')?;
+    }
+}
+
+/// The field whose opening quote was taken, and what stands behind its closing one.
+fn quoted_field(mut rest: &str) -> Option<(Cell, &str)> {
+    let mut field = String::new();
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        field.push_str(part);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                field.push('"');
+                rest = after;
+            }
+            None => return Some((Cell::Text(field), after)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [&str; 5] = ["_seq", "_op", "_observed_at", "id", "x"];
+    const HEADER: &str = "_seq,_op,_observed_at,id,x\r\n";
+
+    fn rows(text: &[u8]) -> Result<Vec<Row>, Unreadable> {
+        let mut reader = CsvReader::begin(text, &COLUMNS)?;
+        let mut rows = Vec::new();
+        while let Some(row) = reader.row()? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn fields_are_read_as_rfc_4180_and_null_has_it() {
+        let text =
+            format!("{HEADER}7,insert,t,a,\r\n8,\"delete\",t,\"b,\"\"\r\n\",\"\"\r\n9,update,t,c, é'\r\n");
+        let found = rows(text.as_bytes()).unwrap();
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let cells: Vec<_> = found.iter().map(|row| row.cells.clone()).collect();
+        assert_eq!(
+            cells,
+            [vec![text("a"), Cell::Null], vec![text("b,\"\r\n"), text("")], vec![text("c"), text(" é'")]]
+        );
+        let heads: Vec<_> = found.iter().map(|row| (row.number, row.seq, row.op)).collect();
+        assert_eq!(heads, [(1, 7, Op::Insert), (2, 8, Op::Delete), (3, 9, Op::Update)]);
+        assert_eq!(rows(HEADER.as_bytes()).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_csv_is_named_with_its_row() {
+        let good = "1,insert,t,a,\r\n";
+        for (bad, row) in [
+            ("1,insert,t,a\r\n", 2),
+            ("1,insert,t,a,,\r\n", 2),
+            ("1,insert,t,a,b\n", 2),
+            ("1,insert,t,a,\"b\r\n", 2),
+            ("1,insert,t,a,\"b\"c\r\n", 2),
+            ("1,insert,t,a,b\"c\"\r\n", 2),
+            ("1,insert,t,a,b\rc\r\n", 2),
+            ("1,insert,t,a,", 2),
+            ("x,insert,t,a,\r\n", 2),
+            (",insert,t,a,\r\n", 2),
+            ("1,upsert,t,a,\r\n", 2),
+            ("\r\n", 2),
+        ] {
+            let error = rows(format!("{HEADER}{good}{bad}").as_bytes()).unwrap_err();
+            assert_eq!(error.row, row, "{bad:?}: {}", error.what);
+        }
+        assert_eq!(rows(&[HEADER.as_bytes(), b"1,insert,t,a,\xff\r\n"].concat()).unwrap_err().row, 1);
+        for bad in [
+            "",
+            "\r\n",
+            "_seq,_op,_observed_at,id\r\n",
+            "_seq,_op,_observed_at,x,id\r\n",
+            "1,insert,t,a,\r\n",
+        ] {
+            assert_eq!(rows(bad.as_bytes()).unwrap_err().row, 0, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! Whether an export folder still holds what the mirror exported: every file against the manifest, the change log and the
+//! mirror. Files are read back by decoders that share nothing with the writing but the columns' names.
+//!
+//! **Why this amounts to a replay.** The ranges of a stream's files tile, each file holds of each record that changed in its
+//! range the newest change there and nothing that the change log contradicts. So the last row of a record, over all
+//! files, is its newest change up to the export's position; a replay ends with exactly that row. Where the mirror still
+//! holds the record as that change left it, the row's values are compared with the mirror's, one by one; where the record
+//! has changed since, nobody knows its old values, and the change log alone judges. At last the mirror's rows are counted,
+//! so that none is there that no file brought. Where the front was pruned, the same holds for the ranges that are left,
+//! and the snapshot that stands for the removed ones is judged in the same way.
+//!
+//! **What it costs.** The change log is sorted by records once, O(n log n) in its changes; then each file is read once, and
+//! each of its rows met with its change, O(log n) each. Memory doesn't grow with files or mirror, but for the manifest's
+//! lines and, for a snapshot, one bit a change; SQLite puts what it sorts into a temporary file.
+//!
+//! **Beside a running daemon.** Nothing is locked and nothing written. The mirror is read in one read transaction; the
+//! manifests are read before and after it begins, until both readings are the same. An export that happens later adds
+//! lines and files that this verification doesn't look at. Pruning and repairs take files away: where differences were
+//! found and a manifest has moved meanwhile, everything is verified again.
+
+mod chain;
+mod changes;
+mod csv;
+mod finding;
+mod listed;
+mod ndjson;
+mod row;
+mod source;
+mod state;
+mod subject;
+
+pub use finding::Difference;
+
+use chain::Entry;
+pub(super) use finding::{Findings, Kind};
+pub(super) use listed::file_name;
+pub(super) use subject::in_folder;
+
+use super::manifest::{MANIFEST, ManifestLine};
+use super::name::FileName;
+use super::pruned::{self, Front};
+use super::snapshot::FOLDER;
+use super::{ExportError, file, plan};
+use crate::mirror::{History, Mirror, Snapshot};
+use crate::record::Stream;
+use listed::StreamFormat;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use subject::{Subject, Tally};
+
+/// How often everything is verified again where the manifests move.
+const ATTEMPTS: usize = 3;
+
+/// How often the manifests are read until they stand still around the beginning of a read transaction.
+const READINGS: usize = 20;
+
+/// What a verification found; also the JSON result of `export verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// The export folder.
+    pub dir: PathBuf,
+    /// Whose exports they are.
+    pub mirror_id: String,
+    /// The newest change of the mirror's state that they were compared with.
+    pub head_seq: i64,
+    /// Whether there is no difference.
+    pub ok: bool,
+    /// Files that were read.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// The retained range of each stream and format.
+    pub ranges: Vec<Range>,
+    /// The snapshots.
+    pub snapshots: Vec<SnapshotFile>,
+    /// How many differences there are.
+    pub difference_count: u64,
+    /// The first ones: at most 20, and of the rows of one file at most 5.
+    pub differences: Vec<Difference>,
+    /// What is no difference, but worth knowing.
+    pub remarks: Vec<String>,
+}
+
+/// The files of a stream in one format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// `customers` or `events`.
+    pub stream: String,
+    /// `csv` or `ndjson`.
+    pub format: String,
+    /// The first change of the first file that is left.
+    pub first_seq: i64,
+    /// The last change of the newest file.
+    pub last_seq: i64,
+    /// How many files.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Rows whose old versions a repair could not bring back.
+    pub left_out: u64,
+    /// The snapshot that stands for the changes before `first_seq`, relative to the export folder.
+    pub base: Option<String>,
+}
+
+/// A snapshot's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotFile {
+    /// Relative to the export folder.
+    pub path: String,
+    /// `customers` or `events`.
+    pub stream: String,
+    /// `csv` or `ndjson`.
+    pub format: String,
+    /// The newest change in it.
+    pub last_seq: i64,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// A verification with what a repair has to know.
+pub(super) struct Examined {
+    pub(super) verified: Verified,
+    pub(super) findings: Findings,
+}
+
+/// Verifies the export folder `dir` of this mirror, which may have been opened read-only. Reads every file; writes nothing.
+///
+/// # Errors
+/// When the folder or the mirror can't be read, the folder is another mirror's, or this mirror was restored from an older
+/// copy than the one that exported. What is wrong with the files is no error: see [`Verified::differences`].
+pub fn verify(mirror: &mut Mirror, dir: &Path) -> Result<Verified, ExportError> {
+    Ok(examine(mirror, dir)?.verified)
+}
+
+pub(super) fn examine(mirror: &mut Mirror, dir: &Path) -> Result<Examined, ExportError> {
+    let mut attempts = 1;
+    loop {
+        let (examined, texts) = attempt(mirror, dir)?;
+        if examined.verified.ok || attempts == ATTEMPTS || texts == Texts::read(dir)? {
+            return Ok(examined);
+        }
+        attempts += 1;
+    }
+}
+
+/// Both manifests as they lie there; empty where there is none.
+#[derive(PartialEq, Eq)]
+struct Texts {
+    changes: Vec<u8>,
+    snapshots: Vec<u8>,
+}
+
+impl Texts {
+    fn read(dir: &Path) -> Result<Texts, ExportError> {
+        Ok(Texts { changes: read_text(dir)?, snapshots: read_text(&dir.join(FOLDER))? })
+    }
+}
+
+fn read_text(folder: &Path) -> Result<Vec<u8>, ExportError> {
+    let path = folder.join(MANIFEST);
+    match std::fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        text => text.map_err(ExportError::io("read", &path)),
+    }
+}
+
+fn attempt(mirror: &mut Mirror, dir: &Path) -> Result<(Examined, Texts), ExportError> {
+    let mirror_id = mirror.id().to_owned();
+    let mut texts = Texts::read(dir)?;
+    for _ in 0..READINGS {
+        let snapshot = mirror.snapshot()?;
+        let again = Texts::read(dir)?;
+        if again == texts {
+            return Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts));
+        }
+        drop(snapshot);
+        texts = again;
+    }
+    let snapshot = mirror.snapshot()?;
+    Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts))
+}
+
+/// One pass over one state of the mirror.
+struct Verification<'v> {
+    snapshot: &'v Snapshot<'v>,
+    dir: &'v Path,
+    mirror_id: String,
+    head: i64,
+    fronts: Vec<Front>,
+    findings: Findings,
+}
+
+impl<'v> Verification<'v> {
+    fn new(
+        snapshot: &'v Snapshot<'v>,
+        dir: &'v Path,
+        mirror_id: String,
+    ) -> Result<Verification<'v>, ExportError> {
+        let (head, fronts) = (snapshot.head()?, pruned::read(snapshot)?);
+        Ok(Verification { snapshot, dir, mirror_id, head, fronts, findings: Findings::default() })
+    }
+
+    fn run(mut self, texts: &Texts) -> Result<Examined, ExportError> {
+        let fronts: Vec<&str> = self.fronts.iter().map(|front| front.digest.as_str()).collect();
+        let changes = chain::read(&texts.changes, MANIFEST, &fronts, &mut self.findings);
+        let snapshots_name = in_folder(Kind::Snapshots, MANIFEST);
+        let snapshots = chain::read(&texts.snapshots, &snapshots_name, &fronts, &mut self.findings);
+        self.check_owner(&changes)?;
+        self.check_owner(&snapshots)?;
+
+        let lines: Vec<ManifestLine> = changes.iter().map(|entry| entry.line.clone()).collect();
+        let front = pruned::in_force(&self.fronts, &lines).cloned();
+        let copy = self.snapshot.exports()?;
+        let unknown = listed::compare_with_copy(&changes, &copy, front.as_ref(), &mut self.findings);
+        listed::inserted(&changes, &unknown, &mut self.findings);
+        let named = self.named(Kind::Changes, &changes);
+        let tiled = listed::tile(&named, front.as_ref(), &mut self.findings);
+        let named_snapshots = self.named(Kind::Snapshots, newest_of_each_path(&snapshots));
+
+        let history = self.snapshot.history()?;
+        let mut ranges = self.examine_changes(&history, &named, &tiled)?;
+        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled)?;
+        self.check_not_restored(&changes, &unknown)?;
+        for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
+            self.find_base(range, &snapshots);
+        }
+        self.remark_on_strays(&lines, Kind::Changes)?;
+        let lines: Vec<ManifestLine> = named_snapshots.iter().map(|(entry, _)| entry.line.clone()).collect();
+        self.remark_on_strays(&lines, Kind::Snapshots)?;
+        if !unknown.is_empty() {
+            self.findings.remark(format!(
+                "the mirror's own list does not know {} of the manifest's lines yet: an export is under way or was cut \
+                 off; the next one brings the list in step",
+                unknown.len()
+            ));
+        }
+        Ok(self.result(ranges, snapshots))
+    }
+
+    /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.
+    fn check_owner(&mut self, entries: &[Entry]) -> Result<(), ExportError> {
+        let lines: Vec<ManifestLine> = entries.iter().map(|entry| entry.line.clone()).collect();
+        match super::incremental::check(self.dir, &lines, &self.mirror_id, self.head) {
+            Err(error) if self.findings.of_manifests == 0 => Err(error),
+            Err(error) => {
+                self.findings.of_manifest(Difference::of_file(MANIFEST, error.to_string()));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The lines with the names of their files, without those that name none of ours.
+    fn named<'e>(
+        &mut self,
+        kind: Kind,
+        entries: impl IntoIterator<Item = &'e Entry>,
+    ) -> Vec<(&'e Entry, FileName)> {
+        let mut named = Vec::new();
+        for entry in entries {
+            match file_name(kind, &entry.line) {
+                Ok(name) => named.push((entry, name)),
+                Err(what) => {
+                    let file = in_folder(kind, MANIFEST);
+                    self.findings.of_manifest(Difference::of_file(&file, what).at_line(entry.number));
+                }
+            }
+        }
+        named
+    }
+
+    fn examine_changes(
+        &mut self,
+        history: &History<'_>,
+        named: &[(&Entry, FileName)],
+        tiled: &BTreeMap<StreamFormat, (i64, i64)>,
+    ) -> Result<Vec<Range>, ExportError> {
+        let mut ranges = Vec::new();
+        for ((stream, format), &(first_seq, last_seq)) in tiled {
+            let before = self.findings.count;
+            let mut total = Tally::default();
+            let mut files = 0;
+            for (entry, name) in
+                named.iter().filter(|(_, name)| (name.stream, name.format) == (*stream, *format))
+            {
+                let subject = Subject::new(Kind::Changes, entry, *name, last_seq);
+                let tally = subject.examine(self.dir, history, &mut self.findings)?;
+                if tally.left_out > 0 {
+                    self.findings.remark(format!(
+                        "{} was repaired: the older versions of {} rows are gone; later files bring what became of them",
+                        entry.line.path, tally.left_out
+                    ));
+                }
+                files += 1;
+                total.rows += tally.rows;
+                total.current += tally.current;
+                total.left_out += tally.left_out;
+            }
+            let held = history.rows_changed_in(*stream, (first_seq, last_seq))?;
+            if self.findings.count == before && held != total.current {
+                let what = format!(
+                    "it holds {held} rows whose newest change is among {first_seq} to {last_seq}, but its change log \
+                     accounts for {}",
+                    total.current
+                );
+                self.findings.of_manifest(Difference::of_file(&format!("the mirror's table {stream}"), what));
+            }
+            ranges.push(Range {
+                stream: stream.name().to_owned(),
+                format: format.name().to_owned(),
+                first_seq,
+                last_seq,
+                files,
+                rows: total.rows,
+                left_out: total.left_out,
+                base: None,
+            });
+        }
+        Ok(ranges)
+    }
+
+    fn examine_snapshots(
+        &mut self,
+        history: &History<'_>,
+        named: &[(&Entry, FileName)],
+        tiled: &BTreeMap<StreamFormat, (i64, i64)>,
+    ) -> Result<Vec<SnapshotFile>, ExportError> {
+        let mut files = Vec::new();
+        for (entry, name) in named {
+            let end = tiled.get(&(name.stream, name.format)).map_or(0, |(_, last)| *last);
+            let subject = Subject::new(Kind::Snapshots, entry, *name, end);
+            let tally = subject.examine(&self.dir.join(FOLDER), history, &mut self.findings)?;
+            let path = in_folder(Kind::Snapshots, &entry.line.path);
+            if tally.left_out > 0 {
+                self.findings.remark(format!(
+                    "{path} was repaired: it lacks {} rows that have changed since; later files bring them",
+                    tally.left_out
+                ));
+            }
+            files.push(SnapshotFile {
+                path,
+                stream: entry.line.stream.clone(),
+                format: entry.line.format.clone(),
+                last_seq: entry.line.last_seq,
+                rows: tally.rows,
+            });
+        }
+        Ok(files)
+    }
+
+    /// Lines that the mirror doesn't know and whose rows its change log contradicts: another future than this mirror's.
+    fn check_not_restored(&self, entries: &[Entry], unknown: &BTreeSet<usize>) -> Result<(), ExportError> {
+        if self.findings.of_manifests > 0 {
+            return Ok(());
+        }
+        let contradicted =
+            |entry: &&Entry| self.findings.contradicted.contains(&(Kind::Changes, entry.number));
+        match entries.iter().filter(|entry| unknown.contains(&entry.number)).find(contradicted) {
+            Some(entry) => {
+                Err(ExportError::Diverged { dir: self.dir.to_owned(), path: entry.line.path.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn find_base(&mut self, range: &mut Range, snapshots: &[SnapshotFile]) {
+        let fits = |file: &&SnapshotFile| {
+            file.stream == range.stream && file.format == range.format && file.last_seq >= range.first_seq - 1
+        };
+        range.base = snapshots.iter().filter(fits).map(|file| file.path.clone()).next_back();
+        if range.base.is_none() {
+            self.findings.remark(format!(
+                "the {} files of {} up to change {} were removed after they were acknowledged; no snapshot stands for \
+                 them",
+                range.format,
+                range.stream,
+                range.first_seq - 1
+            ));
+        }
+    }
+
+    /// Files that look like exports and that no manifest names.
+    fn remark_on_strays(&mut self, lines: &[ManifestLine], kind: Kind) -> Result<(), ExportError> {
+        let root = if kind == Kind::Changes { self.dir.to_owned() } else { self.dir.join(FOLDER) };
+        for stream in Stream::ALL {
+            let names = file::names(&root.join(stream.name()))?;
+            let found = plan::leftovers(&names, stream, kind == Kind::Snapshots, lines);
+            let temporary = found.temporary.into_iter().map(|name| format!("{stream}/{name}"));
+            for path in temporary.chain(found.unannounced.iter().map(FileName::path)) {
+                self.findings.remark(format!(
+                    "{} stands in no manifest: it was left by an export that was cut off, and is not to be read",
+                    in_folder(kind, &path)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn result(self, ranges: Vec<Range>, snapshots: Vec<SnapshotFile>) -> Examined {
+        let files = ranges.iter().map(|range| range.files).sum::<u64>() + snapshots.len() as u64;
+        let rows = ranges.iter().map(|range| range.rows).chain(snapshots.iter().map(|file| file.rows)).sum();
+        let verified = Verified {
+            dir: self.dir.to_owned(),
+            mirror_id: self.mirror_id,
+            head_seq: self.head,
+            ok: self.findings.count == 0,
+            files,
+            rows,
+            ranges,
+            snapshots,
+            difference_count: self.findings.count,
+            differences: self.findings.shown.clone(),
+            remarks: self.findings.remarks.clone(),
+        };
+        Examined { verified, findings: self.findings }
+    }
+}
+
+/// A snapshot that was written anew under its old name has two lines: the newer one counts.
+fn newest_of_each_path(entries: &[Entry]) -> Vec<&Entry> {
+    let newest: BTreeMap<&str, usize> =
+        entries.iter().map(|entry| (entry.line.path.as_str(), entry.number)).collect();
+    entries.iter().filter(|entry| newest[entry.line.path.as_str()] == entry.number).collect()
+}

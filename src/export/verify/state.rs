@@ -1,0 +1,101 @@
+//! A snapshot's file against the change log and the mirror. Its rows stand in no promised order, so each is looked up;
+//! which changes were met is kept as one bit a change.
+
+use super::changes::{Content, content};
+use super::row::{Row, head_differences};
+use super::source::Rows;
+use super::subject::{Subject, Tally};
+use crate::mirror::{History, Logged, MirrorError};
+use crate::record::Op;
+
+/// Judges the rows: every record that the stream held as of the snapshot's change has to stand there once, as an insert with
+/// the number and time of its newest change by then.
+pub(super) fn judge(
+    subject: &mut Subject<'_>,
+    mut rows: Rows<'_>,
+    history: &History<'_>,
+) -> Result<Tally, MirrorError> {
+    let (stream, last) = (subject.stream(), subject.line().last_seq);
+    let mut met = Met::up_to(last);
+    let mut tally = Tally { whole: true, ..Tally::default() };
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            Err(error) => {
+                let difference = subject.difference(error.what).at_row(error.row);
+                subject.differs(difference);
+                return Ok(Tally { whole: false, ..tally });
+            }
+        };
+        tally.rows += 1;
+        let found = history.change(stream, row.seq, |logged| meet(subject, &row, logged, last, &mut met))?;
+        tally.current += u64::from(found);
+    }
+    history.changes(stream, (1, last), |logged| {
+        let held = logged.change.op != Op::Delete && logged.is_newest_up_to(last);
+        if held && !met.contains(logged.change.seq) {
+            if subject.line().left_out > 0 && !logged.is_newest_up_to(subject.chain_end) {
+                tally.left_out += 1;
+            } else {
+                let difference = subject.difference("the record is missing");
+                subject.differs(difference.of_change(logged.change.seq).of_record(logged.change.id));
+            }
+        }
+        Ok::<(), MirrorError>(())
+    })?;
+    Ok(tally)
+}
+
+/// Whether the mirror holds the row to this day as it stands there.
+fn meet(subject: &mut Subject<'_>, row: &Row, logged: Option<Logged<'_>>, last: i64, met: &mut Met) -> bool {
+    let at = subject.difference("").at_row(row.number).of_change(row.seq);
+    let Some(logged) = logged.filter(|_| row.seq <= last) else {
+        let what = "the change log has no such change of this stream by then".to_owned();
+        subject.contradicted(super::Difference { what, ..at });
+        return false;
+    };
+    let at = at.of_record(logged.change.id);
+    let names = head_differences(row, &logged.change, true);
+    let what = if !met.insert(row.seq) {
+        "its _seq stands twice".to_owned()
+    } else if !names.is_empty() {
+        subject.contradicted(super::Difference {
+            what: format!("not what the change log says: {}", names.join(", ")),
+            ..at
+        });
+        return false;
+    } else if logged.change.op == Op::Delete || !logged.is_newest_up_to(last) {
+        "the record has a newer change by then".to_owned()
+    } else {
+        match content(row, &logged, subject) {
+            Content::Same => return true,
+            Content::Unknown => return false,
+            Content::Differs(what) => what,
+        }
+    };
+    subject.differs(super::Difference { what, ..at });
+    false
+}
+
+/// A set of change numbers.
+struct Met(Vec<u64>);
+
+impl Met {
+    fn up_to(last: i64) -> Met {
+        Met(vec![0; last.max(0) as usize / 64 + 1])
+    }
+
+    /// Whether the number was new.
+    fn insert(&mut self, seq: i64) -> bool {
+        let (word, bit) = (seq as usize / 64, 1 << (seq as usize % 64));
+        let Some(word) = self.0.get_mut(word) else { return false };
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    fn contains(&self, seq: i64) -> bool {
+        self.0.get(seq as usize / 64).is_some_and(|word| word & (1 << (seq as usize % 64)) != 0)
+    }
+}
