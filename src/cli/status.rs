@@ -104,7 +104,7 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     };
     let runs: Vec<ShownRun> = runs.into_iter().map(show).collect();
     // One that was killed says so here, before the next one notes it in the mirror.
-    let troubled = match runs.iter().find(|shown| shown.run.error.is_some()) {
+    let troubled = match runs.iter().find(|shown| shown.is_troubled()) {
         Some(shown) => Some(shown.clone()),
         None => snapshot.last_run_with_error()?.map(show),
     };

@@ -278,8 +278,9 @@ pub(super) fn newest(connection: &Connection, limit: usize) -> Result<Vec<Run>, 
 
 /// The newest run that has something to say about what went wrong.
 pub(super) fn last_with_error(connection: &Connection) -> Result<Option<Run>, MirrorError> {
-    let mut select =
-        connection.prepare("SELECT * FROM sync_runs WHERE error IS NOT NULL ORDER BY id DESC LIMIT 1")?;
+    let mut select = connection.prepare(
+        "SELECT * FROM sync_runs WHERE error IS NOT NULL OR outcome = 'incomplete' ORDER BY id DESC LIMIT 1",
+    )?;
     Ok(select.query_row([], read).optional()?)
 }
 

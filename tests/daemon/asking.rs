@@ -55,6 +55,20 @@ async fn the_last_error_stands_with_what_to_do_about_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_incomplete_run_lacks_is_an_error_too() {
+    let account = Account::of(4, 1, 10).shared();
+    account.lock().customers.push(("nobody".to_owned(), r#"{"first_name":"no id"}"#.to_owned()));
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(5, &["sync"]).await;
+    let told = program.ends(0, &["status", "--json"]).await.json();
+    let last = &told["last_error"];
+    assert_eq!((&last["run_id"], &last["outcome"]), (&1.into(), &"incomplete".into()));
+    assert!(last["error"].as_str().unwrap().contains("could not be taken"), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_that_fails_after_its_run_is_told() {
     let server = Account::of(4, 1, 2).shared().serve().await;
     let place = Place::new();

@@ -51,16 +51,25 @@ impl ShownRun {
     }
 }
 
+impl ShownRun {
+    /// Whether it didn't do all that it should.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.run.error.is_some() || self.run.outcome == "incomplete"
+    }
+}
+
 impl LastError {
     pub(super) fn of(run: Option<ShownRun>, last_ok: &LastOk) -> Option<LastError> {
         let ShownRun { run, .. } = run?;
+        // What an incomplete run lacks may stand in its remarks alone.
+        let error = run.error.unwrap_or_else(|| run.remarks.join("; "));
         let newest_ok = last_ok.incremental.iter().chain(&last_ok.full).map(|shown| shown.run.id).max();
         Some(LastError {
             run_id: run.id,
             at: run.finished_at.unwrap_or(run.started_at),
             mode: run.mode,
             outcome: run.outcome,
-            error: run.error?,
+            error,
             what_to_do: run.what_to_do,
             ok_since: newest_ok.filter(|ok| *ok > run.id),
         })
