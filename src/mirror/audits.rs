@@ -65,7 +65,7 @@ impl Audit {
     ) -> Audit {
         Audit {
             run_id: stamp.run,
-            finished_at: stamp.time(),
+            finished_at: utc_text(stamp.now),
             changed_since: utc_text(changed_since),
             seed,
             population,
