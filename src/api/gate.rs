@@ -158,8 +158,8 @@ impl Drop for Slot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use crate::observe::Unobserved;
+    use std::time::Duration;
     use tokio::time::timeout;
 
     #[derive(Default)]

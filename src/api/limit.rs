@@ -40,6 +40,9 @@ const GROWTH_EVERY: Duration = Duration::from_secs(1);
 /// Below what seemed to be allowed, by this much.
 const BELOW: f64 = 0.99;
 
+/// A number at once has proved itself after so many times that number in a row.
+const ROW_THAT_PROVES: usize = 6;
+
 /// A rate is only believed in after so many requests in a row went well: an API that fails now and then, whatever is
 /// asked of it, rarely lets so many pass.
 const ROW_THAT_SHOWS: u32 = 20;
@@ -198,7 +201,8 @@ impl Limit {
         self.since.get_or_insert(now);
         self.borne = self.borne.saturating_add(1);
         self.row += 1;
-        if self.row >= 2 * self.now {
+        // One too many is not always noticed at once: some answers are on their way back already.
+        if self.row >= ROW_THAT_PROVES * self.now {
             self.proven = self.proven.max(self.now);
         }
         if let Some(rate) = &mut self.rate {
