@@ -3,7 +3,8 @@
 use super::breaker::Breaker;
 use super::clock::ServerClock;
 use super::error::{ApiError, ErrorKind};
-use super::gate::{Gate, Load};
+use super::gate::Gate;
+use super::limit::{Learned, Load};
 use super::origin;
 use super::retry::{Decision, Fault, Idempotence, RetryPolicy, decide, retry_after};
 use super::settings::Settings;
@@ -160,6 +161,16 @@ impl Client {
     /// second; `None` where it gives none.
     pub fn server_ahead(&self) -> Option<SignedDuration> {
         self.shared.clock.ahead()
+    }
+
+    /// Starts from limits that another run has learned, unless this client has learned some by itself.
+    pub fn expect(&self, learned: Learned) {
+        self.shared.gate.expect(learned);
+    }
+
+    /// The limits that the API has shown; `None` if it never asked for fewer requests.
+    pub fn learned(&self) -> Option<Learned> {
+        self.shared.gate.learned()
     }
 
     /// Creates a customer and returns it as the API gave it.

@@ -1,73 +1,17 @@
-//! How many requests are in flight (`api-contract` point 13): a limit that is halved when the API asks for
-//! less and grows again slowly, and a pause for everybody where the API says how long.
+//! How many requests are in flight, and how fast they follow each other (`api-contract` point 13): what `limit` says
+//! is held here, together with a pause for everybody where the API says how long.
 
+use super::limit::{Learned, Limit, Load};
 use crate::observe::{Event, Observer};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
-/// What an attempt says about the load that the API bears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Load {
-    /// It answered: any status that is neither of the others.
-    Borne,
-    /// 429 or 503; with a usable `Retry-After`, everybody waits that long.
-    Throttled(Option<Duration>),
-    /// Anything else, which says nothing about the load but ends a row of successes.
-    Unknown,
-}
-
-/// The limit's rise and fall: additive increase, multiplicative decrease. Pure.
-#[derive(Debug)]
-struct Limit {
-    now: usize,
-    max: usize,
-    /// Raised with each cut. What started before a cut says nothing about the limit after it.
-    generation: u64,
-    /// Successes in a row since the last change.
-    row: usize,
-}
-
-impl Limit {
-    fn new(max: usize) -> Limit {
-        let max = max.max(1);
-        Limit { now: max, max, generation: 0, row: 0 }
-    }
-
-    /// Takes what a request of `generation` says; whether the limit changed.
-    fn learn(&mut self, generation: u64, load: Load) -> bool {
-        if generation != self.generation {
-            return false;
-        }
-        match load {
-            Load::Throttled(_) => {
-                let before = self.now;
-                self.now = (self.now / 2).max(1);
-                self.generation += 1;
-                self.row = 0;
-                self.now != before
-            }
-            Load::Borne if self.now < self.max => {
-                self.row += 1;
-                let raise = self.row >= self.now;
-                if raise {
-                    self.now += 1;
-                    self.row = 0;
-                }
-                raise
-            }
-            Load::Borne => false,
-            Load::Unknown => {
-                self.row = 0;
-                false
-            }
-        }
-    }
-}
-
 struct State {
     limit: Limit,
+    in_flight: usize,
+    /// When the next request may start, where their rate is limited.
+    next_at: Option<Instant>,
     /// Slots that are still in use but are to be withdrawn, after a cut.
     owed: usize,
     paused_until: Option<Instant>,
@@ -84,49 +28,80 @@ impl Gate {
     pub(super) fn new(max: usize, observer: Arc<dyn Observer>) -> Gate {
         let limit = Limit::new(max.min(Semaphore::MAX_PERMITS));
         Gate {
-            slots: Semaphore::new(limit.now),
-            state: Mutex::new(State { limit, owed: 0, paused_until: None }),
+            slots: Semaphore::new(limit.concurrency()),
+            state: Mutex::new(State { limit, in_flight: 0, next_at: None, owed: 0, paused_until: None }),
             observer,
         }
     }
 
-    /// Waits for a slot, and for the end of a pause. Dropping the future or the slot gives it back.
+    /// Starts from what another run has learned, unless this one has learned something by itself.
+    pub(super) fn expect(&self, learned: Learned) {
+        self.change(|limit| limit.expect(learned, Instant::now()));
+    }
+
+    /// What was learned, if the API ever asked for less than was wanted of it.
+    pub(super) fn learned(&self) -> Option<Learned> {
+        self.state().limit.learned()
+    }
+
+    /// Waits for a slot, for the end of a pause, and for its turn where the rate is limited. Dropping the future or
+    /// the slot gives it back.
     pub(super) async fn enter(&self) -> Slot<'_> {
         // The semaphore is never closed: acquiring does not fail.
         let permit = self.slots.acquire().await.ok();
-        let mut slot = Slot { gate: self, permit, generation: 0 };
+        let mut slot = Slot { gate: self, permit, generation: 0, in_flight: None };
+        let mut turn = None;
         loop {
-            let pause = {
-                let state = self.state();
-                slot.generation = state.limit.generation;
-                state.paused_until.filter(|until| *until > Instant::now())
+            let wait = {
+                let mut state = self.state();
+                let now = Instant::now();
+                let pause = state.paused_until.filter(|until| *until > now);
+                if pause.is_none() && turn.is_none() {
+                    turn = state.take_turn(now);
+                }
+                let wait = pause.or(turn.filter(|turn| *turn > now));
+                if wait.is_none() {
+                    state.in_flight += 1;
+                    slot.in_flight = Some(state.in_flight);
+                    slot.generation = state.limit.generation();
+                }
+                wait
             };
-            match pause {
+            match wait {
                 Some(until) => sleep_until(until).await,
                 None => return slot,
             }
         }
     }
 
-    fn learn(&self, generation: u64, load: Load) {
+    fn learn(&self, generation: u64, in_flight: usize, load: Load) {
+        let now = Instant::now();
+        if let Load::Throttled(Some(pause)) = load {
+            let mut state = self.state();
+            state.paused_until = state.paused_until.max(now.checked_add(pause));
+        }
+        self.change(|limit| limit.learn(generation, in_flight, load, now));
+    }
+
+    /// Changes the limit, and the slots with it.
+    fn change(&self, change: impl FnOnce(&mut Limit)) {
         let changed = {
             let mut state = self.state();
-            if let Load::Throttled(Some(pause)) = load {
-                let until = Instant::now().checked_add(pause);
-                state.paused_until = state.paused_until.max(until);
+            let before = state.limit.concurrency();
+            change(&mut state.limit);
+            let after = state.limit.concurrency();
+            if after < before {
+                state.owed += before - after;
+                state.owed -= self.slots.forget_permits(state.owed);
             }
-            let before = state.limit.now;
-            let changed = state.limit.learn(generation, load).then_some(state.limit.now);
-            match changed {
-                Some(now) if now < before => {
-                    state.owed += before - now;
-                    state.owed -= self.slots.forget_permits(state.owed);
+            for _ in before..after {
+                if state.owed > 0 {
+                    state.owed -= 1;
+                } else {
+                    self.slots.add_permits(1);
                 }
-                Some(_) if state.owed > 0 => state.owed -= 1,
-                Some(_) => self.slots.add_permits(1),
-                None => {}
             }
-            changed
+            (before != after).then_some(after)
         };
         if let Some(limit) = changed {
             self.observer.observe(&Event::ConcurrencyChanged { limit });
@@ -138,23 +113,38 @@ impl Gate {
     }
 }
 
+impl State {
+    /// When a request may start, where their rate is limited; the next one may an interval later.
+    fn take_turn(&mut self, now: Instant) -> Option<Instant> {
+        let interval = self.limit.interval()?;
+        let turn = self.next_at.map_or(now, |next| next.max(now));
+        self.next_at = turn.checked_add(interval);
+        Some(turn)
+    }
+}
+
 /// The right to have one request in flight.
 pub(super) struct Slot<'a> {
     gate: &'a Gate,
     permit: Option<SemaphorePermit<'a>>,
     generation: u64,
+    /// How many were in flight when this one started, itself included; `None` while it waits.
+    in_flight: Option<usize>,
 }
 
 impl Slot<'_> {
     /// Gives the slot back and tells the gate how it went.
     pub(super) fn leave(self, load: Load) {
-        self.gate.learn(self.generation, load);
+        self.gate.learn(self.generation, self.in_flight.unwrap_or(1), load);
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.state();
+        if self.in_flight.take().is_some() {
+            state.in_flight -= 1;
+        }
         match self.permit.take() {
             Some(permit) if state.owed > 0 => {
                 state.owed -= 1;
@@ -169,7 +159,7 @@ impl Drop for Slot<'_> {
 mod tests {
     use super::*;
     use crate::observe::Unobserved;
-    use proptest::prelude::*;
+    use std::time::Duration;
     use tokio::time::timeout;
 
     #[derive(Default)]
@@ -194,6 +184,17 @@ mod tests {
             slots.push(slot);
         }
         slots.len()
+    }
+
+    /// All requests that can be in flight are refused.
+    async fn throttle_all(gate: &Gate, count: usize) {
+        let mut wave = Vec::new();
+        for _ in 0..count {
+            wave.push(gate.enter().await);
+        }
+        for slot in wave.into_iter().rev() {
+            slot.leave(Load::Throttled(None));
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -222,17 +223,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_row_of_successes_raises_by_one_up_to_the_maximum() {
-        let gate = gate(4);
-        gate.enter().await.leave(Load::Throttled(None));
-        for expected in [2, 3, 3, 3, 4, 4, 4, 4, 4] {
-            assert_eq!(gate.state().limit.now, expected);
+    async fn a_row_of_successes_raises_by_one_up_to_the_ceiling() {
+        let gate = gate(8);
+        throttle_all(&gate, 8).await;
+        for expected in [4, 4, 4, 4, 5, 5, 5, 5, 5, 6] {
+            assert_eq!(gate.state().limit.concurrency(), expected);
             gate.enter().await.leave(Load::Borne);
-            if expected == 2 {
-                gate.enter().await.leave(Load::Borne);
-            }
         }
-        assert_eq!(room(&gate).await, 4);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        for _ in 0..20 {
+            gate.enter().await.leave(Load::Borne);
+        }
+        assert_eq!(room(&gate).await, 8);
     }
 
     #[tokio::test(start_paused = true)]
@@ -242,7 +244,7 @@ mod tests {
         for load in [Load::Borne, Load::Unknown, Load::Borne] {
             gate.enter().await.leave(load);
         }
-        assert_eq!(gate.state().limit.now, 2);
+        assert_eq!(gate.state().limit.concurrency(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -283,24 +285,5 @@ mod tests {
         };
         tokio::join!(wait(1), wait(2), wait(3), async { drop(holder) });
         assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
-    }
-
-    proptest! {
-        #[test]
-        fn the_limit_stays_between_one_and_its_maximum(
-            max in 0usize..40,
-            steps in prop::collection::vec((0u64..3, 0u8..3), 0..300),
-        ) {
-            let mut limit = Limit::new(max);
-            for (age, load) in steps {
-                let generation = limit.generation.saturating_sub(age);
-                let load = [Load::Borne, Load::Throttled(None), Load::Unknown][usize::from(load)];
-                let before = limit.now;
-                let changed = limit.learn(generation, load);
-                prop_assert_eq!(changed, limit.now != before);
-                prop_assert!((1..=max.max(1)).contains(&limit.now));
-                prop_assert!(limit.now <= before + 1);
-            }
-        }
     }
 }

@@ -7,7 +7,8 @@
 //! | `error` | what can go wrong, and what to do then: one table by kind | none |
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
-//! | `gate` | how many requests are in flight (point 13) | timers |
+//! | `limit` | how much the API bears, at once and a second (point 13) | none |
+//! | `gate` | holds the requests in flight to that | timers |
 //! | `clock` | how far the server's clock is ahead of ours | none |
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
@@ -27,6 +28,7 @@ mod clock;
 mod error;
 mod facts;
 mod gate;
+mod limit;
 mod link;
 mod origin;
 mod page;
@@ -43,6 +45,7 @@ mod walk;
 pub use behaviour::{Finding, KnownPaging, PagingSettings};
 pub use client::{Client, CustomerFields};
 pub use error::{ApiError, ErrorKind};
+pub use limit::Learned;
 pub use origin::{OriginError, check_base};
 pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
 pub use retry::RetryPolicy;

@@ -19,6 +19,8 @@ const USER_AGENT: &str = concat!("malomo-mirror/", env!("CARGO_PKG_VERSION"));
 const MAX_REDIRECTS: usize = 5;
 /// How much of an error's body is read: what the vendor says fits many times over.
 const MAX_ERROR_BODY: u64 = 64 << 10;
+/// Memory set aside for a body before it comes, at most.
+const MAX_RESERVED: u64 = 256 << 10;
 /// A multiplexed connection that died silently is noticed after these two, instead of taking every
 /// repeated request with it.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -108,7 +110,9 @@ impl Transport {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let success = response.status().is_success();
-        let mut body = Vec::new();
+        // What the header says is only believed so far.
+        let expected = response.content_length().unwrap_or_default().min(MAX_RESERVED);
+        let mut body = Vec::with_capacity(expected as usize);
         let max = if success { self.max_body } else { MAX_ERROR_BODY };
         let parts = self.read_parts(&mut response, max, &mut body);
         match within(self.body_timeout, "whole body", parts).await.flatten() {

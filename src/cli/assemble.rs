@@ -96,6 +96,7 @@ pub(super) fn export_settings(config: &Config) -> export::Settings {
         dir: export.dir.clone(),
         formats: export.formats.clone(),
         compression: export.compression,
+        csv_formula_guard: export.csv_formula_guard,
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) enum Literal {
     Text(&'static str),
     Integer(i64),
     Number(f64),
+    Flag(bool),
     List(&'static [&'static str]),
 }
 
@@ -17,6 +18,7 @@ impl Literal {
             Literal::Text(text) => Value::Text(text.to_owned()),
             Literal::Integer(number) => Value::Integer(number),
             Literal::Number(number) => Value::Number(number),
+            Literal::Flag(flag) => Value::Flag(flag),
             Literal::List(items) => Value::List(items.iter().map(|&item| item.to_owned()).collect()),
         }
     }

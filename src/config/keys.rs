@@ -38,6 +38,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &EXPORT_DIR,
     &EXPORT_FORMATS,
     &EXPORT_COMPRESSION,
+    &EXPORT_CSV_FORMULA_GUARD,
     &SCHEDULE_TIMEZONE,
     &SCHEDULE_SYNC,
     &SCHEDULE_FULL,
@@ -289,6 +290,18 @@ pub(super) static EXPORT_COMPRESSION: Key<Compression> = Key {
     default: Literal::Text("none"),
     expected: "\"none\", \"gzip\" or \"zstd\"",
     read: read::compression,
+};
+
+pub(super) static EXPORT_CSV_FORMULA_GUARD: Key<bool> = Key {
+    path: "export.csv_formula_guard",
+    doc: "For CSV that people open in a spreadsheet: true puts a ' before every text of the API that begins \
+          with = + - @ a tab, a line end, a NUL or a ', so that none is taken for a formula. Such text is no \
+          longer what the API gave, phone numbers like +49 among it: to get it back take away one leading ' \
+          from every field but _seq, _op, _observed_at and timestamp. The manifest line of such a file says \
+          csv_formula_guard. NDJSON is never changed.",
+    default: Literal::Flag(false),
+    expected: "true or false",
+    read: read::flag,
 };
 
 pub(super) static SCHEDULE_TIMEZONE: Key<TimeZone> = Key {

@@ -43,6 +43,13 @@ pub(super) fn share(value: &Value) -> Result<f64, Refusal> {
     }
 }
 
+pub(super) fn flag(value: &Value) -> Result<bool, Refusal> {
+    match value {
+        Value::Flag(flag) => Ok(*flag),
+        _ => Err(Refusal::default()),
+    }
+}
+
 pub(super) fn duration(value: &Value) -> Result<Duration, Refusal> {
     durations::parse(text(value)?).ok_or_else(Refusal::default)
 }

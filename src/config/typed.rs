@@ -113,6 +113,8 @@ pub struct ExportConfig {
     pub formats: Vec<Format>,
     /// How files are compressed.
     pub compression: Compression,
+    /// Whether text in CSV is kept from being taken for formulas.
+    pub csv_formula_guard: bool,
 }
 
 /// `[schedule]`
@@ -187,6 +189,7 @@ impl Config {
             dir: settings.read(&keys::EXPORT_DIR)?,
             formats: settings.read(&keys::EXPORT_FORMATS)?,
             compression: settings.read(&keys::EXPORT_COMPRESSION)?,
+            csv_formula_guard: settings.read(&keys::EXPORT_CSV_FORMULA_GUARD)?,
         };
         let http = HttpConfig {
             listen: settings.read(&keys::HTTP_LISTEN)?,

@@ -8,6 +8,7 @@ pub(super) enum Value {
     Text(String),
     Integer(i64),
     Number(f64),
+    Flag(bool),
     List(Vec<String>),
 }
 
@@ -21,6 +22,7 @@ impl Value {
             }
             (Value::Number(_), DeValue::Integer(number)) => number.as_str().parse().ok().map(Value::Number),
             (Value::Number(_), DeValue::Float(number)) => number.as_str().parse().ok().map(Value::Number),
+            (Value::Flag(_), DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
             (Value::List(_), DeValue::Array(items)) => {
                 let texts = items.iter().map(|item| match item.get_ref() {
                     DeValue::String(text) => Some(DeString::to_string(text)),
@@ -39,6 +41,7 @@ impl Value {
             Value::Text(_) => Some(Value::Text(given.to_owned())),
             Value::Integer(_) => given.trim().parse().ok().map(Value::Integer),
             Value::Number(_) => given.trim().parse().ok().map(Value::Number),
+            Value::Flag(_) => given.trim().parse().ok().map(Value::Flag),
             Value::List(_) if given.trim().is_empty() => Some(Value::List(Vec::new())),
             Value::List(_) => {
                 Some(Value::List(given.split(',').map(|item| item.trim().to_owned()).collect()))
@@ -52,6 +55,7 @@ impl Value {
             Value::Text(text) => toml::Value::String(text.clone()),
             Value::Integer(number) => toml::Value::Integer(*number),
             Value::Number(number) => toml::Value::Float(*number),
+            Value::Flag(flag) => toml::Value::Boolean(*flag),
             Value::List(items) => {
                 toml::Value::Array(items.iter().cloned().map(toml::Value::String).collect())
             }
@@ -64,6 +68,7 @@ impl Value {
             Value::Text(text) => text.as_str().into(),
             Value::Integer(number) => (*number).into(),
             Value::Number(number) => (*number).into(),
+            Value::Flag(flag) => (*flag).into(),
             Value::List(items) => items.as_slice().into(),
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! RFC 4180 knows no NULL. Here NULL is an empty field and the empty string is `""`, which is how PostgreSQL
 //! (`COPY … CSV`), DuckDB and Python's `csv.QUOTE_NOTNULL` read them. Any other field is quoted only where it holds a
-//! comma, a quote, CR or LF, or begins or ends with white space. Text is written as it is: a field that a spreadsheet
-//! would take for a formula stays what the API gave.
+//! comma, a quote, CR or LF, or begins or ends with white space. Text is written as it is, unless it is to be guarded: then
+//! what a spreadsheet would take for a formula gets a `'` in front.
 
 use super::columns::columns;
+use super::guard::guard;
 use crate::mirror::Change;
 use crate::record::{Column, Stream, Value};
 use ::csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
@@ -16,18 +17,19 @@ pub(super) struct CsvRows<W: Write> {
     /// Quotes nothing by itself: it can't be told to, field by field.
     writer: Writer<W>,
     columns: &'static [Column],
+    guarded: bool,
     field: Vec<u8>,
 }
 
 impl<W: Write> CsvRows<W> {
-    pub(super) fn begin(stream: Stream, sink: W) -> io::Result<CsvRows<W>> {
+    pub(super) fn begin(stream: Stream, guarded: bool, sink: W) -> io::Result<CsvRows<W>> {
         let mut writer = WriterBuilder::new()
             .quote_style(QuoteStyle::Never)
             .terminator(Terminator::CRLF)
             .has_headers(false)
             .from_writer(sink);
         writer.write_record(columns(stream))?;
-        Ok(CsvRows { writer, columns: stream.columns(), field: Vec::new() })
+        Ok(CsvRows { writer, columns: stream.columns(), guarded, field: Vec::new() })
     }
 
     pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
@@ -35,9 +37,9 @@ impl<W: Write> CsvRows<W> {
         self.field(Value::Text(change.op.name()))?;
         self.field(Value::Text(change.observed_at))?;
         match change.row {
-            Some(values) => values.iter().try_for_each(|value| self.field(*value))?,
+            Some(values) => values.iter().try_for_each(|value| self.given(*value))?,
             None => self.columns.iter().try_for_each(|column| {
-                self.field(if column.name == "id" { Value::Text(change.id) } else { Value::Null })
+                self.given(if column.name == "id" { Value::Text(change.id) } else { Value::Null })
             })?,
         }
         Ok(self.writer.write_record(None::<&[u8]>)?)
@@ -45,6 +47,14 @@ impl<W: Write> CsvRows<W> {
 
     pub(super) fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(|error| error.into_error())
+    }
+
+    /// A field that the API gave.
+    fn given(&mut self, value: Value<'_>) -> io::Result<()> {
+        match value {
+            Value::Text(text) if self.guarded => self.field(Value::Text(&guard(text))),
+            value => self.field(value),
+        }
     }
 
     fn field(&mut self, value: Value<'_>) -> io::Result<()> {
@@ -118,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_file_has_a_header_line_and_deletes_hold_the_id_alone() {
-        let mut rows = CsvRows::begin(Stream::Customers, Vec::new()).unwrap();
+        let mut rows = CsvRows::begin(Stream::Customers, false, Vec::new()).unwrap();
         let values = [Value::Text("a"), Value::Text(""), Value::Null, Value::Text("x,y")];
         let values: Vec<_> = values.into_iter().chain([Value::Null; 3]).chain([Value::Text("{}")]).collect();
         let change = Change {
@@ -138,13 +148,34 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_guarded_file_begins_no_field_like_a_formula() {
+        let mut rows = CsvRows::begin(Stream::Events, true, Vec::new()).unwrap();
+        let mut values = vec![Value::Null; 10];
+        values[0] = Value::Text("-id");
+        values[2] = Value::Text("=A1&\"x\"");
+        values[3] = Value::Text("'quoted'");
+        values[4] = Value::Text("");
+        values[5] = Value::Integer(-7);
+        values[6] = Value::Text("-1");
+        let change = Change { seq: 7, op: Op::Insert, observed_at: "t", id: "-id", row: Some(&values) };
+        rows.write(&change).unwrap();
+        rows.write(&Change { op: Op::Delete, row: None, ..change }).unwrap();
+        let text = String::from_utf8(rows.finish().unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            ["7,insert,t,'-id,,\"'=A1&\"\"x\"\"\",''quoted',\"\",-7,'-1,,,", "7,delete,t,'-id,,,,,,,,,"]
+        );
+    }
+
     proptest! {
         /// The reader of the same crate gets back every text; and a NULL is the only field of no bytes at all.
         #[test]
         fn any_text_comes_back(texts in prop::collection::vec(prop::option::of("[a,\" \r\n\t\0é😀=-]{0,6}|.*"), 8)) {
             let values: Vec<Value<'_>> =
                 texts.iter().map(|text| text.as_deref().map_or(Value::Null, Value::Text)).collect();
-            let mut rows = CsvRows::begin(Stream::Customers, Vec::new()).unwrap();
+            let mut rows = CsvRows::begin(Stream::Customers, false, Vec::new()).unwrap();
             rows.write(&Change { seq: 1, op: Op::Update, observed_at: "t", id: "a", row: Some(&values) }).unwrap();
             let file = rows.finish().unwrap();
             let record = ::csv::Reader::from_reader(file.as_slice()).records().next().unwrap().unwrap();

@@ -41,9 +41,11 @@ pub(super) enum RowWriter<W: Write> {
 
 impl<W: Write> RowWriter<W> {
     /// Begins a file: writes what stands before its first row.
-    pub(super) fn begin(format: Format, stream: Stream, sink: W) -> io::Result<RowWriter<W>> {
+    ///
+    /// `guarded`: whether CSV text is kept from being taken for formulas; the other formats don't need it.
+    pub(super) fn begin(format: Format, stream: Stream, guarded: bool, sink: W) -> io::Result<RowWriter<W>> {
         Ok(match format {
-            Format::Csv => RowWriter::Csv(Box::new(CsvRows::begin(stream, sink)?)),
+            Format::Csv => RowWriter::Csv(Box::new(CsvRows::begin(stream, guarded, sink)?)),
             Format::Ndjson => RowWriter::Ndjson(NdjsonRows::begin(stream, sink)),
         })
     }

@@ -147,7 +147,7 @@ fn write_stream(
                     let covers = Covers::Changes { first_seq: output.position + 1, last_seq: head };
                     let (format, compression) = (output.format, settings.compression);
                     let name = FileName { stream: plan.stream, covers, format, compression };
-                    none.insert(StreamFile::begin(&settings.dir, name)?)
+                    none.insert(StreamFile::begin(&settings.dir, name, settings.csv_formula_guard)?)
                 }
             };
             file.write(&change)?;

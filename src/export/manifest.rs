@@ -55,6 +55,10 @@ pub struct ManifestLine {
     /// newer change of the same record stands in a later file. Absent where it is 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
+    /// Whether text in this CSV file is guarded (`export.csv_formula_guard`): a `'` that a field of the API's begins with
+    /// is to be taken away. Absent where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub csv_formula_guard: bool,
     /// Whether the file holds the whole state as of `last_seq`, not the changes of a range.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub snapshot: bool,
@@ -227,6 +231,7 @@ pub(super) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) 
         previous: None,
         repaired_at: None,
         left_out: 0,
+        csv_formula_guard: false,
         snapshot: false,
     }
 }

@@ -23,6 +23,7 @@ mod csv;
 mod error;
 mod file;
 mod format;
+mod guard;
 mod incremental;
 mod manifest;
 mod name;
@@ -61,6 +62,9 @@ pub struct Settings {
     pub formats: Vec<Format>,
     /// How new files are compressed (`export.compression`). May change from one export to the next.
     pub compression: Compression,
+    /// Whether text in CSV gets a `'` in front where a spreadsheet would take it for a formula
+    /// (`export.csv_formula_guard`). May change from one export to the next.
+    pub csv_formula_guard: bool,
 }
 
 /// What an export did.

@@ -153,7 +153,7 @@ pub(super) fn write(
             reason,
         })?;
         let end = super::plan::position(&ends, name.stream, name.format);
-        let (file, left_out) = rewrite(&root(dir, kind), name, &history, end)?;
+        let (file, left_out) = rewrite(&root(dir, kind), name, line.csv_formula_guard, &history, end)?;
         let mut file = file.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
@@ -166,6 +166,7 @@ pub(super) fn write(
 fn rewrite(
     root: &Path,
     name: FileName,
+    guarded: bool,
     history: &History<'_>,
     end: i64,
 ) -> Result<(StreamFile, u64), ExportError> {
@@ -173,7 +174,7 @@ fn rewrite(
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = StreamFile::begin(root, name)?;
+    let mut file = StreamFile::begin(root, name, guarded)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {

@@ -116,11 +116,17 @@ fn read_csv(text: &str, line: &ManifestLine) -> Vec<ReadRow> {
     let rows = records.iter().zip(&raw[1..]).map(|(record, raw)| {
         let unquoted: Vec<&str> = raw.iter().map(|field| field.as_deref().unwrap_or("")).collect();
         assert_eq!(record.iter().collect::<Vec<_>>(), unquoted);
-        let fields: Fields = raw[3..].to_vec();
+        let unguard = |field: &Option<String>| {
+            field.as_deref().map(|text| match line.csv_formula_guard {
+                true => text.strip_prefix('\'').unwrap_or(text).to_owned(),
+                false => text.to_owned(),
+            })
+        };
+        let fields: Fields = raw[3..].iter().map(unguard).collect();
         ReadRow {
             seq: record[0].parse().unwrap(),
             op: record[1].to_owned(),
-            id: record[3].to_owned(),
+            id: fields[0].clone().unwrap(),
             fields,
         }
     });

@@ -26,7 +26,12 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
         let dir = folder.path().join("out/exports");
-        let settings = Settings { dir, formats: Format::ALL.to_vec(), compression: Compression::None };
+        let settings = Settings {
+            dir,
+            formats: Format::ALL.to_vec(),
+            compression: Compression::None,
+            csv_formula_guard: false,
+        };
         World { folder, mirror, settings }
     }
 
@@ -122,7 +127,7 @@ enum Put {
     Event(String, String, Option<String>),
     NoCustomer(String),
     NoEvent(String),
-    Export(Vec<Format>, Compression),
+    Export(Vec<Format>, Compression, bool),
 }
 
 fn puts() -> impl Strategy<Value = Put> {
@@ -134,8 +139,8 @@ fn puts() -> impl Strategy<Value = Put> {
         4 => (id(), id(), text()).prop_map(|(id, customer, text)| Put::Event(id, customer, text)),
         2 => id().prop_map(Put::NoCustomer),
         2 => id().prop_map(Put::NoEvent),
-        2 => (formats, prop::sample::select(Compression::ALL.to_vec()))
-            .prop_map(|(formats, compression)| Put::Export(formats, compression)),
+        2 => (formats, prop::sample::select(Compression::ALL.to_vec()), any::<bool>())
+            .prop_map(|(formats, compression, guard)| Put::Export(formats, compression, guard)),
     ]
 }
 
@@ -148,7 +153,8 @@ proptest! {
     fn replay_gives_the_mirror(changes in prop::collection::vec(puts(), 1..40)) {
         let mut world = World::new();
         for change in &changes {
-            if let Put::Export(formats, compression) = change {
+            if let Put::Export(formats, compression, guard) = change {
+                world.settings.csv_formula_guard = *guard;
                 world.settings.formats = formats.clone();
                 world.settings.compression = *compression;
                 world.export().unwrap();
@@ -451,7 +457,12 @@ fn a_file_that_the_disk_does_not_take_leaves_nothing_behind() {
         return world.assert_good();
     };
     let dir = path.with_file_name("out").join("exports");
-    let settings = Settings { dir, formats: Format::ALL.to_vec(), compression: Compression::None };
+    let settings = Settings {
+        dir,
+        formats: Format::ALL.to_vec(),
+        compression: Compression::None,
+        csv_formula_guard: false,
+    };
     let error =
         export(&mut Mirror::open(&path).unwrap(), &settings, None, STAMP.now).unwrap_err().to_string();
     assert!(error.contains("json can't be written") || error.contains("csv can't be written"), "{error}");

@@ -3,7 +3,7 @@
 use super::manifest::Manifest;
 use super::name::{Covers, FileName};
 use super::stream_file::{Origin, StreamFile, Written};
-use super::{ExportError, Exported, Settings, incremental, plan};
+use super::{ExportError, Exported, Format, Settings, incremental, plan};
 use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -44,12 +44,21 @@ pub fn export_snapshot(
             let covers = Covers::State { head_seq };
             let name = FileName { stream, covers, format, compression: settings.compression };
             let announced = manifest.lines.iter().rev().find(|line| line.path == name.path());
+            let guarded = settings.csv_formula_guard && format == Format::Csv;
+            let announced = announced.filter(|line| line.csv_formula_guard == guarded);
             match announced.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
                 Some(line) => existing.push(line.clone()),
                 None => missing.push(name),
             }
         }
-        written.extend(write_stream(&snapshot, &root, stream, &missing, &origin)?);
+        written.extend(write_stream(
+            &snapshot,
+            &root,
+            stream,
+            &missing,
+            settings.csv_formula_guard,
+            &origin,
+        )?);
     }
     drop(snapshot);
     let files = incremental::publish(&mut manifest, written)?;
@@ -67,13 +76,14 @@ fn write_stream(
     root: &Path,
     stream: Stream,
     names: &[FileName],
+    guarded: bool,
     origin: &Origin,
 ) -> Result<Vec<Written>, ExportError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
     let mut files: Vec<StreamFile> =
-        names.iter().map(|name| StreamFile::begin(root, *name)).collect::<Result<_, _>>()?;
+        names.iter().map(|name| StreamFile::begin(root, *name, guarded)).collect::<Result<_, _>>()?;
     snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
     files.into_iter().map(|file| file.finish(origin)).collect()
 }

@@ -6,7 +6,7 @@ use super::file::{Complete, Disk, Temporary};
 use super::format::RowWriter;
 use super::manifest::ManifestLine;
 use super::name::{Covers, FileName};
-use super::{ExportError, file};
+use super::{ExportError, Format, file};
 use crate::mirror::{Change, RunId};
 use jiff::Timestamp;
 use std::path::Path;
@@ -22,6 +22,7 @@ pub(super) struct Origin {
 /// A file that is being written. Dropped, it is gone.
 pub(super) struct StreamFile {
     name: FileName,
+    guarded: bool,
     temporary: Temporary,
     writer: RowWriter<Compressor<Disk>>,
     rows: u64,
@@ -34,15 +35,17 @@ pub(super) struct Written {
 }
 
 impl StreamFile {
-    /// Begins a file below the manifest's folder `root`.
-    pub(super) fn begin(root: &Path, name: FileName) -> Result<StreamFile, ExportError> {
+    /// Begins a file below the manifest's folder `root`; `guarded`: whether text in CSV is kept from being taken for
+    /// formulas.
+    pub(super) fn begin(root: &Path, name: FileName, guarded: bool) -> Result<StreamFile, ExportError> {
         let folder = root.join(name.stream.name());
         file::ensure_folder(&folder)?;
         let (temporary, disk) = Temporary::create(&folder, &name.to_string())?;
         let writer = Compressor::new(name.compression, disk)
-            .and_then(|sink| RowWriter::begin(name.format, name.stream, sink))
+            .and_then(|sink| RowWriter::begin(name.format, name.stream, guarded, sink))
             .map_err(ExportError::io("written", temporary.target()))?;
-        Ok(StreamFile { name, temporary, writer, rows: 0 })
+        let guarded = guarded && name.format == Format::Csv;
+        Ok(StreamFile { name, guarded, temporary, writer, rows: 0 })
     }
 
     /// Adds a row.
@@ -63,7 +66,8 @@ impl StreamFile {
             .and_then(Compressor::finish)
             .map_err(ExportError::io("written", self.temporary.target()))?;
         let file = self.temporary.complete(disk)?;
-        let line = line(&self.name, self.rows, &file, origin);
+        let line =
+            ManifestLine { csv_formula_guard: self.guarded, ..line(&self.name, self.rows, &file, origin) };
         Ok(Written { file, line })
     }
 }
@@ -90,6 +94,7 @@ fn line(name: &FileName, rows: u64, file: &Complete, origin: &Origin) -> Manifes
         previous: None,
         repaired_at: None,
         left_out: 0,
+        csv_formula_guard: false,
         snapshot,
     }
 }

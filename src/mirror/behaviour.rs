@@ -9,9 +9,9 @@ use serde::Serialize;
 /// One thing found out, with what showed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Behaviour {
-    /// `customers` or `events`.
+    /// `customers` or `events`; `api` for what concerns all requests.
     pub stream: String,
-    /// `token_style` or `forward`.
+    /// `token_style`, `forward`, or of `api`: `concurrency` (requests at once) or `rate` (requests a second).
     pub point: String,
     /// The finding.
     pub value: String,

@@ -17,6 +17,7 @@ mod deleted_events;
 mod dry_run;
 mod events;
 mod gone;
+mod limits;
 mod report;
 mod reread;
 mod run;

@@ -4,12 +4,13 @@ use super::alone;
 use super::audit::audit;
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
+use super::limits;
 use super::report::Report;
 use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
 use super::{deleted_events, events};
-use crate::api::{Finding, WalkError};
+use crate::api::{Finding, Learned, WalkError};
 use crate::diff::EventPlan;
 use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text};
 use crate::observe::Event;
@@ -79,7 +80,8 @@ pub async fn sync(
         // Some of what was counted is undone.
         mirror.batch()?.recount(run, &mut report.counts)?;
     }
-    finish(&mut mirror, &report, &base_url, &tools.known.findings())?;
+    let learned = tools.client.learned();
+    finish(&mut mirror, &report, &base_url, &tools.known.findings(), learned)?;
     Ok(Finished { mirror, report, error: result.err() })
 }
 
@@ -93,8 +95,13 @@ fn begin(
 ) -> Result<(RunId, Option<CustomerWalk>), MirrorError> {
     let mut batch = mirror.batch()?;
     let run = batch.begin_run(mode, now)?;
-    for found in batch.behaviour()?.iter().filter(|found| found.base_url == settings.base_url) {
+    let mut found = batch.behaviour()?;
+    found.retain(|found| found.base_url == settings.base_url);
+    for found in &found {
         tools.known.remember(&found.stream, &found.point, &found.value);
+    }
+    if let Some(learned) = limits::remembered(&found) {
+        tools.client.expect(learned);
     }
     let walk = batch
         .checkpoint(mode)?
@@ -240,9 +247,13 @@ fn finish(
     report: &Report,
     base_url: &str,
     findings: &[Finding],
+    learned: Option<Learned>,
 ) -> Result<(), MirrorError> {
     let mut batch = mirror.batch()?;
     record_findings(&mut batch, report.finished_at, base_url, findings)?;
+    if let Some(learned) = learned {
+        limits::record(&mut batch, report.finished_at, base_url, learned)?;
+    }
     let error = report.error.as_deref().map(|error| error_text(error, report.what_to_do));
     let error = error.or_else(|| failures_text(report));
     batch.finish_run(

@@ -85,8 +85,12 @@ async fn an_export_that_is_stopped_leaves_nothing_half_done() {
     program.ends(1, &["sync", "--full"]).await;
     std::fs::remove_file(place.exports()).unwrap();
     let formats = Format::ALL.to_vec();
-    let settings =
-        malomo_mirror::export::Settings { dir: place.exports(), formats, compression: Compression::None };
+    let settings = malomo_mirror::export::Settings {
+        dir: place.exports(),
+        formats,
+        compression: Compression::None,
+        csv_formula_guard: false,
+    };
     let mut mirror = Mirror::open(&place.mirror()).unwrap();
     let mut stopped = 0;
     // Stopped at the first row, in the middle of a stream, between two, and so on to the end.

@@ -26,6 +26,44 @@ pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
 }
 
+impl Row {
+    /// The row without the guard against formulas, which text in guarded files has.
+    ///
+    /// # Errors
+    /// When a field stands there as no guarded one can.
+    pub(super) fn unguarded(mut self, columns: &'static [Column]) -> Result<Row, Unreadable> {
+        let texts =
+            columns.iter().zip(&mut self.cells).filter(|(column, _)| column.kind != ColumnKind::Integer);
+        for (column, cell) in texts {
+            let Cell::Text(text) = cell else { continue };
+            match unguarded(text) {
+                Some(plain) => *text = plain.to_owned(),
+                None => {
+                    return Err(Unreadable {
+                        row: self.number,
+                        what: format!("{} is not guarded", column.name),
+                    });
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The text that was guarded; `None` where no text gives this when it is guarded. A list of its own, so that a mistake in
+/// the writing shows.
+fn unguarded(text: &str) -> Option<&str> {
+    let needs_it = |text: &str| {
+        text.bytes()
+            .next()
+            .is_some_and(|first| matches!(first, b'=' | b'+' | b'-' | b'@' | b'\'' | 0 | 9 | 10 | 13))
+    };
+    match text.strip_prefix('\'') {
+        Some(plain) => needs_it(plain).then_some(plain),
+        None => (!needs_it(text)).then_some(text),
+    }
+}
+
 /// Why a file can't be read on, and from which row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unreadable {
@@ -109,6 +147,7 @@ fn tokens(text: &str) -> impl Iterator<Item = u8> {
 mod tests {
     use super::*;
     use crate::record::Stream;
+    use proptest::prelude::*;
 
     #[test]
     fn json_is_the_same_to_the_digit_but_for_space_between_tokens() {
@@ -125,6 +164,21 @@ mod tests {
             ("12345678901234567890", "12345678901234567891", false),
         ] {
             assert_eq!(same_json(a, b), expected, "{a} {b}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_guarded_comes_back(text in "['=+@\t\r\n\0a-]{0,4}|.*") {
+            let guarded = crate::export::guard::guard(&text);
+            prop_assert_eq!(unguarded(&guarded), Some(text.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_nobody_guarded_is_refused() {
+        for text in ["=1", "-", "@a", "\ta", "'a", "'"] {
+            assert_eq!(unguarded(text), None, "{text:?}");
         }
     }
 

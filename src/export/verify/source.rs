@@ -5,7 +5,7 @@ use super::super::{Compression, Format};
 use super::csv::CsvReader;
 use super::ndjson::NdjsonReader;
 use super::row::{Row, Unreadable};
-use crate::record::Stream;
+use crate::record::{Column, Stream};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -49,16 +49,21 @@ impl Read for Source {
 /// The rows of a file, in their order.
 pub(in crate::export) enum Rows<'s> {
     Csv(CsvReader<Box<dyn BufRead + 's>>),
+    /// CSV whose text was guarded.
+    Guarded(CsvReader<Box<dyn BufRead + 's>>, &'static [Column]),
     Ndjson(NdjsonReader<Box<dyn BufRead + 's>>),
 }
 
 impl<'s> Rows<'s> {
     /// Begins to read; CSV's header line has to name these columns.
+    ///
+    /// `guarded`: whether its text was kept from being taken for formulas.
     pub(super) fn begin(
         source: &'s mut Source,
         stream: Stream,
         format: Format,
         compression: Compression,
+        guarded: bool,
         columns: &[&str],
     ) -> Result<Rows<'s>, Unreadable> {
         let plain: Box<dyn BufRead + 's> = match compression {
@@ -75,6 +80,7 @@ impl<'s> Rows<'s> {
             }
         };
         Ok(match format {
+            Format::Csv if guarded => Rows::Guarded(CsvReader::begin(plain, columns)?, stream.columns()),
             Format::Csv => Rows::Csv(CsvReader::begin(plain, columns)?),
             Format::Ndjson => Rows::Ndjson(NdjsonReader::begin(plain, stream.columns())),
         })
@@ -84,6 +90,7 @@ impl<'s> Rows<'s> {
     pub(super) fn next(&mut self) -> Result<Option<Row>, Unreadable> {
         match self {
             Rows::Csv(reader) => reader.row(),
+            Rows::Guarded(reader, columns) => reader.row()?.map(|row| row.unguarded(columns)).transpose(),
             Rows::Ndjson(reader) => reader.row(),
         }
     }

@@ -109,7 +109,8 @@ impl<'f> Subject<'f> {
     fn judge(&mut self, source: &mut Source, history: &History<'_>) -> Result<Tally, MirrorError> {
         let FileName { stream, format, compression, .. } = self.name;
         let names: Vec<&str> = columns::columns(stream).collect();
-        let rows = match Rows::begin(source, stream, format, compression, &names) {
+        let guarded = self.line().csv_formula_guard;
+        let rows = match Rows::begin(source, stream, format, compression, guarded, &names) {
             Ok(rows) => rows,
             Err(error) => {
                 let difference = self.difference(error.what);

@@ -96,7 +96,7 @@ fn read(place: &Place, line: &Value) -> Vec<Exported> {
     let names: Vec<&str> =
         line["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let rows = match format {
-        "csv" => of_csv(stream, &content, &names),
+        "csv" => of_csv(stream, &content, &names, line["csv_formula_guard"] == true),
         "ndjson" => of_ndjson(stream, &content, &names),
         other => panic!("no format {other}"),
     };
@@ -117,7 +117,8 @@ fn unpacked(path: &str, bytes: &[u8]) -> String {
     content
 }
 
-fn of_csv(stream: &str, content: &str, names: &[&str]) -> Vec<Exported> {
+/// `guarded`: whether a leading `'` of what the API gave is to be taken away.
+fn of_csv(stream: &str, content: &str, names: &[&str], guarded: bool) -> Vec<Exported> {
     let kinds = columns(stream);
     let mut records = csv::records(content).into_iter();
     let header: Vec<String> = records.next().unwrap().into_iter().map(Option::unwrap).collect();
@@ -125,6 +126,17 @@ fn of_csv(stream: &str, content: &str, names: &[&str]) -> Vec<Exported> {
     let read = |record: Vec<Option<String>>| {
         assert_eq!(record.len(), names.len(), "{record:?}");
         let cell = |(name, field): (&&str, Option<String>)| {
+            let field = field.map(|text| match text.strip_prefix('\'') {
+                Some(plain) if guarded => plain.to_owned(),
+                _ => {
+                    assert!(
+                        !guarded
+                            || *name == "timestamp"
+                            || !text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+                    );
+                    text
+                }
+            });
             let cell = match (kinds.get(*name), field) {
                 (_, None) => Cell::Null,
                 (Some(Kind::Integer), Some(text)) => Cell::Integer(text.parse().unwrap()),
