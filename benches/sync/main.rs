@@ -11,6 +11,8 @@
 //! same client settings and as many requests at once, follows the list page by page as it must, and throws the
 //! bodies away. The floor of an export writes the same rows from memory in the same format. Figures are medians.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod cases;
 mod exports;
 mod fetch;
