@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 
 /// Records of a customer kept in memory before they are written: a customer's events are mostly one write, and a
 /// customer with a million of them takes no more memory than this.
-const RECORDS_PER_WRITE: usize = 1_000;
+const RECORDS_PER_WRITE: usize = 500;
 
 /// How a customer's events were read.
 enum Read {
@@ -26,14 +26,14 @@ enum Read {
     Vanished,
 }
 
-/// Reads the events of every customer that comes through `due`, up to `concurrency` customers at once, until the
+/// Reads the events of every customer that comes through `due`, up to four times `concurrency` customers at once, until the
 /// channel is closed and empty, or the run halts.
 ///
 /// A customer whose events can't be read is noted and left behind. Only a refused key, the mirror's errors, and a
 /// server that fails for many customers in a row end the run.
 pub(super) async fn walk_all(context: &Context, mut due: mpsc::Receiver<String>) -> Result<(), SyncError> {
-    // Twice as many as requests: while one walk's records are being committed, another one uses its slot.
-    let limit = 2 * context.settings.concurrency.max(1);
+    // Several times as many as requests: while some walks wait for a commit to reach the disk, others use their slots.
+    let limit = 4 * context.settings.concurrency.max(1);
     let mut walks: JoinSet<(String, Result<Read, SyncError>)> = JoinSet::new();
     let (mut more, mut failures_in_a_row, mut result) = (true, 0, Ok(()));
     loop {
