@@ -11,6 +11,7 @@ use super::{Scope, Settings, SyncError, Tools};
 use super::{deleted_events, events};
 use crate::api::{Finding, WalkError};
 use crate::diff::EventPlan;
+use crate::failpoint::{self, Place};
 use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text};
 use crate::observe::Event;
 use jiff::{SignedDuration, Timestamp};
@@ -241,6 +242,7 @@ fn finish(
     base_url: &str,
     findings: &[Finding],
 ) -> Result<(), MirrorError> {
+    failpoint::reached(Place::BeforeRunRecord);
     let mut batch = mirror.batch()?;
     record_findings(&mut batch, report.finished_at, base_url, findings)?;
     let error = report.error.as_deref().map(|error| error_text(error, report.what_to_do));
