@@ -193,3 +193,51 @@ fn is_of_the_mirror(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     ["mirror.db", "mirror.db-wal", "mirror.db-shm"].contains(&name)
 }
+
+/// A judge that finds nothing where something is would make every table look good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_judge_finds_what_is_wrong() {
+    let account = crate::people::account(6, 2, 3).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = crate::people::program(&place, &server.base_url());
+    program.ends(0, &["sync", "--full"]).await;
+    let judged = async |expected: &State| {
+        let mut found = Findings::of_a_try();
+        found.judge(expected, &place, &program).await;
+        (found.lost, found.duplicated, found.wrong, found.leaks)
+    };
+    let good = account.state();
+    assert_eq!(judged(&good).await, (0, 0, 0, 0));
+    // One more at the server, one less, one other: in the mirror and in two formats of exports.
+    let mut other = account.lock().clone();
+    other.add("c-99", 0);
+    assert_eq!(judged(&other.state()).await, (3, 0, 0, 0));
+    other.remove("c-99");
+    other.remove("c-01");
+    assert_eq!(judged(&other.state()).await, (0, 0, 9, 0), "a customer and two events");
+    let mut other = account.lock().clone();
+    other.put("c-02", crate::people::person("c-02", "other", "2024-05-01T12:00:00Z"));
+    assert_eq!(judged(&other.state()).await, (0, 0, 3, 0));
+    // A secret in a file beside them.
+    let log = place.path().join("some.log");
+    std::fs::write(&log, "the key is sk_live_neverToBeSeen").unwrap();
+    assert_eq!(judged(&good).await, (0, 0, 0, 1));
+    std::fs::remove_file(log).unwrap();
+    // A row taken in twice.
+    let mirror = rusqlite::Connection::open(place.mirror()).unwrap();
+    let twice = "INSERT INTO changes (stream, op, id, observed_at, run_id) \
+                 SELECT stream, op, id, observed_at, run_id FROM changes WHERE seq = 1";
+    mirror.execute(twice, []).unwrap();
+    drop(mirror);
+    let (_, duplicated, _, _) = judged(&good).await;
+    assert_eq!(duplicated, 1);
+    // A file with a row less than its line says.
+    let line = manifest(&place).into_iter().find(|line| line["format"] == "ndjson").unwrap();
+    let path = place.exports().join(line["path"].as_str().unwrap());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let row = text.lines().next().unwrap();
+    std::fs::write(&path, format!("{text}{row}\n")).unwrap();
+    let (_, duplicated, wrong, _) = judged(&good).await;
+    assert!(duplicated == 2 && wrong > 0, "{duplicated} {wrong}");
+}
