@@ -25,6 +25,7 @@ pub mod config;
 pub mod daemon;
 pub mod diff;
 pub mod export;
+mod failpoint;
 pub mod mirror;
 pub mod observe;
 mod ownership;

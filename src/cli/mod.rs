@@ -67,6 +67,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
     let global = args.global;
+    signals::outlive_file_size_limit()
+        .map_err(|error| Failure::new(Exit::Failed, format!("signals could not be listened to: {error}")))?;
     match args.command {
         Command::Demo(args) => demo::run(args, bar).await,
         Command::Sync(args) => sync::run(&global, args, bar).await,

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM.
+//! SIGINT and SIGTERM, and what a limit on the size of files sends.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -25,4 +25,14 @@ pub(super) fn stop_token() -> std::io::Result<CancellationToken> {
         }
     });
     Ok(stop)
+}
+
+/// SIGXFSZ on Linux, but for MIPS, and on the BSDs.
+const FILE_SIZE_LIMIT: i32 = 25;
+
+/// From now on, a file that would grow beyond the limit of `ulimit -f` is an error of the write (EFBIG), which is
+/// reported like a full disk; by default the signal would end the process without a word.
+pub(super) fn outlive_file_size_limit() -> std::io::Result<()> {
+    // A handler that was installed once stays for the process's life; nobody needs to listen.
+    signal(SignalKind::from_raw(FILE_SIZE_LIMIT)).map(drop)
 }

@@ -3,6 +3,7 @@
 
 use super::ExportError;
 use super::name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_prefix};
+use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, Permissions};
@@ -95,6 +96,7 @@ fn settle(disk: Disk) -> io::Result<(String, u64)> {
 impl Complete {
     /// Gives the file its name. Durable once the folder is synced.
     pub(super) fn publish(self) -> Result<PathBuf, ExportError> {
+        failpoint::reached(Place::BeforeRename);
         match self.temporary.persist(&self.target) {
             Ok(()) => Ok(self.target),
             Err(error) => {

@@ -6,6 +6,7 @@ use super::name::{Covers, FileName};
 use super::plan::{self, Refusal, StreamPlan};
 use super::stream_file::{Origin, StreamFile, Written};
 use super::{ExportError, Exported, Format, ManifestLine, Settings};
+use crate::failpoint::{self, Place};
 use crate::mirror::{ExportFile, Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -170,7 +171,9 @@ pub(super) fn publish(
         written.into_iter().map(|written| (written.file, written.line)).unzip();
     let files = Unannounced::publish(files)?;
     lines.into_iter().try_for_each(|line| manifest.add(line))?;
+    failpoint::reached(Place::BeforeManifest);
     manifest.announce(files)?;
+    failpoint::reached(Place::BeforeCopy);
     Ok(manifest.lines[known..].to_vec())
 }
 

@@ -2,6 +2,7 @@
 
 use super::change_log::ChangeLog;
 use super::{MirrorError, RunId};
+use crate::failpoint::{self, Place};
 use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -49,7 +50,10 @@ impl<'m> Batch<'m> {
     /// When the disk is full or fails; the batch is then undone as a whole.
     pub fn commit(mut self) -> Result<(), MirrorError> {
         self.log.flush(&self.transaction)?;
-        Ok(self.transaction.commit()?)
+        failpoint::reached(Place::BeforeCommit);
+        self.transaction.commit()?;
+        failpoint::reached(Place::AfterCommit);
+        Ok(())
     }
 
     /// How many changes it logged so far.

@@ -2,6 +2,7 @@
 //! the number of the last one.
 
 use super::MirrorError;
+use crate::failpoint::{self, Place};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
@@ -56,6 +57,7 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
 fn step(connection: &Connection, from: i64) -> rusqlite::Result<()> {
     let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(MIGRATIONS[from as usize])?;
+    failpoint::reached(Place::Migration);
     if from == 0 {
         let id = uuid::Uuid::new_v4().to_string();
         transaction.execute("INSERT INTO meta (key, value) VALUES ('mirror_id', ?1)", [id])?;

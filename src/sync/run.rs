@@ -12,6 +12,7 @@ use super::{Scope, Settings, SyncError, Tools};
 use super::{deleted_events, events};
 use crate::api::{Finding, Learned, WalkError};
 use crate::diff::EventPlan;
+use crate::failpoint::{self, Place};
 use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text};
 use crate::observe::Event;
 use jiff::{SignedDuration, Timestamp};
@@ -249,6 +250,7 @@ fn finish(
     findings: &[Finding],
     learned: Option<Learned>,
 ) -> Result<(), MirrorError> {
+    failpoint::reached(Place::BeforeRunRecord);
     let mut batch = mirror.batch()?;
     record_findings(&mut batch, report.finished_at, base_url, findings)?;
     if let Some(learned) = learned {

@@ -1,0 +1,68 @@
+//! The process dies at a chosen point, as if the power failed there; a plain run then makes everything good.
+
+use crate::form::Form;
+use crate::judge::Findings;
+use crate::people::{account, change, program};
+use crate::support::{Place, Program};
+
+/// What `abort` sends.
+const ABORTED: i32 = 6;
+
+/// Points that every sync with changes in both streams comes to, each with how often.
+const POINTS: [(&str, u64); 6] = [
+    ("before-commit", 4),
+    ("after-commit", 4),
+    ("before-run-record", 1),
+    // Two streams in two formats, and the manifest.
+    ("before-rename", 5),
+    ("before-manifest", 1),
+    ("before-copy", 1),
+];
+
+/// Points of a mirror's creation: the first schema, and the one after it.
+const MIGRATIONS: (&str, u64) = ("migration", 2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_wherever_the_process_dies() {
+    scenario(&Form::of_environment()).await.assert_clean();
+}
+
+pub async fn scenario(form: &Form) -> Findings {
+    if !cfg!(debug_assertions) {
+        // A release build has no such points.
+        return Findings::default();
+    }
+    let mut tries = Vec::new();
+    for compression in if form.is_long { &["none", "gzip", "zstd"][..] } else { &["none"] } {
+        let first = POINTS.iter().chain([&MIGRATIONS]).map(|point| (true, *point));
+        for (is_first, (point, times)) in first.chain(POINTS.map(|point| (false, point))) {
+            tries.extend((1..=times).map(|time| (*compression, is_first, format!("{point}:{time}"))));
+        }
+    }
+    form.all(tries.into_iter().map(|(compression, is_first, point)| one(compression, is_first, point))).await
+}
+
+async fn dies(found: &mut Findings, program: &Program, point: &str, arguments: &[&str]) {
+    let ran = program.clone().variable("MALOMO_MIRROR_FAIL_POINT", point).run(arguments).await;
+    found.heard(&ran);
+    found.deaths += u64::from(ran.signal().is_some());
+    found.check(ran.signal() == Some(ABORTED), || format!("it did not die at {point}: {}", ran.stderr));
+}
+
+async fn one(compression: &str, is_first: bool, point: String) -> Findings {
+    let mut found = Findings::of_a_try();
+    let account = account(12, 2, 4).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = program(&place, &server.base_url()).set(&format!("export.compression={compression}"));
+    if is_first {
+        dies(&mut found, &program, &point, &["sync", "--full"]).await;
+    } else {
+        found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+        change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
+        dies(&mut found, &program, &point, &["sync"]).await;
+    }
+    found.ended(&program.run(&["sync"]).await, &[0]);
+    found.judge(&account.state(), &place, &program).await;
+    found
+}

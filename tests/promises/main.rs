@@ -1,0 +1,59 @@
+//! What the program promises, tried again and again: whatever dies or misbehaves around it, no row is lost, none stands
+//! twice, none is wrong, and nothing personal gets out.
+//!
+//! Every scenario is a test in its short form. All of them as a table:
+//!
+//! ```sh
+//! cargo test --test promises -- --ignored --nocapture                        # the short form
+//! MALOMO_PROMISES=long cargo test --test promises -- --ignored --nocapture   # at least 200 kills of each kind
+//! ```
+//!
+//! What is drawn follows from a seed, which is printed; `MALOMO_PROMISES_SEED` sets it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+mod bad_answers;
+mod bad_machine;
+mod bad_records;
+mod fail_points;
+mod form;
+mod judge;
+mod kills;
+mod people;
+#[path = "../it/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
+mod support;
+
+use form::Form;
+use judge::Findings;
+
+/// A scenario's name in the table, and what came of it.
+type Row = (&'static str, Findings);
+
+async fn every_scenario(form: &Form) -> Vec<Row> {
+    vec![
+        ("dies at a chosen point of a sync or export", fail_points::scenario(form).await),
+        ("kill -9 at any time in a first sync", kills::first_sync(form).await),
+        ("kill -9 at any time in an incremental sync", kills::incremental_sync(form).await),
+        ("kill -9 at any time in an export", kills::export(form).await),
+        ("a fifth of all answers is broken", bad_answers::scenario(form).await),
+        ("records and lists that can't be right", bad_records::scenario(form).await),
+        ("a machine that refuses", bad_machine::scenario(form).await),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the other tests are its rows; it prints them"]
+async fn table() {
+    let form = Form::of_environment();
+    let rows = every_scenario(&form).await;
+    let head = ["tries", "deaths", "lost rows", "duplicated rows", "wrong rows", "leaks"];
+    println!("\n{:<46}{}", "scenario", head.map(|name| format!("  {name:>6}")).concat());
+    for (name, found) in &rows {
+        let Findings { tries, deaths, lost, duplicated, wrong, leaks, .. } = found;
+        println!("{name:<46}{tries:>7}{deaths:>8}{lost:>11}{duplicated:>17}{wrong:>12}{leaks:>8}");
+    }
+    println!();
+    for (_, found) in rows {
+        found.assert_clean();
+    }
+}
