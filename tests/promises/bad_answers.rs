@@ -70,7 +70,7 @@ fn lure(luck: &mut fastrand::Rng, away: &str) -> Reply {
 
 pub async fn scenario(form: &Form) -> Findings {
     let form = *form;
-    form.all((0..form.tries(6, 100)).map(|n| one(form, n))).await
+    form.all((0..form.tries(4, 30)).map(|n| one(form, n))).await
 }
 
 async fn one(form: Form, n: u64) -> Findings {
