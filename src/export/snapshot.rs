@@ -62,7 +62,8 @@ pub fn export_snapshot(
     }
     drop(snapshot);
     let files = incremental::publish(&mut manifest, written)?;
-    Ok(Exported { head_seq, files, existing, removed })
+    let exported = Exported { head_seq, files, existing, removed, pruned: Vec::new(), not_pruned: None };
+    Ok(exported.with_pruning(mirror, settings, now))
 }
 
 /// A file that was moved away since it was announced is written anew.
