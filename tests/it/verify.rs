@@ -715,8 +715,8 @@ fn replay_on_snapshot(case: &Case, format: &str) -> usize {
     let read = |path: &str| std::fs::read_to_string(case.on_disk(path)).unwrap();
     let of_format = |line: &Value| line["stream"] == "customers" && line["format"] == format;
     let snapshots = read("snapshots/manifest.ndjson");
-    let snapshots = snapshots.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let snapshot = snapshots.filter(of_format).next_back().unwrap();
+    let mut snapshots = snapshots.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let snapshot = snapshots.rfind(of_format).unwrap();
     let base = read(&format!("snapshots/{}", snapshot["path"].as_str().unwrap()));
     let files = manifest(&case.place).into_iter().filter(of_format);
     let later: String = files.map(|line| read(line["path"].as_str().unwrap())).collect();
@@ -731,4 +731,77 @@ fn replay_on_snapshot(case: &Case, format: &str) -> usize {
         };
     }
     ids.len()
+}
+
+/// The mirror is put back to a copy from before the last export, and goes on differently.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_mirror_is_refused_though_it_has_grown_past_the_exports() {
+    let account = Account::of(10, 2, 5).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync", "--full"]).await;
+    let copy = place.path().join("copy.db");
+    rusqlite::Connection::open(place.mirror())
+        .unwrap()
+        .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+        .unwrap();
+    account.lock().put("c-01", customer("c-01", "Second", "2024-06-01T00:00:00Z"));
+    program.ends(0, &["sync"]).await;
+
+    let side_file = |ending: &str| place.path().join(format!("mirror.db{ending}"));
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(side_file(ending));
+    }
+    std::fs::rename(&copy, place.mirror()).unwrap();
+    let before = std::fs::read(place.exports().join("manifest.ndjson")).unwrap();
+    // As long as it is behind the exports, that shows.
+    program.ends(1, &["export"]).await.tells(&["restored from an older copy", "another folder"]);
+    program.ends(1, &["export", "verify"]).await.tells(&["restored from an older copy"]);
+    // Then it has as many changes, of other records.
+    account.lock().put("c-07", customer("c-07", "Other", "2024-06-01T00:00:00Z"));
+    account.lock().add("c-12", 3);
+    for arguments in
+        [&["sync"][..], &["export"], &["export", "--snapshot"], &["export", "verify"], &["export", "repair"]]
+    {
+        let ran = program.ends(1, arguments).await;
+        ran.tells(&["customers/customers-0000000000", "restored from an older copy", "new folder"]);
+    }
+    // The same where the file was moved away by its consumer.
+    for line in manifest(&place) {
+        std::fs::remove_file(place.exports().join(line["path"].as_str().unwrap())).unwrap();
+    }
+    program.ends(1, &["export"]).await.tells(&["restored from an older copy", "new folder"]);
+    assert_eq!(std::fs::read(place.exports().join("manifest.ndjson")).unwrap(), before);
+    // What to do helps.
+    let elsewhere = program.clone().set(&format!("export.dir={}", place.path().join("new").display()));
+    elsewhere.ends(0, &["export"]).await;
+    elsewhere.ends(0, &["export", "verify"]).await;
+}
+
+/// A list of the mirror that is behind its manifest heals by itself, whether the folder is new to it or an export was cut
+/// off before its last step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_behind_the_manifest_heals() {
+    let case = Case::new().await;
+    let elsewhere = case.place.path().join("elsewhere");
+    let to_elsewhere = case.program.clone().set(&format!("export.dir={}", elsewhere.display()));
+    to_elsewhere.ends(0, &["export"]).await;
+    to_elsewhere.ends(0, &["export", "verify"]).await;
+    // Back again: every line is unknown to the list now.
+    case.program.ends(0, &["export"]).await;
+    case.differences(0).await;
+    let mirror = rusqlite::Connection::open(case.place.mirror()).unwrap();
+    let forgotten = "DELETE FROM export_files WHERE first_seq = (SELECT max(first_seq) FROM export_files)";
+    assert_eq!(mirror.execute(forgotten, []).unwrap(), 4);
+    drop(mirror);
+    let people = case.program.ends(0, &["export", "verify"]).await.stdout;
+    assert!(people.contains("does not know 4 of the manifest's lines yet"), "{people}");
+    // Its consumer may have moved the file away: then the times have to fit.
+    std::fs::remove_file(case.on_disk(&case.file("events", "csv", 2))).unwrap();
+    case.account.lock().add("c-12", 1);
+    case.program.ends(0, &["sync"]).await;
+    case.program.ends(0, &["export", "repair"]).await;
+    case.differences(0).await;
+    assert_everything_equals(&case.account.state(), &case.place);
 }

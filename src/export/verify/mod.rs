@@ -21,6 +21,7 @@
 mod chain;
 mod changes;
 mod csv;
+mod evidence;
 mod finding;
 mod listed;
 mod ndjson;
@@ -32,6 +33,7 @@ mod subject;
 pub use finding::Difference;
 
 use chain::Entry;
+pub(super) use evidence::check_unknown;
 pub(super) use finding::{Findings, Kind};
 pub(super) use listed::file_name;
 pub(super) use source::Source;
