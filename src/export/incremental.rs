@@ -6,7 +6,7 @@ use super::name::{Covers, FileName};
 use super::plan::{self, Refusal, StreamPlan};
 use super::pruned::{self, Front};
 use super::stream_file::{Origin, StreamFile, Written};
-use super::{ExportError, Exported, Format, ManifestLine, Settings, verify};
+use super::{ExportError, Exported, Format, ManifestLine, Settings};
 use crate::mirror::{ExportFile, Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -21,8 +21,9 @@ use std::path::Path;
 ///
 /// # Errors
 /// When the folder can't be written, holds the exports of another mirror, of a newer state of this one or of a future that
-/// this one lost when it was restored from an older copy, its manifest can't be read, or the mirror can't be read or written. Nothing is announced then, except where only the mirror's
-/// copy could not be written: the next export brings it in step.
+/// this one lost when it was restored from an older copy, its manifest can't be read, or the mirror can't be read or
+/// written. Nothing is announced then, except where only the mirror's copy could not be written: the next export brings it
+/// in step.
 pub fn export(
     mirror: &mut Mirror,
     settings: &Settings,
@@ -47,7 +48,7 @@ fn open(mirror: &mut Mirror, dir: &Path) -> Result<(Manifest, Option<Front>), Ex
     let (head, fronts) = (snapshot.head()?, pruned::read(&snapshot)?);
     let manifest = Manifest::read(dir)?;
     check(dir, &manifest.lines, &own, head)?;
-    verify::check_unknown(&snapshot, dir, &manifest.lines)?;
+    super::verify::check_unknown(&snapshot, dir, &manifest.lines)?;
     let front = pruned::in_force(&fronts, &manifest.lines).cloned();
     if front.is_none() && manifest.lines.first().is_some_and(|line| line.previous.is_some()) {
         return Err(ExportError::FrontLost { path: dir.join(MANIFEST) });

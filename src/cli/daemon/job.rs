@@ -2,7 +2,6 @@
 
 use super::super::assemble;
 use super::super::exit::Failure;
-use super::super::export::log_pruning;
 use super::super::progress::Progress;
 use super::super::sync::run_once;
 use crate::api::ApiError;
@@ -99,7 +98,7 @@ impl Job {
             tracing::error!(run_id = finished.report.run_id.0, what_to_do = %hint, "the API could not be read");
         }
         if let Ok(Some(exported)) = &exported {
-            log_pruning(exported, finished.report.run_id.0);
+            super::super::export::log_pruning(exported, finished.report.run_id.0);
         }
         if let Err(failure) = exported {
             // The changes stay in the log, for the next export.
