@@ -1,5 +1,7 @@
 //! What can be typed.
 
+use crate::export::Format;
+use crate::record::Stream;
 use crate::sandbox::{Order, TokenStyle};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -146,6 +148,24 @@ pub(super) enum ExportAction {
     Verify(Json),
     /// Write lost and damaged files again from the mirror; says what could not be brought back
     Repair(Json),
+    /// Note that files were taken over: they need not be kept any longer than export.max_age
+    Acknowledge(Acknowledge),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Acknowledge {
+    /// Every file up to this change: a manifest line's `last_seq`
+    #[arg(long, value_name = "SEQ")]
+    pub(super) through: i64,
+    /// Of this stream alone: customers or events
+    #[arg(long, value_name = "STREAM", value_parser = stream)]
+    pub(super) stream: Option<Stream>,
+    /// Of this format alone: csv or ndjson
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub(super) format: Option<Format>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -266,6 +286,14 @@ pub(super) enum Config {
         #[arg(long)]
         json: bool,
     },
+}
+
+fn stream(text: &str) -> Result<Stream, String> {
+    Stream::from_name(text).ok_or_else(|| format!("`{text}` is no stream: write customers or events"))
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    Format::from_name(text).ok_or_else(|| format!("`{text}` is no format: write csv or ndjson"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -97,6 +97,7 @@ pub(super) fn export_settings(config: &Config) -> export::Settings {
         formats: export.formats.clone(),
         compression: export.compression,
         csv_formula_guard: export.csv_formula_guard,
+        max_age: export.max_age,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `export` and what belongs to it, one file a command.
 
+mod acknowledge;
 mod repair;
 mod verify;
 
@@ -17,6 +18,7 @@ use std::path::Path;
 pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     match &args.action {
         Some(ExportAction::Verify(args)) => verify::run(global, args),
+        Some(ExportAction::Acknowledge(args)) => acknowledge::run(global, args),
         Some(ExportAction::Repair(args)) => repair::run(global, args),
         None => write(global, args),
     }
@@ -62,11 +64,32 @@ struct ExportResult<'a> {
 
 /// The result for people.
 pub(super) fn summary(exported: &Exported) -> String {
+    let mut text = String::new();
     if exported.files.is_empty() && exported.existing.is_empty() {
-        return "  export     nothing new\n".to_owned();
+        text.push_str("  export     nothing new\n");
     }
-    let line = |file: &crate::export::ManifestLine| {
-        format!("  export     {} ({})\n", file.path, counted(file.rows, "row"))
-    };
-    exported.files.iter().map(line).collect()
+    for file in &exported.files {
+        text.push_str(&format!("  export     {} ({})\n", file.path, counted(file.rows, "row")));
+    }
+    for path in &exported.pruned {
+        text.push_str(&format!("  removed    {path}: older than export.max_age\n"));
+    }
+    if let Some(error) = &exported.not_pruned {
+        text.push_str(&format!("  note       old exports could not be removed: {error}\n"));
+    }
+    text
+}
+
+/// The same about old files, for the daemon's log.
+pub(super) fn log_pruning(exported: &Exported, run_id: i64) {
+    if !exported.pruned.is_empty() {
+        tracing::info!(
+            run_id,
+            files = exported.pruned.len(),
+            "exports older than export.max_age were removed"
+        );
+    }
+    if let Some(error) = &exported.not_pruned {
+        tracing::warn!(run_id, error, "old exports could not be removed; the next export tries again");
+    }
 }

@@ -39,6 +39,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &EXPORT_FORMATS,
     &EXPORT_COMPRESSION,
     &EXPORT_CSV_FORMULA_GUARD,
+    &EXPORT_MAX_AGE,
     &SCHEDULE_TIMEZONE,
     &SCHEDULE_SYNC,
     &SCHEDULE_FULL,
@@ -302,6 +303,17 @@ pub(super) static EXPORT_CSV_FORMULA_GUARD: Key<bool> = Key {
     default: Literal::Flag(false),
     expected: "true or false",
     read: read::flag,
+};
+
+pub(super) static EXPORT_MAX_AGE: Key<Duration> = Key {
+    path: "export.max_age",
+    doc: "A file that is older than this is removed after an export, once nobody needs it: a newer snapshot of \
+          its stream and format (export --snapshot) lies there whole and reaches as far, or it was acknowledged \
+          (export acknowledge --through SEQ). Oldest first, and the newest file of each stream and format \
+          stays. An old snapshot is removed once a newer one lies there whole. \"0s\" = kept for ever.",
+    default: Literal::Text("0s"),
+    expected: read::DURATION,
+    read: read::duration,
 };
 
 pub(super) static SCHEDULE_TIMEZONE: Key<TimeZone> = Key {

@@ -115,6 +115,8 @@ pub struct ExportConfig {
     pub compression: Compression,
     /// Whether text in CSV is kept from being taken for formulas.
     pub csv_formula_guard: bool,
+    /// Older files are removed once nobody needs them; zero = never.
+    pub max_age: Duration,
 }
 
 /// `[schedule]`
@@ -190,6 +192,7 @@ impl Config {
             formats: settings.read(&keys::EXPORT_FORMATS)?,
             compression: settings.read(&keys::EXPORT_COMPRESSION)?,
             csv_formula_guard: settings.read(&keys::EXPORT_CSV_FORMULA_GUARD)?,
+            max_age: settings.read(&keys::EXPORT_MAX_AGE)?,
         };
         let http = HttpConfig {
             listen: settings.read(&keys::HTTP_LISTEN)?,

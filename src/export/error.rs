@@ -88,6 +88,26 @@ pub enum ExportError {
         /// What is wrong, the first differences.
         what: Vec<Difference>,
     },
+    /// More was acknowledged than was exported.
+    #[error(
+        "change {through} can't be acknowledged: {}; take the number from a manifest line's last_seq",
+        match exported { 0 => "nothing was exported yet".to_owned(), to => format!("exports go from change 1 to {to}") }
+    )]
+    NotExported {
+        /// The change that was named.
+        through: i64,
+        /// The newest one that was exported.
+        exported: i64,
+    },
+    /// The first lines of a manifest are gone, and not by pruning.
+    #[error(
+        "the first lines of {} are gone: its first one follows a line that this mirror did not remove. Restore it from a \
+         backup, or set export.dir to a new folder, where the export starts from the first change", path.display()
+    )]
+    FrontLost {
+        /// The manifest.
+        path: PathBuf,
+    },
     /// There is no manifest or an empty one, but files that only exports before the last one can have written.
     #[error(
         "{} is gone or empty, but {file} is an export that it must have named: restore the manifest, or set export.dir to \

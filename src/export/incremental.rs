@@ -4,6 +4,7 @@ use super::file::{self, Unannounced};
 use super::manifest::{MANIFEST, Manifest};
 use super::name::{Covers, FileName};
 use super::plan::{self, Refusal, StreamPlan};
+use super::pruned::{self, Front};
 use super::stream_file::{Origin, StreamFile, Written};
 use super::{ExportError, Exported, Format, ManifestLine, Settings};
 use crate::failpoint::{self, Place};
@@ -20,30 +21,40 @@ use std::path::Path;
 /// change in between writes nothing, neither to the folder nor to the mirror.
 ///
 /// # Errors
-/// When the folder can't be written, holds the exports of another mirror or of a newer state of this one, its manifest
-/// can't be read, or the mirror can't be read or written. Nothing is announced then, except where only the mirror's
-/// copy could not be written: the next export brings it in step.
+/// When the folder can't be written, holds the exports of another mirror, of a newer state of this one or of a future that
+/// this one lost when it was restored from an older copy, its manifest can't be read, or the mirror can't be read or
+/// written. Nothing is announced then, except where only the mirror's copy could not be written: the next export brings it
+/// in step.
 pub fn export(
     mirror: &mut Mirror,
     settings: &Settings,
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
-    let mut manifest = open(mirror, &settings.dir)?;
+    let (mut manifest, front) = open(mirror, &settings.dir)?;
     let removed = clean_up(&settings.dir, &manifest, false)?;
     bring_in_step(mirror, &manifest.lines)?;
-    let (head_seq, written) = write(mirror, settings, &manifest.lines, run, now)?;
+    let (head_seq, written) = write(mirror, settings, &manifest.lines, front.as_ref(), run, now)?;
     let files = publish(&mut manifest, written)?;
     record(mirror, &files)?;
-    Ok(Exported { head_seq, files, existing: Vec::new(), removed })
+    let (existing, pruned) = (Vec::new(), Vec::new());
+    let exported = Exported { head_seq, files, existing, removed, pruned, not_pruned: None };
+    Ok(exported.with_pruning(mirror, settings, now))
 }
 
-/// Reads the manifest, and refuses one that is not of this mirror as it is now.
-fn open(mirror: &mut Mirror, dir: &Path) -> Result<Manifest, ExportError> {
-    let head = mirror.snapshot()?.head()?;
+/// Reads the manifest with the front that was pruned from it, and refuses one that is not of this mirror as it is now.
+fn open(mirror: &mut Mirror, dir: &Path) -> Result<(Manifest, Option<Front>), ExportError> {
+    let own = mirror.id().to_owned();
+    let snapshot = mirror.snapshot()?;
+    let (head, fronts) = (snapshot.head()?, pruned::read(&snapshot)?);
     let manifest = Manifest::read(dir)?;
-    check(dir, &manifest.lines, mirror.id(), head)?;
-    Ok(manifest)
+    check(dir, &manifest.lines, &own, head)?;
+    super::verify::check_unknown(&snapshot, dir, &manifest.lines)?;
+    let front = pruned::in_force(&fronts, &manifest.lines).cloned();
+    if front.is_none() && manifest.lines.first().is_some_and(|line| line.previous.is_some()) {
+        return Err(ExportError::FrontLost { path: dir.join(MANIFEST) });
+    }
+    Ok((manifest, front))
 }
 
 /// Refuses a manifest that is not of this mirror as it is now.
@@ -106,6 +117,7 @@ pub(super) fn write(
     mirror: &mut Mirror,
     settings: &Settings,
     lines: &[ManifestLine],
+    front: Option<&Front>,
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<(i64, Vec<Written>), ExportError> {
@@ -113,7 +125,7 @@ pub(super) fn write(
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
     let mut written = Vec::new();
-    for plan in plan::plan(lines, head, &settings.formats) {
+    for plan in plan::plan(lines, front, head, &settings.formats) {
         for file in write_stream(&snapshot, settings, &plan, head)? {
             written.push(file.finish(&origin)?);
         }

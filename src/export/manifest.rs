@@ -166,6 +166,19 @@ impl Manifest {
         file::sync_folder(&self.folder)
     }
 
+    /// The text of the line with this number, counted from 1, without its end.
+    pub(super) fn text_of(&self, number: usize) -> Option<&[u8]> {
+        self.text.split(|byte| *byte == b'\n').nth(number.checked_sub(1)?)
+    }
+
+    /// Takes away the first lines, so many, and returns them. Not on the disk until [`Manifest::announce`].
+    pub(super) fn remove_front(&mut self, count: usize) -> Vec<ManifestLine> {
+        let mut ends = self.text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(n, _)| n + 1);
+        let from = count.checked_sub(1).map_or(0, |n| ends.nth(n).unwrap_or(self.text.len()));
+        self.text.drain(..from);
+        self.lines.drain(..count).collect()
+    }
+
     /// Removes temporary files of manifests that a killed export left. Returns their names.
     pub(super) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
         let mut names = file::names(&self.folder)?;

@@ -17,6 +17,7 @@
 //! the same way; then the mirror's copy is brought in step. A power cut between any two of these steps loses no change
 //! and announces none twice: the next export removes files that were never announced and writes their range anew.
 
+mod acknowledge;
 mod columns;
 mod compression;
 mod csv;
@@ -29,6 +30,7 @@ mod manifest;
 mod name;
 mod ndjson;
 mod plan;
+mod prune;
 mod pruned;
 mod repair;
 mod snapshot;
@@ -40,6 +42,7 @@ mod replay;
 #[cfg(test)]
 mod scenarios;
 
+pub use acknowledge::{Acknowledgement, acknowledge};
 pub use compression::Compression;
 pub use error::ExportError;
 pub use format::Format;
@@ -49,8 +52,11 @@ pub use repair::{Repaired, RepairedFile, repair};
 pub use snapshot::export_snapshot;
 pub use verify::{Difference, Range, SnapshotFile, Verified, verify};
 
+use crate::mirror::Mirror;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where exports go, and in which form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +71,8 @@ pub struct Settings {
     /// Whether text in CSV gets a `'` in front where a spreadsheet would take it for a formula
     /// (`export.csv_formula_guard`). May change from one export to the next.
     pub csv_formula_guard: bool,
+    /// Files that are older are removed once nobody needs them (`export.max_age`); zero: never.
+    pub max_age: Duration,
 }
 
 /// What an export did.
@@ -79,4 +87,19 @@ pub struct Exported {
     pub existing: Vec<ManifestLine>,
     /// What a killed export had left behind and was removed now: paths relative to the manifest's folder.
     pub removed: Vec<String>,
+    /// What was old and needed by nobody, and was removed: paths relative to the export folder.
+    pub pruned: Vec<String>,
+    /// Why something that is old could not be removed; a later export tries again.
+    pub not_pruned: Option<String>,
+}
+
+impl Exported {
+    /// Removes what is old. The files of the export are announced whether or not that works.
+    fn with_pruning(mut self, mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Exported {
+        match prune::prune(mirror, settings, now) {
+            Ok(pruned) => self.pruned = pruned,
+            Err(error) => self.not_pruned = Some(error.to_string()),
+        }
+        self
+    }
 }

@@ -2,6 +2,7 @@
 //! results are sorted.
 
 use super::name::{Covers, FileName, temporary_of};
+use super::pruned::Front;
 use super::{Format, ManifestLine};
 use crate::record::Stream;
 
@@ -25,13 +26,14 @@ pub(super) fn check<'a>(lines: &'a [ManifestLine], mirror_id: &str, head: i64) -
     }
 }
 
-/// Up to which change a stream was exported in a format: the last one of its newest file, 0 without one.
-pub(super) fn position(lines: &[ManifestLine], stream: Stream, format: Format) -> i64 {
+/// Up to which change a stream was exported in a format: the last one of its newest file; without one the last one that
+/// was pruned, or 0.
+pub(super) fn position(lines: &[ManifestLine], front: Option<&Front>, stream: Stream, format: Format) -> i64 {
     lines
         .iter()
         .rev()
         .find(|line| line.stream == stream.name() && line.format == format.name())
-        .map_or(0, |line| line.last_seq)
+        .map_or_else(|| front.map_or(0, |front| front.through(stream, format)), |line| line.last_seq)
 }
 
 /// What is to be read for one stream, and who wants it.
@@ -50,11 +52,16 @@ impl StreamPlan {
 }
 
 /// What may have changed since the last files; streams and formats that stand at `head` are left out.
-pub(super) fn plan(lines: &[ManifestLine], head: i64, formats: &[Format]) -> Vec<StreamPlan> {
+pub(super) fn plan(
+    lines: &[ManifestLine],
+    front: Option<&Front>,
+    head: i64,
+    formats: &[Format],
+) -> Vec<StreamPlan> {
     let streams = Stream::ALL.into_iter().map(|stream| {
         let outputs = distinct(formats)
             .into_iter()
-            .map(|format| (format, position(lines, stream, format)))
+            .map(|format| (format, position(lines, front, stream, format)))
             .filter(|(_, position)| *position < head)
             .collect();
         StreamPlan { stream, outputs }
@@ -141,11 +148,14 @@ mod tests {
         ] {
             let expected: Vec<_> =
                 expected.into_iter().map(|(stream, outputs)| StreamPlan { stream, outputs }).collect();
-            assert_eq!(plan(&lines, head, &formats), expected, "{head} {formats:?}");
+            assert_eq!(plan(&lines, None, head, &formats), expected, "{head} {formats:?}");
         }
-        assert_eq!(plan(&[], 0, &Format::ALL), []);
-        assert_eq!(plan(&[], 1, &[Csv]).len(), 2);
-        assert_eq!(plan(&lines, 10, &Format::ALL)[1].after(), 0);
+        assert_eq!(plan(&[], None, 0, &Format::ALL), []);
+        assert_eq!(plan(&[], None, 1, &[Csv]).len(), 2);
+        assert_eq!(plan(&lines, None, 10, &Format::ALL)[1].after(), 0);
+        // A format whose files were all pruned goes on where it was.
+        let front = Front::new("d", false, "x", [(Events, Ndjson, 8), (Events, Csv, 3)]);
+        assert_eq!(plan(&lines, Some(&front), 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
     }
 
     #[test]

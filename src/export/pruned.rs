@@ -1,9 +1,10 @@
-//! What was pruned from the front of manifests, as the mirror remembers it: so that the first line that is left can still
-//! be tied to the one before it, and a stream of which no line is left goes on where it was.
+//! What the mirror remembers about the front of export folders: what was pruned from manifests, so that the first line that
+//! is left can still be tied to the one before it, and what consumers have acknowledged.
 
-use super::{Format, ManifestLine};
-use crate::mirror::{ExportNote, MirrorError, Snapshot};
+use super::{ExportError, Format, ManifestLine};
+use crate::mirror::{ExportNote, Mirror, MirrorError, Snapshot};
 use crate::record::Stream;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A front that was removed, or was going to be when the power failed: it counts only for a manifest whose first line
@@ -27,8 +28,17 @@ struct Through {
     last_seq: i64,
 }
 
+impl Through {
+    fn is_of(&self, stream: Stream, format: Format) -> bool {
+        self.stream == stream.name() && self.format == format.name()
+    }
+}
+
+fn through(of: &[Through], stream: Stream, format: Format) -> i64 {
+    of.iter().find(|through| through.is_of(stream, format)).map_or(0, |through| through.last_seq)
+}
+
 impl Front {
-    #[cfg(test)]
     pub(super) fn new(
         dir: &str,
         snapshots: bool,
@@ -45,11 +55,7 @@ impl Front {
 
     /// Up to which change a stream's files of a format were removed; 0 where none was.
     pub(super) fn through(&self, stream: Stream, format: Format) -> i64 {
-        let found = self
-            .through
-            .iter()
-            .find(|through| through.stream == stream.name() && through.format == format.name());
-        found.map_or(0, |through| through.last_seq)
+        through(&self.through, stream, format)
     }
 }
 
@@ -59,11 +65,51 @@ pub(super) fn in_force<'f>(fronts: &'f [Front], lines: &[ManifestLine]) -> Optio
     fronts.iter().find(|front| front.digest == previous)
 }
 
+/// Up to which change the files of each stream and format were acknowledged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Acknowledged(Vec<Through>);
+
+impl Acknowledged {
+    pub(super) fn through(&self, stream: Stream, format: Format) -> i64 {
+        through(&self.0, stream, format)
+    }
+
+    pub(super) fn set(&mut self, stream: Stream, format: Format, last_seq: i64) {
+        self.0.retain(|through| !through.is_of(stream, format));
+        self.0.push(Through { stream: stream.name().to_owned(), format: format.name().to_owned(), last_seq });
+    }
+}
+
 /// The fronts that the mirror remembers, oldest first.
 pub(super) fn read(snapshot: &Snapshot<'_>) -> Result<Vec<Front>, MirrorError> {
-    match snapshot.export_note(ExportNote::Pruned)? {
-        None => Ok(Vec::new()),
+    read_note(snapshot, ExportNote::Pruned)
+}
+
+/// What was acknowledged.
+pub(super) fn read_acknowledged(snapshot: &Snapshot<'_>) -> Result<Acknowledged, MirrorError> {
+    read_note(snapshot, ExportNote::Acknowledged)
+}
+
+fn read_note<T: DeserializeOwned + Default>(
+    snapshot: &Snapshot<'_>,
+    note: ExportNote,
+) -> Result<T, MirrorError> {
+    match snapshot.export_note(note)? {
+        None => Ok(T::default()),
         Some(text) => serde_json::from_str(&text)
-            .map_err(|_| MirrorError::Unreadable { what: "export_pruned in its table meta".to_owned() }),
+            .map_err(|_| MirrorError::Unreadable { what: format!("a row {} in its table meta", note.key()) }),
     }
+}
+
+/// Notes something in the mirror. Durable on return.
+pub(super) fn store(
+    mirror: &mut Mirror,
+    note: ExportNote,
+    value: &impl Serialize,
+) -> Result<(), ExportError> {
+    let unwritable = |_| MirrorError::Unreadable { what: format!("a row {} in its table meta", note.key()) };
+    let text = serde_json::to_string(value).map_err(unwritable)?;
+    let mut batch = mirror.batch()?;
+    batch.note_export(note, &text)?;
+    Ok(batch.commit()?)
 }

@@ -143,6 +143,8 @@ pub(super) fn write(
     let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
     let ends = Manifest::read(dir)?.lines;
     let snapshot = reader.snapshot()?;
+    let fronts = super::pruned::read(&snapshot)?;
+    let front = super::pruned::in_force(&fronts, &ends);
     let history = snapshot.history()?;
     let mut written = Vec::new();
     for number in numbers {
@@ -152,7 +154,7 @@ pub(super) fn write(
             line: *number,
             reason,
         })?;
-        let end = super::plan::position(&ends, name.stream, name.format);
+        let end = super::plan::position(&ends, front, name.stream, name.format);
         let (file, left_out) = rewrite(&root(dir, kind), name, line.csv_formula_guard, &history, end)?;
         let mut file = file.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());

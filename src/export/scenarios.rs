@@ -31,6 +31,7 @@ impl World {
             formats: Format::ALL.to_vec(),
             compression: Compression::None,
             csv_formula_guard: false,
+            max_age: Duration::ZERO,
         };
         World { folder, mirror, settings }
     }
@@ -207,7 +208,14 @@ fn ranges_tile_though_both_streams_share_the_numbers() {
     let before = std::fs::read(world.dir().join("manifest.ndjson")).unwrap();
     assert_eq!(
         world.export().unwrap(),
-        Exported { head_seq: 3, files: vec![], existing: vec![], removed: vec![] }
+        Exported {
+            head_seq: 3,
+            files: vec![],
+            existing: vec![],
+            removed: vec![],
+            pruned: vec![],
+            not_pruned: None
+        }
     );
     assert_eq!(std::fs::read(world.dir().join("manifest.ndjson")).unwrap(), before);
     // A format that comes later starts from the first change.
@@ -246,7 +254,8 @@ impl World {
         let before = (files(&dir), std::fs::read(dir.join("manifest.ndjson")).unwrap());
         let mut manifest = Manifest::read(&dir).unwrap();
         let (_, written) =
-            incremental::write(&mut self.mirror, &self.settings, &manifest.lines, None, STAMP.now).unwrap();
+            incremental::write(&mut self.mirror, &self.settings, &manifest.lines, None, None, STAMP.now)
+                .unwrap();
         let count = written.len();
         if steps == 1 {
             written.into_iter().for_each(|written| std::mem::forget(written.file));
@@ -317,6 +326,192 @@ impl World {
             manifest.replace(lines).unwrap();
             manifest.announce(file::Unannounced::default()).unwrap();
         }
+    }
+}
+
+impl World {
+    /// Exports at that second; files that are older than ten seconds are to go.
+    fn export_at(&mut self, second: i64) -> Exported {
+        self.settings.max_age = Duration::from_secs(10);
+        let at = Timestamp::from_second(second).unwrap();
+        let exported = export(&mut self.mirror, &self.settings, None, at).unwrap();
+        assert_eq!(exported.not_pruned, None);
+        exported
+    }
+
+    fn snapshot_at(&mut self, second: i64) -> Exported {
+        export_snapshot(&mut self.mirror, &self.settings, None, Timestamp::from_second(second).unwrap())
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn verified(&mut self) -> Verified {
+        let verified = verify(&mut self.mirror, &self.settings.dir).unwrap();
+        assert_eq!(verified.differences, vec![]);
+        verified
+    }
+
+    fn ranges(&mut self) -> Vec<(i64, i64)> {
+        self.verified().ranges.iter().map(|range| (range.first_seq, range.last_seq)).collect()
+    }
+}
+
+#[test]
+fn old_files_go_once_a_snapshot_stands_for_them() {
+    let mut world = World::new();
+    world.settings.formats = vec![Format::Csv];
+    for n in 0..4 {
+        world.customer(&format!("c{n}"), "1");
+        world.export_at(n);
+    }
+    // However old: nobody has them otherwise.
+    assert_eq!(world.export_at(100).pruned, Vec::<String>::new());
+    // A snapshot of another format is none for this one, and neither is a damaged one.
+    world.settings.formats = vec![Format::Ndjson];
+    world.snapshot_at(100);
+    world.settings.formats = vec![Format::Csv];
+    assert_eq!(world.export_at(100).pruned, Vec::<String>::new());
+    let snapshot = world.snapshot_at(100);
+    // Pruning is part of every export; the newest file stays.
+    let expected = [(1, 1), (2, 2), (3, 3)].map(|(a, b)| format!("customers/customers-{a:012}-{b:012}.csv"));
+    assert_eq!(snapshot.pruned, expected);
+    let verified = world.verified();
+    assert_eq!((verified.ranges[0].first_seq, verified.ranges[0].last_seq), (4, 4));
+    assert_eq!(verified.ranges[0].base.as_deref(), Some("snapshots/customers/customers-000000000004.csv"));
+    assert_announced(&world.settings.dir.join("snapshots"));
+    assert_eq!(world.announced(), world.copied());
+    // Runs go on, the chain and the ranges hold, and what is not old stays.
+    world.customer("c0", "2");
+    let exported = world.export_at(100);
+    assert_eq!(exported.files[0].first_seq, 5);
+    assert_eq!(exported.pruned, ["customers/customers-000000000004-000000000004.csv"]);
+    // A snapshot that is damaged, or doesn't reach as far, stands for nothing.
+    world.customer("c5", "2");
+    world.export_at(105);
+    assert_eq!(world.export_at(112).pruned, Vec::<String>::new());
+    world.snapshot_at(102);
+    let damaged = world.settings.dir.join("snapshots/customers/customers-000000000006.csv");
+    let good = std::fs::read(&damaged).unwrap();
+    std::fs::write(&damaged, good.to_ascii_uppercase()).unwrap();
+    assert_eq!(world.export_at(112).pruned, Vec::<String>::new());
+    std::fs::write(&damaged, good).unwrap();
+    assert!(
+        world.export_at(112).pruned.contains(&"customers/customers-000000000005-000000000005.csv".to_owned())
+    );
+    assert_eq!(world.ranges(), [(6, 6)]);
+    world.customer("c6", "2");
+    world.export_at(112);
+    world.customer("c7", "2");
+    world.export_at(112);
+    // A manifest whose front was cut off otherwise is no such thing.
+    let manifest = world.dir().join("manifest.ndjson");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.split_once('\n').unwrap().1).unwrap();
+    assert!(!verify(&mut world.mirror, &world.settings.dir).unwrap().ok);
+    let error = export(&mut world.mirror, &world.settings, None, STAMP.now).unwrap_err();
+    assert!(matches!(error, ExportError::FrontLost { .. }), "{error}");
+}
+
+#[test]
+fn old_files_go_once_they_are_acknowledged() {
+    let mut world = World::new();
+    for n in 0..3 {
+        world.customer(&format!("c{n}"), "1");
+        world.export_at(n);
+    }
+    for bad in [0, 4, -1] {
+        assert!(matches!(
+            acknowledge(&mut world.mirror, bad, None, None),
+            Err(ExportError::NotExported { exported: 3, .. })
+        ));
+    }
+    // Both formats are written by turns: where one may not go, nothing behind it may.
+    acknowledge(&mut world.mirror, 2, Some(Stream::Customers), Some(Format::Ndjson)).unwrap();
+    assert_eq!(world.export_at(100).pruned, Vec::<String>::new());
+    acknowledge(&mut world.mirror, 1, Some(Stream::Customers), Some(Format::Csv)).unwrap();
+    assert_eq!(world.export_at(100).pruned.len(), 2);
+    let all = acknowledge(&mut world.mirror, 2, None, None).unwrap();
+    assert_eq!((all.len(), all[0].through), (4, 2));
+    // It never falls.
+    let through = acknowledge(&mut world.mirror, 1, None, Some(Format::Csv)).unwrap()[0].through;
+    assert_eq!(through, 2);
+    assert_eq!(world.export_at(100).pruned.len(), 2);
+    assert_eq!(world.ranges(), [(3, 3), (3, 3)]);
+    let remarks = world.verified().remarks;
+    assert!(remarks.len() == 2 && remarks[0].contains("acknowledged"), "{remarks:?}");
+    // A file that was lost is repaired as before.
+    let lost = world.announced()[0].clone();
+    std::fs::remove_file(world.dir().join(&lost)).unwrap();
+    let repaired = repair(&mut world.mirror, &world.settings, Timestamp::from_second(101).unwrap()).unwrap();
+    assert!(repaired.verified.ok && repaired.files[0].as_before);
+    // A format that is not written any more goes as a whole, and when it comes back it goes on where it was.
+    world.settings.formats = vec![Format::Csv];
+    world.customer("c9", "1");
+    world.export_at(120);
+    acknowledge(&mut world.mirror, 4, None, None).unwrap();
+    assert_eq!(world.export_at(200).pruned.len(), 2);
+    assert_eq!(world.ranges(), [(4, 4)]);
+    world.settings.formats = Format::ALL.to_vec();
+    world.customer("c9", "2");
+    let files = world.export_at(200).files;
+    let first: Vec<_> = files.iter().map(|file| (file.format.as_str(), file.first_seq)).collect();
+    assert_eq!(first, [("csv", 5), ("ndjson", 4)]);
+    world.verified();
+}
+
+#[test]
+fn old_snapshots_go_once_there_is_a_newer_one() {
+    let mut world = World::new();
+    world.settings.formats = vec![Format::Csv];
+    world.settings.max_age = Duration::from_secs(10);
+    for (second, name) in [(0, "1"), (5, "2"), (30, "3")] {
+        world.customer("c", name);
+        let pruned = world.snapshot_at(second).pruned;
+        // In the third, both streams' first and second ones are old; the ones of this moment stand for them.
+        assert_eq!(pruned.len(), if second == 30 { 4 } else { 0 });
+    }
+    let left = Manifest::read(&world.dir().join("snapshots")).unwrap().lines;
+    assert_eq!(left.iter().map(|line| line.last_seq).collect::<Vec<_>>(), [3, 3]);
+    assert_eq!(world.snapshot_at(60).pruned, Vec::<String>::new());
+    assert_announced(&world.dir().join("snapshots"));
+    world.export().unwrap();
+    world.verified();
+}
+
+/// A power cut after each step of a pruning: noting, replacing the manifest, removing files.
+#[test]
+fn a_pruning_that_was_cut_off_is_ended_by_the_next_export() {
+    for steps in 1..=3 {
+        let mut world = World::new();
+        world.settings.formats = vec![Format::Csv];
+        for n in 0..4 {
+            world.customer(&format!("c{n}"), "1");
+            world.export().unwrap();
+        }
+        acknowledge(&mut world.mirror, 4, None, None).unwrap();
+        let dir = world.settings.dir.clone();
+        let mut manifest = Manifest::read(&dir).unwrap();
+        prune::note(&mut world.mirror, &dir, Kind::Changes, &manifest, 2).unwrap();
+        if steps > 1 {
+            let gone = manifest.remove_front(2);
+            manifest.announce(file::Unannounced::default()).unwrap();
+            if steps > 2 {
+                std::fs::remove_file(dir.join(&gone[0].path)).unwrap();
+            }
+        }
+        assert_eq!(world.ranges(), [(if steps > 1 { 3 } else { 1 }, 4)], "{steps}");
+        world.customer("c9", "1");
+        let exported = world.export().unwrap();
+        assert_eq!(exported.removed.len(), [0, 2, 1][steps - 1], "{steps}");
+        assert_announced(&dir);
+        assert_eq!(
+            (world.announced(), world.verified().remarks.len()),
+            (world.copied(), usize::from(steps > 1))
+        );
+        // And it goes on from there.
+        world.export_at(100);
+        assert_eq!(world.ranges(), [(5, 5)], "{steps}");
+        assert_announced(&dir);
     }
 }
 
@@ -462,6 +657,7 @@ fn a_file_that_the_disk_does_not_take_leaves_nothing_behind() {
         formats: Format::ALL.to_vec(),
         compression: Compression::None,
         csv_formula_guard: false,
+        max_age: Duration::ZERO,
     };
     let error =
         export(&mut Mirror::open(&path).unwrap(), &settings, None, STAMP.now).unwrap_err().to_string();

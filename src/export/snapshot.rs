@@ -3,7 +3,7 @@
 use super::manifest::Manifest;
 use super::name::{Covers, FileName};
 use super::stream_file::{Origin, StreamFile, Written};
-use super::{ExportError, Exported, Format, Settings, incremental, plan};
+use super::{ExportError, Exported, Format, Settings, incremental, plan, verify};
 use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -31,7 +31,9 @@ pub fn export_snapshot(
     let snapshot = mirror.snapshot()?;
     let head_seq = snapshot.head()?;
     // A folder belongs to one mirror as a whole.
-    incremental::check(&settings.dir, &Manifest::read(&settings.dir)?.lines, &origin.mirror_id, head_seq)?;
+    let changes = Manifest::read(&settings.dir)?;
+    incremental::check(&settings.dir, &changes.lines, &origin.mirror_id, head_seq)?;
+    verify::check_unknown(&snapshot, &settings.dir, &changes.lines)?;
     let root = settings.dir.join(FOLDER);
     let mut manifest = Manifest::read(&root)?;
     incremental::check(&settings.dir, &manifest.lines, &origin.mirror_id, head_seq)?;
@@ -62,7 +64,8 @@ pub fn export_snapshot(
     }
     drop(snapshot);
     let files = incremental::publish(&mut manifest, written)?;
-    Ok(Exported { head_seq, files, existing, removed })
+    let exported = Exported { head_seq, files, existing, removed, pruned: Vec::new(), not_pruned: None };
+    Ok(exported.with_pruning(mirror, settings, now))
 }
 
 /// A file that was moved away since it was announced is written anew.

@@ -34,12 +34,16 @@ pub struct ExportFile {
 pub enum ExportNote {
     /// What was pruned from the front of manifests.
     Pruned,
+    /// What consumers have taken over.
+    Acknowledged,
 }
 
 impl ExportNote {
-    const fn key(self) -> &'static str {
+    /// The row's key.
+    pub const fn key(self) -> &'static str {
         match self {
             ExportNote::Pruned => "export_pruned",
+            ExportNote::Acknowledged => "export_acknowledged",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `export verify` finds what was done to an export folder, `export repair` mends what can be mended.
 
 use crate::support::{
-    Account, Place, Program, Server, Shared, State, assert_everything_equals, customer, manifest, sandbox,
+    Account, Place, Program, Server, Shared, State, assert_everything_equals, assert_no_strays, customer,
+    manifest, sandbox,
 };
 use malomo_mirror::mirror::RunLock;
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, World};
@@ -649,4 +650,158 @@ async fn a_repair_waits_for_nobody() {
     let case = Case::new().await;
     let _lock = RunLock::acquire(&case.place.mirror(), "test", jiff::Timestamp::now()).unwrap();
     case.program.ends(4, &["export", "repair"]).await.tells(&["another run holds this mirror"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_files_are_removed_when_nobody_needs_them_any_more() {
+    let case = Case::new().await;
+    let program = case.program.clone().set("export.max_age=1ms");
+    let first: Vec<String> =
+        manifest(&case.place).iter().map(|line| line["path"].as_str().unwrap().to_owned()).collect();
+    // Nobody has them otherwise.
+    program.ends(0, &["export"]).await;
+    assert_eq!(manifest(&case.place).len(), 12);
+    // Nothing can be acknowledged that was not exported, and nobody else's words.
+    program
+        .ends(2, &["export", "acknowledge", "--through", "99999"])
+        .await
+        .tells(&["exports go from change 1 to"]);
+    program
+        .ends(2, &["export", "acknowledge", "--through", "1", "--stream", "orders"])
+        .await
+        .tells(&["customers"]);
+    program.ends(2, &["export", "acknowledge"]).await.tells(&["--through"]);
+    let through = manifest(&case.place)[3]["last_seq"].to_string();
+    // A consumer waits for no run.
+    let lock = RunLock::acquire(&case.place.mirror(), "test", jiff::Timestamp::now()).unwrap();
+    let acknowledged =
+        program.ends(0, &["export", "acknowledge", "--through", &through, "--json"]).await.json();
+    drop(lock);
+    assert_eq!(
+        (acknowledged.as_array().unwrap().len(), acknowledged[0]["through"].to_string()),
+        (4, through)
+    );
+    let exported = program.ends(0, &["export", "--json"]).await.json();
+    assert_eq!(exported["pruned"].as_array().unwrap().len(), 4);
+    assert_eq!(manifest(&case.place).len(), 8);
+    assert_no_strays(&case.place);
+    let found = case.program.ends(0, &["export", "verify", "--json"]).await.json();
+    assert_eq!(
+        (found["ranges"][0]["files"].as_u64(), found["remarks"].as_array().unwrap().len()),
+        (Some(2), 4)
+    );
+    // A snapshot stands for everything before it; the newest files stay, and a run after it removes too.
+    case.program.ends(0, &["export", "--snapshot"]).await;
+    case.account.lock().put("c-03", customer("c-03", "Fourth", "2024-08-01T00:00:00Z"));
+    let ran = program.ends(0, &["sync"]).await;
+    assert!(ran.stdout.contains("older than export.max_age"), "{}", ran.stdout);
+    let left: Vec<Value> = manifest(&case.place);
+    assert_eq!(left.len(), 4, "{left:#?}");
+    assert!(first[..8].iter().all(|path| !case.on_disk(path).exists()));
+    assert_no_strays(&case.place);
+    let found = case.program.ends(0, &["export", "verify", "--json"]).await.json();
+    assert!(found["ranges"].as_array().unwrap().iter().all(|range| range["base"].is_string()), "{found:#}");
+    assert_eq!(found["remarks"], Value::Array(vec![]));
+    // A snapshot and the files behind it are the mirror.
+    assert_eq!(replay_on_snapshot(&case, "ndjson"), case.account.state().customers.len());
+    // What is removed from the front by anybody else is found.
+    case.edit_manifest(|lines| drop(lines.remove(0)));
+    case.finds("manifest.ndjson", "first lines were lost").await;
+    case.program.ends(1, &["export"]).await.tells(&["first lines", "new folder"]);
+}
+
+/// How many customers a consumer has who loads the snapshot and then the files with later changes.
+fn replay_on_snapshot(case: &Case, format: &str) -> usize {
+    let read = |path: &str| std::fs::read_to_string(case.on_disk(path)).unwrap();
+    let of_format = |line: &Value| line["stream"] == "customers" && line["format"] == format;
+    let snapshots = read("snapshots/manifest.ndjson");
+    let mut snapshots = snapshots.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let snapshot = snapshots.rfind(of_format).unwrap();
+    let base = read(&format!("snapshots/{}", snapshot["path"].as_str().unwrap()));
+    let files = manifest(&case.place).into_iter().filter(of_format);
+    let later: String = files.map(|line| read(line["path"].as_str().unwrap())).collect();
+    let mut ids = std::collections::BTreeSet::new();
+    for row in base.lines().chain(later.lines()) {
+        let row: Value = serde_json::from_str(row).unwrap();
+        let id = row["id"].as_str().unwrap().to_owned();
+        if row["_op"] == "delete" {
+            ids.remove(&id)
+        } else {
+            ids.insert(id)
+        };
+    }
+    ids.len()
+}
+
+/// The mirror is put back to a copy from before the last export, and goes on differently.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_mirror_is_refused_though_it_has_grown_past_the_exports() {
+    let account = Account::of(10, 2, 5).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync", "--full"]).await;
+    let copy = place.path().join("copy.db");
+    rusqlite::Connection::open(place.mirror())
+        .unwrap()
+        .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+        .unwrap();
+    account.lock().put("c-01", customer("c-01", "Second", "2024-06-01T00:00:00Z"));
+    program.ends(0, &["sync"]).await;
+
+    let side_file = |ending: &str| place.path().join(format!("mirror.db{ending}"));
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(side_file(ending));
+    }
+    std::fs::rename(&copy, place.mirror()).unwrap();
+    let before = std::fs::read(place.exports().join("manifest.ndjson")).unwrap();
+    // As long as it is behind the exports, that shows.
+    program.ends(1, &["export"]).await.tells(&["restored from an older copy", "another folder"]);
+    program.ends(1, &["export", "verify"]).await.tells(&["restored from an older copy"]);
+    // Then it has as many changes, of other records.
+    account.lock().put("c-07", customer("c-07", "Other", "2024-06-01T00:00:00Z"));
+    account.lock().add("c-12", 3);
+    for arguments in
+        [&["sync"][..], &["export"], &["export", "--snapshot"], &["export", "verify"], &["export", "repair"]]
+    {
+        let ran = program.ends(1, arguments).await;
+        ran.tells(&["customers/customers-0000000000", "restored from an older copy", "new folder"]);
+    }
+    // The same where the file was moved away by its consumer.
+    for line in manifest(&place) {
+        std::fs::remove_file(place.exports().join(line["path"].as_str().unwrap())).unwrap();
+    }
+    program.ends(1, &["export"]).await.tells(&["restored from an older copy", "new folder"]);
+    assert_eq!(std::fs::read(place.exports().join("manifest.ndjson")).unwrap(), before);
+    // What to do helps.
+    let elsewhere = program.clone().set(&format!("export.dir={}", place.path().join("new").display()));
+    elsewhere.ends(0, &["export"]).await;
+    elsewhere.ends(0, &["export", "verify"]).await;
+}
+
+/// A list of the mirror that is behind its manifest heals by itself, whether the folder is new to it or an export was cut
+/// off before its last step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_behind_the_manifest_heals() {
+    let case = Case::new().await;
+    let elsewhere = case.place.path().join("elsewhere");
+    let to_elsewhere = case.program.clone().set(&format!("export.dir={}", elsewhere.display()));
+    to_elsewhere.ends(0, &["export"]).await;
+    to_elsewhere.ends(0, &["export", "verify"]).await;
+    // Back again: every line is unknown to the list now.
+    case.program.ends(0, &["export"]).await;
+    case.differences(0).await;
+    let mirror = rusqlite::Connection::open(case.place.mirror()).unwrap();
+    let forgotten = "DELETE FROM export_files WHERE first_seq = (SELECT max(first_seq) FROM export_files)";
+    assert_eq!(mirror.execute(forgotten, []).unwrap(), 4);
+    drop(mirror);
+    let people = case.program.ends(0, &["export", "verify"]).await.stdout;
+    assert!(people.contains("does not know 4 of the manifest's lines yet"), "{people}");
+    // Its consumer may have moved the file away: then the times have to fit.
+    std::fs::remove_file(case.on_disk(&case.file("events", "csv", 2))).unwrap();
+    case.account.lock().add("c-12", 1);
+    case.program.ends(0, &["sync"]).await;
+    case.program.ends(0, &["export", "repair"]).await;
+    case.differences(0).await;
+    assert_everything_equals(&case.account.state(), &case.place);
 }

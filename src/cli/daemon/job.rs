@@ -98,6 +98,9 @@ impl Job {
             let (run_id, what_to_do) = (report.run_id.0, report.what_to_do);
             tracing::error!(run_id, error, what_to_do, "the run failed");
         }
+        if let Ok(Some(exported)) = &exported {
+            super::super::export::log_pruning(exported, finished.report.run_id.0);
+        }
         if let Err(failure) = exported {
             // The changes stay in the log, for the next export.
             if failure.exit == Exit::Incomplete {

@@ -21,6 +21,7 @@
 mod chain;
 mod changes;
 mod csv;
+mod evidence;
 mod finding;
 mod listed;
 mod ndjson;
@@ -32,8 +33,10 @@ mod subject;
 pub use finding::Difference;
 
 use chain::Entry;
+pub(super) use evidence::check_unknown;
 pub(super) use finding::{Findings, Kind};
 pub(super) use listed::file_name;
+pub(super) use source::Source;
 pub(super) use subject::in_folder;
 
 use super::manifest::{MANIFEST, ManifestLine};
@@ -221,7 +224,7 @@ impl<'v> Verification<'v> {
 
         let history = self.snapshot.history()?;
         let mut ranges = self.examine_changes(&history, &named, &tiled)?;
-        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled)?;
+        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, front.as_ref())?;
         self.check_not_restored(&changes, &unknown)?;
         for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
             self.find_base(range, &snapshots);
@@ -326,10 +329,12 @@ impl<'v> Verification<'v> {
         history: &History<'_>,
         named: &[(&Entry, FileName)],
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
+        front: Option<&Front>,
     ) -> Result<Vec<SnapshotFile>, ExportError> {
         let mut files = Vec::new();
         for (entry, name) in named {
-            let end = tiled.get(&(name.stream, name.format)).map_or(0, |(_, last)| *last);
+            let pruned = front.map_or(0, |front| front.through(name.stream, name.format));
+            let end = tiled.get(&(name.stream, name.format)).map_or(pruned, |(_, last)| *last);
             let subject = Subject::new(Kind::Snapshots, entry, *name, end);
             let tally = subject.examine(&self.dir.join(FOLDER), history, &mut self.findings)?;
             let path = in_folder(Kind::Snapshots, &entry.line.path);

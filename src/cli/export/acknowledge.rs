@@ -1,0 +1,32 @@
+//! `export acknowledge`: consumers say what they have taken over. Waits for no run.
+
+use super::super::args::{Acknowledge, Global};
+use super::super::assemble;
+use super::super::exit::{Exit, Failure};
+use super::super::output;
+use crate::export::{ExportError, acknowledge};
+use crate::mirror::{Mirror, MirrorError};
+
+pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> {
+    let config = assemble::config(global)?;
+    if !config.mirror.path.exists() {
+        return Err(MirrorError::Missing { path: config.mirror.path }.into());
+    }
+    let mut mirror = Mirror::open(&config.mirror.path)?;
+    let acknowledged =
+        acknowledge(&mut mirror, args.through, args.stream, args.format).map_err(|error| match error {
+            ExportError::NotExported { .. } => Failure::usage(error.to_string()),
+            error => error.into(),
+        })?;
+    if args.json {
+        output::json(&acknowledged)?;
+    } else {
+        for one in acknowledged {
+            output::line(&format!(
+                "  acknowledged {:<10} {:<7} up to change {}",
+                one.stream, one.format, one.through
+            ))?;
+        }
+    }
+    Ok(Exit::Done)
+}
