@@ -90,7 +90,7 @@ async fn an_export_that_is_stopped_leaves_nothing_half_done() {
         formats,
         compression: Compression::None,
         csv_formula_guard: false,
-        max_age: jiff::SignedDuration::ZERO,
+        max_age: std::time::Duration::ZERO,
     };
     let mut mirror = Mirror::open(&place.mirror()).unwrap();
     let mut stopped = 0;
