@@ -30,6 +30,7 @@ use clap::Parser;
 use exit::Failure;
 use indicatif::ProgressBar;
 use std::ffi::OsString;
+use std::fs::File;
 use std::process::ExitCode;
 
 /// Runs the command that the arguments name, prints its result or its failure, and returns the exit code.
@@ -44,11 +45,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let bar = ProgressBar::hidden();
     logging::start(&args.global, matches!(args.command, Command::Sync(_) | Command::Daemon), &bar);
-    let result = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("the program could not be started: {error}")))
+    let result = enough_descriptors()
+        .and_then(|()| {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+                |error| Failure::new(Exit::Failed, format!("the program could not be started: {error}")),
+            )
+        })
         .and_then(|runtime| {
             let result = runtime.block_on(run(args, &bar));
             // What is still at work was told to stop and did not: nobody waits for it.
@@ -63,6 +65,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Files and sockets that a run has open at once at least.
+const DESCRIPTORS: usize = 24;
+
+/// The runtime panics where it gets none for its signals, and everything else would fail in a place of its own.
+fn enough_descriptors() -> Result<(), Failure> {
+    let opened: std::io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
+    opened.map(drop).map_err(|error| {
+        let text = format!(
+            "the program could not be started: it needs {DESCRIPTORS} open files at once ({error}); raise the limit \
+             (`ulimit -n`, LimitNOFILE= of the service)"
+        );
+        Failure::new(Exit::Failed, text)
+    })
 }
 
 async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
