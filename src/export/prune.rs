@@ -2,7 +2,7 @@
 //!
 //! **What may go.** A file with changes that is older than the limit, once nobody needs it to come to the mirror's state:
 //! a snapshot of the same stream and format lies there whole that reaches at least as far, or its consumer has
-//! acknowledged it ([`super::acknowledge`]). A snapshot that is older than the limit, once a newer one of the same stream
+//! acknowledged it ([`super::acknowledge()`]). A snapshot that is older than the limit, once a newer one of the same stream
 //! and format lies there whole. Only from the front of a manifest, so that the ranges that are left still tile; and the
 //! newest file of each configured format stays, so that an export always knows where it is.
 //!

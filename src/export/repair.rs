@@ -62,7 +62,7 @@ impl Repaired {
 /// When this returns, files, manifests and the mirror's copy are durable. Repairing again changes nothing.
 ///
 /// # Errors
-/// As [`super::export`] and [`super::verify`]; and when a manifest itself is broken, which no file written again mends.
+/// As [`super::export()`] and [`super::verify()`]; and when a manifest itself is broken, which no file written again mends.
 pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Result<Repaired, ExportError> {
     let mut reader = Mirror::open_read_only(mirror.path())?;
     let Examined { verified, findings } = examine(&mut reader, &settings.dir)?;
