@@ -32,6 +32,9 @@ pub struct Learned {
 const FIRST_HOLD: Duration = Duration::from_secs(10);
 const LONGEST_HOLD: Duration = Duration::from_secs(600);
 
+/// What another run has learned is relied on for so long before it is tried whether more is allowed by now.
+const HOLD_OF_THE_KNOWN: Duration = Duration::from_secs(60);
+
 /// How a rate grows each second. One that is refused goes a step back and grows more slowly from there: the last of
 /// these after a hold only.
 const GROWTH: [f64; 4] = [1.5, 1.15, 1.04, 1.01];
@@ -98,7 +101,8 @@ impl Rate {
     }
 
     fn known(a_second: f64, now: Instant) -> Rate {
-        Rate { a_second, stage: GROWTH.len() - 1, grows_at: now + FIRST_HOLD, hold: FIRST_HOLD, early: 0 }
+        let hold = HOLD_OF_THE_KNOWN;
+        Rate { a_second, stage: GROWTH.len() - 1, grows_at: now + hold, hold, early: 0 }
     }
 
     fn grow(&mut self, now: Instant) {
@@ -151,7 +155,8 @@ impl Limit {
         }
         if learned.concurrency < self.max {
             self.now = learned.concurrency.max(1);
-            self.ceiling = Some((self.now + 1, now + FIRST_HOLD));
+            self.hold = HOLD_OF_THE_KNOWN;
+            self.ceiling = Some((self.now + 1, now + self.hold));
         }
         let rate = learned.rate.filter(|rate| rate.is_finite() && *rate >= SLOWEST);
         self.rate = rate.map(|rate| Rate::known(rate, now));
@@ -245,7 +250,7 @@ impl Limit {
         self.burst = Some(self.burst.map_or(self.borne, |burst| burst.min(self.borne)));
         self.hold = match self.ceiling {
             Some((ceiling, _)) if ceiling <= refused => (2 * self.hold).min(LONGEST_HOLD),
-            _ => FIRST_HOLD,
+            _ => self.hold.min(HOLD_OF_THE_KNOWN),
         };
         self.ceiling = Some((refused, resumed + self.hold));
         self.now = (self.now / 2).max(self.proven.min(refused - 1)).max(1);

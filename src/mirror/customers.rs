@@ -1,11 +1,13 @@
 //! Customers in the mirror.
 
 use super::batch::{Batch, Stamp, utc_text};
+use super::lookup::{Found, look_up, look_up_one};
 use super::{MirrorError, SeenRows};
 use crate::diff::{EventPlan, Trust, Verdict, compare};
 use crate::record::{Customer, Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashSet;
 
 /// What a page of customers did to the mirror.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -81,33 +83,55 @@ impl Batch<'_> {
         seen: &mut SeenRows,
     ) -> Result<CustomersApplied, MirrorError> {
         let mut applied = CustomersApplied::default();
-        for customer in customers {
-            let stored = stored_customer(&self.transaction, &customer.id)?;
-            let verdict = compare(stored.as_ref().map(|stored| &stored.customer), customer, trust);
-            let row = match (verdict, &stored) {
-                (Verdict::Insert, _) | (_, None) => {
-                    applied.inserted += 1;
-                    self.insert_customer(stamp, customer)?
-                }
-                (Verdict::Update, Some(stored)) => {
-                    applied.updated += 1;
-                    self.update_customer(stamp, stored.row, customer)?;
-                    stored.row
-                }
-                (Verdict::Unchanged, Some(stored)) => stored.row,
-                (Verdict::Stale, Some(stored)) => {
-                    applied.stale.push(customer.id.clone());
-                    stored.row
-                }
+        let mut written = HashSet::new();
+        for (customer, found) in customers.iter().zip(look_up(&self.transaction, customers)?) {
+            let found = match written.contains(customer.id.as_str()) {
+                // It stands on the page twice.
+                true => look_up_one(&self.transaction, customer)?,
+                false => found,
             };
+            let (row, changed, checked_at) =
+                self.apply_customer(stamp, customer, found, trust, &mut applied)?;
+            if changed {
+                written.insert(customer.id.as_str());
+            }
             let first_time = seen.insert(row);
-            let changed = matches!(verdict, Verdict::Insert | Verdict::Update);
-            let checked_at = stored.and_then(|stored| stored.events_checked_at).filter(|_| !changed);
             if (first_time || changed) && plan.is_due(&customer.id, checked_at, stamp.now) {
                 applied.due.push(customer.id.clone());
             }
         }
         Ok(applied)
+    }
+
+    /// Returns the customer's row, whether it was written, and when its events were last read.
+    fn apply_customer(
+        &mut self,
+        stamp: Stamp,
+        customer: &Customer,
+        found: Found,
+        trust: Trust,
+        applied: &mut CustomersApplied,
+    ) -> Result<(i64, bool, Option<Timestamp>), MirrorError> {
+        let stored = match found {
+            Found::Nothing => {
+                applied.inserted += 1;
+                return Ok((self.insert_customer(stamp, customer)?, true, None));
+            }
+            Found::Same { row, events_checked_at } => return Ok((row, false, events_checked_at)),
+            Found::Other(stored) => stored,
+        };
+        match compare(Some(&stored.customer), customer, trust) {
+            Verdict::Update => {
+                applied.updated += 1;
+                self.update_customer(stamp, stored.row, customer)?;
+                Ok((stored.row, true, None))
+            }
+            Verdict::Stale => {
+                applied.stale.push(customer.id.clone());
+                Ok((stored.row, false, stored.events_checked_at))
+            }
+            Verdict::Unchanged | Verdict::Insert => Ok((stored.row, false, stored.events_checked_at)),
+        }
     }
 
     /// Deletes a customer with all its events, each with its own change and the same evidence. Returns how many
@@ -273,27 +297,28 @@ pub(super) fn stored_customer(connection: &Connection, id: &str) -> Result<Optio
         "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
          events_checked_at FROM customers WHERE id = ?1",
     )?;
-    Ok(select
-        .query_row([id], |row| {
-            Ok(Stored {
-                row: row.get(0)?,
-                customer: Customer {
-                    id: row.get(1)?,
-                    email: row.get(2)?,
-                    first_name: row.get(3)?,
-                    last_name: row.get(4)?,
-                    phone_number: row.get(5)?,
-                    created_at: row.get(6)?,
-                    updated_at: row.get(7)?,
-                    extra: row.get(8)?,
-                },
-                events_checked_at: time(row, 9)?,
-            })
-        })
-        .optional()?)
+    Ok(select.query_row([id], read_customer).optional()?)
+}
+
+/// A row of: its number, the customer's columns in the order of [`Customer`], `events_checked_at`.
+pub(super) fn read_customer(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        row: row.get(0)?,
+        customer: Customer {
+            id: row.get(1)?,
+            email: row.get(2)?,
+            first_name: row.get(3)?,
+            last_name: row.get(4)?,
+            phone_number: row.get(5)?,
+            created_at: row.get(6)?,
+            updated_at: row.get(7)?,
+            extra: row.get(8)?,
+        },
+        events_checked_at: time(row, 9)?,
+    })
 }
 
 /// A time that the mirror wrote itself. One that can't be read counts as none: the work it guards is then done again.
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok()))
 }

@@ -68,7 +68,9 @@ impl<'a> Fields<'a> {
     pub(super) fn text(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
         let expected = "a string";
         self.take(field)?
-            .map(|value| serde_json::from_str(value.get()))
+            .map(|value| {
+                plain(value).map_or_else(|| serde_json::from_str(value.get()), |text| Ok(text.to_owned()))
+            })
             .transpose()
             .map_err(|_| Rejection::WrongType { field, expected })
     }
@@ -107,6 +109,12 @@ impl<'a> Fields<'a> {
 /// The `id` of a record that may otherwise be unusable.
 pub fn peek_id(record: &str) -> Option<String> {
     Fields::parse(record).ok()?.id().ok()
+}
+
+/// The content of a JSON string without escapes, which is what stands between its quotes.
+fn plain(value: &RawValue) -> Option<&str> {
+    let content = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    (!content.contains('\\')).then_some(content)
 }
 
 struct Members;

@@ -11,6 +11,7 @@ use crate::record::{Customer, Stream};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Pages listed ahead of the one being stored.
 const PAGES_AHEAD: usize = 4;
@@ -103,8 +104,10 @@ pub(super) async fn walk(
         Pager::new(context.client.clone(), context.known.clone(), List::Customers, cursor, |_, record| {
             Customer::decode(record)
         });
-    let (listing, storing) = tokio::join!(list(context, pager, listed), store(context, walk, pages, due));
-    match (listing, storing) {
+    // A task of its own: what it waits for wakes it on the thread that hears of it.
+    let listing = AbortOnDropHandle::new(tokio::spawn(list(context.clone(), pager, listed)));
+    let (listing, storing) = tokio::join!(listing, store(context, walk, pages, due));
+    match (listing.map_err(SyncError::crashed).flatten(), storing) {
         (_, Err(error)) | (Err(error), _) => Err(error),
         (Ok(()), Ok(walk)) => Ok(walk),
     }
@@ -112,11 +115,11 @@ pub(super) async fn walk(
 
 /// Lists page after page, as far ahead as the channel allows. Returns early if the run halts or storing has failed.
 async fn list(
-    context: &Context,
+    context: Context,
     mut pager: Pager<Customer>,
     listed: mpsc::Sender<Turn<Customer>>,
 ) -> Result<(), SyncError> {
-    while let Some(turn) = turn(context, &mut pager).await {
+    while let Some(turn) = turn(&context, &mut pager).await {
         let turn = turn?;
         let is_end = matches!(turn, Turn::End { .. });
         if listed.send(turn).await.is_err() || is_end {

@@ -16,11 +16,11 @@ use tokio::time::{Instant, timeout_at};
 const QUEUE: usize = 64;
 
 /// A transaction is committed so long after its first job: so much work a crash takes back at most.
-const COMMIT_AFTER: Duration = Duration::from_millis(500);
+const COMMIT_AFTER: Duration = Duration::from_millis(1_000);
 
 /// It is committed before that after so many changes: what is not committed takes memory, and grows the log that
 /// readers have to look through.
-const CHANGES_PER_COMMIT: u64 = 20_000;
+const CHANGES_PER_COMMIT: u64 = 50_000;
 
 /// Works within the batch and tells who asked; `Err` undoes the batch.
 type Job = Box<dyn FnOnce(&mut Batch<'_>) -> Result<(), ()> + Send>;
