@@ -67,7 +67,8 @@ fn also_where_the_lists_beginning_is_empty() {
 
 #[test]
 fn whatever_follows_but_records_bears_the_end_out() {
-    let follow: [(&str, fn(&mut Walking) -> Verdict); 4] = [
+    type Follow = fn(&mut Walking) -> Verdict;
+    let follow: [(&str, Follow); 4] = [
         ("another empty page", |walking| walking.arrives(page(&[], link("?next=3")))),
         ("the beginning again", |walking| walking.arrives(page(&["a"], link("?next=3")))),
         ("a refusal", Walking::refused),

@@ -15,6 +15,7 @@ mod faults;
 mod hygiene;
 mod incremental;
 mod matrix;
+mod moves;
 mod origin;
 mod paging;
 mod rejected;
