@@ -58,7 +58,7 @@ impl Findings {
     #[track_caller]
     pub fn assert_clean(&self) {
         let Findings { lost, duplicated, wrong, leaks, .. } = self;
-        let notes = self.notes.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+        let notes = self.notes.iter().take(50).map(String::as_str).collect::<Vec<_>>().join("\n");
         assert_eq!(
             (*lost, *duplicated, *wrong, *leaks),
             (0, 0, 0, 0),
