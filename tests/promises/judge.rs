@@ -55,6 +55,14 @@ impl Findings {
         self.assert_clean();
     }
 
+    /// Clean, as far as this machine lets it be tried.
+    #[track_caller]
+    pub fn assert_clean_where_possible(&self) {
+        if self.tries > 0 {
+            self.assert_clean();
+        }
+    }
+
     #[track_caller]
     pub fn assert_clean(&self) {
         let Findings { lost, duplicated, wrong, leaks, .. } = self;
