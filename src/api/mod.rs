@@ -16,6 +16,7 @@
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
 //! | `trial` | what two attempts with one token show together (points 1, 2) | none |
 //! | `facts` | a page, as far as the walk needs to know it | none |
+//! | `verdict` | what a page is to its list, and what comes after it | none |
 //! | `walk` | which page comes next, and when a list has ended (points 2 to 6) | none |
 //! | `pager` | a list, page by page, with its records decoded | network |
 //!
@@ -40,6 +41,7 @@ pub(crate) mod testing;
 mod token;
 mod transport;
 mod trial;
+mod verdict;
 mod walk;
 
 pub use behaviour::{Finding, KnownPaging, PagingSettings};
@@ -51,4 +53,4 @@ pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};
-pub use walk::{Cursor, NoProgress};
+pub use verdict::{Cursor, NoProgress};

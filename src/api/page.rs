@@ -34,6 +34,9 @@ pub enum NotAPage {
     /// An object without an array of records.
     #[error("the body is an object that holds no array of records")]
     NoRecords,
+    /// An error's object with a status of success.
+    #[error("the body is an error's object")]
+    ErrorObject,
     /// An object with several arrays, none of them under a name that tells.
     #[error("the body is an object that holds several arrays: which one holds the records can't be told")]
     SeveralArrays,
@@ -52,6 +55,9 @@ pub fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotAPage> {
         }
         Some(b'{') => {
             let members = members(body).map_err(not_json)?;
+            if is_error(&members) {
+                return Err(NotAPage::ErrorObject);
+            }
             let records = find_records(&members)?;
             let says_more = says_more(&members, 2);
             let next = find_next(&members).or_else(|| find_cursor(&members, 2).filter(|_| says_more));
@@ -67,6 +73,20 @@ fn not_json(error: serde_json::Error) -> NotAPage {
 }
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// The documented error object, or an envelope that tells of errors: an array in it is no list, and where it is empty
+/// it would be taken for the list's end.
+fn is_error(members: &Members<'_>) -> bool {
+    let member = |name: &str| members.iter().find(|(found, _)| found == name).map(|(_, value)| value.get());
+    let tells = |name: &str| member(name).is_some_and(|value| !matches!(value, "null" | "false" | "\"\""));
+    let is_documented = member("code").is_some() && member("message").is_some();
+    let has_list = RECORD_NAMES.iter().any(|name| member(name).is_some());
+    let lists_errors = member("errors").is_some_and(|value| {
+        let is_empty = value.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"[]");
+        value != "null" && !(has_list && is_empty)
+    });
+    is_documented || tells("error") || lists_errors
+}
 
 /// Names under which lists commonly stand, the likeliest first.
 const RECORD_NAMES: [&str; 8] =
@@ -314,9 +334,31 @@ mod tests {
         }
         assert_eq!(read_page(b"17").unwrap_err(), NotAPage::WrongShape);
         assert_eq!(read_page(b"null").unwrap_err(), NotAPage::WrongShape);
-        assert_eq!(read_page(br#"{"code":"x","message":"y"}"#).unwrap_err(), NotAPage::NoRecords);
+        assert_eq!(read_page(br#"{"status":"x"}"#).unwrap_err(), NotAPage::NoRecords);
         assert_eq!(read_page(br#"{"a":[1],"b":[2]}"#).unwrap_err(), NotAPage::SeveralArrays);
         assert!(matches!(read_page(b"[\"\xff\"]"), Err(NotAPage::NotJson { .. })));
+    }
+
+    /// With a status of success, and an array that could pass for an empty list.
+    #[test]
+    fn error_objects_are_no_pages() {
+        for body in [
+            r#"{"code":"x","message":"y","request_id":"r","status":500}"#,
+            r#"{"code":"x","message":"y","errors":[]}"#,
+            r#"{"code":"x","message":"y","data":[]}"#,
+            r#"{"errors":[]}"#,
+            r#"{"errors":[{"message":"y"}]}"#,
+            r#"{"data":[],"errors":[{"message":"y"}]}"#,
+            r#"{"data":[],"error":"y"}"#,
+            r#"{"error":{"details":[]}}"#,
+        ] {
+            assert_eq!(read_page(body.as_bytes()).unwrap_err(), NotAPage::ErrorObject, "{body}");
+        }
+        for body in
+            [r#"{"data":[1],"error":null}"#, r#"{"data":[1],"errors":[ ]}"#, r#"{"data":[1],"code":200}"#]
+        {
+            assert_eq!(read_page(body.as_bytes()).unwrap().records.len(), 1, "{body}");
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@ use super::client::{Call, Client, NotDocumented};
 use super::error::{ApiError, ErrorKind};
 use super::facts::{Mark, PageFacts};
 use super::page::read_page;
-use super::token::offer;
+use super::token::{Next, Offer, offer};
 use super::transport::Answer;
-use super::walk::{After, Cursor, NoProgress, Verdict, Walk};
+use super::verdict::{After, Cursor, NoProgress, Verdict};
+use super::walk::Walk;
 use crate::record::{Record, Rejection, Stream, peek_id};
 use reqwest::Url;
 
@@ -239,6 +240,7 @@ impl<R: Record> Pager<R> {
             };
             let (verdict, arrived) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, facts, items }) => {
+                    self.stays_home(&url, &facts)?;
                     let verdict = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
                     (verdict, Some((url, items)))
                 }
@@ -307,6 +309,20 @@ impl<R: Record> Pager<R> {
         let resolved = self.client.origin_resolve(&url, reference)?;
         let query = resolved.query().map_or_else(String::new, |query| format!("?{query}"));
         Ok(Cursor::Url(format!("{}{query}", resolved.path())))
+    }
+
+    /// An answer that names a next page at another origin is a fault of that answer (`api-contract` point 12). Its
+    /// records are good and are handed over first; where there are none, or they only try something out, it must
+    /// not be taken for the list's end.
+    fn stays_home(&self, url: &Url, facts: &PageFacts) -> Result<(), ApiError> {
+        match &facts.offer {
+            Some(Offer { next: Next::Url(reference), .. })
+                if facts.marks.is_empty() || self.walk.is_on_trial() =>
+            {
+                self.client.origin_resolve(url, reference).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn fetch(&self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {

@@ -1,7 +1,8 @@
 //! Where an answer says how the list goes on (`api-contract` point 1). Pure.
 
 use super::link;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Where the next page's token comes from.
@@ -148,9 +149,14 @@ pub fn offer(headers: &HeaderMap, envelope: Option<Next>, only: Option<TokenStyl
 }
 
 fn link_header(headers: &HeaderMap) -> Option<Next> {
-    let mut values = headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
-    let target = values.find_map(link::next_target)?;
-    Some(if target.is_empty() { Next::Ended } else { Next::Url(target.to_owned()) })
+    let mut values = headers.get_all("link").iter().map(text);
+    let target = values.find_map(|value| link::next_target(&value).map(str::to_owned))?;
+    Some(if target.is_empty() { Next::Ended } else { Next::Url(target) })
+}
+
+/// A header's text, whatever its bytes: one that is passed over because of a character in it would end the list.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }
 
 /// Words that a header's name consists of when it carries the next page's cursor: `x-next-cursor`, `next-page-token`…
@@ -162,15 +168,22 @@ fn cursor_header(headers: &HeaderMap) -> Option<Next> {
         let words = || name.split(['-', '_']);
         words().any(|word| word == "next") && words().all(|word| CURSOR_WORDS.contains(&word))
     };
-    let (_, value) = headers.iter().find(|(name, _)| names_cursor(name.as_str()))?;
-    value.to_str().ok().map(Next::from_text)
+    let named = headers.iter().filter(|(name, _)| names_cursor(name.as_str()));
+    let mut offered = named.map(|(_, value)| Next::from_text(&text(value)));
+    let first = offered.next()?;
+    // Where several stand, one that names a page counts.
+    Some(if first == Next::Ended {
+        offered.find(|next| *next != Next::Ended).unwrap_or(first)
+    } else {
+        first
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use reqwest::header::{HeaderName, HeaderValue};
+    use reqwest::header::HeaderName;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         pairs
@@ -215,6 +228,11 @@ mod tests {
         let ended = Some(Offer { style: TokenStyle::Envelope, next: Next::Ended });
         assert_eq!(offer(&HeaderMap::new(), Some(Next::Ended), None), ended);
         assert_eq!(offer(&HeaderMap::new(), None, None), None);
+        // Neither an empty one before it nor a character outside ASCII hides it.
+        let several = headers(&[("x-next-page", ""), ("x-next-cursor", "h")]);
+        assert_eq!(offer(&several, None, None), from_header);
+        let accented = headers(&[("link", "</customers?next=é>; rel=next")]);
+        assert_eq!(offer(&accented, None, None), link(Next::Url("/customers?next=é".into())));
         let unrelated =
             headers(&[("x-next-retry-at", "5"), ("x-ratelimit-next", "9"), ("x-request-id", "r")]);
         assert_eq!(offer(&unrelated, None, None), None);

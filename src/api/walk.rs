@@ -5,81 +5,8 @@ use super::behaviour::Paging;
 use super::facts::{Mark, PageFacts};
 use super::token::{Next, Offer, Parameter, TokenStyle};
 use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
+use super::verdict::{After, Cursor, NoProgress, Verdict};
 use crate::record::IdSet;
-use serde::{Deserialize, Serialize};
-
-/// The request for a page. Its JSON form stands in checkpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cursor {
-    /// The list's beginning.
-    Start,
-    /// A URL reference that the server gave.
-    Url(String),
-    /// A bare token under one of the two parameters.
-    Bare {
-        /// The parameter.
-        parameter: Parameter,
-        /// The token.
-        token: String,
-    },
-}
-
-/// Why a walk can't go on (`api-contract` point 4).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoProgress {
-    /// A token came a second time.
-    #[error("page {page} names a next page that was read before: the list goes in a circle")]
-    TokenRepeats {
-        /// Counted from 1.
-        page: u64,
-    },
-    /// Nothing new came.
-    #[error(
-        "page {page} brought no record that had not been read before; if the list has no further page, set \
-         api.paging.{{customers,events}}.token_style to the way in which this server names the next page"
-    )]
-    NothingNew {
-        /// Counted from 1.
-        page: u64,
-    },
-    /// There is more, but nobody knows how to get it.
-    #[error("page {page} says that there are further pages, but holds no page token that is understood")]
-    TokenNotFound {
-        /// Counted from 1.
-        page: u64,
-    },
-}
-
-/// What comes after a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum After {
-    /// Another request.
-    Ask(Cursor),
-    /// The list has ended.
-    End,
-    /// The list seems to have ended: the server takes no notice of cursors, and names no next page.
-    EndUnproven,
-    /// The walk can't go on.
-    Stuck(NoProgress),
-    /// The server refuses the token: the walk has to start from its beginning (point 6).
-    Restart,
-    /// A request that the answer hangs on failed for good: its error is the walk's.
-    Fail,
-}
-
-/// What a page is to the walk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The list's next page.
-    Take(After),
-    /// No page of the list: an empty one, or an attempt that brought nothing new.
-    PassOver(After),
-    /// Perhaps the next page; the other parameter must be tried before that can be said.
-    SetAside(Cursor),
-    /// The page set aside was the next one; this one is passed over.
-    TakeSetAside(After),
-}
 
 /// How the last page was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +16,8 @@ enum Asked {
     Bare(Parameter),
     /// Under a parameter of which it isn't known whether it moves forward.
     Trial(Parameter),
+    /// The list's beginning once more, to see whether the server that failed over a trial answers at all.
+    Witness,
 }
 
 /// A walk through one list.
@@ -111,6 +40,11 @@ pub struct Walk {
     resuming: bool,
     /// A page of this very walk came under the parameter in use.
     borne_out: bool,
+    /// The last page was an empty one that named a next page, which was asked for.
+    past_empty: bool,
+    /// What is to be tried again once the witness has answered. One witness a walk.
+    retrial: Option<Trial>,
+    witnessed: bool,
 }
 
 impl Walk {
@@ -149,6 +83,9 @@ impl Walk {
             is_second_look: false,
             resuming,
             borne_out: false,
+            past_empty: false,
+            retrial: None,
+            witnessed: false,
         }
     }
 
@@ -165,7 +102,10 @@ impl Walk {
             // A stored cursor that leads nowhere may have lost its record since: it is no proof of an end.
             _ if resuming && tried == Tried::Empty => Verdict::PassOver(After::Restart),
             Asked::Trial(parameter) => self.trial_arrived(paging, parameter, tried, page),
-            _ if tried == Tried::Empty => Verdict::PassOver(After::End),
+            Asked::Witness => Verdict::PassOver(self.try_again(paging)),
+            _ if tried == Tried::Empty => Verdict::PassOver(self.after_empty(paging, page.offer)),
+            // The empty page was the end, whatever it named.
+            _ if tried == Tried::Repeats && self.past_empty => Verdict::PassOver(After::End),
             // Rows moved while the list was walked; it ends here all the same.
             _ if tried == Tried::Repeats && self.is_last(paging, &page) => Verdict::PassOver(After::End),
             Asked::Bare(parameter) if tried == Tried::Repeats => {
@@ -193,6 +133,7 @@ impl Walk {
             Asked::Trial(parameter) => {
                 self.trial_arrived(paging, parameter, Tried::Refused, PageFacts::nothing())
             }
+            _ if self.past_empty => Verdict::PassOver(After::End),
             _ => Verdict::PassOver(After::Restart),
         }
     }
@@ -310,7 +251,18 @@ impl Walk {
             last_rows: self.last_rows,
             sibling_carries_tokens: paging.sibling_carries_tokens(),
         };
-        match (conclude(first, second, circumstances), trial.other_id) {
+        let concluded = conclude(first, second, circumstances);
+        let may_be_an_outage = [first.1, second.1].contains(&Tried::Failed)
+            && matches!(concluded, Conclusion::IdsRefused | Conclusion::End);
+        if may_be_an_outage && !self.witnessed {
+            return self.call_witness(trial);
+        }
+        match (concluded, trial.other_id) {
+            (Conclusion::TokenRefused | Conclusion::NothingNew | Conclusion::CursorUnknown, _)
+                if self.past_empty =>
+            {
+                After::End
+            }
             // From the last record but one the last one comes again: which way that was can't be told.
             (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End,
             (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
@@ -327,6 +279,46 @@ impl Walk {
             (Conclusion::TokenRefused, _) => After::Restart,
             (Conclusion::Fail, _) => After::Fail,
             (Conclusion::NothingNew, _) => self.nothing_new(),
+        }
+    }
+
+    /// A server that fails over a trial may fail over everything just now: that would be no end of the list. Whether it
+    /// answers at all shows at the list's beginning; then the trial is repeated.
+    fn call_witness(&mut self, trial: Trial) -> After {
+        self.witnessed = true;
+        self.asked = Asked::Witness;
+        self.retrial = Some(match (trial.is_guess, trial.other_id) {
+            (true, Some(token)) => Trial::second_guess(token),
+            (true, None) => Trial::guess(trial.token, None),
+            (false, _) => Trial::of(trial.token),
+        });
+        After::Ask(Cursor::Start)
+    }
+
+    fn try_again(&mut self, paging: &Paging) -> After {
+        match self.retrial.take() {
+            Some(trial) => After::Ask(self.ask_on_trial(trial, paging.first_guess())),
+            None => After::End,
+        }
+    }
+
+    /// An empty page is the list's end (point 3). Where it names a page that was not read yet, that one is asked for
+    /// all the same: it costs one request, and a list whose pages are filtered loses nothing. Only once: two empty
+    /// pages in a row are the end.
+    fn after_empty(&mut self, paging: &Paging, offer: Option<Offer>) -> After {
+        if std::mem::replace(&mut self.past_empty, true) {
+            return After::End;
+        }
+        match offer.map(|offer| offer.next) {
+            Some(Next::Url(url)) if self.tokens.insert(&url) => {
+                self.asked = Asked::Url;
+                After::Ask(Cursor::Url(url))
+            }
+            Some(Next::Token(token)) if self.tokens.insert(&token) => match paging.forward() {
+                Some(parameter) => After::Ask(self.ask_forward(parameter, token)),
+                None => After::Ask(self.ask_on_trial(Trial::of(token), paging.first_guess())),
+            },
+            _ => After::End,
         }
     }
 
@@ -368,6 +360,7 @@ impl Walk {
     /// The page is the list's next one: remember its records, and see how the list goes on.
     fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
         self.pages += 1;
+        self.past_empty = false;
         self.last_rows = page.marks.len();
         self.more_is_said = page.says_more;
         for mark in &page.marks {
@@ -480,3 +473,7 @@ impl Default for Walk {
 #[cfg(test)]
 #[path = "walk_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "walk_end_tests.rs"]
+mod end_tests;

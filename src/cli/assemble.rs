@@ -2,6 +2,7 @@
 
 use super::args::Global;
 use super::exit::{Exit, Failure};
+use super::misplaced_key;
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::{LockError, RunLock};
@@ -31,7 +32,9 @@ pub(super) fn config(global: &Global) -> Result<Config, Failure> {
 
 fn set_flag(text: &str) -> Result<Override, Failure> {
     let (key, value) = text.split_once('=').ok_or_else(|| {
-        Failure::usage(format!("--set {text}: write it as KEY=VALUE, such as sync.events_max_age=0s"))
+        misplaced_key::refusal(&[text.into()]).unwrap_or_else(|| {
+            Failure::usage(format!("--set {text}: write it as KEY=VALUE, such as sync.events_max_age=0s"))
+        })
     })?;
     Ok(Override { flag: "--set".to_owned(), key: key.trim().to_owned(), value: value.trim().to_owned() })
 }

@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod export;
 mod logging;
+mod misplaced_key;
 mod output;
 mod progress;
 mod sandbox;
@@ -35,9 +36,14 @@ use std::process::ExitCode;
 
 /// Runs the command that the arguments name, prints its result or its failure, and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => {
+            if let Some(failure) = misplaced_key::refusal(&arguments).filter(|_| error.use_stderr()) {
+                failure.print();
+                return failure.exit.into();
+            }
             // Help and version come this way too.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };

@@ -2,11 +2,13 @@
 //! arguments, decisions go out.
 
 pub mod audit;
+mod claim;
 mod confidence;
 mod deletion;
 mod due;
 mod sample;
 
+pub use claim::{Claim, Parted, judge_claim, part};
 pub use confidence::{CONFIDENCE, upper_bound};
 pub use deletion::{DeletionRefused, MissingEvents, WalkedList, may_delete, may_delete_events};
 pub use due::EventPlan;

@@ -75,7 +75,12 @@ impl World {
             Put::NoCustomer(id) => {
                 batch.delete_customer(STAMP, id, "test").unwrap();
             }
-            Put::NoEvent(id) => batch.delete_events(STAMP, std::slice::from_ref(id), "test").unwrap(),
+            Put::NoEvent(id) => {
+                if let Some(event) = batch.audited_event(id).unwrap() {
+                    let ids = std::slice::from_ref(id);
+                    batch.delete_events(STAMP, &event.customer_id, ids, "test").unwrap();
+                }
+            }
             Put::Export(..) => {}
         }
         batch.commit().unwrap();

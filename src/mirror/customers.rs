@@ -152,7 +152,7 @@ impl Batch<'_> {
             .optional()?;
         let Some(row) = known else { return Ok(None) };
         let events = self.event_ids(id)?;
-        self.delete_events(stamp, &events, evidence)?;
+        self.delete_events(stamp, id, &events, evidence)?;
         self.log(stamp, Stream::Customers, Op::Delete, id, Some(evidence))?;
         self.transaction.prepare_cached("DELETE FROM customers WHERE rowid = ?1")?.execute([row])?;
         self.clear_event_failure(id)?;
@@ -171,6 +171,40 @@ impl Batch<'_> {
             .prepare_cached("UPDATE customers SET events_checked_at = ?2 WHERE id = ?1")?
             .execute(params![customer_id, utc_text(at)])?;
         self.clear_event_failure(customer_id)
+    }
+
+    /// Notes that the events of a customer were read to their end, and that they are due again all the same.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn leave_events_due(&mut self, customer_id: &str) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE customers SET events_checked_at = NULL WHERE id = ?1 AND events_checked_at IS NOT NULL",
+            )?
+            .execute([customer_id])?;
+        self.clear_event_failure(customer_id)
+    }
+
+    /// Those of these customers whose events were last read to their end before `since`, or not at all.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn events_unread_since(
+        &self,
+        customers: Vec<String>,
+        since: Timestamp,
+    ) -> Result<Vec<String>, MirrorError> {
+        let mut unread = Vec::new();
+        for id in customers {
+            let stored = stored_customer(&self.transaction, &id)?;
+            let checked_at = stored.and_then(|stored| stored.events_checked_at);
+            // The mirror keeps milliseconds.
+            if checked_at.is_none_or(|at| at.as_millisecond() < since.as_millisecond()) {
+                unread.push(id);
+            }
+        }
+        Ok(unread)
     }
 
     /// Mirrored customers that `seen` lacks, in the order of their rows; at most `limit`, from those after row `after`.

@@ -2,7 +2,7 @@
 
 use super::MirrorError;
 use super::batch::{Batch, Stamp, utc_text};
-use crate::diff::{Trust, Verdict, compare};
+use crate::diff::{Claim, Trust, Verdict, compare, judge_claim};
 use crate::record::{Event, IdSet, Op, Stream};
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -20,6 +20,8 @@ pub struct EventsApplied {
     pub updated: u64,
     /// Listed in an older version than the mirror's, which was kept.
     pub stale: u64,
+    /// Events that the mirror holds under another customer and that stay there for now: each with that customer.
+    pub claimed: Vec<(String, String)>,
     /// The customer's events that the mirror held before, unless they are too many to be told at once: then
     /// [`Batch::events_not_in`] goes through them.
     pub held: Option<Vec<String>>,
@@ -51,6 +53,13 @@ impl Batch<'_> {
             }
             // It may stand under another customer, or came twice in this list.
             let found = known.map_or_else(|| self.stored_event(&event.id), |known| Ok(Some(known)))?;
+            if let Some((_, stored)) = &found
+                && stored.customer_id != customer_id
+                && judge_claim(stored, event) == Claim::Open
+            {
+                applied.claimed.push((event.id.clone(), stored.customer_id.clone()));
+                continue;
+            }
             match compare(found.as_ref().map(|(_, stored)| stored), event, trust) {
                 Verdict::Update => {
                     applied.updated += 1;
@@ -84,18 +93,62 @@ impl Batch<'_> {
         Ok(self.transaction.prepare_cached("SELECT count(*) FROM events")?.query_row([], count)? as u64)
     }
 
-    /// Deletes events by their ids, each with its own change.
+    /// Deletes events of a customer by their ids, each with its own change; returns how many there were. One that
+    /// stands under another customer by now is not that customer's any more, and stays.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn delete_events(&mut self, stamp: Stamp, ids: &[String], evidence: &str) -> Result<(), MirrorError> {
+    pub fn delete_events(
+        &mut self,
+        stamp: Stamp,
+        customer_id: &str,
+        ids: &[String],
+        evidence: &str,
+    ) -> Result<u64, MirrorError> {
+        let mut deleted = 0;
         for id in ids {
-            let gone = self.transaction.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
+            let gone = self
+                .transaction
+                .prepare_cached("DELETE FROM events WHERE id = ?1 AND customer_id = ?2")?
+                .execute([id, customer_id])?;
             if gone > 0 {
+                deleted += 1;
                 self.log(stamp, Stream::Events, Op::Delete, id, Some(evidence))?;
             }
         }
-        Ok(())
+        Ok(deleted)
+    }
+
+    /// Puts events of a customer under others, each as the list of the other one has claimed it; returns how many. What
+    /// is not the customer's any more stays, and so does what was claimed for a customer who is gone.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn move_events(
+        &mut self,
+        stamp: Stamp,
+        customer_id: &str,
+        moved: &[(String, String)],
+    ) -> Result<u64, MirrorError> {
+        let mut count = 0;
+        for (id, to) in moved {
+            let row: Option<i64> = self
+                .transaction
+                .prepare_cached(
+                    "SELECT rowid FROM events WHERE id = ?1 AND customer_id = ?2 AND EXISTS (SELECT 1 FROM customers \
+                     WHERE id = ?3)",
+                )?
+                .query_row([id, customer_id, to], |row| row.get(0))
+                .optional()?;
+            if let Some(row) = row {
+                count += 1;
+                let seq = self.log(stamp, Stream::Events, Op::Update, id, None)?;
+                self.transaction
+                    .prepare_cached("UPDATE events SET customer_id = ?2, change_seq = ?3 WHERE rowid = ?1")?
+                    .execute(params![row, to, seq])?;
+            }
+        }
+        Ok(count)
     }
 
     /// Notes that a customer's events could not be read.

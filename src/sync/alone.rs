@@ -67,7 +67,7 @@ async fn settle_missing(
         context.tally.incomplete(refused.to_string());
         return Ok(());
     }
-    let found_in =
+    let missing_from =
         format!("missing from the complete walk of run {} ({} customers)", context.run, walk.customers);
     let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
@@ -77,8 +77,9 @@ async fn settle_missing(
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
         alive += ask_all(context, ids, due, async |id, request_id| {
-            let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
-            delete(context, id, format!("{found_in}; then GET answered 404{request}")).await
+            // Deleted at the run's end: others may turn out to list its events.
+            context.gone.add_customer(&missing_from, id, request_id);
+            Ok(())
         })
         .await?;
     }
@@ -87,18 +88,6 @@ async fn settle_missing(
             "{alive} customers were missing from the list, but the API has them: it shifted while it was walked, or was \
              cut short. They were taken one by one; new ones that it lacks as well come with the next walk"
         ));
-    }
-    Ok(())
-}
-
-async fn delete(context: &Context, id: String, evidence: String) -> Result<(), SyncError> {
-    let stamp = context.stamp();
-    let deleted = context.write(move |batch| batch.delete_customer(stamp, &id, &evidence)).await?;
-    if let Some(events) = deleted {
-        context.tally.count(|counts| {
-            counts.customers_deleted += 1;
-            counts.events_deleted += events;
-        });
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::context::{Context, DUE_QUEUE, Walked, halt_on_error};
 use super::customers::hand_on;
 use super::report::{Audited, Unread};
 use super::reread::{Compared, Rereader, Stop};
-use super::{deleted_events, events};
+use super::{events, settling};
 use crate::api::ErrorKind;
 use crate::diff::audit::Standing;
 use crate::diff::{Trust, sample_seed};
@@ -63,7 +63,7 @@ pub(super) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncE
     let recorded = conclude(context, sum.audited).await;
     read.and(healed).and(recorded)?;
     if !context.halt.is_cancelled() {
-        deleted_events::settle(context).await?;
+        settling::settle(context).await?;
     }
     Ok(())
 }

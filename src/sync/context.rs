@@ -1,6 +1,6 @@
 //! What the parts of a run share.
 
-use super::gone::GoneEvents;
+use super::gone::Gone;
 use super::tally::Tally;
 use super::writer::Writer;
 use super::{Settings, SyncError};
@@ -22,7 +22,7 @@ pub(super) struct Context {
     pub(super) known: KnownPaging,
     pub(super) writer: Writer,
     pub(super) tally: Arc<Tally>,
-    pub(super) gone: Arc<GoneEvents>,
+    pub(super) gone: Arc<Gone>,
     pub(super) settings: Arc<Settings>,
     pub(super) run: RunId,
     pub(super) started_at: Timestamp,

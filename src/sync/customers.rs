@@ -263,7 +263,7 @@ async fn keep_end(context: &Context, walk: CustomerWalk) -> Result<CustomerWalk,
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp) = (context.known.findings(), context.stamp());
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
-    let has_work = has_work && walk.may_be_cut_off();
+    let has_work = has_work && walk.may_be_cut_off() && walk.is_proven;
     context
         .write(move |batch| {
             batch.forget_rejected(stamp, Stream::Customers, None)?;

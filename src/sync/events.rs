@@ -4,7 +4,7 @@ use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
 use super::report::Failure;
 use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
-use crate::diff::{EventPlan, Trust};
+use crate::diff::{EventPlan, Parted, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
 use crate::record::{Event, IdSet, Rejection, Stream};
@@ -151,10 +151,11 @@ async fn walk(context: &Context, customer: &str) -> Result<Read, SyncError> {
     let is_evidence = first.is_evidence && second.is_evidence;
     let gone: Vec<String> =
         first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
+    let checked_at = (!first.has_claims && !second.has_claims).then_some(started_at);
     if gone.is_empty() {
-        finish(context, customer, started_at, gone).await?;
+        finish(context, customer, checked_at, Parted::default()).await?;
     } else {
-        context.gone.add(customer, started_at, gone);
+        context.gone.add_events(customer, checked_at, gone);
     }
     Ok(Read::Whole)
 }
@@ -181,11 +182,13 @@ struct Look {
     missing: Vec<String>,
     /// Whether absence from it means anything: every record could be told by its id.
     is_evidence: bool,
+    /// It lists events that the mirror holds under another customer, who keeps them for now: the customer stays due.
+    has_claims: bool,
 }
 
 impl Look {
     fn new() -> Look {
-        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true }
+        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true, has_claims: false }
     }
 
     /// Whether a second look is needed before the customer is done with.
@@ -279,25 +282,28 @@ async fn store(
     let full = matches!(context.plan, EventPlan::Everybody { .. });
     let rejected = records.rejected.len() as u64;
     let mut so_far = std::mem::replace(look, Look::new());
-    let (applied, after) = context
+    let claimant = list.customer_id().unwrap_or_default().to_owned();
+    let (mut applied, after) = context
         .write(move |batch| {
             let customer_id = list.customer_id().unwrap_or_default();
             let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
             set_aside(batch, stamp, &list, &records.rejected)?;
             so_far.stale += applied.stale;
+            so_far.has_claims |= !applied.claimed.is_empty();
             if let Some(End { customer, checked_at }) = end {
                 so_far.missing = match applied.held.take() {
                     Some(held) => held.into_iter().filter(|id| !so_far.seen.contains(id)).collect(),
                     None => batch.events_not_in(&customer, &so_far.seen)?,
                 };
                 if let Some(at) = checked_at.filter(|_| !so_far.is_in_doubt(full)) {
-                    settle(batch, stamp, &customer, at)?;
+                    settle(batch, stamp, &customer, Some(at).filter(|_| !so_far.has_claims))?;
                 }
             }
             Ok((applied, so_far))
         })
         .await?;
     *look = after;
+    context.gone.add_claims(&claimant, std::mem::take(&mut applied.claimed));
     count(context, applied, rejected);
     Ok(())
 }
@@ -311,28 +317,41 @@ fn count(context: &Context, applied: EventsApplied, rejected: u64) {
     });
 }
 
-/// The customer's events were read to their end.
-fn settle(batch: &mut Batch<'_>, stamp: Stamp, customer: &str, at: Timestamp) -> Result<(), MirrorError> {
+/// The customer's events were read to their end; `at` is when, unless they are to be read again.
+fn settle(
+    batch: &mut Batch<'_>,
+    stamp: Stamp,
+    customer: &str,
+    at: Option<Timestamp>,
+) -> Result<(), MirrorError> {
     batch.forget_rejected(stamp, Stream::Events, Some(customer))?;
-    batch.mark_events_checked(customer, at)
+    match at {
+        Some(at) => batch.mark_events_checked(customer, at),
+        None => batch.leave_events_due(customer),
+    }
 }
 
-/// Deletes what two readings did not bring, and settles the customer.
+/// Does about a customer's events what two readings have shown, and settles the customer.
 pub(super) async fn finish(
     context: &Context,
     customer: &str,
-    started_at: Timestamp,
-    gone: Vec<String>,
+    checked_at: Option<Timestamp>,
+    parted: Parted,
 ) -> Result<(), SyncError> {
-    let (stamp, customer, deleted) = (context.stamp(), customer.to_owned(), gone.len() as u64);
-    context
+    let (stamp, customer) = (context.stamp(), customer.to_owned());
+    let (moved, deleted) = context
         .write(move |batch| {
             let evidence =
                 format!("two complete walks of the customer's events in run {} lacked it", stamp.run);
-            batch.delete_events(stamp, &gone, &evidence)?;
-            settle(batch, stamp, &customer, started_at)
+            let moved = batch.move_events(stamp, &customer, &parted.moved)?;
+            let deleted = batch.delete_events(stamp, &customer, &parted.deleted, &evidence)?;
+            settle(batch, stamp, &customer, checked_at)?;
+            Ok((moved, deleted))
         })
         .await?;
-    context.tally.count(|counts| counts.events_deleted += deleted);
+    context.tally.count(|counts| {
+        counts.events_updated += moved;
+        counts.events_deleted += deleted;
+    });
     Ok(())
 }

@@ -13,7 +13,6 @@ mod alone;
 mod audit;
 mod context;
 mod customers;
-mod deleted_events;
 mod dry_run;
 mod events;
 mod gone;
@@ -21,6 +20,7 @@ mod limits;
 mod report;
 mod reread;
 mod run;
+mod settling;
 mod tally;
 mod writer;
 

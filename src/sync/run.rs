@@ -9,7 +9,7 @@ use super::report::Report;
 use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
-use super::{deleted_events, events};
+use super::{events, settling};
 use crate::api::{Finding, Learned, WalkError};
 use crate::diff::EventPlan;
 use crate::failpoint::{self, Place};
@@ -144,7 +144,7 @@ async fn work(
     let walked = customers?;
     events?;
     if !context.halt.is_cancelled() {
-        deleted_events::settle(context).await?;
+        settling::settle(context).await?;
     }
     if let Some(walked) = walked.filter(|_| !context.halt.is_cancelled()) {
         audit(context, walked).await?;

@@ -1,6 +1,6 @@
 //! What must not be told: neither logs nor results hold the key, an e-mail address, a name or a phone number.
 
-use crate::support::{Account, Place, Program, Ran, Reply, Shared, customer, manifest};
+use crate::support::{Account, Place, Program, Ran, Reply, Shared, customer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -112,20 +112,5 @@ async fn runs_that_go_wrong_tell_no_secret_either() {
     let failures = "SELECT group_concat(error) FROM event_failures";
     for text in [place.text(told), place.text(failures)] {
         assert!(PERSONAL.iter().all(|secret| !text.contains(secret)), "{text}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_of_the_mirror_and_the_exports_are_not_for_everybody() {
-    use std::os::unix::fs::PermissionsExt;
-    let server = account().serve().await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
-    let mode = std::fs::metadata(place.mirror()).unwrap().permissions().mode();
-    assert_eq!(mode & 0o007, 0, "{mode:o}");
-    for line in manifest(&place) {
-        let path = place.exports().join(line["path"].as_str().unwrap());
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o007, 0, "{} {mode:o}", path.display());
     }
 }

@@ -7,11 +7,26 @@ async fn trap() -> Server {
     Server::answering(|_| Reply::json(200, "[]")).await
 }
 
-/// How an answer leads away, to that base URL.
+/// How an answer leads away, to that base URL. A page without records could pass for the list's end.
 fn lures(away: &str) -> Vec<(&'static str, Reply)> {
-    let page = r#"[{"id":"c-01"},{"id":"c-02"}]"#;
-    let host = away.strip_prefix("http:").unwrap();
     let redirect = |status: u16, to: &str| Reply::json(status, "").with_header("Location", to);
+    let host = away.strip_prefix("http:").unwrap();
+    let mut lures = next_pages(away, r#"[{"id":"c-01"},{"id":"c-02"}]"#);
+    lures.extend(next_pages(away, "[]"));
+    lures.extend([
+        ("301", redirect(301, &format!("{away}/customers"))),
+        ("302", redirect(302, &format!("{host}/customers"))),
+        ("303", redirect(303, &format!("{away}/customers"))),
+        ("307", redirect(307, &format!("{away}/customers"))),
+        ("308", redirect(308, &format!("{away}/customers"))),
+    ]);
+    lures
+}
+
+/// Beside these records, a next page elsewhere.
+fn next_pages(away: &str, page: &str) -> Vec<(&'static str, Reply)> {
+    let host = away.strip_prefix("http:").unwrap();
+    let beside = host.strip_prefix("//").unwrap();
     vec![
         (
             "link",
@@ -26,11 +41,16 @@ fn lures(away: &str) -> Vec<(&'static str, Reply)> {
             "links in an envelope",
             Reply::json(200, &format!(r#"{{"data":{page},"links":{{"next":"{away}/x"}}}}"#)),
         ),
-        ("301", redirect(301, &format!("{away}/customers"))),
-        ("302", redirect(302, &format!("{host}/customers"))),
-        ("303", redirect(303, &format!("{away}/customers"))),
-        ("307", redirect(307, &format!("{away}/customers"))),
-        ("308", redirect(308, &format!("{away}/customers"))),
+        (
+            "this host as a user's name",
+            Reply::json(200, page)
+                .with_header("Link", &format!("<http://127.0.0.1:80@{beside}/customers>; rel=\"next\"")),
+        ),
+        (
+            "backslashes",
+            Reply::json(200, page).with_header("Link", &format!("<\\\\{beside}/customers>; rel=\"next\"")),
+        ),
+        ("a header", Reply::json(200, page).with_header("X-Next-Link", &format!("{away}/customers"))),
     ]
 }
 

@@ -154,3 +154,70 @@ async fn envelopes_of_many_forms() {
         assert_everything_equals(&state, &place);
     }
 }
+
+/// The list without tokens: its last record's id is the cursor under `next`.
+fn by_last_id(account: &Account, asked: &Asked) -> Reply {
+    let ids: Vec<&str> = account.customers.iter().map(|(id, _)| id.as_str()).collect();
+    let (from, to) = match (asked.parameter("next"), asked.parameter("prev")) {
+        (Some(id), _) => ids.iter().position(|found| *found == id).map_or((0, 0), |at| (at + 1, at + 3)),
+        (_, Some(id)) => ids.iter().position(|found| *found == id).map_or((0, 0), |at| (0, at)),
+        _ => (0, 2),
+    };
+    let to = to.min(ids.len());
+    let records = account.customers[from.min(to)..to].iter().map(|(_, record)| record.as_str());
+    Reply::json(200, &format!("[{}]", records.collect::<Vec<_>>().join(",")))
+}
+
+/// A server that goes down after the first page looks like one to whom ids mean nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_behind_the_first_page_is_not_the_lists_end() {
+    let account = Account::of(7, 1, 9);
+    let (state, honest, shared) = (account.state(), account.clone(), account.shared());
+    let pages = AtomicUsize::new(0);
+    let is_down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let down = is_down.clone();
+    let server = shared
+        .serve_but(move |asked| {
+            asked.is_customer_list().then_some(())?;
+            let is_first = pages.fetch_add(1, Ordering::SeqCst) == 0;
+            Some(match down.load(Ordering::SeqCst) && !is_first {
+                true => Reply::error(503, "unavailable", "not now"),
+                false => by_last_id(&honest, asked),
+            })
+        })
+        .await;
+    let place = Place::new();
+    let program = place.program(&server.base_url()).set("api.max_attempts=3");
+    program.ends(1, &["sync", "--full"]).await.tells(&["503"]);
+    assert_eq!(place.number("SELECT count(*) FROM customers"), 2, "what came is kept");
+    is_down.store(false, Ordering::SeqCst);
+    program.ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&state, &place);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_behind_an_empty_one_is_read() {
+    let account = Account::of(4, 1, 9);
+    let record = |n: usize| account.customers[n].1.clone();
+    let pages: Vec<String> = vec![
+        format!("[{},{}]", record(0), record(1)),
+        "[]".to_owned(),
+        format!("[{},{}]", record(2), record(3)),
+    ];
+    let (state, shared) = (account.state(), account.clone().shared());
+    let server = shared
+        .serve_but(move |asked| {
+            asked.is_customer_list().then(|| {
+                let page: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap());
+                let reply = Reply::json(200, &pages[page]);
+                match page {
+                    2 => reply,
+                    _ => reply.with_header("Link", &format!("<?next={}>; rel=\"next\"", page + 1)),
+                }
+            })
+        })
+        .await;
+    let place = Place::new();
+    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&state, &place);
+}

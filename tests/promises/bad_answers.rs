@@ -3,10 +3,10 @@
 use crate::form::Form;
 use crate::judge::Findings;
 use crate::people::{account, change, program};
-use crate::support::{Asked, Place, Reply, Server};
+use crate::support::{Asked, Place, Ran, Reply, Server};
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// Runs within which everything has to have arrived.
 const RUNS: usize = 8;
@@ -25,7 +25,7 @@ fn broken(luck: &mut fastrand::Rng) -> Reply {
         headers: vec![("content-type".to_owned(), kind.to_owned())],
         body: body.to_vec(),
     };
-    match luck.u32(..19) {
+    match luck.u32(..20) {
         0 => error(429),
         1 => error(429).with_header("Retry-After", "0"),
         2 => error(429).with_header("Retry-After", "Thu, 01 Jan 2099 00:00:00 GMT"),
@@ -43,26 +43,32 @@ fn broken(luck: &mut fastrand::Rng) -> Reply {
         11 => of_type("image/png", b"\x89PNG\r\n\x1a\n"),
         12 => Reply::json(200, "[{\"id\":\"half\",\"email\":\"half@private.exam"),
         13 => of_type("application/json", b"[{\"id\":\"c-01\",\"email\":\"\xff\xfe@private.example\"}]"),
-        14 => of_type("application/json", &bomb()).with_header("content-encoding", "gzip"),
+        14 => of_type("application/json", &BOMB).with_header("content-encoding", "gzip"),
         15 => of_type("application/json", b"not gzip at all").with_header("content-encoding", "gzip"),
         16 => Reply::json(200, &"[".repeat(200_000)),
         17 => Reply::json(200, ""),
+        18 => Reply::json(200, r#"{"code":"oops","message":"Zyxwvut","status":500,"errors":[]}"#),
         _ => Reply::json(200, "{\"status\":\"Zyxwvut\"}"),
     }
 }
 
-/// 40 MiB of spaces, in 40 KiB.
-fn bomb() -> Vec<u8> {
+/// 40 MiB of spaces, in 40 KiB. Made once: a server that takes its time over each leaves the others waiting.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let spaces = vec![b' '; 1 << 20];
     (0..40).for_each(|_| encoder.write_all(&spaces).unwrap());
     encoder.finish().unwrap()
-}
+});
 
-/// Redirects to another server, which fail a run.
+/// What leads to another server, which fails a run: redirects, and next pages there, also of a list that looks empty.
 fn lure(luck: &mut fastrand::Rng, away: &str) -> Reply {
-    let to = luck.choice(&["customers", "customers?next=1"]).unwrap();
-    Reply::json(*luck.choice(&[302, 307]).unwrap(), "").with_header("Location", &format!("{away}/{to}"))
+    let to = format!("{away}/{}", luck.choice(&["customers", "customers?next=1"]).unwrap());
+    match luck.u32(..4) {
+        0 => Reply::json(302, "").with_header("Location", &to),
+        1 => Reply::json(307, "").with_header("Location", &to),
+        2 => Reply::json(200, "[]").with_header("Link", &format!("<{to}>; rel=\"next\"")),
+        _ => Reply::json(200, &format!("{{\"data\":[],\"next\":\"{to}\"}}")),
+    }
 }
 
 pub async fn scenario(form: &Form) -> Findings {
@@ -99,23 +105,29 @@ async fn one(form: Form, n: u64) -> Findings {
             change(&mut account.lock(), &mut luck, round);
         }
         let arguments: &[&str] = if round == 0 { &["sync", "--full"] } else { &["sync"] };
-        let mut last = None;
+        let mut ends = Vec::new();
         for _ in 0..RUNS {
             let ran = program.run(arguments).await;
             luring.store(false, Ordering::SeqCst);
             found.ended(&ran, &[0, 1, 5]);
-            let whole = ran.code() == Some(0);
-            last = Some(ran);
-            if whole {
+            ends.push(told(&ran));
+            if ran.code() == Some(0) {
                 break;
             }
         }
-        let last = last.unwrap();
-        found.check(last.code() == Some(0), || {
-            format!("try {n}, round {round}: not whole after {RUNS} runs: {}{}", last.stdout, last.stderr)
+        found.check(ends.last().is_some_and(|end| end.starts_with("exit 0")), || {
+            format!("try {n}, round {round}: not whole after {RUNS} runs:\n{}", ends.join("\n"))
         });
         found.judge(&account.state(), &place, &program).await;
     }
     found.leaks += elsewhere.asked().len() as u64;
     found
+}
+
+/// How a run ended, with everything that it named.
+fn told(ran: &Ran) -> String {
+    let code = ran.code().map_or_else(|| "no exit code".to_owned(), |code| format!("exit {code}"));
+    let lines = ran.stdout.lines().chain(ran.stderr.lines().filter(|line| !line.contains("\"INFO\"")));
+    let lines: Vec<&str> = lines.filter(|line| !line.trim_start().starts_with("export ")).collect();
+    format!("{code}: {}", lines.join("\n    "))
 }

@@ -55,10 +55,18 @@ impl Findings {
         self.assert_clean();
     }
 
+    /// Clean, as far as this machine lets it be tried.
+    #[track_caller]
+    pub fn assert_clean_where_possible(&self) {
+        if self.tries > 0 {
+            self.assert_clean();
+        }
+    }
+
     #[track_caller]
     pub fn assert_clean(&self) {
         let Findings { lost, duplicated, wrong, leaks, .. } = self;
-        let notes = self.notes.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+        let notes = self.notes.iter().take(50).map(String::as_str).collect::<Vec<_>>().join("\n");
         assert_eq!(
             (*lost, *duplicated, *wrong, *leaks),
             (0, 0, 0, 0),

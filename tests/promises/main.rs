@@ -12,8 +12,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod bad_answers;
+mod bad_disk;
 mod bad_machine;
 mod bad_records;
+mod disk;
 mod fail_points;
 mod form;
 mod judge;
@@ -38,6 +40,7 @@ async fn every_scenario(form: &Form) -> Vec<Row> {
         ("a fifth of all answers is broken", bad_answers::scenario(form).await),
         ("records and lists that can't be right", bad_records::scenario(form).await),
         ("a machine that refuses", bad_machine::scenario(form).await),
+        (bad_disk::NAME, bad_disk::scenario(form).await),
     ]
 }
 

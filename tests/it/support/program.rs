@@ -48,6 +48,12 @@ impl Program {
         self
     }
 
+    /// Without a variable of the environment.
+    pub fn without(mut self, name: &str) -> Program {
+        self.environment.retain(|(found, _)| found != name);
+        self
+    }
+
     /// The command for these arguments.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_malomo-mirror"));

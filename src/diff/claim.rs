@@ -1,0 +1,95 @@
+//! Whose an event is. It doesn't name its customer, the list in which it stands does; the mirror has one place for it.
+//!
+//! An event that stands under one customer and is listed by another may have moved, or the API lists it twice. If
+//! each list simply took it, a lasting double listing would move it to and fro in every run. So the customer who has it
+//! keeps it, until a complete reading of that customer's list lacks it or a newer version stands elsewhere.
+
+use super::is_older;
+use crate::record::Event;
+use std::collections::HashMap;
+
+/// What the listing of an event means that the mirror holds under another customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It moved: the listed version is newer.
+    Moved,
+    /// It depends on whether the other customer still lists it.
+    Open,
+}
+
+/// Judges an event that is listed by one customer and `stored` under another.
+pub fn judge_claim(stored: &Event, listed: &Event) -> Claim {
+    if is_older(stored, listed) { Claim::Moved } else { Claim::Open }
+}
+
+/// Events that a customer's list lacks, parted by what becomes of them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Parted {
+    /// Listed by another customer: the event, and that customer.
+    pub moved: Vec<(String, String)>,
+    /// Listed by nobody.
+    pub deleted: Vec<String>,
+}
+
+/// Parts what two complete readings of a customer's list lacked; `claims` names who lists an event of that customer
+/// as well.
+pub fn part(missing: Vec<String>, claims: &HashMap<String, String>) -> Parted {
+    let mut parted = Parted::default();
+    for event in missing {
+        match claims.get(&event) {
+            Some(claimant) => parted.moved.push((event, claimant.clone())),
+            None => parted.deleted.push(event),
+        }
+    }
+    parted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(customer: &str, updated_at: Option<&str>) -> Event {
+        Event::decode(customer, &serde_json::json!({"id": "e", "updated_at": updated_at}).to_string())
+            .unwrap()
+    }
+
+    #[test]
+    fn only_a_newer_version_moves_by_itself() {
+        let (noon, later) = ("2024-05-01T12:00:00Z", "2024-05-01T14:00:01+02:00");
+        for (stored, listed, expected) in [
+            (Some(noon), Some(later), Claim::Moved),
+            (Some(noon), Some(noon), Claim::Open),
+            (Some(later), Some(noon), Claim::Open),
+            // Nothing to compare.
+            (None, Some(noon), Claim::Open),
+            (Some(noon), None, Claim::Open),
+            (Some("yesterday"), Some(noon), Claim::Open),
+        ] {
+            let judged = judge_claim(&event("a", stored), &event("b", listed));
+            assert_eq!(judged, expected, "{stored:?} {listed:?}");
+        }
+    }
+
+    /// Two lists with whatever versions, read in turn: the event moves only when there is a newer version.
+    #[test]
+    fn a_double_listing_comes_to_rest() {
+        let (old, new) = (event("a", Some("2024-05-01T12:00:00Z")), event("b", Some("2024-05-02T12:00:00Z")));
+        for (first, second) in [(&old, &new), (&new, &old)] {
+            let (mut stored, mut moves) = (first, 0);
+            for listed in [second, first, second, first] {
+                if listed.customer_id != stored.customer_id && judge_claim(stored, listed) == Claim::Moved {
+                    (stored, moves) = (listed, moves + 1);
+                }
+            }
+            assert!(moves <= 1 && stored == &new);
+        }
+    }
+
+    #[test]
+    fn what_another_lists_is_not_deleted() {
+        let claims = HashMap::from([("e-2".to_owned(), "c-9".to_owned())]);
+        let parted = part(["e-1", "e-2", "e-3"].map(str::to_owned).to_vec(), &claims);
+        assert_eq!(parted.moved, [("e-2".to_owned(), "c-9".to_owned())]);
+        assert_eq!(parted.deleted, ["e-1", "e-3"]);
+    }
+}
