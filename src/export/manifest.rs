@@ -101,8 +101,16 @@ impl Manifest {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             text => text.map_err(ExportError::io("read", &path))?,
         };
-        let lines =
-            parse(&text).map_err(|(line, reason)| ExportError::ManifestLine { path, line, reason })?;
+        Manifest::of(folder, text)
+    }
+
+    /// The manifest in `folder` that holds `text`.
+    pub(super) fn of(folder: &Path, text: Vec<u8>) -> Result<Manifest, ExportError> {
+        let lines = parse(&text).map_err(|(line, reason)| ExportError::ManifestLine {
+            path: folder.join(MANIFEST),
+            line,
+            reason,
+        })?;
         Ok(Manifest { folder: folder.to_owned(), text, lines })
     }
 
@@ -225,7 +233,7 @@ pub(super) fn digest(line: &[u8]) -> String {
     file::hex(&Sha256::digest(line))
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) -> ManifestLine {
     ManifestLine {
         stream: stream.to_owned(),
