@@ -137,11 +137,10 @@ fn check_stays_home(reference: &str) {
 pub fn token(data: &[u8]) {
     let head = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
     let (head, body) = data.split_at(head);
-    let envelope = read_page(body).ok().and_then(|page| page.next);
     let headers = headers(head);
-    for value in headers.values().filter_map(|value| value.to_str().ok()) {
-        check_next(&Next::from_text(value));
-    }
+    let envelope = read_page(body).ok().and_then(|page| page.next);
+    let texts = headers.values().filter_map(|value| value.to_str().ok());
+    texts.map(Next::from_text).chain(envelope.clone()).for_each(|next| check_next(&next));
     let pinned = TokenStyle::ALL.map(|style| offer(&headers, envelope.clone(), Some(style)));
     for (style, offered) in TokenStyle::ALL.into_iter().zip(&pinned) {
         assert_eq!(offered.as_ref().map(|offer| offer.style), Some(style).filter(|s| *s != TokenStyle::LastId));
@@ -153,10 +152,7 @@ pub fn token(data: &[u8]) {
 fn check_choice(chosen: Option<Offer>, pinned: Vec<Offer>) {
     let best = pinned.iter().find(|offer| offer.next != Next::Ended);
     match &chosen {
-        Some(offer) if offer.next != Next::Ended => {
-            assert_eq!(Some(offer), best);
-            check_next(&offer.next);
-        }
+        Some(offer) if offer.next != Next::Ended => assert_eq!(Some(offer), best),
         _ => assert_eq!(best, None),
     }
 }

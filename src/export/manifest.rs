@@ -207,10 +207,10 @@ fn retied<'l>(line: &'l [u8], before: Option<&(String, String)>) -> Option<Cow<'
 
 /// The lines of a manifest; the number of the first bad line, counted from 1, and what is wrong with it.
 fn parse(text: &[u8]) -> Result<Vec<ManifestLine>, (usize, String)> {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
         return Ok(Vec::new());
     }
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.map(|(n, line)| parse_line(line).map_err(|reason| (n + 1, reason))).collect()
 }
@@ -335,6 +335,13 @@ mod tests {
         let line = ManifestLine { rows: 0, ..manifest.lines[0].clone() };
         let error = manifest.replace(BTreeMap::from([(1, line)])).unwrap_err();
         assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
+    }
+
+    /// Not a manifest without lines: what is added would stand behind an empty one.
+    #[test]
+    fn an_empty_line_alone_is_a_bad_line() {
+        let error = Manifest::of(Path::new("exports"), b"\n".to_vec()).err().unwrap();
+        assert!(matches!(error, ExportError::ManifestLine { line: 1, .. }), "{error}");
     }
 
     #[test]
