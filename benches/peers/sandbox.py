@@ -14,7 +14,10 @@ class Sandbox:
         self.process = subprocess.Popen(
             [program, "--quiet", "sandbox", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self.url = self.process.stdout.readline().split()[1]
+        line = self.process.stdout.readline()
+        if not line.startswith("sandbox: http://"):
+            raise SystemExit(f"the sandbox said {line!r}")
+        self.url = line.split()[1]
 
     def __enter__(self):
         return self
