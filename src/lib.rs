@@ -26,6 +26,9 @@ pub mod daemon;
 pub mod diff;
 pub mod export;
 mod failpoint;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mirror;
 pub mod observe;
 mod ownership;

@@ -28,6 +28,8 @@ mod client;
 mod clock;
 mod error;
 mod facts;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gate;
 mod limit;
 mod link;

@@ -42,12 +42,17 @@ pub(super) fn find(
 
 fn read(path: PathBuf, named_by: &'static str) -> Result<ConfigFile, ConfigError> {
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(ConfigFile { path, text }),
+        Ok(text) => Ok(ConfigFile::new(path, text)),
         Err(source) => Err(ConfigError::Unreadable { path, named_by, source }),
     }
 }
 
 impl ConfigFile {
+    /// A file that holds `text`.
+    pub(super) fn new(path: PathBuf, text: String) -> ConfigFile {
+        ConfigFile { path, text }
+    }
+
     /// Puts the file's keys into the layers. Of a file that is not TOML only that is reported: what the
     /// parser made of the rest cannot be trusted.
     pub(super) fn apply(&self, layers: &mut Layers) {

@@ -263,6 +263,10 @@ fn a_key_in_the_wrong_place_is_not_shown() {
         format!("[api]\nbase_url = \"https://{secret}@api.gomalomo.com\""),
         format!("[api]\nbase_url = \"https://user:word@{secret}.example.com\""),
         format!("[api]\nkey = {secret}"),
+        format!("[api]\n{secret} = 1"),
+        format!("[{secret}]\ntimeout = 1"),
+        format!("[schedule]\nsync = \"{secret}\""),
+        format!("[schedule]\nfull = \"{secret} * * * *\""),
     ] {
         let place = Place::new().file("config.toml", &text);
         let error = place.load().expect_err(&text);

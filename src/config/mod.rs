@@ -13,6 +13,8 @@ mod duration;
 mod environment;
 mod example;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key;
 mod keys;
 mod nearest;

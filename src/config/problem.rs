@@ -63,6 +63,12 @@ pub enum Problem {
         /// The known key, table or variable that is spelt most like it.
         nearest: Option<String>,
     },
+    /// No such key, and what stands in its place may be the API key. The name is not kept.
+    #[error("{origin}: there is no such key; its name is not shown here, since it may hold a secret")]
+    HiddenName {
+        /// Where it stands.
+        origin: Origin,
+    },
     /// The value is not what the key takes.
     #[error("{origin}: `{key}`: expected {expected}, found {found}{}", because(why.as_deref()))]
     Unexpected {

@@ -104,6 +104,9 @@ impl Layers {
         if NAMES_OF_THE_KEY.contains(&path) {
             return self.report(Problem::KeyInConfiguration { origin, key });
         }
+        if value::may_hold_key(path) {
+            return self.report(Problem::HiddenName { origin });
+        }
         let nearest = nearest::known_path(path).map(|known| match origin {
             Origin::Environment { .. } => super::key::variable_of(known),
             _ => known.to_owned(),
@@ -114,7 +117,11 @@ impl Layers {
     fn set(&mut self, key: &'static dyn Declared, value: Option<Value>, found: String, origin: Origin) {
         let why = match &value {
             None => Some(None),
-            Some(value) => key.check(value).err().map(|refusal| refusal.why),
+            // A reason may quote the value.
+            Some(value) => {
+                let shown = |why: &String| !value::may_hold_key(why);
+                key.check(value).err().map(|refusal| refusal.why.filter(shown))
+            }
         };
         match (value, why) {
             (Some(value), None) => {

@@ -1,7 +1,7 @@
 //! The configuration as the rest of the program reads it.
 
 use super::environment::{self, Environment, Override};
-use super::file;
+use super::file::{self, ConfigFile};
 use super::keys;
 use super::problem::{ConfigError, Origin, Problem};
 use super::settings::{Layers, Settings};
@@ -153,7 +153,15 @@ impl Config {
         environment: &Environment,
         flags: &[Override],
     ) -> Result<Config, ConfigError> {
-        let file = file::find(explicit_file, environment)?;
+        Config::layered(file::find(explicit_file, environment)?, environment, flags)
+    }
+
+    /// The layers above the defaults, the file already read.
+    pub(super) fn layered(
+        file: Option<ConfigFile>,
+        environment: &Environment,
+        flags: &[Override],
+    ) -> Result<Config, ConfigError> {
         let mut layers = Layers::new();
         if let Some(file) = &file {
             file.apply(&mut layers);

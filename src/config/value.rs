@@ -74,10 +74,15 @@ impl Value {
     }
 }
 
-/// A value for a message: shown as it is, unless it may hold the API key or a password.
+/// Whether a text may hold an API key, so that no message may hold the text.
+pub(super) fn may_hold_key(text: &str) -> bool {
+    ["sk_", "pk_"].iter().any(|mark| text.contains(mark))
+}
+
+/// A value for a message: shown as it is, unless it may hold an API key or a password.
 pub(super) fn for_message(shown: &str) -> String {
     const LONGEST: usize = 80;
-    if ["sk_", "pk_", "@"].iter().any(|mark| shown.contains(mark)) {
+    if may_hold_key(shown) || shown.contains('@') {
         "a value that is not shown here, since it may hold a secret".to_owned()
     } else if shown.chars().count() > LONGEST {
         format!("{}… ({} bytes)", shown.chars().take(LONGEST).collect::<String>(), shown.len())

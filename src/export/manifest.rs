@@ -101,8 +101,16 @@ impl Manifest {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             text => text.map_err(ExportError::io("read", &path))?,
         };
-        let lines =
-            parse(&text).map_err(|(line, reason)| ExportError::ManifestLine { path, line, reason })?;
+        Manifest::of(folder, text)
+    }
+
+    /// The manifest in `folder` that holds `text`.
+    pub(super) fn of(folder: &Path, text: Vec<u8>) -> Result<Manifest, ExportError> {
+        let lines = parse(&text).map_err(|(line, reason)| ExportError::ManifestLine {
+            path: folder.join(MANIFEST),
+            line,
+            reason,
+        })?;
         Ok(Manifest { folder: folder.to_owned(), text, lines })
     }
 
@@ -199,10 +207,10 @@ fn retied<'l>(line: &'l [u8], before: Option<&(String, String)>) -> Option<Cow<'
 
 /// The lines of a manifest; the number of the first bad line, counted from 1, and what is wrong with it.
 fn parse(text: &[u8]) -> Result<Vec<ManifestLine>, (usize, String)> {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
         return Ok(Vec::new());
     }
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     lines.map(|(n, line)| parse_line(line).map_err(|reason| (n + 1, reason))).collect()
 }
@@ -225,7 +233,7 @@ pub(super) fn digest(line: &[u8]) -> String {
     file::hex(&Sha256::digest(line))
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) -> ManifestLine {
     ManifestLine {
         stream: stream.to_owned(),
@@ -327,6 +335,13 @@ mod tests {
         let line = ManifestLine { rows: 0, ..manifest.lines[0].clone() };
         let error = manifest.replace(BTreeMap::from([(1, line)])).unwrap_err();
         assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
+    }
+
+    /// Not a manifest without lines: what is added would stand behind an empty one.
+    #[test]
+    fn an_empty_line_alone_is_a_bad_line() {
+        let error = Manifest::of(Path::new("exports"), b"\n".to_vec()).err().unwrap();
+        assert!(matches!(error, ExportError::ManifestLine { line: 1, .. }), "{error}");
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod csv;
 mod error;
 mod file;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod incremental;
 mod manifest;

@@ -16,6 +16,8 @@
 mod error;
 mod expression;
 mod field;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod next;
 
 pub use error::ScheduleError;

@@ -1,0 +1,181 @@
+//! What holds for every answer of a server.
+
+use super::link::next_target;
+use super::origin::resolve;
+use super::page::read_page;
+use super::token::{Next, Offer, TokenStyle, offer};
+use crate::record::{Customer, Event};
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+const HOME: &str = "https://api.example.com/v2/";
+
+/// Tries the body of a list answer, and each record in it as a customer and as an event.
+pub fn page(data: &[u8]) {
+    let Ok(page) = read_page(data) else { return };
+    if let Some(next) = &page.next {
+        check_next(next);
+    }
+    for record in page.records {
+        let record = record.get();
+        assert!(stands_in(record, data));
+        if let Ok(customer) = Customer::decode(record) {
+            let documented = [
+                ("email", &customer.email),
+                ("first_name", &customer.first_name),
+                ("last_name", &customer.last_name),
+                ("phone_number", &customer.phone_number),
+                ("created_at", &customer.created_at),
+                ("updated_at", &customer.updated_at),
+            ];
+            check_record(record, &customer.id, &documented, customer.extra.as_deref());
+        }
+        if let Ok(event) = Event::decode("c", record) {
+            check_event(record, &event);
+        }
+    }
+}
+
+fn stands_in(record: &str, body: &[u8]) -> bool {
+    record.len() <= body.len() && body.as_ptr_range().contains(&record.as_ptr())
+}
+
+fn check_event(record: &str, event: &Event) {
+    let timestamp = event.timestamp.map(|number| number.to_string());
+    let members = [
+        ("type", &event.kind),
+        ("label", &event.label),
+        ("link_back_url", &event.link_back_url),
+        ("created_at", &event.created_at),
+        ("updated_at", &event.updated_at),
+        ("timestamp", &timestamp),
+        ("properties", &event.properties),
+    ];
+    check_record(record, &event.id, &members, event.extra.as_deref());
+}
+
+/// A record comes apart without loss: each documented member with its value, each other one in `extra`, to the byte.
+fn check_record(record: &str, id: &str, documented: &[(&str, &Option<String>)], extra: Option<&str>) {
+    assert!(!id.is_empty());
+    let mut undocumented = Vec::new();
+    for (name, value) in members(record) {
+        let text = || serde_json::from_str::<String>(value.get()).ok();
+        if name == "id" {
+            assert_eq!(text().as_deref(), Some(id));
+        } else if let Some((_, found)) = documented.iter().find(|(field, _)| *field == name) {
+            let raw = || Some(value.get().to_owned()).filter(|raw| raw != "null");
+            let is_text = !matches!(name.as_str(), "timestamp" | "properties");
+            assert_eq!(**found, if is_text { text() } else { raw() }, "{name}");
+        } else {
+            undocumented.push((name, value));
+        }
+    }
+    let kept = extra.map(members).unwrap_or_default();
+    let plain = |members: &[(String, &RawValue)]| {
+        members.iter().map(|(name, value)| (name.clone(), value.get().to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(plain(&kept), plain(&undocumented));
+}
+
+fn members(object: &str) -> Vec<(String, &RawValue)> {
+    serde_json::from_str::<Members>(object).unwrap_or_else(|error| panic!("{error}: {object}")).0
+}
+
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(member) = map.next_entry()? {
+            self.0.push(member);
+        }
+        Ok(self)
+    }
+}
+
+/// Tries a `Link` header, and where its target would lead.
+pub fn link(data: &[u8]) {
+    let Ok(header) = std::str::from_utf8(data) else { return };
+    let target = next_target(header);
+    if let Some(target) = target {
+        assert!(header.contains(&format!("<{target}")) || header.contains(target), "{target}");
+        assert!(!target.contains('>'), "{target}");
+        check_stays_home(target);
+    }
+    // Links before it change nothing, whatever stands in them.
+    for before in [r#"</a>; rel="prev""#, r#"</a,b>; title="c, <d>; rel=next"; rel=last"#] {
+        assert_eq!(next_target(&format!("{before}, {header}")), target);
+    }
+}
+
+/// A reference either leads to the API or is refused; what it leads to leads there again.
+fn check_stays_home(reference: &str) {
+    let home = Url::parse(HOME).unwrap_or_else(|error| panic!("{error}"));
+    let asked = home.join("customers/1/events?next=a").unwrap_or_else(|error| panic!("{error}"));
+    if let Ok(url) = resolve(&home, &asked, reference) {
+        assert!(url.as_str().starts_with("https://api.example.com/"), "{url}");
+        assert_eq!((url.fragment(), url.username(), url.password()), (None, "", None), "{url}");
+        assert_eq!(resolve(&home, &url, url.as_str()), Ok(url));
+    }
+}
+
+/// Tries what a whole answer says of the next page: lines `NAME: VALUE`, an empty one, and the body.
+pub fn token(data: &[u8]) {
+    let head = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
+    let (head, body) = data.split_at(head);
+    let headers = headers(head);
+    let envelope = read_page(body).ok().and_then(|page| page.next);
+    let texts = headers.values().filter_map(|value| value.to_str().ok());
+    texts.map(Next::from_text).chain(envelope.clone()).for_each(|next| check_next(&next));
+    let pinned = TokenStyle::ALL.map(|style| offer(&headers, envelope.clone(), Some(style)));
+    for (style, offered) in TokenStyle::ALL.into_iter().zip(&pinned) {
+        assert_eq!(offered.as_ref().map(|offer| offer.style), Some(style).filter(|s| *s != TokenStyle::LastId));
+    }
+    check_choice(offer(&headers, envelope, None), pinned.into_iter().flatten().collect());
+}
+
+/// Unless a style is pinned, the first that names a next page counts; "no more" only where none does.
+fn check_choice(chosen: Option<Offer>, pinned: Vec<Offer>) {
+    let best = pinned.iter().find(|offer| offer.next != Next::Ended);
+    match &chosen {
+        Some(offer) if offer.next != Next::Ended => assert_eq!(Some(offer), best),
+        _ => assert_eq!(best, None),
+    }
+}
+
+fn headers(head: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in head.split(|byte| *byte == b'\n') {
+        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len()));
+        let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default().trim_ascii());
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// A token is never empty and means the same when it is read again; a URL stays at home or is refused.
+fn check_next(next: &Next) {
+    match next {
+        Next::Url(url) => check_stays_home(url),
+        Next::Token(token) => assert!(!token.trim().is_empty()),
+        Next::Ended => return,
+    }
+    let (Next::Url(text) | Next::Token(text)) = next else { return };
+    assert_eq!(Next::from_text(text), *next);
+}
