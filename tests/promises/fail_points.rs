@@ -19,6 +19,9 @@ const POINTS: [(&str, u64); 6] = [
     ("before-copy", 1),
 ];
 
+/// Files of a snapshot, two streams in two formats, and their manifest.
+const SNAPSHOT_RENAMES: u64 = 5;
+
 /// Points of a mirror's creation: the first schema, and the one after it.
 const MIGRATIONS: (&str, u64) = ("migration", 2);
 
@@ -39,7 +42,11 @@ pub async fn scenario(form: &Form) -> Findings {
             tries.extend((1..=times).map(|time| (*compression, is_first, format!("{point}:{time}"))));
         }
     }
-    form.all(tries.into_iter().map(|(compression, is_first, point)| one(compression, is_first, point))).await
+    let syncs = tries.into_iter().map(|(compression, is_first, point)| one(compression, is_first, point));
+    let mut found = form.all(syncs).await;
+    found.add(form.all([upgrade()].into_iter()).await);
+    found.add(form.all((1..=SNAPSHOT_RENAMES).map(snapshot)).await);
+    found
 }
 
 async fn dies(found: &mut Findings, program: &Program, point: &str, arguments: &[&str]) {
@@ -63,6 +70,38 @@ async fn one(compression: &str, is_first: bool, point: String) -> Findings {
         dies(&mut found, &program, &point, &["sync"]).await;
     }
     found.ended(&program.run(&["sync"]).await, &[0]);
+    found.judge(&account.state(), &place, &program).await;
+    found
+}
+
+/// A mirror of the first version, with rows in it, is brought to the newest one and the process dies over it.
+async fn upgrade() -> Findings {
+    let mut found = Findings::of_a_try();
+    let account = account(12, 2, 4).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = program(&place, &server.base_url());
+    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let first_version = "DROP TABLE audits; DROP TABLE audit_findings; PRAGMA user_version = 1";
+    rusqlite::Connection::open(place.mirror()).unwrap().execute_batch(first_version).unwrap();
+    change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
+    dies(&mut found, &program, "migration:1", &["sync"]).await;
+    let version = place.number("PRAGMA user_version");
+    found.check(version == 1, || format!("half a migration is told as version {version}"));
+    found.ended(&program.run(&["sync"]).await, &[0]);
+    found.judge(&account.state(), &place, &program).await;
+    found
+}
+
+async fn snapshot(time: u64) -> Findings {
+    let mut found = Findings::of_a_try();
+    let account = account(12, 2, 4).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = program(&place, &server.base_url());
+    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    dies(&mut found, &program, &format!("before-rename:{time}"), &["export", "--snapshot"]).await;
+    found.ended(&program.run(&["export", "--snapshot"]).await, &[0]);
     found.judge(&account.state(), &place, &program).await;
     found
 }
