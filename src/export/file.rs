@@ -6,7 +6,7 @@ use super::name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_prefix};
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
 use sha2::{Digest, Sha256};
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, DirEntry, File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -159,25 +159,37 @@ pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
     }
 }
 
-/// The names of the regular files in a folder, sorted; none where there is no folder. Names that are no UTF-8 are not
-/// ours and left out.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>, ExportError> {
-    match read_names(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        names => names.map_err(ExportError::io("listed", folder)),
-    }
-}
-
-fn read_names(folder: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            names.push(name);
+/// Hands over the names of the regular files in a folder, in no order; none where there is no folder. Names that are no
+/// UTF-8 are not ours and left out.
+pub(super) fn each_name(
+    folder: &Path,
+    mut each: impl FnMut(String) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(ExportError::io("listed", folder))?,
+    };
+    for entry in entries {
+        if let Some(name) = file_name(entry).map_err(ExportError::io("listed", folder))? {
+            each(name)?;
         }
     }
+    Ok(())
+}
+
+fn file_name(entry: io::Result<DirEntry>) -> io::Result<Option<String>> {
+    let entry = entry?;
+    Ok(if entry.file_type()?.is_file() { entry.file_name().into_string().ok() } else { None })
+}
+
+/// The names that [`each_name`] hands over, sorted.
+#[cfg(test)]
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, ExportError> {
+    let mut names = Vec::new();
+    each_name(folder, |name| {
+        names.push(name);
+        Ok(())
+    })?;
     names.sort();
     Ok(names)
 }

@@ -20,12 +20,14 @@
 mod acknowledge;
 mod columns;
 mod compression;
+mod copy;
 mod csv;
 mod error;
 mod file;
 mod format;
 mod guard;
 mod incremental;
+mod leftovers;
 mod manifest;
 mod name;
 mod ndjson;
