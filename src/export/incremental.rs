@@ -127,12 +127,14 @@ pub(super) fn write(
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
-    let mut written = Vec::new();
+    let mut ending = Vec::new();
     for plan in plan::plan(positions, front, head, &settings.formats) {
         for file in write_stream(&snapshot, settings, &plan, head)? {
-            written.push(file.finish(&origin)?);
+            ending.push(file.end()?);
         }
     }
+    drop(snapshot);
+    let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
     Ok((head, written))
 }
 

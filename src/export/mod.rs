@@ -18,6 +18,7 @@
 //! and announces none twice: the next export removes files that were never announced and writes their range anew.
 
 mod acknowledge;
+mod bytes;
 mod columns;
 mod compression;
 mod copy;
@@ -35,6 +36,7 @@ mod plan;
 mod prune;
 mod pruned;
 mod repair;
+mod sink;
 mod snapshot;
 mod stream_file;
 mod verify;

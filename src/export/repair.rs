@@ -150,7 +150,7 @@ pub(super) fn write(
         })?;
         let end = changes.positions.of(front, name.stream, name.format);
         let (file, left_out) = rewrite(&root(dir, kind), name, line.csv_formula_guard, &history, end)?;
-        let mut file = file.finish(&origin)?;
+        let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
         written.push((*number, file));

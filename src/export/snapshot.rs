@@ -2,7 +2,7 @@
 
 use super::manifest::Manifest;
 use super::name::{Covers, FileName};
-use super::stream_file::{Origin, StreamFile, Written};
+use super::stream_file::{Ending, Origin, StreamFile};
 use super::verify::Kind;
 use super::{ExportError, Exported, Format, ManifestLine, Settings, incremental, leftovers, plan};
 use crate::mirror::{Mirror, RunId, Snapshot};
@@ -42,14 +42,15 @@ pub fn export_snapshot(
     })?;
     let removed = leftovers::clean_up(&root, &manifest, Kind::Snapshots, |_| Ok(false))?;
 
-    let (mut existing, mut written) = (Vec::new(), Vec::new());
+    let (mut existing, mut ending) = (Vec::new(), Vec::new());
     for stream in Stream::ALL {
         let (there, missing) = wanted.of_stream(stream, &root);
         existing.extend(there);
         let guarded = settings.csv_formula_guard;
-        written.extend(write_stream(&snapshot, &root, stream, &missing, guarded, &origin)?);
+        ending.extend(write_stream(&snapshot, &root, stream, &missing, guarded)?);
     }
     drop(snapshot);
+    let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
     let files = incremental::publish(&manifest, written)?;
     let exported = Exported { head_seq, files, existing, removed, pruned: Vec::new(), not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
@@ -109,13 +110,12 @@ fn write_stream(
     stream: Stream,
     names: &[FileName],
     guarded: bool,
-    origin: &Origin,
-) -> Result<Vec<Written>, ExportError> {
+) -> Result<Vec<Ending>, ExportError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
     let mut files: Vec<StreamFile> =
         names.iter().map(|name| StreamFile::begin(root, *name, guarded)).collect::<Result<_, _>>()?;
     snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
-    files.into_iter().map(|file| file.finish(origin)).collect()
+    files.into_iter().map(StreamFile::end).collect()
 }

@@ -65,7 +65,7 @@ impl<'m> Replacement<'m> {
     /// Puts it in the old one's place, atomically and durably. The files that it announces for the first time stay
     /// from then on; when it can't be put there, they are removed.
     pub(super) fn announce(self, files: Unannounced) -> Result<(), ExportError> {
-        self.temporary.complete(self.disk)?.publish()?;
+        self.temporary.complete(file::settle(self.disk))?.publish()?;
         // From here on the manifest names them, even if the power fails before its folder is synced.
         files.keep();
         file::sync_folder(self.folder)
