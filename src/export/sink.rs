@@ -14,10 +14,16 @@ const CHUNK: usize = 128 * 1024;
 /// Chunks that may wait, so that memory is bounded where the disk is slower than the reading.
 const WAITING: usize = 4;
 
+enum Piece {
+    Chunk(Vec<u8>),
+    /// The file has all its bytes. Without it, it was given up: then nothing waits for the disk.
+    End,
+}
+
 /// Takes a file's bytes. Dropped, it waits until its thread has let go of the file.
 pub(super) struct Sink {
     chunk: Vec<u8>,
-    sender: Option<SyncSender<Vec<u8>>>,
+    sender: Option<SyncSender<Piece>>,
     thread: Option<JoinHandle<io::Result<Settled>>>,
 }
 
@@ -38,23 +44,36 @@ impl Sink {
         if !self.chunk.is_empty() {
             self.hand_over()?;
         }
+        self.send(Piece::End)?;
         self.sender = None;
         Ok(())
     }
 
-    /// Waits for the file's end.
+    /// Waits for the file's end, after [`Sink::end`].
     ///
     /// # Errors
     /// The first one that its thread met.
     pub(super) fn finish(mut self) -> io::Result<Settled> {
-        self.end()?;
         self.join()
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+        self.send(Piece::Chunk(chunk))
+    }
+
+    fn send(&mut self, piece: Piece) -> io::Result<()> {
+        match self.sender.as_ref().map(|sender| sender.send(piece)) {
+            Some(Ok(())) => Ok(()),
+            // Nobody takes it any more: the thread has met an error.
+            _ => Err(self.join().err().unwrap_or_else(given_up)),
+        }
     }
 
     fn join(&mut self) -> io::Result<Settled> {
         self.sender = None;
         let ended = self.thread.take().map(JoinHandle::join);
-        ended.and_then(Result::ok).unwrap_or_else(|| Err(io::Error::other("its writing was given up")))
+        ended.and_then(Result::ok).unwrap_or_else(|| Err(given_up()))
     }
 }
 
@@ -74,17 +93,6 @@ impl Write for Sink {
     }
 }
 
-impl Sink {
-    fn hand_over(&mut self) -> io::Result<()> {
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-        match self.sender.as_ref().map(|sender| sender.send(chunk)) {
-            Some(Ok(())) => Ok(()),
-            // Nobody takes it any more: the thread has met an error.
-            _ => Err(self.join().err().unwrap_or_else(|| io::Error::other("it has ended already"))),
-        }
-    }
-}
-
 impl Drop for Sink {
     fn drop(&mut self) {
         // Given up: whatever comes of it, the file is going to be removed.
@@ -92,11 +100,18 @@ impl Drop for Sink {
     }
 }
 
-fn write(mut compressor: Compressor<Disk>, chunks: Receiver<Vec<u8>>) -> io::Result<Settled> {
-    for chunk in chunks {
-        compressor.write_all(&chunk)?;
+fn write(mut compressor: Compressor<Disk>, pieces: Receiver<Piece>) -> io::Result<Settled> {
+    for piece in pieces {
+        match piece {
+            Piece::Chunk(chunk) => compressor.write_all(&chunk)?,
+            Piece::End => return file::settle(compressor.finish()?),
+        }
     }
-    file::settle(compressor.finish()?)
+    Err(given_up())
+}
+
+fn given_up() -> io::Error {
+    io::Error::other("its writing was given up")
 }
 
 #[cfg(test)]
@@ -148,5 +163,9 @@ mod tests {
         drop(sink);
         drop(temporary);
         assert!(names(dir.path()).unwrap().is_empty());
+        // Without its end it is none.
+        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+        let sink = Sink::begin(Compressor::new(Compression::None, disk).unwrap()).unwrap();
+        assert!(temporary.complete(sink.finish()).is_err());
     }
 }
