@@ -27,7 +27,7 @@ pub fn measure(runs: usize, table: &mut Table) -> Outcome<()> {
             for _ in 0..runs.max(1) {
                 let written = place.file("measured");
                 let dir = format!("export.dir={}", written.display());
-                let formats = format!("export.formats=[\"{format}\"]");
+                let formats = format!("export.formats={format}");
                 let arguments: &[&str] =
                     if kind == "snapshot" { &["export", "--snapshot"] } else { &["export"] };
                 taken.push(

@@ -29,7 +29,7 @@ pub fn acknowledge(
     format: Option<Format>,
 ) -> Result<Vec<Acknowledgement>, ExportError> {
     let snapshot = mirror.snapshot()?;
-    let exported = snapshot.exports()?.iter().map(|file| file.last_seq).max().unwrap_or(0);
+    let exported = snapshot.newest_exports()?.iter().map(|file| file.last_seq).max().unwrap_or(0);
     let mut acknowledged = pruned::read_acknowledged(&snapshot)?;
     drop(snapshot);
     if through > exported || through < 1 {

@@ -5,11 +5,12 @@
 //! comma, a quote, CR or LF, or begins or ends with white space. Text is written as it is, unless it is to be guarded: then
 //! what a spreadsheet would take for a formula gets a `'` in front.
 
+use super::bytes::any;
 use super::columns::columns;
 use super::guard::guard;
 use crate::mirror::Change;
 use crate::record::{Column, Stream, Value};
-use ::csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
+use ::csv::{ErrorKind, QuoteStyle, Terminator, Writer, WriterBuilder};
 use std::io::{self, Write};
 
 /// Writes changes as CSV.
@@ -28,7 +29,7 @@ impl<W: Write> CsvRows<W> {
             .terminator(Terminator::CRLF)
             .has_headers(false)
             .from_writer(sink);
-        writer.write_record(columns(stream))?;
+        writer.write_record(columns(stream)).map_err(io_error)?;
         Ok(CsvRows { writer, columns: stream.columns(), guarded, field: Vec::new() })
     }
 
@@ -42,7 +43,7 @@ impl<W: Write> CsvRows<W> {
                 self.given(if column.name == "id" { Value::Text(change.id) } else { Value::Null })
             })?,
         }
-        Ok(self.writer.write_record(None::<&[u8]>)?)
+        self.writer.write_record(None::<&[u8]>).map_err(io_error)
     }
 
     pub(super) fn finish(self) -> io::Result<W> {
@@ -58,37 +59,45 @@ impl<W: Write> CsvRows<W> {
     }
 
     fn field(&mut self, value: Value<'_>) -> io::Result<()> {
-        self.field.clear();
-        encode(value, &mut self.field)?;
-        Ok(self.writer.write_field(&self.field)?)
+        let field = encode(value, &mut self.field)?;
+        self.writer.write_field(field).map_err(io_error)
     }
 }
 
-/// Appends a value as a field, quoted where it must be.
-fn encode(value: Value<'_>, field: &mut Vec<u8>) -> io::Result<()> {
+/// The error with its own kind, which tells what to do about it.
+fn io_error(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("a row can't be written as CSV: {other:?}")),
+    }
+}
+
+/// A value as a field, quoted where it must be: the text itself where it can be, else put together in `field`.
+fn encode<'v>(value: Value<'v>, field: &'v mut Vec<u8>) -> io::Result<&'v [u8]> {
+    field.clear();
     match value {
         Value::Null => {}
-        Value::Integer(number) => write!(field, "{number}")?,
-        Value::Text(text) if !needs_quotes(text) => field.extend_from_slice(text.as_bytes()),
+        Value::Integer(number) => serde_json::to_writer(&mut *field, &number)?,
+        Value::Text(text) if !needs_quotes(text) => return Ok(text.as_bytes()),
         Value::Text(text) => {
             field.push(b'"');
-            for byte in text.bytes() {
-                if byte == b'"' {
-                    field.push(b'"');
+            for (n, part) in text.split('"').enumerate() {
+                if n > 0 {
+                    field.extend_from_slice(b"\"\"");
                 }
-                field.push(byte);
+                field.extend_from_slice(part.as_bytes());
             }
             field.push(b'"');
         }
     }
-    Ok(())
+    Ok(field)
 }
 
 fn needs_quotes(text: &str) -> bool {
     text.is_empty()
         || text.starts_with(char::is_whitespace)
         || text.ends_with(char::is_whitespace)
-        || text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+        || any(text, |byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
 }
 
 #[cfg(test)]
@@ -98,9 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn encoded(value: Value<'_>) -> String {
-        let mut field = Vec::new();
-        encode(value, &mut field).unwrap();
-        String::from_utf8(field).unwrap()
+        String::from_utf8(encode(value, &mut Vec::new()).unwrap().to_owned()).unwrap()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_prefix};
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
 use sha2::{Digest, Sha256};
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, DirEntry, File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,11 @@ impl<W: Write> Write for Digested<W> {
 /// What a temporary file's content is written to.
 pub(super) type Disk = BufWriter<Digested<File>>;
 
+/// The way to a file.
+pub(super) fn to(file: File) -> Disk {
+    BufWriter::with_capacity(BUFFER, Digested { inner: file, sha256: Sha256::new(), bytes: 0 })
+}
+
 /// A temporary file beside its place. Dropped, it is removed.
 pub(super) struct Temporary {
     temporary: TempPath,
@@ -68,9 +73,7 @@ impl Temporary {
             .and_then(|file| adopt(file.as_file(), folder).map(|()| file))
             .map_err(failed)?
             .into_parts();
-        let disk =
-            BufWriter::with_capacity(BUFFER, Digested { inner: file, sha256: Sha256::new(), bytes: 0 });
-        Ok((Temporary { temporary, target }, disk))
+        Ok((Temporary { temporary, target }, to(file)))
     }
 
     /// Where the file is to stand.
@@ -78,19 +81,25 @@ impl Temporary {
         &self.target
     }
 
-    /// Ends the file: when this returns, its content is durable under its temporary name, readable by owner and
-    /// group, whatever the umask.
-    pub(super) fn complete(self, disk: Disk) -> Result<Complete, ExportError> {
-        let (sha256, bytes) = settle(disk).map_err(ExportError::io("written", &self.target))?;
+    /// Takes the end of the file's content, which is durable under its temporary name.
+    pub(super) fn complete(self, settled: io::Result<Settled>) -> Result<Complete, ExportError> {
+        let Settled { bytes, sha256 } = settled.map_err(ExportError::io("written", &self.target))?;
         Ok(Complete { temporary: self.temporary, target: self.target, bytes, sha256 })
     }
 }
 
-fn settle(disk: Disk) -> io::Result<(String, u64)> {
+/// Content that is on the disk as a whole.
+pub(super) struct Settled {
+    bytes: u64,
+    sha256: String,
+}
+
+/// Ends a file's content: when this returns, it is durable, readable by owner and group, whatever the umask.
+pub(super) fn settle(disk: Disk) -> io::Result<Settled> {
     let Digested { inner: file, sha256, bytes } = disk.into_inner().map_err(|error| error.into_error())?;
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     file.sync_all()?;
-    Ok((hex(&sha256.finalize()), bytes))
+    Ok(Settled { bytes, sha256: hex(&sha256.finalize()) })
 }
 
 impl Complete {
@@ -159,25 +168,37 @@ pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
     }
 }
 
-/// The names of the regular files in a folder, sorted; none where there is no folder. Names that are no UTF-8 are not
-/// ours and left out.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>, ExportError> {
-    match read_names(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        names => names.map_err(ExportError::io("listed", folder)),
-    }
-}
-
-fn read_names(folder: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            names.push(name);
+/// Hands over the names of the regular files in a folder, in no order; none where there is no folder. Names that are no
+/// UTF-8 are not ours and left out.
+pub(super) fn each_name(
+    folder: &Path,
+    mut each: impl FnMut(String) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(ExportError::io("listed", folder))?,
+    };
+    for entry in entries {
+        if let Some(name) = file_name(entry).map_err(ExportError::io("listed", folder))? {
+            each(name)?;
         }
     }
+    Ok(())
+}
+
+fn file_name(entry: io::Result<DirEntry>) -> io::Result<Option<String>> {
+    let entry = entry?;
+    Ok(if entry.file_type()?.is_file() { entry.file_name().into_string().ok() } else { None })
+}
+
+/// The names that [`each_name`] hands over, sorted.
+#[cfg(test)]
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, ExportError> {
+    let mut names = Vec::new();
+    each_name(folder, |name| {
+        names.push(name);
+        Ok(())
+    })?;
     names.sort();
     Ok(names)
 }
@@ -211,7 +232,7 @@ mod tests {
         let found = names(&folder).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(super::super::name::temporary_of(&found[0]), Some("f.csv"));
-        let complete = temporary.complete(disk).unwrap();
+        let complete = temporary.complete(settle(disk)).unwrap();
         assert_eq!(complete.bytes, 3);
         assert_eq!(complete.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(!folder.join("f.csv").exists());
@@ -225,9 +246,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(Temporary::create(dir.path(), "f").unwrap());
         let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        drop(temporary.complete(disk).unwrap());
+        drop(temporary.complete(settle(disk)).unwrap());
         let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        drop(Unannounced::publish([temporary.complete(disk).unwrap()]).unwrap());
+        drop(Unannounced::publish([temporary.complete(settle(disk)).unwrap()]).unwrap());
         assert!(names(dir.path()).unwrap().is_empty());
     }
 

@@ -1,75 +1,50 @@
 //! What holds for every text of a manifest.
 
-use super::manifest::{Manifest, ManifestLine, digest, parse_line, sample};
-use std::collections::BTreeMap;
-use std::path::Path;
+use super::ExportError;
+use super::manifest::{Entry, Lines, digest, parse_line, retied};
+use std::path::PathBuf;
 
-/// Tries a manifest: its lines, and each way to change it.
+/// Tries a manifest: its lines, and the moving of their ties.
 pub fn manifest(data: &[u8]) {
-    let lines = match Manifest::of(Path::new("exports"), data.to_vec()) {
-        Ok(manifest) => manifest.lines,
-        Err(super::ExportError::ManifestLine { line, .. }) => {
-            let count = data.split(|byte| *byte == b'\n').count();
-            assert!((1..=count).contains(&line), "line {line} of {count}");
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    };
-    for line in &lines {
-        let written = serde_json::to_vec(line).map_err(|error| error.to_string());
-        assert_eq!(written.and_then(|written| parse_line(&written)).as_ref(), Ok(line));
-    }
-    let again = || read(data.to_vec());
-    check_add(again(), &lines);
-    check_remove(again(), &lines);
-    check_replace(again(), &lines);
-}
-
-fn read(text: Vec<u8>) -> Manifest {
-    Manifest::of(Path::new("exports"), text).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The manifest as the next program reads it.
-fn read_again(manifest: &Manifest) -> Manifest {
-    let count = manifest.lines.len();
-    assert!(manifest.text_of(count + 1).is_none_or(<[u8]>::is_empty), "text behind the last line");
-    let text: Vec<&[u8]> = (1..=count).map(|number| manifest.text_of(number).unwrap_or_default()).collect();
-    read(text.join(&b'\n'))
-}
-
-/// A line that is added stands behind the others, and is tied to the last of them.
-fn check_add(mut manifest: Manifest, lines: &[ManifestLine]) {
-    let last = manifest.text_of(lines.len()).map(digest);
-    let added = ManifestLine { previous: last, ..sample("events", "csv", 1, 2) };
-    manifest.add(added.clone()).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(read_again(&manifest).lines, [lines, &[added]].concat());
-}
-
-/// Lines that are taken away are the first ones, and the others stay.
-fn check_remove(mut manifest: Manifest, lines: &[ManifestLine]) {
-    for count in 0..=lines.len() {
-        let removed = manifest.remove_front(count.min(1));
-        assert_eq!(removed, lines[count.saturating_sub(1)..count]);
-        assert_eq!(read_again(&manifest).lines, lines[count..]);
-    }
-}
-
-/// Of the lines that are not replaced, `previous` alone may change, and the chain behind the replaced one is whole.
-fn check_replace(mut manifest: Manifest, lines: &[ManifestLine]) {
-    let (Some(middle), number) = (lines.get(lines.len() / 2), lines.len() / 2 + 1) else { return };
-    let replacement = ManifestLine { rows: middle.rows ^ 1, ..middle.clone() };
-    if manifest.replace(BTreeMap::from([(number, replacement)])).is_err() {
-        assert_eq!(manifest.lines, lines, "refused, so nothing has changed");
-        return;
-    }
-    let after = read_again(&manifest).lines;
-    assert_eq!(after, manifest.lines);
-    assert_eq!(after.len(), lines.len());
-    for (n, (new, old)) in after.iter().zip(lines).enumerate() {
-        let rows = if n + 1 == number { old.rows ^ 1 } else { old.rows };
-        assert_eq!(*new, ManifestLine { rows, previous: new.previous.clone(), ..old.clone() });
-        if n >= number {
-            assert_eq!(new.previous, manifest.text_of(n).map(digest));
+    let mut lines = Lines::of(PathBuf::from("manifest.ndjson"), Some(data));
+    let (mut count, mut end, mut before) = (0, 0, None);
+    loop {
+        match lines.next() {
+            Ok(Some(entry)) => {
+                (count, end) = (count + 1, check_place(&entry, data, count, end));
+                check_line(&entry);
+                check_tie(&entry, before.as_ref());
+                before = Some(digest(entry.text));
+            }
+            Ok(None) => return assert_eq!(end, data.len(), "text behind the last line"),
+            Err(ExportError::ManifestLine { line, .. }) => return assert_eq!(line, count + 1),
+            Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Lines are counted, and their texts and ends tile the manifest. Returns the line's end.
+fn check_place(entry: &Entry<'_>, data: &[u8], before: usize, from: usize) -> usize {
+    let to = entry.end as usize;
+    assert_eq!(entry.number, before + 1);
+    let there = &data[from..to];
+    assert_eq!(there.strip_suffix(b"\n").unwrap_or(there), entry.text);
+    to
+}
+
+/// A line that is written again says the same.
+fn check_line(entry: &Entry<'_>) {
+    let written = serde_json::to_vec(&entry.line).map_err(|error| error.to_string());
+    assert_eq!(written.and_then(|written| parse_line(&written)).as_ref(), Ok(&entry.line));
+}
+
+/// Tied to another line, nothing but its tie has changed; one that was not tied to the line before it is refused.
+fn check_tie(entry: &Entry<'_>, before: Option<&String>) {
+    let Some(before) = before else { return };
+    let after = digest(b"another line");
+    let Some(tied) = retied(entry, Some(&(before.clone(), after.clone()))) else { return };
+    assert_eq!(entry.line.previous.as_ref(), Some(before));
+    let mut expected = entry.line.clone();
+    expected.previous = Some(after);
+    assert_eq!(parse_line(&tied).as_ref(), Ok(&expected));
 }

@@ -1,21 +1,22 @@
 //! The export of what changed, as steps: each may be the last one before a power cut.
 
-use super::file::{self, Unannounced};
+use super::copy::{self, Comparison};
+use super::file::Unannounced;
 use super::manifest::{MANIFEST, Manifest};
 use super::name::{Covers, FileName};
-use super::plan::{self, Refusal, StreamPlan};
+use super::plan::{self, Positions, Refusal, StreamPlan};
 use super::pruned::{self, Front};
 use super::stream_file::{Origin, StreamFile, Written};
-use super::{ExportError, Exported, Format, ManifestLine, Settings};
+use super::verify::{Kind, Unknown};
+use super::{ExportError, Exported, Format, ManifestLine, Settings, leftovers};
 use crate::failpoint::{self, Place};
-use crate::mirror::{ExportFile, Mirror, RunId, Snapshot};
-use crate::record::Stream;
+use crate::mirror::{Mirror, RunId, Snapshot};
 use jiff::Timestamp;
 use std::path::Path;
 
 /// Writes for each stream and format a file with the changes since the last one, where there are any, and announces
 /// them in the manifest. Everything is read from one state of the mirror; a stream is read once for all formats, and
-/// memory doesn't grow with the number of rows. Blocks; the caller holds the mirror's process lock.
+/// memory grows neither with the number of rows nor with that of the manifest's lines. Blocks; the caller holds the mirror's process lock.
 ///
 /// When this returns, the files, the manifest and the mirror's copy of it are durable. Exporting again without a
 /// change in between writes nothing, neither to the folder nor to the mirror.
@@ -31,92 +32,94 @@ pub fn export(
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
-    let (mut manifest, front) = open(mirror, &settings.dir)?;
-    let removed = clean_up(&settings.dir, &manifest, false)?;
-    bring_in_step(mirror, &manifest.lines)?;
-    let (head_seq, written) = write(mirror, settings, &manifest.lines, front.as_ref(), run, now)?;
-    let files = publish(&mut manifest, written)?;
-    record(mirror, &files)?;
+    let Opened { manifest, front, copy_in_step } = open(mirror, &settings.dir)?;
+    let removed = clean_up(mirror, &settings.dir, &manifest, copy_in_step)?;
+    if !copy_in_step {
+        copy::write_anew(mirror, &settings.dir)?;
+    }
+    let (head_seq, written) = write(mirror, settings, &manifest.positions, front.as_ref(), run, now)?;
+    let files = publish(&manifest, written)?;
+    copy::add(mirror, &files)?;
     let (existing, pruned) = (Vec::new(), Vec::new());
     let exported = Exported { head_seq, files, existing, removed, pruned, not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
 }
 
-/// Reads the manifest with the front that was pruned from it, and refuses one that is not of this mirror as it is now.
-fn open(mirror: &mut Mirror, dir: &Path) -> Result<(Manifest, Option<Front>), ExportError> {
+/// A manifest that is this mirror's as it is now.
+struct Opened {
+    manifest: Manifest,
+    /// What was pruned from it.
+    front: Option<Front>,
+    /// Whether the mirror's copy says what it says.
+    copy_in_step: bool,
+}
+
+/// Reads the manifest, and refuses one that is not of this mirror as it is now.
+fn open(mirror: &mut Mirror, dir: &Path) -> Result<Opened, ExportError> {
     let own = mirror.id().to_owned();
     let snapshot = mirror.snapshot()?;
-    let (head, fronts) = (snapshot.head()?, pruned::read(&snapshot)?);
-    let manifest = Manifest::read(dir)?;
-    check(dir, &manifest.lines, &own, head)?;
-    super::verify::check_unknown(&snapshot, dir, &manifest.lines)?;
-    let front = pruned::in_force(&fronts, &manifest.lines).cloned();
-    if front.is_none() && manifest.lines.first().is_some_and(|line| line.previous.is_some()) {
+    let (manifest, copy_in_step) = read_own(&snapshot, dir, &own)?;
+    let fronts = pruned::read(&snapshot)?;
+    let front = pruned::in_force(&fronts, manifest.follows.as_deref()).cloned();
+    if front.is_none() && manifest.follows.is_some() {
         return Err(ExportError::FrontLost { path: dir.join(MANIFEST) });
     }
-    Ok((manifest, front))
+    Ok(Opened { manifest, front, copy_in_step })
 }
 
-/// Refuses a manifest that is not of this mirror as it is now.
-pub(super) fn check(dir: &Path, lines: &[ManifestLine], own: &str, head_seq: i64) -> Result<(), ExportError> {
-    let dir = dir.to_owned();
-    plan::check(lines, own, head_seq).map_err(|refusal| match refusal {
-        Refusal::OtherMirror(line) => {
-            ExportError::OtherMirror { dir, found: line.mirror_id.clone(), own: own.to_owned() }
+/// Reads the manifest of `dir`, and refuses one that is none of the mirror `own`, or of another future than its own. Tells
+/// too whether the mirror's copy is in step.
+pub(super) fn read_own(
+    snapshot: &Snapshot<'_>,
+    dir: &Path,
+    own: &str,
+) -> Result<(Manifest, bool), ExportError> {
+    let head = snapshot.head()?;
+    let (mut comparison, mut unknown) = (Comparison::with(snapshot), Unknown::default());
+    let manifest = Manifest::read_with(dir, |entry| {
+        check(dir, &entry.line, own, head)?;
+        if !comparison.knows(&entry.line)? {
+            unknown.note(&entry.line);
         }
-        Refusal::AheadOfMirror(line) => {
-            ExportError::AheadOfMirror { dir, stream: line.stream.clone(), last_seq: line.last_seq, head_seq }
-        }
-    })
+        Ok(())
+    })?;
+    unknown.check(snapshot, dir)?;
+    Ok((manifest, comparison.is_in_step()?))
 }
 
-/// Removes what killed exports left below `root`: temporary files, and files that were never announced and whose range
-/// would overlap the next one's. Returns their paths relative to `root`.
-pub(super) fn clean_up(
-    root: &Path,
+/// Refuses a manifest with a line that is not of this mirror as it is now.
+pub(super) fn check(dir: &Path, line: &ManifestLine, own: &str, head_seq: i64) -> Result<(), ExportError> {
+    let refused = |refusal| {
+        let (dir, own) = (dir.to_owned(), own.to_owned());
+        match refusal {
+            Refusal::OtherMirror => ExportError::OtherMirror { dir, found: line.mirror_id.clone(), own },
+            Refusal::AheadOfMirror => {
+                let (stream, last_seq) = (line.stream.clone(), line.last_seq);
+                ExportError::AheadOfMirror { dir, stream, last_seq, head_seq }
+            }
+        }
+    };
+    plan::check(line, own, head_seq).map_err(refused)
+}
+
+/// Removes what killed exports left. A file that a copy in step knows stands in the manifest.
+fn clean_up(
+    mirror: &mut Mirror,
+    dir: &Path,
     manifest: &Manifest,
-    snapshots: bool,
+    copy_in_step: bool,
 ) -> Result<Vec<String>, ExportError> {
-    let mut found = Vec::new();
-    for stream in Stream::ALL {
-        let names = file::names(&root.join(stream.name()))?;
-        found.push((stream, plan::leftovers(&names, stream, snapshots, &manifest.lines)));
-    }
-    if manifest.lines.is_empty() {
-        let unannounced: Vec<FileName> =
-            found.iter().flat_map(|(_, found)| found.unannounced.clone()).collect();
-        if let Some(name) = plan::proof_of_lost_manifest(&unannounced) {
-            return Err(ExportError::ManifestLost { manifest: root.join(MANIFEST), file: name.path() });
-        }
-    }
-    let mut removed = manifest.clean_up()?;
-    for (stream, found) in found {
-        removed.extend(found.temporary.iter().map(|name| format!("{stream}/{name}")));
-        removed.extend(found.unannounced.iter().map(FileName::path));
-    }
-    let in_streams = removed.iter().filter(|path| path.contains('/'));
-    in_streams.map(|path| root.join(path)).try_for_each(|path| file::remove(&path))?;
-    Ok(removed)
-}
-
-/// Makes the mirror's copy say what the manifest says. Writes nothing where it does.
-pub(super) fn bring_in_step(mirror: &mut Mirror, lines: &[ManifestLine]) -> Result<(), ExportError> {
-    let mut announced: Vec<ExportFile> = lines.iter().map(ManifestLine::to_export_file).collect();
-    announced.sort_by(|a, b| (&a.stream, &a.format, a.first_seq).cmp(&(&b.stream, &b.format, b.first_seq)));
-    let copied = mirror.snapshot()?.exports()?;
-    if copied != announced {
-        let mut batch = mirror.batch()?;
-        batch.replace_exports(&announced)?;
-        batch.commit()?;
-    }
-    Ok(())
+    let snapshot = mirror.snapshot()?;
+    leftovers::clean_up(dir, manifest, Kind::Changes, |name| {
+        Ok(copy_in_step && copy::knows_file(&snapshot, name)?)
+    })
 }
 
 /// Writes what is new under temporary names, all from one state of the mirror. Returns the newest change's number too.
 pub(super) fn write(
     mirror: &mut Mirror,
     settings: &Settings,
-    lines: &[ManifestLine],
+    positions: &Positions,
     front: Option<&Front>,
     run: Option<RunId>,
     now: Timestamp,
@@ -124,12 +127,14 @@ pub(super) fn write(
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
-    let mut written = Vec::new();
-    for plan in plan::plan(lines, front, head, &settings.formats) {
+    let mut ending = Vec::new();
+    for plan in plan::plan(positions, front, head, &settings.formats) {
         for file in write_stream(&snapshot, settings, &plan, head)? {
-            written.push(file.finish(&origin)?);
+            ending.push(file.end()?);
         }
     }
+    drop(snapshot);
+    let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
     Ok((head, written))
 }
 
@@ -171,30 +176,15 @@ fn write_stream(
 }
 
 /// Gives complete files their names, then announces them. Returns their lines. Without files nothing is written.
-pub(super) fn publish(
-    manifest: &mut Manifest,
-    written: Vec<Written>,
-) -> Result<Vec<ManifestLine>, ExportError> {
+pub(super) fn publish(manifest: &Manifest, written: Vec<Written>) -> Result<Vec<ManifestLine>, ExportError> {
     if written.is_empty() {
         return Ok(Vec::new());
     }
-    let known = manifest.lines.len();
     let (files, lines): (Vec<_>, Vec<_>) =
         written.into_iter().map(|written| (written.file, written.line)).unzip();
     let files = Unannounced::publish(files)?;
-    lines.into_iter().try_for_each(|line| manifest.add(line))?;
     failpoint::reached(Place::BeforeManifest);
-    manifest.announce(files)?;
+    let lines = manifest.append(lines, files)?;
     failpoint::reached(Place::BeforeCopy);
-    Ok(manifest.lines[known..].to_vec())
-}
-
-/// Adds announced files to the mirror's copy.
-fn record(mirror: &mut Mirror, files: &[ManifestLine]) -> Result<(), ExportError> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let mut batch = mirror.batch()?;
-    files.iter().try_for_each(|line| batch.add_export(&line.to_export_file()))?;
-    Ok(batch.commit()?)
+    Ok(lines)
 }

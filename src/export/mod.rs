@@ -13,13 +13,16 @@
 //! DIR/snapshots/customers/customers-000000000420.csv
 //! ```
 //!
-//! A file is written under a temporary name, synced, renamed, and its folder synced; then the manifest is replaced in
-//! the same way; then the mirror's copy is brought in step. A power cut between any two of these steps loses no change
-//! and announces none twice: the next export removes files that were never announced and writes their range anew.
+//! A file is written under a temporary name by a thread of its own, synced, renamed, and its folder synced; then the
+//! manifest is replaced in the same way; then the mirror's copy is brought in step. A power cut between any two of these
+//! steps loses no change and announces none twice: the next export removes files that were never announced and writes
+//! their range anew.
 
 mod acknowledge;
+mod bytes;
 mod columns;
 mod compression;
+mod copy;
 mod csv;
 mod error;
 mod file;
@@ -28,6 +31,7 @@ mod format;
 pub(crate) mod fuzzing;
 mod guard;
 mod incremental;
+mod leftovers;
 mod manifest;
 mod name;
 mod ndjson;
@@ -35,6 +39,7 @@ mod plan;
 mod prune;
 mod pruned;
 mod repair;
+mod sink;
 mod snapshot;
 mod stream_file;
 mod verify;

@@ -52,6 +52,13 @@ impl FileName {
         (parsed.to_string() == name).then_some(parsed)
     }
 
+    /// The meaning of a path below the manifest's folder; `None` for every text but exactly those that
+    /// [`FileName::path`] gives.
+    pub(super) fn of_path(path: &str) -> Option<FileName> {
+        let (folder, name) = path.split_once('/')?;
+        FileName::parse(name).filter(|name| name.stream.name() == folder)
+    }
+
     /// The path below the manifest's folder.
     pub(super) fn path(&self) -> String {
         format!("{}/{self}", self.stream)
@@ -127,6 +134,9 @@ mod tests {
             let name = FileName { stream, covers, format, compression };
             assert_eq!(name.to_string(), text);
             assert_eq!(FileName::parse(text), Some(name));
+            assert_eq!(FileName::of_path(&name.path()), Some(name));
+            assert_eq!(FileName::of_path(&format!("orders/{text}")), None);
+            assert_eq!(FileName::of_path(text), None);
         }
     }
 

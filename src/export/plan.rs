@@ -1,39 +1,47 @@
 //! What an export has to do, decided from the manifest's lines, the mirror and the names in the folders. Pure; all
 //! results are sorted.
 
-use super::name::{Covers, FileName, temporary_of};
+use super::name::{Covers, FileName};
 use super::pruned::Front;
 use super::{Format, ManifestLine};
 use crate::record::Stream;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a folder is not exported to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal<'a> {
+pub(super) enum Refusal {
     /// A line of another mirror.
-    OtherMirror(&'a ManifestLine),
+    OtherMirror,
     /// A line with changes that the mirror doesn't have.
-    AheadOfMirror(&'a ManifestLine),
+    AheadOfMirror,
 }
 
-/// Whether these lines can be those of the mirror `mirror_id`, whose newest change is `head`.
-pub(super) fn check<'a>(lines: &'a [ManifestLine], mirror_id: &str, head: i64) -> Result<(), Refusal<'a>> {
-    if let Some(line) = lines.iter().find(|line| line.mirror_id != mirror_id) {
-        return Err(Refusal::OtherMirror(line));
+/// Whether this line can be one of the mirror `mirror_id`, whose newest change is `head`.
+pub(super) fn check(line: &ManifestLine, mirror_id: &str, head: i64) -> Result<(), Refusal> {
+    if line.mirror_id != mirror_id {
+        return Err(Refusal::OtherMirror);
     }
-    match lines.iter().find(|line| line.last_seq > head) {
-        Some(line) => Err(Refusal::AheadOfMirror(line)),
-        None => Ok(()),
-    }
+    if line.last_seq > head { Err(Refusal::AheadOfMirror) } else { Ok(()) }
 }
 
-/// Up to which change a stream was exported in a format: the last one of its newest file; without one the last one that
-/// was pruned, or 0.
-pub(super) fn position(lines: &[ManifestLine], front: Option<&Front>, stream: Stream, format: Format) -> i64 {
-    lines
-        .iter()
-        .rev()
-        .find(|line| line.stream == stream.name() && line.format == format.name())
-        .map_or_else(|| front.map_or(0, |front| front.through(stream, format)), |line| line.last_seq)
+/// Up to which change a manifest names the files of each stream and format.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Positions(BTreeMap<(Stream, Format), i64>);
+
+impl Positions {
+    /// Takes the next line.
+    pub(super) fn note(&mut self, line: &ManifestLine) {
+        if let Some(key) = Stream::from_name(&line.stream).zip(Format::from_name(&line.format)) {
+            self.0.insert(key, line.last_seq);
+        }
+    }
+
+    /// Up to which change a stream was exported in a format: the last one of its newest file; without one the last one
+    /// that was pruned, or 0.
+    pub(super) fn of(&self, front: Option<&Front>, stream: Stream, format: Format) -> i64 {
+        let pruned = || front.map_or(0, |front| front.through(stream, format));
+        self.0.get(&(stream, format)).copied().unwrap_or_else(pruned)
+    }
 }
 
 /// What is to be read for one stream, and who wants it.
@@ -53,7 +61,7 @@ impl StreamPlan {
 
 /// What may have changed since the last files; streams and formats that stand at `head` are left out.
 pub(super) fn plan(
-    lines: &[ManifestLine],
+    positions: &Positions,
     front: Option<&Front>,
     head: i64,
     formats: &[Format],
@@ -61,7 +69,7 @@ pub(super) fn plan(
     let streams = Stream::ALL.into_iter().map(|stream| {
         let outputs = distinct(formats)
             .into_iter()
-            .map(|format| (format, position(lines, front, stream, format)))
+            .map(|format| (format, positions.of(front, stream, format)))
             .filter(|(_, position)| *position < head)
             .collect();
         StreamPlan { stream, outputs }
@@ -74,49 +82,13 @@ pub(super) fn distinct(formats: &[Format]) -> Vec<Format> {
     Format::ALL.into_iter().filter(|format| formats.contains(format)).collect()
 }
 
-/// What is in the folder of a stream and is not in the manifest.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Leftovers {
-    /// Temporary files of a killed export.
-    pub(super) temporary: Vec<String>,
-    /// Complete files that were never announced.
-    pub(super) unannounced: Vec<FileName>,
-}
-
-/// Finds what killed exports left among the `names` in the folder of `stream`. Only names that this program gives are
-/// taken, and of them only those of the same kind (`snapshots` or changes).
-pub(super) fn leftovers(
-    names: &[String],
-    stream: Stream,
-    snapshots: bool,
-    lines: &[ManifestLine],
-) -> Leftovers {
-    let ours = |name: &str| {
-        FileName::parse(name)
-            .filter(|name| name.stream == stream && matches!(name.covers, Covers::State { .. }) == snapshots)
-    };
-    let announced: std::collections::HashSet<&str> = lines.iter().map(|line| line.path.as_str()).collect();
-    let mut found = Leftovers::default();
-    for name in names {
-        if let Some(name) = ours(name) {
-            if !announced.contains(name.path().as_str()) {
-                found.unannounced.push(name);
-            }
-        } else if temporary_of(name).and_then(ours).is_some() {
-            found.temporary.push(name.clone());
-        }
-    }
-    found.temporary.sort();
-    found.unannounced.sort();
-    found
-}
-
 /// Where the manifest has no line, a file that a killed first export can't have left: it proves that there was one.
 /// A first export leaves files that start with change 1, and a first snapshot files of one state.
-pub(super) fn proof_of_lost_manifest(unannounced: &[FileName]) -> Option<&FileName> {
+pub(super) fn proof_of_lost_manifest(unannounced: &BTreeSet<FileName>) -> Option<&FileName> {
+    let any = unannounced.first().map(|name| name.covers);
     unannounced.iter().find(|name| match name.covers {
         Covers::Changes { first_seq, .. } => first_seq != 1,
-        Covers::State { .. } => unannounced.iter().any(|other| other.covers != name.covers),
+        Covers::State { .. } => Some(name.covers) != any,
     })
 }
 
@@ -134,7 +106,10 @@ mod tests {
             sample("events", "csv", 1, 5),
             sample("customers", "csv", 6, 9),
             sample("customers", "ndjson", 1, 9),
+            sample("orders", "tsv", 1, 99),
         ];
+        let mut positions = Positions::default();
+        lines.iter().for_each(|line| positions.note(line));
         for (head, formats, expected) in [
             (9, vec![], vec![]),
             (9, vec![Csv], vec![(Events, vec![(Csv, 5)])]),
@@ -148,59 +123,29 @@ mod tests {
         ] {
             let expected: Vec<_> =
                 expected.into_iter().map(|(stream, outputs)| StreamPlan { stream, outputs }).collect();
-            assert_eq!(plan(&lines, None, head, &formats), expected, "{head} {formats:?}");
+            assert_eq!(plan(&positions, None, head, &formats), expected, "{head} {formats:?}");
         }
-        assert_eq!(plan(&[], None, 0, &Format::ALL), []);
-        assert_eq!(plan(&[], None, 1, &[Csv]).len(), 2);
-        assert_eq!(plan(&lines, None, 10, &Format::ALL)[1].after(), 0);
+        assert_eq!(plan(&Positions::default(), None, 0, &Format::ALL), []);
+        assert_eq!(plan(&Positions::default(), None, 1, &[Csv]).len(), 2);
+        assert_eq!(plan(&positions, None, 10, &Format::ALL)[1].after(), 0);
         // A format whose files were all pruned goes on where it was.
         let front = Front::new("d", false, "x", [(Events, Ndjson, 8), (Events, Csv, 3)]);
-        assert_eq!(plan(&lines, Some(&front), 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
+        assert_eq!(plan(&positions, Some(&front), 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
     }
 
     #[test]
     fn folders_of_others_are_refused() {
-        let lines = [sample("customers", "csv", 1, 5), sample("events", "csv", 1, 7)];
-        assert_eq!(check(&lines, "m", 7), Ok(()));
-        assert_eq!(check(&[], "m", 0), Ok(()));
-        assert_eq!(check(&lines, "m", 6), Err(Refusal::AheadOfMirror(&lines[1])));
-        assert_eq!(check(&lines, "n", 7), Err(Refusal::OtherMirror(&lines[0])));
-    }
-
-    #[test]
-    fn only_our_own_unannounced_files_are_leftovers() {
-        let lines = [sample("customers", "csv", 1, 5)];
-        let names = [
-            "customers-000000000001-000000000005.csv",
-            "customers-000000000006-000000000009.csv.gz",
-            "customers-000000000006-000000000009.ndjson",
-            "customers-000000000006-000000000009.csv.bak",
-            "customers-000000000009.csv",
-            "events-000000000001-000000000009.csv",
-            ".customers-000000000006-000000000009.csv-a1b2c3d4.tmp",
-            ".events-000000000006-000000000009.csv-a1b2c3d4.tmp",
-            ".customers-notes-a1b2c3d4.tmp",
-            "README",
-        ]
-        .map(str::to_owned);
-        let found = leftovers(&names, Customers, false, &lines);
-        assert_eq!(found.temporary, [".customers-000000000006-000000000009.csv-a1b2c3d4.tmp"]);
-        let unannounced: Vec<String> = found.unannounced.iter().map(FileName::to_string).collect();
-        assert_eq!(
-            unannounced,
-            ["customers-000000000006-000000000009.csv.gz", "customers-000000000006-000000000009.ndjson"]
-        );
-        let found = leftovers(&names, Customers, true, &lines);
-        assert_eq!(
-            found.unannounced.iter().map(FileName::to_string).collect::<Vec<_>>(),
-            [names[4].as_str()]
-        );
+        let line = sample("events", "csv", 1, 7);
+        assert_eq!(check(&line, "m", 7), Ok(()));
+        assert_eq!(check(&line, "m", 6), Err(Refusal::AheadOfMirror));
+        assert_eq!(check(&line, "n", 7), Err(Refusal::OtherMirror));
+        assert_eq!(check(&line, "n", 6), Err(Refusal::OtherMirror));
     }
 
     #[test]
     fn a_lost_manifest_shows() {
         let parse =
-            |names: &[&str]| names.iter().map(|name| FileName::parse(name).unwrap()).collect::<Vec<_>>();
+            |names: &[&str]| names.iter().map(|name| FileName::parse(name).unwrap()).collect::<BTreeSet<_>>();
         for (names, lost) in [
             (parse(&[]), false),
             (

@@ -11,12 +11,12 @@
 //! isn't there, and its first line can always be tied to the one before it. Files that a power cut leaves are removed by
 //! the next export, like those that were never announced.
 
-use super::manifest::{Manifest, ManifestLine, digest};
-use super::plan::distinct;
+use super::manifest::{self, Entry, Lines, Manifest, ManifestLine};
+use super::name::FileName;
 use super::pruned::{self, Acknowledged, Front};
 use super::snapshot::FOLDER;
 use super::verify::{Kind, Source, file_name, in_folder};
-use super::{ExportError, Format, Settings, file, incremental};
+use super::{ExportError, Format, Settings, copy, file};
 use crate::mirror::{ExportNote, Mirror};
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
@@ -39,177 +39,214 @@ pub(super) fn prune(
     let Some(before) = now.checked_sub(age).ok().filter(|_| !settings.max_age.is_zero()) else {
         return Ok(Vec::new());
     };
-    let changes = Manifest::read(&settings.dir)?;
-    let snapshots = Manifest::read(&settings.dir.join(FOLDER))?;
-    let mut whole =
-        Whole { root: settings.dir.join(FOLDER), lines: &snapshots.lines, known: BTreeMap::new() };
-
+    let snapshots = settings.dir.join(FOLDER);
+    let (newest, newest_snapshots) = (Newest::read(&settings.dir)?, Newest::read(&snapshots)?);
     let acknowledged = pruned::read_acknowledged(&mirror.snapshot()?)?;
-    let kept = newest(&changes.lines, &settings.formats);
-    let of_changes = removable(&changes.lines, before, |n, line| {
-        Ok(!kept.contains(&n) && (acknowledged.covers(line) || whole.reaches(line)?))
+    let mut whole = Whole { root: &snapshots, newest: &newest_snapshots, known: BTreeMap::new() };
+
+    let of_changes = Gone::find(&settings.dir, Kind::Changes, before, &newest, |number, line| {
+        let kept = newest.is_of_one(number, &settings.formats);
+        Ok(!kept && (acknowledged.covers(line) || whole.reaches(line)?))
     })?;
-    let of_snapshots = removable(&snapshots.lines, before, |n, line| whole.has_newer(n, line))?;
+    let of_snapshots = Gone::find(&snapshots, Kind::Snapshots, before, &newest_snapshots, |number, line| {
+        whole.has_newer(number, line)
+    })?;
 
     let mut removed = Vec::new();
-    for (kind, manifest, count) in
-        [(Kind::Changes, changes, of_changes), (Kind::Snapshots, snapshots, of_snapshots)]
-    {
-        if count > 0 {
-            removed.extend(remove_front(mirror, &settings.dir, kind, manifest, count)?);
-        }
+    for gone in [of_changes, of_snapshots].into_iter().filter(|gone| gone.count > 0) {
+        removed.extend(gone.remove(mirror)?);
     }
     Ok(removed)
 }
 
-/// How many lines may go from the front. The last line always stays: the next one is tied to it.
-fn removable(
-    lines: &[ManifestLine],
-    before: Timestamp,
-    mut may_go: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
-) -> Result<usize, ExportError> {
-    let is_old = |line: &ManifestLine| line.created_at.parse::<Timestamp>().is_ok_and(|at| at < before);
-    let mut count = 0;
-    while count + 1 < lines.len() && is_old(&lines[count]) && may_go(count, &lines[count])? {
-        count += 1;
+/// The newest line of each stream and format, with its number.
+struct Newest {
+    count: usize,
+    lines: BTreeMap<(String, String), (usize, ManifestLine)>,
+}
+
+impl Newest {
+    fn read(folder: &Path) -> Result<Newest, ExportError> {
+        let mut newest = Newest { count: 0, lines: BTreeMap::new() };
+        let mut lines = Lines::open(folder)?;
+        while let Some(Entry { number, line, .. }) = lines.next()? {
+            newest.count = number;
+            newest.lines.insert((line.stream.clone(), line.format.clone()), (number, line));
+        }
+        Ok(newest)
     }
-    Ok(count)
-}
 
-/// The places of the newest line of each stream in these formats.
-fn newest(lines: &[ManifestLine], formats: &[Format]) -> BTreeSet<usize> {
-    let pairs =
-        Stream::ALL.into_iter().flat_map(|stream| distinct(formats).into_iter().map(move |of| (stream, of)));
-    pairs.filter_map(|(stream, format)| lines.iter().rposition(|line| is_of(line, stream, format))).collect()
-}
+    fn like(&self, line: &ManifestLine) -> Option<&(usize, ManifestLine)> {
+        self.lines.get(&(line.stream.clone(), line.format.clone()))
+    }
 
-fn is_of(line: &ManifestLine, stream: Stream, format: Format) -> bool {
-    line.stream == stream.name() && line.format == format.name()
+    /// Whether the line with this number is the newest one of a stream in one of these formats.
+    fn is_of_one(&self, number: usize, formats: &[Format]) -> bool {
+        let is_written = |line: &ManifestLine| {
+            Stream::from_name(&line.stream).is_some()
+                && Format::from_name(&line.format).is_some_and(|format| formats.contains(&format))
+        };
+        self.lines.values().any(|(newest, line)| *newest == number && is_written(line))
+    }
 }
 
 /// Which snapshots lie there whole; each is read at most once.
 struct Whole<'l> {
-    root: PathBuf,
-    lines: &'l [ManifestLine],
+    root: &'l Path,
+    newest: &'l Newest,
     known: BTreeMap<usize, bool>,
 }
 
 impl Whole<'_> {
     /// Whether the newest snapshot of the file's stream and format holds what the file brings, and lies there whole.
     fn reaches(&mut self, line: &ManifestLine) -> Result<bool, ExportError> {
-        match self.newest_like(line) {
-            Some(n) => Ok(self.lines[n].last_seq >= line.last_seq && self.is_whole(n)?),
+        match self.newest.like(line) {
+            Some((number, newest)) => Ok(newest.last_seq >= line.last_seq && self.is_whole(*number, newest)?),
             None => Ok(false),
         }
     }
 
-    /// Whether there is a newer snapshot than the n-th one, of its stream and format, that lies there whole.
-    fn has_newer(&mut self, n: usize, line: &ManifestLine) -> Result<bool, ExportError> {
-        match self.newest_like(line) {
-            Some(newest) if newest > n => self.is_whole(newest),
+    /// Whether there is a newer snapshot than the one with this number, of its stream and format, that lies there whole.
+    fn has_newer(&mut self, number: usize, line: &ManifestLine) -> Result<bool, ExportError> {
+        match self.newest.like(line) {
+            Some((newer, newest)) if *newer > number => self.is_whole(*newer, newest),
             _ => Ok(false),
         }
     }
 
-    fn newest_like(&self, line: &ManifestLine) -> Option<usize> {
-        self.lines.iter().rposition(|other| (&other.stream, &other.format) == (&line.stream, &line.format))
-    }
-
-    fn is_whole(&mut self, n: usize) -> Result<bool, ExportError> {
-        if let Some(known) = self.known.get(&n) {
+    fn is_whole(&mut self, number: usize, line: &ManifestLine) -> Result<bool, ExportError> {
+        if let Some(known) = self.known.get(&number) {
             return Ok(*known);
         }
-        let line = &self.lines[n];
         let path = self.root.join(&line.path);
         let whole = match Source::open(&path).and_then(Source::finish) {
             Ok((bytes, sha256)) => line.left_out == 0 && (bytes, &sha256) == (line.bytes, &line.sha256),
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(ExportError::io("read", &path)(error)),
         };
-        self.known.insert(n, whole);
+        self.known.insert(number, whole);
         Ok(whole)
     }
 }
 
-/// Removes the first `count` lines of a manifest with their files.
-fn remove_front(
-    mirror: &mut Mirror,
-    dir: &Path,
+/// The front of a manifest that is going to be removed.
+pub(super) struct Gone {
+    root: PathBuf,
     kind: Kind,
-    mut manifest: Manifest,
+    /// How many lines.
     count: usize,
-) -> Result<Vec<String>, ExportError> {
-    let root = if kind == Kind::Changes { dir.to_owned() } else { dir.join(FOLDER) };
-    note(mirror, &root, kind, &manifest, count)?;
-    let gone = manifest.remove_front(count);
-    manifest.announce(file::Unannounced::default())?;
-    let paths = remove_files(&root, kind, &gone, &manifest.lines)?;
-    if kind == Kind::Changes {
-        incremental::bring_in_step(mirror, &manifest.lines)?;
-    }
-    Ok(paths.into_iter().map(|path| in_folder(kind, &path)).collect())
+    /// Where the first line that stays begins, in bytes.
+    end: u64,
+    /// Of the last line that goes.
+    digest: String,
+    /// Up to which change files of each stream and format go.
+    through: BTreeMap<(Stream, Format), i64>,
+    /// Their files. A path that is none of ours is nobody's business here.
+    files: BTreeSet<FileName>,
 }
 
-/// Notes what the first line that stays will follow.
-pub(super) fn note(
-    mirror: &mut Mirror,
-    root: &Path,
-    kind: Kind,
-    manifest: &Manifest,
-    count: usize,
-) -> Result<(), ExportError> {
-    let snapshot = mirror.snapshot()?;
-    let mut fronts = pruned::read(&snapshot)?;
-    drop(snapshot);
-    let in_force = pruned::in_force(&fronts, &manifest.lines).cloned();
-    let mut through: BTreeMap<(Stream, Format), i64> = BTreeMap::new();
-    for (stream, format) in
-        Stream::ALL.into_iter().flat_map(|stream| Format::ALL.map(|format| (stream, format)))
-    {
-        let earlier = in_force.as_ref().map_or(0, |front| front.through(stream, format));
-        let now = manifest.lines[..count].iter().filter(|line| is_of(line, stream, format));
-        let last = now.map(|line| line.last_seq).fold(earlier, i64::max);
-        if last > 0 {
-            through.insert((stream, format), last);
-        }
+impl Gone {
+    /// The lines that may go. The last line always stays: the next one is tied to it.
+    fn find(
+        root: &Path,
+        kind: Kind,
+        before: Timestamp,
+        newest: &Newest,
+        mut may_go: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
+    ) -> Result<Gone, ExportError> {
+        let is_old = |line: &ManifestLine| line.created_at.parse::<Timestamp>().is_ok_and(|at| at < before);
+        Gone::while_going(root, kind, |number, line| {
+            Ok(number < newest.count && is_old(line) && may_go(number, line)?)
+        })
     }
-    let place = root.canonicalize().unwrap_or_else(|_| root.to_owned()).display().to_string();
-    let is_snapshots = kind == Kind::Snapshots;
-    // What a removal that was cut off had noted for this folder stands for nothing.
-    fronts.retain(|front| {
-        (front.dir != place || front.snapshots != is_snapshots) || Some(front) == in_force.as_ref()
-    });
-    let last = manifest.text_of(count).map(digest).unwrap_or_default();
-    let through = through.into_iter().map(|((stream, format), last)| (stream, format, last));
-    fronts.push(Front::new(&place, is_snapshots, &last, through));
-    pruned::store(mirror, ExportNote::Pruned, &fronts)
-}
 
-/// Removes the files of these lines, but for those that a line that stays names too. Returns their paths.
-fn remove_files(
-    root: &Path,
-    kind: Kind,
-    gone: &[ManifestLine],
-    stays: &[ManifestLine],
-) -> Result<Vec<String>, ExportError> {
-    let named: BTreeSet<&str> = stays.iter().map(|line| line.path.as_str()).collect();
-    let mut removed = Vec::new();
-    // A path that is none of ours is nobody's business here.
-    for line in
-        gone.iter().filter(|line| !named.contains(line.path.as_str()) && file_name(kind, line).is_ok())
-    {
-        match std::fs::remove_file(root.join(&line.path)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            result => result.map_err(ExportError::io("removed", &root.join(&line.path)))?,
+    /// The lines up to the first one that has to stay.
+    pub(super) fn while_going(
+        root: &Path,
+        kind: Kind,
+        mut goes: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
+    ) -> Result<Gone, ExportError> {
+        let (digest, through, files) = (String::new(), BTreeMap::new(), BTreeSet::new());
+        let mut gone = Gone { root: root.to_owned(), kind, count: 0, end: 0, digest, through, files };
+        let mut lines = Lines::open(root)?;
+        while let Some(Entry { number, end, text, line }) = lines.next()? {
+            if !goes(number, &line)? {
+                break;
+            }
+            (gone.count, gone.end, gone.digest) = (number, end, manifest::digest(text));
+            if let Some(key) = Stream::from_name(&line.stream).zip(Format::from_name(&line.format)) {
+                let last = gone.through.entry(key).or_default();
+                *last = line.last_seq.max(*last);
+            }
+            gone.files.extend(file_name(kind, &line));
         }
-        removed.push(line.path.clone());
+        Ok(gone)
     }
-    for stream in Stream::ALL.into_iter().map(|stream| root.join(stream.name())) {
-        if stream.is_dir() {
-            file::sync_folder(&stream)?;
+
+    /// Removes the lines with their files. Returns the files' paths, relative to the export folder.
+    fn remove(mut self, mirror: &mut Mirror) -> Result<Vec<String>, ExportError> {
+        self.note(mirror)?;
+        self.replace_manifest()?;
+        let removed = self.remove_files()?;
+        if self.kind == Kind::Changes {
+            copy::forget(mirror, &self.files)?;
         }
+        Ok(removed)
     }
-    Ok(removed)
+
+    /// Notes what the first line that stays will follow.
+    pub(super) fn note(&self, mirror: &mut Mirror) -> Result<(), ExportError> {
+        let mut lines = Lines::open(&self.root)?;
+        let follows = lines.next()?.and_then(|entry| entry.line.previous);
+        let mut fronts = pruned::read(&mirror.snapshot()?)?;
+        let in_force = pruned::in_force(&fronts, follows.as_deref()).cloned();
+        let pairs = Stream::ALL.into_iter().flat_map(|stream| Format::ALL.map(|format| (stream, format)));
+        let through = pairs.filter_map(|(stream, format)| {
+            let earlier = in_force.as_ref().map_or(0, |front| front.through(stream, format));
+            let last = self.through.get(&(stream, format)).copied().unwrap_or(0).max(earlier);
+            (last > 0).then_some((stream, format, last))
+        });
+        let place = self.root.canonicalize().unwrap_or_else(|_| self.root.clone()).display().to_string();
+        let is_snapshots = self.kind == Kind::Snapshots;
+        let front = Front::new(&place, is_snapshots, &self.digest, through);
+        // What a removal that was cut off had noted for this folder stands for nothing.
+        fronts.retain(|front| {
+            (front.dir != place || front.snapshots != is_snapshots) || Some(front) == in_force.as_ref()
+        });
+        fronts.push(front);
+        pruned::store(mirror, ExportNote::Pruned, &fronts)
+    }
+
+    /// Takes the lines away. Files that a line that stays names too are none of those that go any more.
+    pub(super) fn replace_manifest(&mut self) -> Result<(), ExportError> {
+        let manifest = Manifest::read_with(&self.root, |entry| {
+            if entry.number > self.count
+                && let Some(name) = FileName::of_path(&entry.line.path)
+            {
+                self.files.remove(&name);
+            }
+            Ok(())
+        })?;
+        manifest.remove_before(self.end)
+    }
+
+    fn remove_files(&self) -> Result<Vec<String>, ExportError> {
+        let mut removed = Vec::new();
+        for name in &self.files {
+            let path = self.root.join(name.path());
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                result => result.map_err(ExportError::io("removed", &path))?,
+            }
+            removed.push(in_folder(self.kind, &name.path()));
+        }
+        for stream in Stream::ALL.into_iter().map(|stream| self.root.join(stream.name())) {
+            if stream.is_dir() {
+                file::sync_folder(&stream)?;
+            }
+        }
+        Ok(removed)
+    }
 }
 
 impl Acknowledged {
@@ -240,16 +277,26 @@ mod tests {
             aged("events", "csv", (6, 9), 3),
             aged("customers", "csv", (10, 12), 5),
         ];
+        let dir = tempfile::tempdir().unwrap();
+        let write = |lines: &[ManifestLine]| {
+            let text: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+            std::fs::write(dir.path().join("manifest.ndjson"), text).unwrap();
+            Newest::read(dir.path()).unwrap()
+        };
+        let newest = write(&lines);
         let count = |day: u32, keeps: &[usize]| {
             let before = format!("2024-05-{day:02}T12:00:00Z").parse().unwrap();
-            removable(&lines, before, |n, _| Ok(!keeps.contains(&n))).unwrap()
+            let may_go = |number, _: &ManifestLine| Ok(!keeps.contains(&number));
+            Gone::find(dir.path(), Kind::Changes, before, &newest, may_go).unwrap().count
         };
         assert_eq!([1, 2, 4, 5, 9].map(|day| count(day, &[])), [0, 2, 4, 4, 4]);
-        assert_eq!([count(9, &[0]), count(9, &[1]), count(9, &[3])], [0, 1, 3]);
-        assert_eq!(newest(&lines, &[Format::Csv]), BTreeSet::from([3, 4]));
-        assert_eq!(newest(&lines, &[Format::Ndjson]), BTreeSet::new());
+        assert_eq!([count(9, &[1]), count(9, &[2]), count(9, &[4])], [0, 1, 3]);
+        let kept = |formats: &[Format]| (1..=5).filter(|n| newest.is_of_one(*n, formats)).collect::<Vec<_>>();
+        assert_eq!((kept(&[Format::Csv]), kept(&[Format::Ndjson])), (vec![4, 5], vec![]));
         let mut unreadable = lines.clone();
         unreadable[0].created_at = "long ago".to_owned();
-        assert_eq!(removable(&unreadable, Timestamp::MAX, |_, _| Ok(true)).unwrap(), 0);
+        let newest = write(&unreadable);
+        let gone = Gone::find(dir.path(), Kind::Changes, Timestamp::MAX, &newest, |_, _| Ok(true)).unwrap();
+        assert_eq!(gone.count, 0);
     }
 }

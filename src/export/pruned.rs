@@ -1,7 +1,7 @@
 //! What the mirror remembers about the front of export folders: what was pruned from manifests, so that the first line that
 //! is left can still be tied to the one before it, and what consumers have acknowledged.
 
-use super::{ExportError, Format, ManifestLine};
+use super::{ExportError, Format};
 use crate::mirror::{ExportNote, Mirror, MirrorError, Snapshot};
 use crate::record::Stream;
 use serde::de::DeserializeOwned;
@@ -59,9 +59,9 @@ impl Front {
     }
 }
 
-/// The front that was removed from the manifest with these lines.
-pub(super) fn in_force<'f>(fronts: &'f [Front], lines: &[ManifestLine]) -> Option<&'f Front> {
-    let previous = lines.first()?.previous.as_deref()?;
+/// The front that was removed from the manifest whose first line follows the one with this digest.
+pub(super) fn in_force<'f>(fronts: &'f [Front], follows: Option<&str>) -> Option<&'f Front> {
+    let previous = follows?;
     fronts.iter().find(|front| front.digest == previous)
 }
 

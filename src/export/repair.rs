@@ -10,12 +10,12 @@
 //! **How it shows.** The line of a file whose bytes are others than before has `repaired_at`, and the lines behind it are
 //! tied to it anew. A damaged file that can't come back as a whole is kept beside the new one as `FILE.damaged`.
 
-use super::manifest::{Manifest, ManifestLine};
+use super::manifest::{self, Manifest, ManifestLine};
 use super::name::{Covers, FileName};
 use super::snapshot::FOLDER;
 use super::stream_file::{Origin, StreamFile, Written};
 use super::verify::{Examined, Kind, Verified, examine, file_name, in_folder};
-use super::{ExportError, Settings, file, incremental};
+use super::{ExportError, Settings, copy, file};
 use crate::mirror::{Change, History, Logged, Mirror, MirrorError};
 use crate::record::Op;
 use jiff::Timestamp;
@@ -78,7 +78,7 @@ pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Resul
         let damaged = findings.damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number);
         files.extend(mend(&mut reader, &settings.dir, kind, &damaged.collect(), now)?);
     }
-    incremental::bring_in_step(mirror, &Manifest::read(&settings.dir)?.lines)?;
+    copy::bring_in_step(mirror, &settings.dir)?;
     let verified = examine(&mut reader, &settings.dir)?.verified;
     Ok(Repaired { files, exported, verified })
 }
@@ -92,12 +92,9 @@ fn export_first(
 ) -> Result<Vec<ManifestLine>, ExportError> {
     let mut formats = settings.formats.clone();
     for kind in [Kind::Changes, Kind::Snapshots] {
-        let manifest = Manifest::read(&root(&settings.dir, kind))?;
-        for (_, number) in damaged.iter().filter(|(of, _)| *of == kind) {
-            formats.extend(
-                manifest.lines.get(number - 1).and_then(|line| super::Format::from_name(&line.format)),
-            );
-        }
+        let numbers = damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number).collect();
+        let lines = manifest::numbered(&root(&settings.dir, kind), &numbers)?;
+        formats.extend(lines.values().filter_map(|line| super::Format::from_name(&line.format)));
     }
     Ok(super::export(mirror, &Settings { formats, ..settings.clone() }, None, now)?.files)
 }
@@ -121,42 +118,39 @@ fn mend(
         return Ok(Vec::new());
     }
     let root = root(dir, kind);
-    let mut manifest = Manifest::read(&root)?;
-    let written = write(reader, dir, kind, &manifest, numbers, now)?;
-    let (repaired, lines) = publish(&root, kind, &manifest, written)?;
+    let old = manifest::numbered(&root, numbers)?;
+    let written = write(reader, dir, kind, &old, now)?;
+    let (repaired, lines) = publish(&root, kind, &old, written)?;
     if !lines.is_empty() {
-        manifest.replace(lines)?;
-        manifest.announce(file::Unannounced::default())?;
+        manifest::replace(&root, lines)?;
     }
     Ok(repaired)
 }
 
-/// The files under temporary names, all from one state of the mirror, with the numbers of their lines.
+/// The files of these lines under temporary names, all from one state of the mirror, with the lines' numbers.
 pub(super) fn write(
     reader: &mut Mirror,
     dir: &Path,
     kind: Kind,
-    manifest: &Manifest,
-    numbers: &BTreeSet<usize>,
+    lines: &BTreeMap<usize, ManifestLine>,
     now: Timestamp,
 ) -> Result<Vec<(usize, Written)>, ExportError> {
     let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
-    let ends = Manifest::read(dir)?.lines;
+    let changes = Manifest::read(dir)?;
     let snapshot = reader.snapshot()?;
     let fronts = super::pruned::read(&snapshot)?;
-    let front = super::pruned::in_force(&fronts, &ends);
+    let front = super::pruned::in_force(&fronts, changes.follows.as_deref());
     let history = snapshot.history()?;
     let mut written = Vec::new();
-    for number in numbers {
-        let Some(line) = manifest.lines.get(number - 1) else { continue };
+    for (number, line) in lines {
         let name = file_name(kind, line).map_err(|reason| ExportError::ManifestLine {
             path: root(dir, kind).join(super::manifest::MANIFEST),
             line: *number,
             reason,
         })?;
-        let end = super::plan::position(&ends, front, name.stream, name.format);
+        let end = changes.positions.of(front, name.stream, name.format);
         let (file, left_out) = rewrite(&root(dir, kind), name, line.csv_formula_guard, &history, end)?;
-        let mut file = file.finish(&origin)?;
+        let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
         written.push((*number, file));
@@ -223,16 +217,16 @@ fn what_to_write<'a>(
     }
 }
 
-/// Gives the files their names. Returns what was done, and the lines that are to replace those in the manifest.
+/// Gives the files their names. Returns what was done, and the lines that are to replace the old ones in the manifest.
 pub(super) fn publish(
     root: &Path,
     kind: Kind,
-    manifest: &Manifest,
+    old: &BTreeMap<usize, ManifestLine>,
     written: Vec<(usize, Written)>,
 ) -> Result<(Vec<RepairedFile>, BTreeMap<usize, ManifestLine>), ExportError> {
     let (mut repaired, mut lines) = (Vec::new(), BTreeMap::new());
     for (number, Written { file, line }) in written {
-        let as_before = manifest.lines.get(number - 1).is_some_and(|old| is_same(old, &line));
+        let as_before = old.get(&number).is_some_and(|old| is_same(old, &line));
         let kept = if line.left_out > 0 { keep_damaged(&root.join(&line.path))? } else { false };
         let place = file.publish()?;
         if let Some(folder) = place.parent() {

@@ -1,7 +1,7 @@
 //! Reads export folders back, for tests: what a consumer would do.
 
 use super::compression::{Compression, decompress};
-use super::manifest::{MANIFEST, Manifest, ManifestLine};
+use super::manifest::{self, MANIFEST, ManifestLine};
 use super::{Format, file};
 use crate::mirror::{Change, Mirror, MirrorError};
 use crate::record::{ColumnKind, Stream, Value};
@@ -51,7 +51,7 @@ pub(super) fn mirrored(mirror: &mut Mirror, stream: Stream, one_line: bool) -> R
 pub(super) fn replayed(dir: &Path, stream: Stream, format: Format) -> Rows {
     let mut rows = Rows::new();
     let (mut position, mut seen) = (0, BTreeSet::new());
-    for line in Manifest::read(dir).unwrap().lines {
+    for line in manifest::all(dir).unwrap() {
         if (line.stream.as_str(), line.format.as_str()) != (stream.name(), format.name()) {
             continue;
         }
@@ -185,8 +185,7 @@ pub(super) fn files(dir: &Path) -> Vec<String> {
 
 /// Checks that the folder holds its manifest and exactly the files that it names.
 pub(super) fn assert_announced(dir: &Path) {
-    let mut announced: Vec<String> =
-        Manifest::read(dir).unwrap().lines.into_iter().map(|line| line.path).collect();
+    let mut announced: Vec<String> = manifest::all(dir).unwrap().into_iter().map(|line| line.path).collect();
     announced.push(MANIFEST.to_owned());
     announced.sort();
     assert_eq!(files(dir), announced);

@@ -1,6 +1,7 @@
 //! Exports of a real mirror into a real folder: what consumers rely on, and what a power cut leaves.
 
-use super::manifest::Manifest;
+use super::manifest::{self, Manifest};
+use super::prune::Gone;
 use super::replay::{assert_announced, files, mirrored, read_file, replayed};
 use super::verify::Kind;
 use super::*;
@@ -107,7 +108,7 @@ impl World {
     }
 
     fn announced(&self) -> Vec<String> {
-        Manifest::read(self.dir()).unwrap().lines.into_iter().map(|line| line.path).collect()
+        manifest::all(self.dir()).unwrap().into_iter().map(|line| line.path).collect()
     }
 
     /// What must hold after every export.
@@ -314,9 +315,9 @@ impl World {
         }
         let dir = self.settings.dir.clone();
         let before = (files(&dir), std::fs::read(dir.join("manifest.ndjson")).unwrap());
-        let mut manifest = Manifest::read(&dir).unwrap();
+        let manifest = Manifest::read(&dir).unwrap();
         let (_, written) =
-            incremental::write(&mut self.mirror, &self.settings, &manifest.lines, None, None, STAMP.now)
+            incremental::write(&mut self.mirror, &self.settings, &manifest.positions, None, None, STAMP.now)
                 .unwrap();
         let count = written.len();
         if steps == 1 {
@@ -324,7 +325,7 @@ impl World {
             std::fs::write(dir.join(".manifest.ndjson-a1b2c3d4.tmp"), "{").unwrap();
             return count + 1;
         }
-        incremental::publish(&mut manifest, written).unwrap();
+        incremental::publish(&manifest, written).unwrap();
         if steps == 2 {
             std::fs::write(dir.join("manifest.ndjson"), before.1).unwrap();
             assert_eq!(files(&dir).len(), before.0.len() + count);
@@ -373,20 +374,19 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
 impl World {
     fn cut_repair_short(&mut self, steps: usize) {
         let (dir, kind) = (self.settings.dir.clone(), Kind::Changes);
-        let mut manifest = Manifest::read(&dir).unwrap();
+        let lines = manifest::numbered(&dir, &[1].into()).unwrap();
         let mut reader = Mirror::open_read_only(self.mirror.path()).unwrap();
         let now = Timestamp::from_second(1).unwrap();
-        let written = repair::write(&mut reader, &dir, kind, &manifest, &[1].into(), now).unwrap();
+        let written = repair::write(&mut reader, &dir, kind, &lines, now).unwrap();
         if steps == 0 {
             return;
         }
         if steps == 1 {
             return written.into_iter().for_each(|(_, written)| std::mem::forget(written.file));
         }
-        let (_, lines) = repair::publish(&dir, kind, &manifest, written).unwrap();
+        let (_, lines) = repair::publish(&dir, kind, &lines, written).unwrap();
         if steps == 3 {
-            manifest.replace(lines).unwrap();
-            manifest.announce(file::Unannounced::default()).unwrap();
+            manifest::replace(&dir, lines).unwrap();
         }
     }
 }
@@ -532,7 +532,7 @@ fn old_snapshots_go_once_there_is_a_newer_one() {
         // In the third, both streams' first and second ones are old; the ones of this moment stand for them.
         assert_eq!(pruned.len(), if second == 30 { 4 } else { 0 });
     }
-    let left = Manifest::read(&world.dir().join("snapshots")).unwrap().lines;
+    let left = manifest::all(&world.dir().join("snapshots")).unwrap();
     assert_eq!(left.iter().map(|line| line.last_seq).collect::<Vec<_>>(), [3, 3]);
     assert_eq!(world.snapshot_at(60).pruned, Vec::<String>::new());
     assert_announced(&world.dir().join("snapshots"));
@@ -552,13 +552,13 @@ fn a_pruning_that_was_cut_off_is_ended_by_the_next_export() {
         }
         acknowledge(&mut world.mirror, 4, None, None).unwrap();
         let dir = world.settings.dir.clone();
-        let mut manifest = Manifest::read(&dir).unwrap();
-        prune::note(&mut world.mirror, &dir, Kind::Changes, &manifest, 2).unwrap();
+        let first = dir.join(&world.announced()[0]);
+        let mut gone = Gone::while_going(&dir, Kind::Changes, |number, _| Ok(number <= 2)).unwrap();
+        gone.note(&mut world.mirror).unwrap();
         if steps > 1 {
-            let gone = manifest.remove_front(2);
-            manifest.announce(file::Unannounced::default()).unwrap();
+            gone.replace_manifest().unwrap();
             if steps > 2 {
-                std::fs::remove_file(dir.join(&gone[0].path)).unwrap();
+                std::fs::remove_file(first).unwrap();
             }
         }
         assert_eq!(world.ranges(), [(if steps > 1 { 3 } else { 1 }, 4)], "{steps}");
@@ -593,6 +593,30 @@ fn nothing_but_our_own_leftovers_is_removed() {
     for name in others {
         assert!(world.dir().join(name).exists(), "{name}");
     }
+}
+
+/// The manifest says what was announced, whatever the mirror's copy of it lacks or has too much.
+#[test]
+fn what_is_left_over_is_judged_by_the_manifest_not_by_its_copy() {
+    let mut world = World::new();
+    world.settings.formats = vec![Format::Csv];
+    for n in 0..3 {
+        world.customer(&format!("c{n}"), "1");
+        world.export().unwrap();
+    }
+    let lines = manifest::all(world.dir()).unwrap();
+    let name = super::name::FileName::of_path(&lines[1].path).unwrap();
+    copy::forget(&mut world.mirror, [&name]).unwrap();
+    assert_eq!(world.export().unwrap().removed, Vec::<String>::new());
+    world.assert_good();
+
+    let stray = "events/events-000000000001-000000000003.csv";
+    std::fs::create_dir_all(world.dir().join("events")).unwrap();
+    std::fs::write(world.dir().join(stray), "half").unwrap();
+    let known = ManifestLine { path: stray.to_owned(), stream: "events".to_owned(), ..lines[2].clone() };
+    copy::add(&mut world.mirror, &[ManifestLine { first_seq: 1, ..known }]).unwrap();
+    assert_eq!(world.export().unwrap().removed, [stray]);
+    world.assert_good();
 }
 
 #[test]

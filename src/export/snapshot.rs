@@ -2,8 +2,9 @@
 
 use super::manifest::Manifest;
 use super::name::{Covers, FileName};
-use super::stream_file::{Origin, StreamFile, Written};
-use super::{ExportError, Exported, Format, Settings, incremental, plan, verify};
+use super::stream_file::{Ending, Origin, StreamFile};
+use super::verify::Kind;
+use super::{ExportError, Exported, Format, ManifestLine, Settings, incremental, leftovers, plan};
 use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -31,41 +32,70 @@ pub fn export_snapshot(
     let snapshot = mirror.snapshot()?;
     let head_seq = snapshot.head()?;
     // A folder belongs to one mirror as a whole.
-    let changes = Manifest::read(&settings.dir)?;
-    incremental::check(&settings.dir, &changes.lines, &origin.mirror_id, head_seq)?;
-    verify::check_unknown(&snapshot, &settings.dir, &changes.lines)?;
+    incremental::read_own(&snapshot, &settings.dir, &origin.mirror_id)?;
     let root = settings.dir.join(FOLDER);
-    let mut manifest = Manifest::read(&root)?;
-    incremental::check(&settings.dir, &manifest.lines, &origin.mirror_id, head_seq)?;
-    let removed = incremental::clean_up(&root, &manifest, true)?;
+    let mut wanted = Wanted::of(settings, head_seq);
+    let manifest = Manifest::read_with(&root, |entry| {
+        incremental::check(&settings.dir, &entry.line, &origin.mirror_id, head_seq)?;
+        wanted.note(&entry.line);
+        Ok(())
+    })?;
+    let removed = leftovers::clean_up(&root, &manifest, Kind::Snapshots, |_| Ok(false))?;
 
-    let (mut existing, mut written) = (Vec::new(), Vec::new());
+    let (mut existing, mut ending) = (Vec::new(), Vec::new());
     for stream in Stream::ALL {
-        let mut missing = Vec::new();
-        for format in plan::distinct(&settings.formats) {
-            let covers = Covers::State { head_seq };
-            let name = FileName { stream, covers, format, compression: settings.compression };
-            let announced = manifest.lines.iter().rev().find(|line| line.path == name.path());
-            let guarded = settings.csv_formula_guard && format == Format::Csv;
-            let announced = announced.filter(|line| line.csv_formula_guard == guarded);
-            match announced.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
-                Some(line) => existing.push(line.clone()),
-                None => missing.push(name),
-            }
-        }
-        written.extend(write_stream(
-            &snapshot,
-            &root,
-            stream,
-            &missing,
-            settings.csv_formula_guard,
-            &origin,
-        )?);
+        let (there, missing) = wanted.of_stream(stream, &root);
+        existing.extend(there);
+        let guarded = settings.csv_formula_guard;
+        ending.extend(write_stream(&snapshot, &root, stream, &missing, guarded)?);
     }
     drop(snapshot);
-    let files = incremental::publish(&mut manifest, written)?;
+    let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
+    let files = incremental::publish(&manifest, written)?;
     let exported = Exported { head_seq, files, existing, removed, pruned: Vec::new(), not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
+}
+
+/// The files of a snapshot, each with the newest line that announces it.
+struct Wanted {
+    files: Vec<(FileName, Option<ManifestLine>)>,
+    guarded: bool,
+}
+
+impl Wanted {
+    fn of(settings: &Settings, head_seq: i64) -> Wanted {
+        let names = Stream::ALL.into_iter().flat_map(|stream| {
+            plan::distinct(&settings.formats).into_iter().map(move |format| FileName {
+                stream,
+                covers: Covers::State { head_seq },
+                format,
+                compression: settings.compression,
+            })
+        });
+        Wanted { files: names.map(|name| (name, None)).collect(), guarded: settings.csv_formula_guard }
+    }
+
+    /// Takes the manifest's next line.
+    fn note(&mut self, line: &ManifestLine) {
+        let name = FileName::of_path(&line.path);
+        if let Some((_, newest)) = self.files.iter_mut().find(|(wanted, _)| Some(*wanted) == name) {
+            *newest = Some(line.clone());
+        }
+    }
+
+    /// A stream's files that lie there in this form already, and the others.
+    fn of_stream(&self, stream: Stream, root: &Path) -> (Vec<ManifestLine>, Vec<FileName>) {
+        let (mut there, mut missing) = (Vec::new(), Vec::new());
+        for (name, newest) in self.files.iter().filter(|(name, _)| name.stream == stream) {
+            let guarded = self.guarded && name.format == Format::Csv;
+            let newest = newest.as_ref().filter(|line| line.csv_formula_guard == guarded);
+            match newest.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
+                Some(line) => there.push(line.clone()),
+                None => missing.push(*name),
+            }
+        }
+        (there, missing)
+    }
 }
 
 /// A file that was moved away since it was announced is written anew.
@@ -80,13 +110,12 @@ fn write_stream(
     stream: Stream,
     names: &[FileName],
     guarded: bool,
-    origin: &Origin,
-) -> Result<Vec<Written>, ExportError> {
+) -> Result<Vec<Ending>, ExportError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
     let mut files: Vec<StreamFile> =
         names.iter().map(|name| StreamFile::begin(root, *name, guarded)).collect::<Result<_, _>>()?;
     snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
-    files.into_iter().map(|file| file.finish(origin)).collect()
+    files.into_iter().map(StreamFile::end).collect()
 }

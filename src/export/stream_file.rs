@@ -2,10 +2,11 @@
 
 use super::columns::columns;
 use super::compression::Compressor;
-use super::file::{Complete, Disk, Temporary};
+use super::file::{Complete, Temporary};
 use super::format::RowWriter;
 use super::manifest::ManifestLine;
 use super::name::{Covers, FileName};
+use super::sink::Sink;
 use super::{ExportError, Format, file};
 use crate::mirror::{Change, RunId};
 use jiff::Timestamp;
@@ -23,8 +24,18 @@ pub(super) struct Origin {
 pub(super) struct StreamFile {
     name: FileName,
     guarded: bool,
+    writer: RowWriter<Sink>,
+    // Dropped after the writer, which still writes to it until then.
     temporary: Temporary,
-    writer: RowWriter<Compressor<Disk>>,
+    rows: u64,
+}
+
+/// A file that has all its rows and is on its way to the disk. Dropped, it is gone.
+pub(super) struct Ending {
+    name: FileName,
+    guarded: bool,
+    sink: Sink,
+    temporary: Temporary,
     rows: u64,
 }
 
@@ -42,6 +53,7 @@ impl StreamFile {
         file::ensure_folder(&folder)?;
         let (temporary, disk) = Temporary::create(&folder, &name.to_string())?;
         let writer = Compressor::new(name.compression, disk)
+            .and_then(Sink::begin)
             .and_then(|sink| RowWriter::begin(name.format, name.stream, guarded, sink))
             .map_err(ExportError::io("written", temporary.target()))?;
         let guarded = guarded && name.format == Format::Csv;
@@ -58,14 +70,19 @@ impl StreamFile {
         })
     }
 
-    /// Ends the file; its content is durable on return.
+    /// Adds no more rows: the file comes to its end meanwhile.
+    pub(super) fn end(self) -> Result<Ending, ExportError> {
+        let StreamFile { name, guarded, temporary, writer, rows } = self;
+        let ended = writer.finish().and_then(|mut sink| sink.end().map(|()| sink));
+        let sink = ended.map_err(ExportError::io("written", temporary.target()))?;
+        Ok(Ending { name, guarded, sink, temporary, rows })
+    }
+}
+
+impl Ending {
+    /// Waits for the file's end; its content is durable on return.
     pub(super) fn finish(self, origin: &Origin) -> Result<Written, ExportError> {
-        let disk = self
-            .writer
-            .finish()
-            .and_then(Compressor::finish)
-            .map_err(ExportError::io("written", self.temporary.target()))?;
-        let file = self.temporary.complete(disk)?;
+        let file = self.temporary.complete(self.sink.finish())?;
         let line =
             ManifestLine { csv_formula_guard: self.guarded, ..line(&self.name, self.rows, &file, origin) };
         Ok(Written { file, line })

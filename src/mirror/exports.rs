@@ -57,6 +57,35 @@ impl Snapshot<'_> {
         let mut select = self.transaction.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
         Ok(select.query_row([note.key()], |row| row.get(0)).optional()?)
     }
+
+    /// The export file of a stream and format that begins with this change; `None` where the mirror knows none.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn export_file(
+        &self,
+        stream: &str,
+        format: &str,
+        first_seq: i64,
+    ) -> Result<Option<ExportFile>, MirrorError> {
+        let sql = "SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at FROM export_files \
+                   WHERE stream = ?1 AND format = ?2 AND first_seq = ?3";
+        Ok(self
+            .transaction
+            .prepare_cached(sql)?
+            .query_row(params![stream, format, first_seq], read)
+            .optional()?)
+    }
+
+    /// How many export files the mirror knows.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn export_count(&self) -> Result<u64, MirrorError> {
+        let count: i64 =
+            self.transaction.query_row("SELECT count(*) FROM export_files", [], |row| row.get(0))?;
+        Ok(count as u64)
+    }
 }
 
 impl Batch<'_> {
@@ -71,13 +100,32 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Makes the mirror's list say what the manifest says: `files` and nothing else.
+    /// Empties the mirror's list.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn replace_exports(&mut self, files: &[ExportFile]) -> Result<(), MirrorError> {
+    pub fn clear_exports(&mut self) -> Result<(), MirrorError> {
         self.transaction.execute("DELETE FROM export_files", [])?;
-        files.iter().try_for_each(|file| self.add_export(file))
+        Ok(())
+    }
+
+    /// Takes the file with this path from the mirror's list, where it stands there.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn forget_export(
+        &mut self,
+        stream: &str,
+        format: &str,
+        first_seq: i64,
+        path: &str,
+    ) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM export_files WHERE stream = ?1 AND format = ?2 AND first_seq = ?3 AND path = ?4",
+            )?
+            .execute(params![stream, format, first_seq, path])?;
+        Ok(())
     }
 
     /// Adds one file to the mirror's list.
@@ -117,21 +165,25 @@ pub(super) fn newest(connection: &Connection) -> Result<Vec<ExportFile>, MirrorE
 
 /// Every file, by stream, format and range.
 pub(super) fn all(connection: &Connection) -> Result<Vec<ExportFile>, MirrorError> {
-    let mut select = connection.prepare("SELECT * FROM export_files ORDER BY stream, format, first_seq")?;
+    let mut select = connection.prepare(
+        "SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at FROM export_files \
+         ORDER BY stream, format, first_seq",
+    )?;
     let files = select.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
     Ok(files)
 }
 
+/// Reads a row with the table's columns in their order.
 fn read(row: &Row<'_>) -> rusqlite::Result<ExportFile> {
     Ok(ExportFile {
-        stream: row.get("stream")?,
-        format: row.get("format")?,
-        first_seq: row.get("first_seq")?,
-        last_seq: row.get("last_seq")?,
-        path: row.get("path")?,
-        rows: row.get::<_, i64>("rows")? as u64,
-        bytes: row.get::<_, i64>("bytes")? as u64,
-        sha256: row.get("sha256")?,
-        created_at: row.get("created_at")?,
+        stream: row.get(0)?,
+        format: row.get(1)?,
+        first_seq: row.get(2)?,
+        last_seq: row.get(3)?,
+        path: row.get(4)?,
+        rows: row.get::<_, i64>(5)? as u64,
+        bytes: row.get::<_, i64>(6)? as u64,
+        sha256: row.get(7)?,
+        created_at: row.get(8)?,
     })
 }

@@ -1,6 +1,6 @@
 //! The change log with what became of each change: what export files are checked against.
 
-use super::snapshot::{columns, read_values, text};
+use super::changed_rows::{columns, read_values, text};
 use super::{Change, MirrorError, Snapshot};
 use crate::record::{Op, Stream};
 use rusqlite::{OptionalExtension, Row, params};

@@ -9,40 +9,33 @@ use super::finding::Kind;
 use super::listed::file_name;
 use super::row::{Row, head_differences};
 use super::source::{Rows, Source};
-use crate::mirror::{ExportFile, Snapshot};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::mirror::Snapshot;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Refuses lines that the mirror's list doesn't know and that its change log contradicts. Of each stream and format the
-/// newest unknown file is read: where its numbers stand for the same changes, those of older files do too.
-///
-/// # Errors
-/// When a line is none of this mirror's, or the mirror can't be read.
-pub(in crate::export) fn check_unknown(
-    snapshot: &Snapshot<'_>,
-    dir: &Path,
-    lines: &[ManifestLine],
-) -> Result<(), ExportError> {
-    for line in newest_unknown(lines, &snapshot.exports()?) {
-        if contradicts(snapshot, dir, line)? {
-            return Err(ExportError::Diverged { dir: dir.to_owned(), path: line.path.clone() });
-        }
-    }
-    Ok(())
-}
+/// The newest lines that the mirror's list doesn't know, one of each stream and format: where the numbers of such a file
+/// stand for the same changes, those of older files do too.
+#[derive(Debug, Default)]
+pub(in crate::export) struct Unknown(BTreeMap<(String, String), ManifestLine>);
 
-/// The newest line of each stream and format whose range the mirror's list lacks.
-fn newest_unknown<'l>(lines: &'l [ManifestLine], copy: &[ExportFile]) -> Vec<&'l ManifestLine> {
-    let known: BTreeSet<(&str, &str, i64, i64)> = copy
-        .iter()
-        .map(|file| (file.stream.as_str(), file.format.as_str(), file.first_seq, file.last_seq))
-        .collect();
-    let unknown = lines.iter().filter(|line| {
-        !known.contains(&(line.stream.as_str(), line.format.as_str(), line.first_seq, line.last_seq))
-    });
-    let newest: BTreeMap<(&str, &str), &ManifestLine> =
-        unknown.map(|line| ((line.stream.as_str(), line.format.as_str()), line)).collect();
-    newest.into_values().collect()
+impl Unknown {
+    /// Takes the next line that the list doesn't know.
+    pub(in crate::export) fn note(&mut self, line: &ManifestLine) {
+        self.0.insert((line.stream.clone(), line.format.clone()), line.clone());
+    }
+
+    /// Refuses lines that the change log contradicts. Reads their files.
+    ///
+    /// # Errors
+    /// When a line is none of this mirror's, or the mirror can't be read.
+    pub(in crate::export) fn check(&self, snapshot: &Snapshot<'_>, dir: &Path) -> Result<(), ExportError> {
+        for line in self.0.values() {
+            if contradicts(snapshot, dir, line)? {
+                return Err(ExportError::Diverged { dir: dir.to_owned(), path: line.path.clone() });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether the change log speaks against a line: by the rows of its file where that lies there whole, else by time, since
@@ -84,37 +77,4 @@ fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> 
     })?;
     // What is left has numbers that the log doesn't have.
     Ok(contradicted || !matches!(next, Ok(None)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::super::manifest::sample;
-    use super::*;
-
-    #[test]
-    fn of_each_stream_and_format_the_newest_unknown_line_is_looked_at() {
-        let lines = [
-            sample("customers", "csv", 1, 5),
-            sample("events", "csv", 1, 5),
-            sample("customers", "csv", 6, 9),
-            sample("customers", "csv", 10, 12),
-            sample("customers", "ndjson", 1, 12),
-        ];
-        let copy: Vec<ExportFile> = lines.iter().map(ManifestLine::to_export_file).collect();
-        let unknown = |copy: &[ExportFile]| -> Vec<(&str, i64)> {
-            newest_unknown(&lines, copy)
-                .into_iter()
-                .map(|line| (line.format.as_str(), line.first_seq))
-                .collect()
-        };
-        assert_eq!(unknown(&copy), []);
-        assert_eq!(unknown(&copy[..2]), [("csv", 10), ("ndjson", 1)]);
-        assert_eq!(unknown(&[]), [("csv", 10), ("ndjson", 1), ("csv", 1)]);
-        // Another range from the same change on is unknown too.
-        let shorter = ExportFile { last_seq: 11, ..copy[3].clone() };
-        assert_eq!(
-            unknown(&[copy[0].clone(), copy[1].clone(), copy[2].clone(), shorter, copy[4].clone()]),
-            [("csv", 10)]
-        );
-    }
 }

@@ -33,19 +33,19 @@ mod subject;
 pub use finding::Difference;
 
 use chain::Entry;
-pub(super) use evidence::check_unknown;
+pub(super) use evidence::Unknown;
 pub(super) use finding::{Findings, Kind};
 pub(super) use listed::file_name;
 pub(super) use source::Source;
 pub(super) use subject::in_folder;
 
+use super::ExportError;
+use super::leftovers::Leftovers;
 use super::manifest::{MANIFEST, ManifestLine};
 use super::name::FileName;
 use super::pruned::{self, Front};
 use super::snapshot::FOLDER;
-use super::{ExportError, file, plan};
 use crate::mirror::{History, Mirror, Snapshot};
-use crate::record::Stream;
 use listed::StreamFormat;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,8 +213,8 @@ impl<'v> Verification<'v> {
         self.check_owner(&changes)?;
         self.check_owner(&snapshots)?;
 
-        let lines: Vec<ManifestLine> = changes.iter().map(|entry| entry.line.clone()).collect();
-        let front = pruned::in_force(&self.fronts, &lines).cloned();
+        let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
+        let front = pruned::in_force(&self.fronts, follows).cloned();
         let copy = self.snapshot.exports()?;
         let unknown = listed::compare_with_copy(&changes, &copy, front.as_ref(), &mut self.findings);
         listed::inserted(&changes, &unknown, &mut self.findings);
@@ -229,9 +229,8 @@ impl<'v> Verification<'v> {
         for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
             self.find_base(range, &snapshots);
         }
-        self.remark_on_strays(&lines, Kind::Changes)?;
-        let lines: Vec<ManifestLine> = named_snapshots.iter().map(|(entry, _)| entry.line.clone()).collect();
-        self.remark_on_strays(&lines, Kind::Snapshots)?;
+        self.remark_on_strays(Kind::Changes, changes.iter().map(|entry| &entry.line))?;
+        self.remark_on_strays(Kind::Snapshots, named_snapshots.iter().map(|(entry, _)| &entry.line))?;
         if !unknown.is_empty() {
             self.findings.remark(format!(
                 "the mirror's own list does not know {} of the manifest's lines yet: an export is under way or was cut \
@@ -244,8 +243,9 @@ impl<'v> Verification<'v> {
 
     /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.
     fn check_owner(&mut self, entries: &[Entry]) -> Result<(), ExportError> {
-        let lines: Vec<ManifestLine> = entries.iter().map(|entry| entry.line.clone()).collect();
-        match super::incremental::check(self.dir, &lines, &self.mirror_id, self.head) {
+        let check =
+            |entry: &Entry| super::incremental::check(self.dir, &entry.line, &self.mirror_id, self.head);
+        match entries.iter().try_for_each(check) {
             Err(error) if self.findings.of_manifests == 0 => Err(error),
             Err(error) => {
                 self.findings.of_manifest(Difference::of_file(MANIFEST, error.to_string()));
@@ -387,18 +387,19 @@ impl<'v> Verification<'v> {
     }
 
     /// Files that look like exports and that no manifest names.
-    fn remark_on_strays(&mut self, lines: &[ManifestLine], kind: Kind) -> Result<(), ExportError> {
+    fn remark_on_strays<'l>(
+        &mut self,
+        kind: Kind,
+        lines: impl Iterator<Item = &'l ManifestLine>,
+    ) -> Result<(), ExportError> {
         let root = if kind == Kind::Changes { self.dir.to_owned() } else { self.dir.join(FOLDER) };
-        for stream in Stream::ALL {
-            let names = file::names(&root.join(stream.name()))?;
-            let found = plan::leftovers(&names, stream, kind == Kind::Snapshots, lines);
-            let temporary = found.temporary.into_iter().map(|name| format!("{stream}/{name}"));
-            for path in temporary.chain(found.unannounced.iter().map(FileName::path)) {
-                self.findings.remark(format!(
-                    "{} stands in no manifest: it was left by an export that was cut off, and is not to be read",
-                    in_folder(kind, &path)
-                ));
-            }
+        let mut found = Leftovers::find(&root, kind, |_| Ok(false))?;
+        lines.for_each(|line| found.announced(line));
+        for path in found.paths() {
+            self.findings.remark(format!(
+                "{} stands in no manifest: it was left by an export that was cut off, and is not to be read",
+                in_folder(kind, &path)
+            ));
         }
         Ok(())
     }

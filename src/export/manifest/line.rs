@@ -1,0 +1,115 @@
+//! One line of a manifest.
+
+use crate::export::file;
+use crate::mirror::ExportFile;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A line of a manifest: a file that lies complete on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestLine {
+    /// `customers` or `events`.
+    pub stream: String,
+    /// `csv` or `ndjson`.
+    pub format: String,
+    /// Relative to the manifest's folder.
+    pub path: String,
+    /// The first change number that the file covers. The files of a stream and format tile: each starts where the one
+    /// before it ended.
+    pub first_seq: i64,
+    /// The last change number that the file covers; the last row may have a smaller one.
+    pub last_seq: i64,
+    /// Rows, without a header line.
+    pub rows: u64,
+    /// The file's size.
+    pub bytes: u64,
+    /// Of the file as it lies there (compressed, where it is), lower-case hex.
+    pub sha256: String,
+    /// In the order of the file.
+    pub columns: Vec<String>,
+    /// UTC, ISO 8601.
+    pub created_at: String,
+    /// The sync run that exported, `sync_runs.id`; null for an export by itself.
+    pub run_id: Option<i64>,
+    /// `none`, `gzip` or `zstd`.
+    pub compression: String,
+    /// Whose changes these are: the mirror's `meta.mirror_id`.
+    pub mirror_id: String,
+    /// SHA-256 of the line before this one, without its line end, lower-case hex; null on the first line.
+    pub previous: Option<String>,
+    /// When the file was written again because it was lost or damaged: UTC, ISO 8601, the same as `created_at`. The
+    /// lines behind this one were tied to it anew. Absent from files that were written once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_at: Option<String>,
+    /// Changes that are missing from a file that was written again: their content is gone from the mirror, since a
+    /// newer change of the same record stands in a later file. Absent where it is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+    /// Whether text in this CSV file is guarded (`export.csv_formula_guard`): a `'` that a field of the API's begins with
+    /// is to be taken away. Absent where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub csv_formula_guard: bool,
+    /// Whether the file holds the whole state as of `last_seq`, not the changes of a range.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub snapshot: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl ManifestLine {
+    /// The line as the mirror's copy has it.
+    pub(in crate::export) fn to_export_file(&self) -> ExportFile {
+        ExportFile {
+            stream: self.stream.clone(),
+            format: self.format.clone(),
+            first_seq: self.first_seq,
+            last_seq: self.last_seq,
+            path: self.path.clone(),
+            rows: self.rows,
+            bytes: self.bytes,
+            sha256: self.sha256.clone(),
+            created_at: self.created_at.clone(),
+        }
+    }
+}
+
+pub(in crate::export) fn parse_line(line: &[u8]) -> Result<ManifestLine, String> {
+    let line: ManifestLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let range_is_good = line.first_seq >= 1 && (line.snapshot || line.last_seq >= line.first_seq);
+    if range_is_good {
+        Ok(line)
+    } else {
+        Err(format!("no file covers the changes {} to {}", line.first_seq, line.last_seq))
+    }
+}
+
+pub(in crate::export) fn digest(line: &[u8]) -> String {
+    file::hex(&Sha256::digest(line))
+}
+
+#[cfg(test)]
+pub(in crate::export) fn sample(stream: &str, format: &str, first_seq: i64, last_seq: i64) -> ManifestLine {
+    ManifestLine {
+        stream: stream.to_owned(),
+        format: format.to_owned(),
+        path: format!("{stream}/{stream}-{first_seq:012}-{last_seq:012}.{format}"),
+        first_seq,
+        last_seq,
+        rows: 1,
+        bytes: 2,
+        sha256: "00".to_owned(),
+        columns: vec!["_seq".to_owned()],
+        created_at: "2024-05-01T12:00:00.000Z".to_owned(),
+        run_id: None,
+        compression: "none".to_owned(),
+        mirror_id: "m".to_owned(),
+        previous: None,
+        repaired_at: None,
+        left_out: 0,
+        csv_formula_guard: false,
+        snapshot: false,
+    }
+}

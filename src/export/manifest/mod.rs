@@ -1,0 +1,337 @@
+//! The manifest: one JSON object a line for each announced file, oldest first. Each line carries the digest of the
+//! line before it, so that a lost or edited line shows.
+//!
+//! A manifest grows by a few lines with each export, for years, so nothing here holds its lines: it is read as a stream,
+//! and replaced by a copy of its bytes with something changed. Each export reads it once and, where it has something to
+//! announce, writes it once. At some 500 bytes a line, exports every quarter of an hour make 35,000 lines and 18 MB a year for
+//! each stream and format that changes every time: a fraction of a second an export; `export.max_age` bounds it.
+
+mod line;
+mod lines;
+mod replacement;
+
+pub use line::ManifestLine;
+#[cfg(test)]
+pub(super) use line::sample;
+pub(super) use line::{digest, parse_line};
+pub(super) use lines::{Entry, Lines};
+
+use super::ExportError;
+use super::file::{self, Unannounced};
+use super::name::temporary_of;
+use super::plan::Positions;
+use replacement::Replacement;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The manifest's name in its folder.
+pub(super) const MANIFEST: &str = "manifest.ndjson";
+
+/// What an export has to know of a manifest that it has read.
+pub(super) struct Manifest {
+    folder: PathBuf,
+    /// What was read: it stays the same when the name is given to another file.
+    file: Option<File>,
+    bytes: u64,
+    /// Whether the last line has its end.
+    is_ended: bool,
+    /// Of the last line.
+    digest: Option<String>,
+    /// How many lines it has.
+    pub(super) count: usize,
+    /// The digest of the line that its first line follows, where that is not the first one ever.
+    pub(super) follows: Option<String>,
+    /// Up to where it names files.
+    pub(super) positions: Positions,
+}
+
+impl Manifest {
+    /// Reads the manifest in `folder`; one without lines where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read, or a line is not what this program writes.
+    pub(super) fn read(folder: &Path) -> Result<Manifest, ExportError> {
+        Manifest::read_with(folder, |_| Ok(()))
+    }
+
+    /// Reads the manifest in `folder`, and hands over each line on the way.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`], or when `each` fails: its error ends the reading.
+    pub(super) fn read_with(
+        folder: &Path,
+        mut each: impl FnMut(&Entry<'_>) -> Result<(), ExportError>,
+    ) -> Result<Manifest, ExportError> {
+        let mut lines = Lines::open(folder)?;
+        let (mut count, mut bytes, mut follows, mut last) = (0, 0, None, Vec::new());
+        let mut positions = Positions::default();
+        while let Some(entry) = lines.next()? {
+            if entry.number == 1 {
+                follows.clone_from(&entry.line.previous);
+            }
+            (count, bytes) = (entry.number, entry.end);
+            last.clear();
+            last.extend_from_slice(entry.text);
+            positions.note(&entry.line);
+            each(&entry)?;
+        }
+        let file = lines.into_file();
+        let is_ended = file.as_ref().map_or(Ok(true), |file| lines::is_ended(file, bytes));
+        let is_ended = is_ended.map_err(ExportError::io("read", &folder.join(MANIFEST)))?;
+        let digest = (count > 0).then(|| digest(&last));
+        Ok(Manifest { folder: folder.to_owned(), file, bytes, is_ended, digest, count, follows, positions })
+    }
+
+    /// Adds lines to the manifest on the disk, and ties them to it: see [`Replacement::announce`]. Returns them as they
+    /// stand there.
+    pub(super) fn append(
+        &self,
+        mut lines: Vec<ManifestLine>,
+        files: Unannounced,
+    ) -> Result<Vec<ManifestLine>, ExportError> {
+        let mut new = self.copy_from(0)?;
+        let mut previous = self.digest.clone();
+        for line in &mut lines {
+            line.previous = previous.take();
+            previous = Some(new.line(line)?);
+        }
+        new.announce(files)?;
+        Ok(lines)
+    }
+
+    /// Takes the lines before this byte away from the manifest on the disk.
+    pub(super) fn remove_before(&self, byte: u64) -> Result<(), ExportError> {
+        self.copy_from(byte)?.announce(Unannounced::default())
+    }
+
+    fn copy_from(&self, byte: u64) -> Result<Replacement<'_>, ExportError> {
+        let mut new = Replacement::begin(&self.folder)?;
+        if let Some(old) = &self.file {
+            new.copy(old, byte, self.bytes)?;
+        }
+        if !self.is_ended {
+            new.end_line()?;
+        }
+        Ok(new)
+    }
+
+    /// Removes temporary files of manifests that a killed export left. Returns their names.
+    pub(super) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
+        let mut names = Vec::new();
+        file::each_name(&self.folder, |name| {
+            if temporary_of(&name) == Some(MANIFEST) {
+                names.push(name);
+            }
+            Ok(())
+        })?;
+        names.sort();
+        names.iter().try_for_each(|name| file::remove(&self.folder.join(name)))?;
+        Ok(names)
+    }
+}
+
+/// The lines with these numbers, counted from 1.
+pub(super) fn numbered(
+    folder: &Path,
+    numbers: &BTreeSet<usize>,
+) -> Result<BTreeMap<usize, ManifestLine>, ExportError> {
+    let mut found = BTreeMap::new();
+    let mut lines = Lines::open(folder)?;
+    while let Some(entry) = lines.next()? {
+        if numbers.contains(&entry.number) {
+            found.insert(entry.number, entry.line);
+        }
+    }
+    Ok(found)
+}
+
+/// Puts other lines in the place of those with these numbers, counted from 1, in the manifest on the disk, and ties the
+/// lines behind them to them. All other lines stay to the byte but for their `previous`.
+///
+/// # Errors
+/// When a line is not tied to the one before it: then nothing has changed.
+pub(super) fn replace(folder: &Path, mut lines: BTreeMap<usize, ManifestLine>) -> Result<(), ExportError> {
+    let mut new = Replacement::begin(folder)?;
+    let mut old = Lines::open(folder)?;
+    let mut before: Option<(String, String)> = None;
+    while let Some(entry) = old.next()? {
+        let after = if let Some(mut line) = lines.remove(&entry.number) {
+            line.previous = match &before {
+                Some((_, new)) => Some(new.clone()),
+                None => entry.line.previous.clone(),
+            };
+            new.line(&line)?
+        } else {
+            let tied = retied(&entry, before.as_ref()).ok_or_else(|| ExportError::ManifestLine {
+                path: folder.join(MANIFEST),
+                line: entry.number,
+                reason: "it is not tied to the line before it".to_owned(),
+            })?;
+            new.text(&tied)?;
+            digest(&tied)
+        };
+        before = Some((digest(entry.text), after));
+    }
+    new.announce(Unannounced::default())
+}
+
+/// A line with its `previous` moved from the first of these digests to the second; `None` where it is not that.
+pub(super) fn retied<'l>(entry: &Entry<'l>, before: Option<&(String, String)>) -> Option<Cow<'l, [u8]>> {
+    let Some((old, new)) = before.filter(|(old, new)| old != new) else { return Some(entry.text.into()) };
+    let text = std::str::from_utf8(entry.text).ok()?;
+    let (front, back) = text.split_once(old.as_str())?;
+    let moved = !back.contains(old.as_str()) && entry.line.previous.as_ref() == Some(old);
+    moved.then(|| format!("{front}{new}{back}").into_bytes().into())
+}
+
+/// Every line of the manifest in `folder`.
+#[cfg(test)]
+pub(super) fn all(folder: &Path) -> Result<Vec<ManifestLine>, ExportError> {
+    let mut lines = Vec::new();
+    Manifest::read_with(folder, |entry| {
+        lines.push(entry.line.clone());
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(dir: &Path, lines: Vec<ManifestLine>) -> Vec<ManifestLine> {
+        Manifest::read(dir).unwrap().append(lines, Unannounced::default()).unwrap()
+    }
+
+    #[test]
+    fn lines_are_chained_and_read_as_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = Manifest::read(dir.path()).unwrap();
+        assert_eq!((empty.count, empty.follows.is_none()), (0, true));
+        let mut added = add(dir.path(), vec![sample("customers", "csv", 1, 5)]);
+        added.extend(add(dir.path(), vec![sample("customers", "csv", 6, 9), sample("events", "csv", 1, 9)]));
+        let read = all(dir.path()).unwrap();
+        assert_eq!(read, added);
+        let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let digests: Vec<String> = text.lines().map(|line| digest(line.as_bytes())).collect();
+        let previous: Vec<_> = read.iter().map(|line| line.previous.as_ref()).collect();
+        assert_eq!(previous, [None, Some(&digests[0]), Some(&digests[1])]);
+        assert_eq!(
+            text.lines().next().unwrap(),
+            "{\"stream\":\"customers\",\"format\":\"csv\",\
+             \"path\":\"customers/customers-000000000001-000000000005.csv\",\"first_seq\":1,\"last_seq\":5,\"rows\":1,\
+             \"bytes\":2,\"sha256\":\"00\",\"columns\":[\"_seq\"],\"created_at\":\"2024-05-01T12:00:00.000Z\",\
+             \"run_id\":null,\"compression\":\"none\",\"mirror_id\":\"m\",\"previous\":null}"
+        );
+    }
+
+    #[test]
+    fn lines_of_others_stay_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = serde_json::to_string(&sample("customers", "csv", 1, 5)).unwrap();
+        // A newer program's field, other white space, and a lost line end.
+        let line = line.replace("{\"stream\"", "{ \"new\": 1.50, \"stream\"");
+        std::fs::write(dir.path().join(MANIFEST), &line).unwrap();
+        let added = add(dir.path(), vec![sample("customers", "csv", 6, 9)]);
+        let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        assert_eq!(text, format!("{line}\n{}\n", serde_json::to_string(&added[0]).unwrap()));
+        assert_eq!(added[0].previous, Some(digest(line.as_bytes())));
+    }
+
+    /// What was read is what is carried on: an edit in between is neither taken over nor tied to.
+    #[test]
+    fn a_manifest_that_was_replaced_meanwhile_is_not_mixed_with_the_one_that_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MANIFEST);
+        add(dir.path(), vec![sample("customers", "csv", 1, 5)]);
+        let (manifest, text) = (Manifest::read(dir.path()).unwrap(), std::fs::read(&path).unwrap());
+        std::fs::write(dir.path().join("other"), "{}\n").unwrap();
+        std::fs::rename(dir.path().join("other"), &path).unwrap();
+        manifest.append(vec![sample("customers", "csv", 6, 9)], Unannounced::default()).unwrap();
+        assert!(std::fs::read(&path).unwrap().starts_with(&text));
+        assert_eq!(all(dir.path()).unwrap().len(), 2);
+        // One that has become shorter in its place can't be.
+        let manifest = Manifest::read(dir.path()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+        let failed = manifest.append(vec![sample("customers", "csv", 10, 12)], Unannounced::default());
+        assert!(matches!(failed, Err(ExportError::Io { action: "read", .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_front_is_removed_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        add(dir.path(), (0..4).map(|n| sample("customers", "csv", 1 + 5 * n, 5 + 5 * n)).collect());
+        let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let mut ends = Vec::new();
+        let manifest = Manifest::read_with(dir.path(), |entry| {
+            ends.push(entry.end);
+            Ok(())
+        });
+        manifest.unwrap().remove_before(ends[1]).unwrap();
+        let left = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        assert_eq!(left.lines().collect::<Vec<_>>(), text.lines().skip(2).collect::<Vec<_>>());
+        let manifest = Manifest::read(dir.path()).unwrap();
+        assert_eq!(manifest.follows, Some(digest(text.lines().nth(1).unwrap().as_bytes())));
+    }
+
+    #[test]
+    fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        add(dir.path(), (0..4).map(|n| sample("customers", "csv", 1 + 5 * n, 5 + 5 * n)).collect());
+        // A newer program's field on the last line.
+        let text = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let (front, last) = text.split_at(text.trim_end().rfind('\n').unwrap() + 1);
+        let text = format!("{front}{}", last.replacen('{', "{\"new\":1.50,", 1));
+        std::fs::write(dir.path().join(MANIFEST), &text).unwrap();
+        let old = numbered(dir.path(), &[1, 2].into()).unwrap();
+        let line = ManifestLine { rows: 0, repaired_at: Some("t".to_owned()), ..old[&2].clone() };
+        replace(dir.path(), BTreeMap::from([(2, line)])).unwrap();
+
+        let after = std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+        let (before, after): (Vec<&str>, Vec<&str>) = (text.lines().collect(), after.lines().collect());
+        assert_eq!((after.len(), after[0]), (4, before[0]));
+        let read = all(dir.path()).unwrap();
+        for n in 1..4 {
+            assert_eq!(read[n].previous, Some(digest(after[n - 1].as_bytes())));
+        }
+        assert_eq!((read[1].rows, read[1].repaired_at.as_deref()), (0, Some("t")));
+        let old_tie = read[3].previous.clone().unwrap();
+        assert_eq!(after[3].replace(&old_tie, ""), before[3].replace(&digest(before[2].as_bytes()), ""));
+        assert!(after[3].contains("\"new\":1.50"));
+        // A chain that is broken behind it is not tied anew.
+        let broken = text.replace("\"first_seq\":6", "\"first_seq\":7");
+        std::fs::write(dir.path().join(MANIFEST), &broken).unwrap();
+        let line = ManifestLine { rows: 0, ..old[&1].clone() };
+        let error = replace(dir.path(), BTreeMap::from([(1, line)])).unwrap_err();
+        assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap(), broken);
+        assert_eq!(file::names(dir.path()).unwrap(), [MANIFEST]);
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = serde_json::to_string(&sample("customers", "csv", 1, 5)).unwrap();
+        let reversed = serde_json::to_string(&sample("customers", "csv", 5, 1)).unwrap();
+        for bad in ["", "{", "[]", "\u{fffd}", &good[..good.len() - 1], &reversed] {
+            let text = format!("{good}\n{bad}\n{good}\n");
+            std::fs::write(dir.path().join(MANIFEST), &text).unwrap();
+            let error = Manifest::read(dir.path()).err().unwrap();
+            assert!(matches!(error, ExportError::ManifestLine { line: 2, .. }), "{bad}: {error}");
+            assert!(error.to_string().contains("manifest.ndjson can't be read at line 2"), "{error}");
+            assert_eq!(std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap(), text);
+        }
+    }
+
+    /// Not a manifest without lines: what is added would stand behind an empty one.
+    #[test]
+    fn an_empty_line_alone_is_a_bad_line() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MANIFEST), "\n").unwrap();
+        let error = Manifest::read(dir.path()).err().unwrap();
+        assert!(matches!(error, ExportError::ManifestLine { line: 1, .. }), "{error}");
+    }
+}
