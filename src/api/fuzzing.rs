@@ -143,7 +143,10 @@ pub fn token(data: &[u8]) {
     texts.map(Next::from_text).chain(envelope.clone()).for_each(|next| check_next(&next));
     let pinned = TokenStyle::ALL.map(|style| offer(&headers, envelope.clone(), Some(style)));
     for (style, offered) in TokenStyle::ALL.into_iter().zip(&pinned) {
-        assert_eq!(offered.as_ref().map(|offer| offer.style), Some(style).filter(|s| *s != TokenStyle::LastId));
+        assert_eq!(
+            offered.as_ref().map(|offer| offer.style),
+            Some(style).filter(|s| *s != TokenStyle::LastId)
+        );
     }
     check_choice(offer(&headers, envelope, None), pinned.into_iter().flatten().collect());
 }

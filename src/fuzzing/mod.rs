@@ -24,7 +24,8 @@ mod tests {
     ];
 
     fn sorted(folder: &Path) -> Vec<PathBuf> {
-        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths
     }

@@ -14,7 +14,8 @@ pub fn cron(data: &[u8]) {
     let expression = expression.trim();
     let (zone, after) = place.split_once(' ').unwrap_or_default();
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    let after = after.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or_default();
+    let after =
+        after.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or_default();
     match Schedule::parse(expression, zone.clone()) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(schedule) => {
