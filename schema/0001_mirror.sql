@@ -22,7 +22,7 @@ CREATE TABLE customers (
     extra        TEXT,                       -- JSON object of the fields that the documentation doesn't name, else NULL
     change_seq   INTEGER NOT NULL,           -- changes.seq of this row's newest change
     events_checked_at TEXT                   -- when this customer's events were last read to their end;
-                                             -- NULL: not since the customer was inserted or last changed
+                                             -- NULL: the next run is to read them, as of a new or changed customer
 ) STRICT;
 
 -- The events of all customers. NULL: the API gave null or left the field out.

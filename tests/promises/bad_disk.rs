@@ -5,7 +5,7 @@ use crate::disk::Disk;
 use crate::form::Form;
 use crate::judge::Findings;
 use crate::people::{account, change, program};
-use crate::support::{Place, Program, Shared, query};
+use crate::support::{Place, Program, Shared};
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -66,10 +66,8 @@ impl Stage {
             Lies::Both | Lies::Mirror => Disk::over(&place).unwrap(),
             Lies::Exports => Disk::over(&other).unwrap(),
         };
-        match lies {
-            Lies::Both => {}
-            Lies::Mirror => link(&other.path().join("exports"), &place.exports()),
-            Lies::Exports => link(&other.path().join("exports"), &place.exports()),
+        if !matches!(lies, Lies::Both) {
+            link(&other.path().join("exports"), &place.exports());
         }
         Stage { account, place, small: Some((disk, other)), program, _server: server }
     }
@@ -80,7 +78,7 @@ impl Stage {
 
     /// There is room: what was there is sound, and a plain run makes everything good.
     async fn made_good(&self, found: &mut Findings) {
-        sound(found, &self.place.mirror());
+        found.judge_integrity(&self.place);
         found.ended(&self.program.run(&["sync", "--full"]).await, &[0]);
         found.judge(&self.account.state(), &self.place, &self.program).await;
     }
@@ -91,7 +89,7 @@ impl Stage {
         let ran = self.program.run(arguments).await;
         found.ended(&ran, &[0, 1]);
         let told = ran.code() != Some(1)
-            || ["full", "No space", "disk"].iter().any(|word| ran.stderr.contains(word));
+            || ["the disk is full", "the disk failed"].iter().any(|word| ran.stderr.contains(word));
         found.check(told, || format!("it does not tell that the disk is full: {}", ran.stderr));
         self.disk().free_up();
         self.made_good(found).await;
@@ -111,15 +109,6 @@ impl Drop for Stage {
 fn link(to: &Path, at: &Path) {
     std::fs::create_dir_all(to).unwrap();
     std::os::unix::fs::symlink(to, at).unwrap();
-}
-
-/// The mirror as the full disk left it, before anything repairs it.
-fn sound(found: &mut Findings, mirror: &Path) {
-    if std::fs::metadata(mirror).is_ok_and(|file| file.len() > 0) {
-        let told = query(mirror, "PRAGMA integrity_check");
-        let told = told[0].values().next().unwrap().text().to_owned();
-        found.check(told == "ok", || format!("integrity after the full disk: {told}"));
-    }
 }
 
 async fn first_sync(lies: Lies, room: u64) -> Findings {

@@ -69,10 +69,12 @@ async fn limited(flag: &str, limit: u64) -> Findings {
     let codes: &[i32] = if flag == "-n" { &[0, 1, 5, 127] } else { &[0, 1] };
     let ran = run_limited(&program, flag, limit, &["sync", "--full"]).await;
     found.ended(&ran, codes);
+    found.judge_integrity(&place);
     made_good(&mut found, &account, &place, &program).await;
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(limit), 1);
     let ran = run_limited(&program, flag, limit, &["sync"]).await;
     found.ended(&ran, codes);
+    found.judge_integrity(&place);
     made_good(&mut found, &account, &place, &program).await;
     found
 }

@@ -99,7 +99,7 @@ async fn odd(oddity: Oddity) -> Findings {
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
     oddity(&mut account.lock());
     found.ended(&program.run(&["sync", "--full"]).await, &[0, 5]);
-    // What left one customer's list was taken for deleted on two looks.
+    // Once more: nothing is left that goes to and fro.
     found.ended(&program.run(&["sync", "--full"]).await, &[0, 5]);
     found.judge(&account.state(), &place, &program).await;
     found

@@ -145,6 +145,14 @@ impl Findings {
         }
     }
 
+    /// The mirror as a failure left it, before anything repairs it.
+    pub fn judge_integrity(&mut self, place: &Place) {
+        if std::fs::metadata(place.mirror()).is_ok_and(|file| file.len() > 0) {
+            let integrity = self.read(|| place.text("PRAGMA integrity_check"));
+            self.check(integrity.as_deref() == Some("ok"), || format!("after a failure: {integrity:?}"));
+        }
+    }
+
     /// Everything but the rows themselves.
     pub async fn judge_soundness(&mut self, place: &Place, program: &Program) {
         let integrity = place.text("PRAGMA integrity_check");
