@@ -36,7 +36,7 @@ impl Context {
         Stamp { run: self.run, now: Timestamp::now() }
     }
 
-    /// Runs `job` in a transaction of the writer's; what it wrote is durable when this returns `Ok`.
+    /// Runs `job` in a transaction of the writer's: see [`Writer::write`] for when it is durable.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,

@@ -48,7 +48,7 @@ impl Writer {
     }
 
     /// Runs `job` after all that were given before it, and returns what it returned. Not durable then, but within
-    /// half a second, or with the thread's end: see [`WriterThread::join`].
+    /// about a second, or with the thread's end: see [`WriterThread::join`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,
