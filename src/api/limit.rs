@@ -35,10 +35,15 @@ const LONGEST_HOLD: Duration = Duration::from_secs(600);
 /// What another run has learned is relied on for so long before it is tried whether more is allowed by now.
 const HOLD_OF_THE_KNOWN: Duration = Duration::from_secs(60);
 
-/// How a rate grows each second. One that is refused goes a step back and grows more slowly from there: the last of
-/// these after a hold only.
-const GROWTH: [f64; 4] = [1.5, 1.15, 1.04, 1.01];
-const GROWTH_EVERY: Duration = Duration::from_secs(1);
+/// How a rate grows, and how often. One that is refused goes a step back and grows more slowly from there: by the last
+/// of these after a hold only. APIs let bursts pass, so the less too fast a rate is, the later that shows: whoever grows
+/// on before it has shown goes far beyond what is allowed, and pays with pauses.
+const GROWTH: [(f64, Duration); 4] = [
+    (1.5, Duration::from_millis(1_500)),
+    (1.15, Duration::from_secs(4)),
+    (1.04, Duration::from_secs(8)),
+    (1.01, Duration::from_secs(10)),
+];
 
 /// Below what seemed to be allowed, by this much.
 const BELOW: f64 = 0.99;
@@ -97,7 +102,7 @@ struct Rate {
 
 impl Rate {
     fn guess(a_second: f64, now: Instant) -> Rate {
-        Rate { a_second, stage: 0, grows_at: now + GROWTH_EVERY, hold: FIRST_HOLD, early: 0 }
+        Rate { a_second, stage: 0, grows_at: now + GROWTH[0].1, hold: FIRST_HOLD, early: 0 }
     }
 
     fn known(a_second: f64, now: Instant) -> Rate {
@@ -107,14 +112,15 @@ impl Rate {
 
     fn grow(&mut self, now: Instant) {
         if now >= self.grows_at {
-            self.a_second *= GROWTH[self.stage];
-            self.grows_at = now + GROWTH_EVERY;
+            let (step, pause) = GROWTH[self.stage];
+            self.a_second *= step;
+            self.grows_at = now + pause;
         }
     }
 
     /// Was refused after so many requests were borne; requests go on at `resumed`.
     fn cut(&mut self, borne: u32, soon: bool, resumed: Instant) {
-        let step = GROWTH[self.stage];
+        let (step, _) = GROWTH[self.stage];
         // What is too fast by a hundredth is refused after a hundred requests.
         let is_early = borne < ROW_THAT_SHOWS || f64::from(borne) < 0.3 / (step - 1.0);
         self.early = if is_early { self.early + 1 } else { 0 };
@@ -124,7 +130,7 @@ impl Rate {
             self.hold = (2 * self.hold).min(LONGEST_HOLD);
         } else {
             self.stage += usize::from(!soon);
-            self.grows_at = resumed + GROWTH_EVERY;
+            self.grows_at = resumed + GROWTH[self.stage].1;
         }
     }
 }
