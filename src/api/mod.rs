@@ -13,6 +13,7 @@
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
+//! | `cursor` | the request for a page, and what its text tells | none |
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
 //! | `trial` | what two attempts with one token show together (points 1, 2) | none |
 //! | `facts` | a page, as far as the walk needs to know it | none |
@@ -25,6 +26,7 @@ mod behaviour;
 mod breaker;
 mod client;
 mod clock;
+mod cursor;
 mod error;
 mod facts;
 mod gate;
@@ -42,8 +44,9 @@ mod transport;
 mod trial;
 mod walk;
 
-pub use behaviour::{Finding, KnownPaging, PagingSettings};
+pub use behaviour::{Finding, KnownPaging, PagingSettings, Reuse, TokenNames};
 pub use client::{Client, CustomerFields};
+pub use cursor::Cursor;
 pub use error::{ApiError, ErrorKind};
 pub use limit::Learned;
 pub use origin::{OriginError, check_base};
@@ -51,4 +54,4 @@ pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};
-pub use walk::{Cursor, NoProgress};
+pub use walk::NoProgress;

@@ -2,28 +2,11 @@
 //! pages go in as facts, requests come out.
 
 use super::behaviour::Paging;
+use super::cursor::{Cursor, parameter_of};
 use super::facts::{Mark, PageFacts};
 use super::token::{Next, Offer, Parameter, TokenStyle};
 use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
 use crate::record::IdSet;
-use serde::{Deserialize, Serialize};
-
-/// The request for a page. Its JSON form stands in checkpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cursor {
-    /// The list's beginning.
-    Start,
-    /// A URL reference that the server gave.
-    Url(String),
-    /// A bare token under one of the two parameters.
-    Bare {
-        /// The parameter.
-        parameter: Parameter,
-        /// The token.
-        token: String,
-    },
-}
 
 /// Why a walk can't go on (`api-contract` point 4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -462,13 +445,6 @@ impl Walk {
     fn nothing_new(&self) -> After {
         After::Stuck(NoProgress::NothingNew { page: self.pages + 1 })
     }
-}
-
-/// Which of the two parameters a URL reference carries.
-fn parameter_of(reference: &str) -> Option<Parameter> {
-    let (_, query) = reference.split_once('?')?;
-    let names = || query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
-    names().find_map(Parameter::from_name)
 }
 
 impl Default for Walk {

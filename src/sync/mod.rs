@@ -18,9 +18,12 @@ mod dry_run;
 mod events;
 mod gone;
 mod limits;
+mod listing;
+mod marks;
 mod report;
 mod reread;
 mod run;
+mod segments;
 mod tally;
 mod writer;
 

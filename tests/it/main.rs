@@ -20,4 +20,5 @@ mod paging;
 mod rejected;
 mod stopping;
 mod support;
+mod tokens;
 mod verify;

@@ -19,8 +19,8 @@ const POINTS: [(&str, u64); 6] = [
     ("before-copy", 1),
 ];
 
-/// Points of a mirror's creation: the first schema, and the one after it.
-const MIGRATIONS: (&str, u64) = ("migration", 2);
+/// Points of a mirror's creation: the first schema, and those after it.
+const MIGRATIONS: (&str, u64) = ("migration", 3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_wherever_the_process_dies() {
