@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub struct Finding {
     /// The stream it holds for.
     pub stream: Stream,
-    /// `token_style` or `forward`.
+    /// `token_style`, `forward` or `token_names`.
     pub point: &'static str,
     /// Its value, as in the configuration; `none` as a token style: no token was ever offered and ids are no cursors,
     /// so every list was one page.
@@ -26,6 +26,43 @@ pub struct PagingSettings {
     pub token_style: Option<TokenStyle>,
     /// The parameter that moves forward.
     pub forward: Option<Parameter>,
+    /// Tokens of an earlier walk are never used.
+    pub never_reuse: bool,
+}
+
+/// What a page token stands for: whether one that an earlier walk was given is of use in a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenNames {
+    /// A place in the list as it is when asked.
+    Position,
+    /// Something of the walk that it was given to, such as a copy of the list as it was then.
+    Walk,
+}
+
+impl TokenNames {
+    /// The name in the mirror.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TokenNames::Position => "position",
+            TokenNames::Walk => "walk",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<TokenNames> {
+        [TokenNames::Position, TokenNames::Walk].into_iter().find(|names| names.name() == name)
+    }
+}
+
+/// When a walk may use tokens that an earlier one was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// As soon as it knows how this list's requests look.
+    AtOnce,
+    /// Once it has been given one of them itself: then it is shown that the server gives the same ones again, for the
+    /// list as it is now.
+    OnceGivenAgain,
+    /// Never.
+    Never,
 }
 
 /// So many single pages whose ids were refused as cursors show that ids are no cursors.
@@ -43,6 +80,8 @@ pub struct Paging {
     recorded_no_cursors: bool,
     sibling_style: Option<TokenStyle>,
     refusals: u32,
+    token_names: Option<(TokenNames, String)>,
+    recorded_token_names: Option<TokenNames>,
 }
 
 impl Paging {
@@ -98,6 +137,18 @@ impl Paging {
         }
     }
 
+    /// When tokens of an earlier walk may be used. Ids need no proof: they name records.
+    fn reuse(&self) -> Reuse {
+        let learned = self.token_names.as_ref().map(|(names, _)| *names);
+        match learned.or(self.recorded_token_names) {
+            _ if self.settings.never_reuse => Reuse::Never,
+            _ if self.style() == Some(TokenStyle::LastId) => Reuse::AtOnce,
+            Some(TokenNames::Position) => Reuse::AtOnce,
+            Some(TokenNames::Walk) => Reuse::Never,
+            None => Reuse::OnceGivenAgain,
+        }
+    }
+
     pub(super) fn learn_ids_refused(&mut self) {
         self.refusals += 1;
     }
@@ -108,6 +159,7 @@ impl Paging {
             ("token_style", "none") => self.recorded_no_cursors = true,
             ("token_style", _) => self.recorded_style = TokenStyle::from_name(value),
             ("forward", _) => self.recorded_forward = Parameter::from_name(value),
+            ("token_names", _) => self.recorded_token_names = TokenNames::from_name(value),
             _ => {}
         }
     }
@@ -133,7 +185,11 @@ impl Paging {
             .forward
             .as_ref()
             .map(|(parameter, evidence)| ("forward", parameter.name(), evidence.clone()));
-        let found = style.or(none).into_iter().chain(forward);
+        let names = self
+            .token_names
+            .as_ref()
+            .map(|(names, evidence)| ("token_names", names.name(), evidence.clone()));
+        let found = style.or(none).into_iter().chain(forward).chain(names);
         found.map(|(point, value, evidence)| Finding { stream, point, value, evidence }).collect()
     }
 }
@@ -189,6 +245,16 @@ impl KnownPaging {
         if let Some(stream) = Stream::from_name(stream) {
             self.lock()[place(stream)].remember(point, value);
         }
+    }
+
+    /// When a walk of the stream's list may use tokens that an earlier one was given.
+    pub fn reuse(&self, stream: Stream) -> Reuse {
+        self.lock()[place(stream)].reuse()
+    }
+
+    /// Takes what two walks together have shown about the stream's tokens.
+    pub fn learn_token_names(&self, stream: Stream, names: TokenNames, evidence: String) {
+        self.lock()[place(stream)].token_names = Some((names, evidence));
     }
 
     /// Everything found out since the start, to be recorded. Empty evidence: an earlier finding was borne out.

@@ -13,6 +13,7 @@
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
+//! | `cursor` | the request for a page, and what its text tells | none |
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
 //! | `trial` | what two attempts with one token show together (points 1, 2) | none |
 //! | `facts` | a page, as far as the walk needs to know it | none |
@@ -26,6 +27,7 @@ mod behaviour;
 mod breaker;
 mod client;
 mod clock;
+mod cursor;
 mod error;
 mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -46,8 +48,9 @@ mod trial;
 mod verdict;
 mod walk;
 
-pub use behaviour::{Finding, KnownPaging, PagingSettings};
+pub use behaviour::{Finding, KnownPaging, PagingSettings, Reuse, TokenNames};
 pub use client::{Client, CustomerFields};
+pub use cursor::Cursor;
 pub use error::{ApiError, ErrorKind};
 pub use limit::Learned;
 pub use origin::{OriginError, check_base};
@@ -55,4 +58,4 @@ pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};
-pub use verdict::{Cursor, NoProgress};
+pub use verdict::NoProgress;

@@ -2,12 +2,13 @@
 
 use super::behaviour::KnownPaging;
 use super::client::{Call, Client, NotDocumented};
+use super::cursor::Cursor;
 use super::error::{ApiError, ErrorKind};
 use super::facts::{Mark, PageFacts};
 use super::page::read_page;
 use super::token::{Next, Offer, offer};
 use super::transport::Answer;
-use super::verdict::{After, Cursor, NoProgress, Verdict};
+use super::verdict::{After, NoProgress, Verdict};
 use super::walk::Walk;
 use crate::record::{Record, Rejection, Stream, peek_id};
 use reqwest::Url;
@@ -176,6 +177,8 @@ pub struct Pager<R> {
     set_aside: Option<Vec<Item<R>>>,
     failed_trial: Option<ApiError>,
     is_proven: bool,
+    /// No page has come yet from the remembered token that the walk began at.
+    is_untried: bool,
     /// What ends the walk after the page that was just handed over.
     pending: Option<WalkError>,
 }
@@ -207,6 +210,7 @@ impl<R: Record> Pager<R> {
             set_aside: None,
             failed_trial: None,
             is_proven: true,
+            is_untried: false,
             pending: None,
         }
     }
@@ -215,6 +219,13 @@ impl<R: Record> Pager<R> {
     #[must_use]
     pub fn into_second_look(self) -> Pager<R> {
         Pager { walk: self.walk.into_second_look(), ..self }
+    }
+
+    /// The same walk, but begun at a token that an earlier walk was given: a server that fails over it is not asked
+    /// again as often as over one of its own.
+    #[must_use]
+    pub fn trying_its_token(self) -> Pager<R> {
+        Pager { is_untried: true, ..self }
     }
 
     /// The next page, the list's end, or that the walk starts again.
@@ -240,6 +251,7 @@ impl<R: Record> Pager<R> {
             };
             let (verdict, arrived) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, facts, items }) => {
+                    self.is_untried = false;
                     self.stays_home(&url, &facts)?;
                     let verdict = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
                     (verdict, Some((url, items)))
@@ -335,7 +347,7 @@ impl<R: Record> Pager<R> {
             }
         }
         let mut call = Call::get(url, self.list.stream());
-        if self.walk.is_on_trial() {
+        if self.walk.is_on_trial() || self.is_untried {
             call = call.attempts_at_most(TRIAL_ATTEMPTS);
         }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());

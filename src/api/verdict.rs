@@ -1,24 +1,6 @@
 //! What a page is to the walk through its list, and what comes after it.
 
-use super::token::Parameter;
-use serde::{Deserialize, Serialize};
-
-/// The request for a page. Its JSON form stands in checkpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cursor {
-    /// The list's beginning.
-    Start,
-    /// A URL reference that the server gave.
-    Url(String),
-    /// A bare token under one of the two parameters.
-    Bare {
-        /// The parameter.
-        parameter: Parameter,
-        /// The token.
-        token: String,
-    },
-}
+use super::cursor::Cursor;
 
 /// Why a walk can't go on (`api-contract` point 4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,10 +2,11 @@
 //! pages go in as facts, requests come out.
 
 use super::behaviour::Paging;
+use super::cursor::{Cursor, parameter_of};
 use super::facts::{Mark, PageFacts};
 use super::token::{Next, Offer, Parameter, TokenStyle};
 use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
-use super::verdict::{After, Cursor, NoProgress, Verdict};
+use super::verdict::{After, NoProgress, Verdict};
 use crate::record::IdSet;
 
 /// How the last page was asked for.
@@ -455,13 +456,6 @@ impl Walk {
     fn nothing_new(&self) -> After {
         After::Stuck(NoProgress::NothingNew { page: self.pages + 1 })
     }
-}
-
-/// Which of the two parameters a URL reference carries.
-fn parameter_of(reference: &str) -> Option<Parameter> {
-    let (_, query) = reference.split_once('?')?;
-    let names = || query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
-    names().find_map(Parameter::from_name)
 }
 
 impl Default for Walk {

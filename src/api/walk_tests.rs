@@ -465,7 +465,11 @@ fn a_links_direction_is_known_too() {
 
 #[test]
 fn a_set_direction_is_not_doubted() {
-    let settings = PagingSettings { token_style: Some(TokenStyle::LastId), forward: Some(Parameter::Next) };
+    let settings = PagingSettings {
+        token_style: Some(TokenStyle::LastId),
+        forward: Some(Parameter::Next),
+        ..PagingSettings::default()
+    };
     let known = KnownPaging::new(settings, settings);
     let server = Server { swapped: true, ..server(9, TokenStyle::LastId, 3) };
     let (taken, ended, _) = walk(&server, &known, Stream::Customers);

@@ -69,9 +69,11 @@ pub(super) fn known_paging(config: &Config) -> KnownPaging {
     let settings = |paging: crate::config::StreamPaging| PagingSettings {
         token_style: paging.token_style,
         forward: paging.forward,
+        never_reuse: false,
     };
     let paging = &config.api.paging;
-    KnownPaging::new(settings(paging.customers), settings(paging.events))
+    let customers = PagingSettings { never_reuse: !paging.reuse_tokens, ..settings(paging.customers) };
+    KnownPaging::new(customers, settings(paging.events))
 }
 
 /// How a run works that reads `audit` customers again at its end.

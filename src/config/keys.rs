@@ -26,6 +26,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &API_RETRY_AFTER_MAX,
     &CUSTOMERS_TOKEN_STYLE,
     &CUSTOMERS_FORWARD,
+    &CUSTOMERS_REUSE_TOKENS,
     &EVENTS_TOKEN_STYLE,
     &EVENTS_FORWARD,
     &MIRROR_PATH,
@@ -186,6 +187,16 @@ pub(super) static CUSTOMERS_FORWARD: Key<Option<Parameter>> = Key {
     default: Literal::Text("auto"),
     expected: read::PARAMETERS,
     read: read::parameter,
+};
+
+pub(super) static CUSTOMERS_REUSE_TOKENS: Key<bool> = Key {
+    path: "api.paging.customers.reuse_tokens",
+    doc: "Whether page tokens are remembered, for the next walk to read the list from many places at once: \
+          auto (where the answers show that a token names a place in the list as it is now) or never \
+          (always one page after the other).",
+    default: Literal::Text("auto"),
+    expected: "\"auto\" or \"never\"",
+    read: read::reuse_tokens,
 };
 
 pub(super) static EVENTS_TOKEN_STYLE: Key<Option<TokenStyle>> = Key {

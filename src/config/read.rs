@@ -131,6 +131,14 @@ pub(super) fn parameter(value: &Value) -> Result<Option<Parameter>, Refusal> {
     }
 }
 
+pub(super) fn reuse_tokens(value: &Value) -> Result<bool, Refusal> {
+    match text(value)? {
+        "auto" => Ok(true),
+        "never" => Ok(false),
+        _ => Err(Refusal::default()),
+    }
+}
+
 pub(super) fn formats(value: &Value) -> Result<Vec<Format>, Refusal> {
     let Value::List(names) = value else { return Err(Refusal::default()) };
     let mut formats = Vec::with_capacity(names.len());

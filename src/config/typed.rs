@@ -67,6 +67,8 @@ pub struct ApiConfig {
 pub struct PagingConfig {
     /// The customer list.
     pub customers: StreamPaging,
+    /// Whether page tokens of the customer list are remembered and used again where the answers allow it.
+    pub reuse_tokens: bool,
     /// The event lists.
     pub events: StreamPaging,
 }
@@ -229,6 +231,7 @@ fn api(settings: &Settings) -> Result<ApiConfig, Box<Problem>> {
                 token_style: settings.read(&keys::CUSTOMERS_TOKEN_STYLE)?,
                 forward: settings.read(&keys::CUSTOMERS_FORWARD)?,
             },
+            reuse_tokens: settings.read(&keys::CUSTOMERS_REUSE_TOKENS)?,
             events: StreamPaging {
                 token_style: settings.read(&keys::EVENTS_TOKEN_STYLE)?,
                 forward: settings.read(&keys::EVENTS_FORWARD)?,

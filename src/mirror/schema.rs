@@ -7,8 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Every schema text, in order; number n brings version n-1 to version n. A published one is never edited.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../schema/0001_mirror.sql"), include_str!("../../schema/0002_audit.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../schema/0001_mirror.sql"),
+    include_str!("../../schema/0002_audit.sql"),
+    include_str!("../../schema/0003_list_marks.sql"),
+];
 
 /// "MaMi": tells a mirror from any other SQLite database.
 const APPLICATION_ID: i64 = 0x4d61_4d69;

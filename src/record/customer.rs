@@ -5,7 +5,7 @@ use super::fields::{Fields, Rejection};
 /// A customer. Every field except `id` may be null or missing; the two are not told apart.
 ///
 /// `Debug` shows the identifier alone: everything else is personal data.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Customer {
     /// Opaque, never empty; not always a UUID.
     pub id: String,

@@ -1,9 +1,15 @@
 //! The walk of the customer list: pages are listed ahead while earlier ones are stored, and customers whose events
 //! are due are handed on page by page.
+//!
+//! A walk that reads the list from several places at once has no single request at which another run could go on. Its
+//! checkpoint stands at the list's beginning, then: a run that goes on from there lists the pages again, in as little time, and
+//! takes over when the walk began, which tells whose events it needn't read again.
 
 use super::SyncError;
-use super::context::{Context, Sorted, record_findings, rows, set_aside, turn};
-use crate::api::{Cursor, Finding, List, Page, Pager, Turn};
+use super::context::{Context, Sorted, record_findings, rows, set_aside};
+use super::listing::{Listed, Listing, Whole};
+use super::marks::Remembered;
+use crate::api::{Cursor, Finding, List, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
@@ -34,6 +40,10 @@ pub(super) struct CustomerWalk {
     pub(super) stale: Vec<String>,
     /// Whether the list's end was one.
     pub(super) is_proven: bool,
+    /// Customers that the list brought new or changed, in this run.
+    changed: u64,
+    /// Pages come from several places of the list.
+    is_split: bool,
 }
 
 impl CustomerWalk {
@@ -49,6 +59,8 @@ impl CustomerWalk {
             inserted: 0,
             stale: Vec::new(),
             is_proven: true,
+            changed: 0,
+            is_split: false,
         }
     }
 
@@ -77,6 +89,11 @@ impl CustomerWalk {
         }
     }
 
+    /// At the list's beginning, with nothing walked.
+    fn checkpoint_at_start(&self, base_url: &str) -> Checkpoint {
+        CustomerWalk::begin(self.mode, self.started_at).checkpoint(base_url)
+    }
+
     /// Whether another run could go on here. In a full sync, customers that are still to be asked for alone stand in
     /// memory only: a run that is cut off then goes on before the first of them.
     fn may_be_cut_off(&self) -> bool {
@@ -100,12 +117,9 @@ pub(super) async fn walk(
 ) -> Result<Option<CustomerWalk>, SyncError> {
     let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
     let (listed, pages) = mpsc::channel(PAGES_AHEAD);
-    let pager =
-        Pager::new(context.client.clone(), context.known.clone(), List::Customers, cursor, |_, record| {
-            Customer::decode(record)
-        });
+    let listing = Listing::new(context, remembered(context).await?, cursor);
     // A task of its own: what it waits for wakes it on the thread that hears of it.
-    let listing = AbortOnDropHandle::new(tokio::spawn(list(context.clone(), pager, listed)));
+    let listing = AbortOnDropHandle::new(tokio::spawn(listing.run(listed)));
     let (listing, storing) = tokio::join!(listing, store(context, walk, pages, due));
     match (listing.map_err(SyncError::crashed).flatten(), storing) {
         (_, Err(error)) | (Err(error), _) => Err(error),
@@ -113,45 +127,37 @@ pub(super) async fn walk(
     }
 }
 
-/// Lists page after page, as far ahead as the channel allows. Returns early if the run halts or storing has failed.
-async fn list(
-    context: Context,
-    mut pager: Pager<Customer>,
-    listed: mpsc::Sender<Turn<Customer>>,
-) -> Result<(), SyncError> {
-    while let Some(turn) = turn(&context, &mut pager).await {
-        let turn = turn?;
-        let is_end = matches!(turn, Turn::End { .. });
-        if listed.send(turn).await.is_err() || is_end {
-            break;
-        }
+/// What an earlier walk has left, if it may be used.
+async fn remembered(context: &Context) -> Result<Remembered, SyncError> {
+    if context.known.reuse(Stream::Customers) == Reuse::Never {
+        return Ok(Remembered::default());
     }
-    Ok(())
+    let base_url = context.settings.base_url.clone();
+    Ok(Remembered::new(context.write(move |batch| batch.list_marks(&base_url)).await?))
 }
 
 async fn store(
     context: &Context,
     mut walk: CustomerWalk,
-    mut pages: mpsc::Receiver<Turn<Customer>>,
+    mut listed: mpsc::Receiver<Listed>,
     due: &mpsc::Sender<String>,
 ) -> Result<Option<CustomerWalk>, SyncError> {
     let mut last_checkpoint = Instant::now();
     let mut recorded = Vec::new();
-    while let Some(turn) = pages.recv().await {
-        match turn {
-            Turn::Restarted => {
-                context.tally.remark(
-                    "the server refused the customer list's page token: the walk was begun again".to_owned(),
-                );
+    while let Some(news) = listed.recv().await {
+        match news {
+            Listed::Split => walk.is_split = true,
+            Listed::Restarted(why) => {
+                context.tally.remark(why.to_owned());
                 walk.restart();
             }
-            Turn::End { is_proven } => {
+            Listed::End(whole) => {
                 walk.cursor = None;
-                walk.is_proven = is_proven;
+                walk.is_proven = whole.is_proven;
                 context.tally.observe(&Event::CustomerWalkFinished { customers: walk.customers });
-                return Ok(Some(keep_end(context, walk).await?));
+                return Ok(Some(keep_end(context, walk, whole).await?));
             }
-            Turn::Page(page) => {
+            Listed::Page(page) => {
                 let findings = context.known.findings();
                 let news = findings != recorded;
                 recorded = findings;
@@ -209,21 +215,29 @@ async fn store_page(
     let rows = sorted.len() as u64;
     let rejected = sorted.rejected.len() as u64;
     walk.cursor = cursor;
-    let (mode, mut checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
+    let (mode, base_url, is_split) = (walk.mode, &context.settings.base_url, walk.is_split);
+    let mut checkpoint = match is_split {
+        true => walk.checkpoint_at_start(base_url),
+        false => walk.checkpoint(base_url),
+    };
+    let mut seen = walk.seen.clone();
     let (stamp, plan, resumable) =
-        (context.stamp(), context.plan, walk.cursor.is_some() && walk.may_be_cut_off());
+        (context.stamp(), context.plan, (is_split || walk.cursor.is_some()) && walk.may_be_cut_off());
     let (applied, seen, saved) = context
         .write(move |batch| {
-            let applied = apply(batch, stamp, plan, &sorted, &mut checkpoint.seen)?;
-            checkpoint.inserted += applied.inserted;
+            let applied = apply(batch, stamp, plan, &sorted, &mut seen)?;
             let changed = applied.inserted + applied.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
             let save = resumable && nothing_left && (changed || checkpoint_is_due);
             if save {
+                if !is_split {
+                    checkpoint.inserted += applied.inserted;
+                    checkpoint.seen = seen.clone();
+                }
                 batch.save_checkpoint(mode, &checkpoint)?;
                 record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             }
-            Ok((applied, checkpoint.seen, save))
+            Ok((applied, seen, save))
         })
         .await?;
     if saved {
@@ -231,6 +245,7 @@ async fn store_page(
     }
     walk.seen = seen;
     walk.inserted += applied.inserted;
+    walk.changed += applied.inserted + applied.updated;
     walk.stale.extend(applied.stale.iter().cloned());
     context.tally.count(|counts| {
         counts.customers_inserted += applied.inserted;
@@ -258,16 +273,22 @@ fn apply(
     Ok(applied)
 }
 
-/// Keeps that the list was walked to its end: a run that is cut off from here on needs not list it again.
-async fn keep_end(context: &Context, walk: CustomerWalk) -> Result<CustomerWalk, SyncError> {
+/// Keeps that the list was walked to its end: a run that is cut off from here on needs not list it again. And what
+/// the next walk can make use of.
+async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
+    learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp) = (context.known.findings(), context.stamp());
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
     let has_work = has_work && walk.may_be_cut_off() && walk.is_proven;
+    let marks = whole.marks.filter(|_| whole.is_proven);
     context
         .write(move |batch| {
             batch.forget_rejected(stamp, Stream::Customers, None)?;
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
+            if let Some(marks) = marks {
+                batch.keep_list_marks(&checkpoint.base_url, &marks)?;
+            }
             if has_work {
                 batch.save_checkpoint(mode, &checkpoint)?;
             }
@@ -275,6 +296,24 @@ async fn keep_end(context: &Context, walk: CustomerWalk) -> Result<CustomerWalk,
         })
         .await?;
     Ok(walk)
+}
+
+/// A token that comes again names a place in the list as it is, if the list has changed in between: one for a copy of
+/// the list would lead to the old one.
+fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
+    let is_long = whole.marks.as_ref().is_some_and(|marks| !marks.is_empty());
+    let evidence = match whole.given_again {
+        _ if is_long && context.known.style(Stream::Customers) == Some(TokenStyle::LastId) => {
+            "the ids of records are the cursors".to_owned()
+        }
+        Some(page) if is_long && walk.changed > 0 => {
+            format!(
+                "page {page} named the same next page as in an earlier walk, though customers had changed since"
+            )
+        }
+        _ => return,
+    };
+    context.known.learn_token_names(Stream::Customers, TokenNames::Position, evidence);
 }
 
 /// Hands on whose events are due; `false` if nobody takes them any more or the run halts.

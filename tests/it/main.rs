@@ -24,4 +24,5 @@ mod rejected;
 mod secrets;
 mod stopping;
 mod support;
+mod tokens;
 mod verify;

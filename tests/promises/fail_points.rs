@@ -22,8 +22,8 @@ const POINTS: [(&str, u64); 6] = [
 /// Files of a snapshot, two streams in two formats, and their manifest.
 const SNAPSHOT_RENAMES: u64 = 5;
 
-/// Points of a mirror's creation: the first schema, and the one after it.
-const MIGRATIONS: (&str, u64) = ("migration", 2);
+/// Points of a mirror's creation: the first schema, and those after it.
+const MIGRATIONS: (&str, u64) = ("migration", 3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_wherever_the_process_dies() {
@@ -82,7 +82,8 @@ async fn upgrade() -> Findings {
     let place = Place::new();
     let program = program(&place, &server.base_url());
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
-    let first_version = "DROP TABLE audits; DROP TABLE audit_findings; PRAGMA user_version = 1";
+    let first_version =
+        "DROP TABLE list_marks; DROP TABLE audits; DROP TABLE audit_findings; PRAGMA user_version = 1";
     rusqlite::Connection::open(place.mirror()).unwrap().execute_batch(first_version).unwrap();
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
     dies(&mut found, &program, "migration:1", &["sync"]).await;

@@ -2,6 +2,7 @@
 //!
 //! - [`Place`] is a fresh folder with a mirror and exports; its [`Program`] runs the binary there.
 //! - [`Server`] is a hand-made server whose every answer is scripted; [`Account`] gives it honest ones to depart from.
+//! - [`Pages`] is a customer list with tokens of a chosen kind, which notes what was asked for out of turn.
 //! - [`Relay`] stands before a sandbox and can fall silent at a chosen request.
 //! - [`State`] is a set of customers and events, read from a world, an account, a mirror, or replayed from exports.
 
@@ -9,6 +10,7 @@ mod account;
 mod compare;
 mod csv;
 mod json;
+mod pages;
 mod place;
 mod program;
 mod relay;
@@ -19,6 +21,7 @@ mod state;
 pub use account::{Account, Shared, customer, event};
 pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
 pub use json::{Cell, Row, members};
+pub use pages::{Old, Pages, Tokens};
 pub use place::{Place, query};
 pub use program::{Program, Ran};
 pub use relay::Relay;

@@ -1,0 +1,169 @@
+//! The request for a page of a list, and what its text tells. Pure.
+
+use super::token::Parameter;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+/// The request for a page. Its JSON form stands in checkpoints and among the remembered ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cursor {
+    /// The list's beginning.
+    Start,
+    /// A URL reference that the server gave.
+    Url(String),
+    /// A bare token under one of the two parameters.
+    Bare {
+        /// The parameter.
+        parameter: Parameter,
+        /// The token.
+        token: String,
+    },
+}
+
+/// A shorter id may stand in a token by chance: where ids are 1, 2, 3 and so on, a page's last one is the number of
+/// records before the next page.
+const LONG_ENOUGH: usize = 8;
+
+impl Cursor {
+    /// Whether both ask in the same way, for whatever page: with a URL of the same path and parameters, or with a
+    /// token under the same parameter. A server that has turned its parameters round since gives others.
+    pub fn asks_like(&self, other: &Cursor) -> bool {
+        match (self, other) {
+            (Cursor::Url(one), Cursor::Url(two)) => form(one) == form(two),
+            (Cursor::Bare { parameter: one, .. }, Cursor::Bare { parameter: two, .. }) => one == two,
+            _ => false,
+        }
+    }
+
+    /// Whether the token holds this record's id, as it is or in base64: then it names the place behind that record,
+    /// not a number of records.
+    pub fn names_record(&self, id: &str) -> bool {
+        match self {
+            Cursor::Start => false,
+            Cursor::Bare { token, .. } => holds(token, id),
+            Cursor::Url(reference) => query(reference).iter().any(|(_, value)| holds(value, id)),
+        }
+    }
+}
+
+fn holds(token: &str, id: &str) -> bool {
+    let found_in = |bytes: &[u8]| bytes.windows(id.len()).any(|part| part == id.as_bytes());
+    id.len() >= LONG_ENOUGH
+        && (found_in(token.as_bytes()) || from_base64(token).is_some_and(|bytes| found_in(&bytes)))
+}
+
+/// A reference's path and the names of its parameters.
+fn form(reference: &str) -> (&str, Vec<String>) {
+    let path = reference.split_once('?').map_or(reference, |(path, _)| path);
+    (path, query(reference).into_iter().map(|(name, _)| name).collect())
+}
+
+/// A reference's parameters, decoded.
+fn query(reference: &str) -> Vec<(String, String)> {
+    let Some((_, query)) = reference.split_once('?') else { return Vec::new() };
+    let parsed = Url::parse(&format!("http://localhost/?{query}"));
+    parsed.map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default()
+}
+
+/// Which of the two parameters a URL reference carries.
+pub(super) fn parameter_of(reference: &str) -> Option<Parameter> {
+    let (_, query) = reference.split_once('?')?;
+    let names = || query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
+    names().find_map(Parameter::from_name)
+}
+
+/// The bytes of base64 in either alphabet (RFC 4648 sections 4 and 5), with padding or without; a `+` that was read
+/// as a space is taken for what it was.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0_u32, 0);
+    for letter in text.trim_end_matches('=').bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' | b'-' | b' ' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ID: &str = "a0a877c6-4164-4e8a-8179-48f8d4752b4e";
+
+    fn url(text: &str) -> Cursor {
+        Cursor::Url(text.to_owned())
+    }
+
+    fn bare(parameter: Parameter, token: &str) -> Cursor {
+        Cursor::Bare { parameter, token: token.to_owned() }
+    }
+
+    #[test]
+    fn requests_of_one_form() {
+        let next = |token| bare(Parameter::Next, token);
+        for (one, two, expected) in [
+            (url("/customers?next=a"), url("/customers?next=b%3D"), true),
+            (url("/customers?next=a&limit=5"), url("/customers?next=b&limit=9"), true),
+            (url("/customers?next=a"), url("/customers?prev=a"), false),
+            (url("/customers?next=a"), url("/v2/customers?next=a"), false),
+            (next("a"), next("b"), true),
+            (next("a"), bare(Parameter::Prev, "a"), false),
+            (next("a"), url("/customers?next=a"), false),
+            (Cursor::Start, Cursor::Start, false),
+        ] {
+            assert_eq!(one.asks_like(&two), expected, "{one:?} {two:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_that_hold_an_id() {
+        let in_base64 = "eyJpZCI6ImEwYTg3N2M2LTQxNjQtNGU4YS04MTc5LTQ4ZjhkNDc1MmI0ZSJ9";
+        for (cursor, id, expected) in [
+            (bare(Parameter::Next, ID), ID, true),
+            (bare(Parameter::Next, "50"), "50", false),
+            (bare(Parameter::Next, in_base64), ID, true),
+            (url(&format!("/customers?next={in_base64}")), ID, true),
+            (url(&format!("/customers?next=created%3A1%3A{ID}")), ID, true),
+            (url("/customers?next=offset%3D1750"), "175", false),
+            (url("/customers?page=12345678"), "12345678", true),
+            (bare(Parameter::Next, "1750"), ID, false),
+            (Cursor::Start, ID, false),
+        ] {
+            assert_eq!(cursor.names_record(id), expected, "{cursor:?} {id}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".*", id in ".*") {
+            let _ = url(&text).names_record(&id);
+            let _ = url(&text).asks_like(&url(&id));
+        }
+
+        #[test]
+        fn base64_is_read(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+            let mut text = String::new();
+            for chunk in bytes.chunks(3) {
+                let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+                for at in 0..=chunk.len() {
+                    text.push(char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]));
+                }
+            }
+            prop_assert_eq!(from_base64(&text), Some(bytes));
+        }
+    }
+}
