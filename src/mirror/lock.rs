@@ -29,13 +29,26 @@ pub enum LockError {
         holder: Option<Holder>,
     },
     /// The lock file can't be used.
-    #[error("the lock file {} can't be used: make its folder writable for this user", path.display())]
+    #[error("the lock file {} can't be used: {}", path.display(), remedy(source))]
     Io {
         /// The lock file.
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
     },
+}
+
+/// What to do about the commonest reasons.
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the disk is full; free some space and run again"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only; make it writable, or set mirror.path to another one"
+        }
+        _ => "make its folder writable for this user",
+    }
 }
 
 fn describe(holder: Option<&Holder>) -> String {
@@ -118,6 +131,17 @@ fn write_holder(file: &mut File, holder: &Holder) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_do_depends_on_the_reason() {
+        for (kind, expected) in [
+            (ErrorKind::StorageFull, "the disk is full; free some space and run again"),
+            (ErrorKind::PermissionDenied, "make its folder writable for this user"),
+        ] {
+            let error = LockError::Io { path: PathBuf::from("m.lock"), source: kind.into() };
+            assert_eq!(error.to_string(), format!("the lock file m.lock can't be used: {expected}"));
+        }
+    }
 
     #[test]
     fn the_second_is_told_who_is_first() {
