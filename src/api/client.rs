@@ -84,11 +84,13 @@ pub(super) struct Call {
     /// For the observer.
     pub(super) stream: Stream,
     attempts_at_most: Option<u32>,
+    /// An answer that came already: it stands for the first attempt's.
+    here: Option<Answer>,
 }
 
 impl Call {
     pub(super) fn new(method: Method, url: Url, stream: Stream) -> Call {
-        Call { method, url, body: None, stream, attempts_at_most: None }
+        Call { method, url, body: None, stream, attempts_at_most: None, here: None }
     }
 
     /// A read.
@@ -100,6 +102,13 @@ impl Call {
     #[must_use]
     pub(super) fn attempts_at_most(mut self, n: u32) -> Call {
         self.attempts_at_most = Some(n);
+        self
+    }
+
+    /// Begins with an answer that came already.
+    #[must_use]
+    pub(super) fn answered_by(mut self, answer: Answer) -> Call {
+        self.here = Some(answer);
         self
     }
 
@@ -207,7 +216,7 @@ impl Client {
     /// [`ErrorKind::NotFound`] where there was none; otherwise when all attempts failed.
     pub async fn delete(&self, id: &str) -> Result<(), ApiError> {
         let call = Call::new(Method::DELETE, self.url(&["customers", id])?, Stream::Customers);
-        let decode = |answer: &Answer| match is_html(answer) {
+        let decode = |answer: Answer| match is_html(&answer) {
             true => Err(NotDocumented("an HTML page".to_owned())),
             false => Ok(()),
         };
@@ -278,15 +287,20 @@ impl Client {
     /// That of the last attempt.
     pub(super) async fn fetch<T>(
         &self,
-        call: Call,
-        decode: impl Fn(&Answer) -> Result<T, NotDocumented>,
+        mut call: Call,
+        decode: impl Fn(Answer) -> Result<T, NotDocumented>,
     ) -> Result<T, ApiError> {
         let shared = &*self.shared;
         let (mut attempt, mut lost_answer) = (1, false);
         loop {
-            let attempted = self.attempt(&call).await.and_then(|answer| {
-                decode(&answer).map_err(|NotDocumented(reason)| {
-                    let error = ApiError::new(ErrorKind::NotDocumented).with_status(answer.status);
+            let answer = match call.here.take() {
+                Some(answer) => Ok(answer),
+                None => self.attempt(&call).await,
+            };
+            let attempted = answer.and_then(|answer| {
+                let status = answer.status;
+                decode(answer).map_err(|NotDocumented(reason)| {
+                    let error = ApiError::new(ErrorKind::NotDocumented).with_status(status);
                     Failed::from(error.with_detail(reason))
                 })
             });
@@ -390,7 +404,7 @@ fn retry_after_of(answer: &Answer) -> Option<String> {
 }
 
 /// The text of a record: a JSON object, strictly parsed (`api-contract` point 11), otherwise as it came.
-fn json_object(answer: &Answer) -> Result<Box<RawValue>, NotDocumented> {
+fn json_object(answer: Answer) -> Result<Box<RawValue>, NotDocumented> {
     let text: Box<RawValue> = serde_json::from_slice(&answer.body)?;
     if text.get().starts_with('{') { Ok(text) } else { Err(NotDocumented("not a JSON object".to_owned())) }
 }

@@ -26,6 +26,12 @@ pub enum Cursor {
 const LONG_ENOUGH: usize = 8;
 
 impl Cursor {
+    /// The request for a URL of the API, as one that stands by itself: it may outlive the answer that named it.
+    pub(super) fn of_url(url: &Url) -> Cursor {
+        let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
+        Cursor::Url(format!("{}{query}", url.path()))
+    }
+
     /// Whether both ask in the same way, for whatever page: with a URL of the same path and parameters, or with a
     /// token under the same parameter. A server that has turned its parameters round since gives others.
     pub fn asks_like(&self, other: &Cursor) -> bool {

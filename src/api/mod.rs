@@ -19,10 +19,12 @@
 //! | `facts` | a page, as far as the walk needs to know it | none |
 //! | `verdict` | what a page is to its list, and what comes after it | none |
 //! | `walk` | which page comes next, and when a list has ended (points 2 to 6) | none |
+//! | `ahead` | reads a list ahead of whoever decodes its pages | network |
 //! | `pager` | a list, page by page, with its records decoded | network |
 //!
 //! Points are those of `api-contract`.
 
+mod ahead;
 mod behaviour;
 mod breaker;
 mod client;

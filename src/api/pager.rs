@@ -1,17 +1,19 @@
 //! A list of the API, page by page, with its records decoded.
 
+use super::ahead::Ahead;
 use super::behaviour::KnownPaging;
 use super::client::{Call, Client, NotDocumented};
 use super::cursor::Cursor;
 use super::error::{ApiError, ErrorKind};
 use super::facts::{Mark, PageFacts};
 use super::page::read_page;
-use super::token::{Next, Offer, offer};
+use super::token::{Next, Offer, TokenStyle, offer};
 use super::transport::Answer;
 use super::verdict::{After, NoProgress, Verdict};
 use super::walk::Walk;
 use crate::record::{Record, Rejection, Stream, peek_id};
 use reqwest::Url;
+use tokio_util::sync::CancellationToken;
 
 /// A list of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +181,9 @@ pub struct Pager<R> {
     is_proven: bool,
     /// No page has come yet from the remembered token that the walk began at.
     is_untried: bool,
+    ahead: Option<Ahead>,
+    /// Until then pages may be read ahead.
+    ahead_until: Option<CancellationToken>,
     /// What ends the walk after the page that was just handed over.
     pending: Option<WalkError>,
 }
@@ -211,6 +216,8 @@ impl<R: Record> Pager<R> {
             failed_trial: None,
             is_proven: true,
             is_untried: false,
+            ahead: None,
+            ahead_until: None,
             pending: None,
         }
     }
@@ -226,6 +233,13 @@ impl<R: Record> Pager<R> {
     #[must_use]
     pub fn trying_its_token(self) -> Pager<R> {
         Pager { is_untried: true, ..self }
+    }
+
+    /// The same walk, with pages asked for before those in front of them are taken, where links lead to them. A walk that
+    /// ends before its list does has then asked for up to three pages in vain. Not so after `until`.
+    #[must_use]
+    pub fn reading_ahead(self, until: CancellationToken) -> Pager<R> {
+        Pager { ahead_until: Some(until), ..self }
     }
 
     /// The next page, the list's end, or that the walk starts again.
@@ -315,12 +329,10 @@ impl<R: Record> Pager<R> {
         Ok(false)
     }
 
-    /// A reference given in the answer from `url`, as one that stands by itself: a checkpoint may outlive the answer.
+    /// A reference given in the answer from `url`.
     fn resolve(&self, reference: &str, url: Option<Url>) -> Result<Cursor, ApiError> {
         let url = url.map_or_else(|| self.list.url(&self.client), Ok)?;
-        let resolved = self.client.origin_resolve(&url, reference)?;
-        let query = resolved.query().map_or_else(String::new, |query| format!("?{query}"));
-        Ok(Cursor::Url(format!("{}{query}", resolved.path())))
+        Ok(Cursor::of_url(&self.client.origin_resolve(&url, reference)?))
     }
 
     /// An answer that names a next page at another origin is a fault of that answer (`api-contract` point 12). Its
@@ -337,7 +349,14 @@ impl<R: Record> Pager<R> {
         }
     }
 
-    async fn fetch(&self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
+    async fn fetch(&mut self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
+        let ahead = match &mut self.ahead {
+            Some(ahead) => ahead.next(cursor).await,
+            None => None,
+        };
+        if ahead.is_none() {
+            self.ahead = None;
+        }
         let mut url = self.list.url(&self.client)?;
         match cursor {
             Cursor::Start => {}
@@ -350,15 +369,28 @@ impl<R: Record> Pager<R> {
         if self.walk.is_on_trial() || self.is_untried {
             call = call.attempts_at_most(TRIAL_ATTEMPTS);
         }
+        if let Some(answer) = ahead.transpose()? {
+            call = call.answered_by(answer);
+        }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
-        self.client.fetch(call, |answer| self.read(answer, only)).await
+        let arrived = self.client.fetch(call, |answer| self.read(&answer, only)).await?;
+        self.look_ahead(&arrived);
+        Ok(arrived)
     }
 
-    fn read(
-        &self,
-        answer: &Answer,
-        only: Option<super::token::TokenStyle>,
-    ) -> Result<Arrived<R>, NotDocumented> {
+    /// Has the pages behind this one read ahead, if links lead to them.
+    fn look_ahead(&mut self, arrived: &Arrived<R>) {
+        let Some(until) = self.ahead_until.as_ref().filter(|until| !until.is_cancelled()) else { return };
+        if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
+            (&self.ahead, &arrived.facts.offer)
+            && !arrived.items.is_empty()
+            && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
+        {
+            self.ahead = Some(Ahead::start(&self.client, self.list.stream(), url, until.clone()));
+        }
+    }
+
+    fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {
         let page = read_page(&answer.body).map_err(|fault| NotDocumented(fault.to_string()))?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
         let marks = items.iter().map(|item| match item {

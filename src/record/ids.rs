@@ -1,23 +1,24 @@
 //! Sets of identifiers that take eight bytes an entry, however long the identifiers are.
 
+use foldhash::quality::FixedState;
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 /// A set of identifiers, kept as 64-bit hashes: a walk of 100,000 records takes about a megabyte. Two identifiers
 /// taken for one (a chance of one in ten thousand million among a million) make a vanished record look present
 /// until the next run.
 #[derive(Debug, Default, Clone)]
-pub struct IdSet(HashSet<u64, BuildHasherDefault<Hashed>>);
+pub struct IdSet(FingerprintSet);
 
 impl IdSet {
     /// Adds an identifier; `false` if it was there.
     pub fn insert(&mut self, id: &str) -> bool {
-        self.0.insert(hash(id))
+        self.0.insert(fingerprint(id))
     }
 
     /// Whether the identifier was added.
     pub fn contains(&self, id: &str) -> bool {
-        self.0.contains(&hash(id))
+        self.0.contains(&fingerprint(id))
     }
 
     /// How many there are.
@@ -31,11 +32,14 @@ impl IdSet {
     }
 }
 
+/// A set of fingerprints.
+pub type FingerprintSet = HashSet<u64, BuildHasherDefault<Fingerprinted>>;
+
 /// What is stored is a hash already.
 #[derive(Debug, Default, Clone)]
-struct Hashed(u64);
+pub struct Fingerprinted(u64);
 
-impl Hasher for Hashed {
+impl Hasher for Fingerprinted {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -50,8 +54,7 @@ impl Hasher for Hashed {
     }
 }
 
-fn hash(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
+/// 64 bits that stand for a value, the same in each run of one build.
+pub fn fingerprint(value: &(impl Hash + ?Sized)) -> u64 {
+    FixedState::with_seed(0).hash_one(value)
 }

@@ -11,7 +11,7 @@ mod stream;
 pub use customer::Customer;
 pub use event::Event;
 pub use fields::{Rejection, peek_id};
-pub use ids::IdSet;
+pub use ids::{FingerprintSet, IdSet, fingerprint};
 pub use instant::instant;
 pub use stream::{Column, ColumnKind, Op, Stream, Value};
 

@@ -3,13 +3,14 @@
 
 use super::SyncError;
 use super::context::Context;
-use super::marks::{Notes, Remembered, hash_record, hash_text, remember};
+use super::marks::{Notes, Remembered, remember};
 use super::segments::{Begin, PageEnd, Segments, Step};
 use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Reuse, TokenNames, Turn, WalkError};
 use crate::mirror::ListMark;
-use crate::record::{Customer, Stream};
+use crate::record::{Customer, Stream, fingerprint};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// A walker whose remembered token is refused tries so many further ones before it gives up.
 const SPARE_TOKENS: usize = 3;
@@ -62,6 +63,8 @@ pub(super) struct Listing {
     /// Whether the walk began at the list's beginning: else it can't be compared with an earlier one.
     is_from_start: bool,
     may_split: bool,
+    /// Walkers that end where others began read no page in vain.
+    split: CancellationToken,
     given_again: Option<u64>,
     is_proven: bool,
 }
@@ -78,6 +81,7 @@ impl Listing {
             steps: JoinSet::new(),
             is_from_start,
             may_split: is_from_start,
+            split: CancellationToken::new(),
             given_again: None,
             is_proven: true,
         };
@@ -131,7 +135,7 @@ impl Listing {
     }
 
     fn page_came(&mut self, walker: usize, pager: Pager<Customer>, page: Page<Customer>) -> Vec<Listed> {
-        let rows: Vec<u64> = page.items.iter().map(hash).collect();
+        let rows: Vec<u64> = page.items.iter().map(version).collect();
         let next = page.checkpoint.as_ref();
         let number = self.walkers[walker].notes.note(next, rows.last().copied());
         let mut place = None;
@@ -189,6 +193,9 @@ impl Listing {
             self.segments.begin(begin);
             self.add_walker(spares, pager);
         }
+        if self.segments.are_several() {
+            self.split.cancel();
+        }
         self.segments.are_several()
     }
 
@@ -232,6 +239,7 @@ impl Listing {
         self.walkers = Vec::new();
         self.is_from_start = true;
         self.may_split = false;
+        self.split = CancellationToken::new();
         self.add_walker(Vec::new(), pager);
         Listed::Restarted(why)
     }
@@ -253,7 +261,8 @@ impl Listing {
 
     fn pager(&self, from: Cursor) -> Pager<Customer> {
         let (client, known) = (self.context.client.clone(), self.context.known.clone());
-        Pager::new(client, known, List::Customers, from, |_, record| Customer::decode(record))
+        let pager = Pager::new(client, known, List::Customers, from, |_, record| Customer::decode(record));
+        pager.reading_ahead(self.split.clone())
     }
 
     fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Customer>) {
@@ -269,10 +278,12 @@ impl Listing {
     }
 }
 
-fn hash(item: &Item<Customer>) -> u64 {
+/// What tells a record from others and from older versions of itself. It is remembered for later runs; where another build
+/// gives other ones, the next walk just asks for some pages twice.
+fn version(item: &Item<Customer>) -> u64 {
     match item {
-        Item::Record(customer) => hash_record(customer),
-        Item::Rejected(rejected) => hash_text(&rejected.raw),
+        Item::Record(customer) => fingerprint(customer),
+        Item::Rejected(rejected) => fingerprint(&rejected.raw),
     }
 }
 

@@ -3,8 +3,6 @@
 
 use crate::api::Cursor;
 use crate::mirror::ListMark;
-use crate::record::Customer;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Remembered at most, but for a few.
 const MOST: u64 = 256;
@@ -141,23 +139,6 @@ pub(super) fn remember<'a>(chain: impl Iterator<Item = &'a Notes>) -> Vec<ListMa
 fn kept(mark: Mark) -> Option<ListMark> {
     let cursor = serde_json::to_string(&mark.cursor).ok()?;
     Some(ListMark { page: mark.page, cursor, last_record: mark.last_record })
-}
-
-/// What tells a record from others and from older versions of itself. The same in later runs; where another build
-/// hashes otherwise, the next walk just asks for some pages twice.
-pub(super) fn hash_record(record: &Customer) -> u64 {
-    hash_of(record)
-}
-
-/// The same for a record that can't be taken.
-pub(super) fn hash_text(record: &str) -> u64 {
-    hash_of(record)
-}
-
-fn hash_of(record: &(impl Hash + ?Sized)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    record.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

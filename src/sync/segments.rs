@@ -32,6 +32,7 @@
 //! slips through between two pages. With n walkers that happens in n places at once, in an nth of the time.
 
 use crate::api::Cursor;
+use crate::record::FingerprintSet;
 use std::collections::HashMap;
 
 /// Of each walker's pages, so many can be recognised by an earlier one.
@@ -93,14 +94,17 @@ impl Walker {
         Walker { begin, state: State::Walking, head: Vec::new(), places: HashMap::new(), pages: 0 }
     }
 
-    fn note(&mut self, rows: &[u64]) {
+    /// Notes a page; `true` if it is one of the first.
+    fn note(&mut self, rows: &[u64]) -> bool {
         self.pages += 1;
-        if self.pages <= HEAD_PAGES {
+        let is_head = self.pages <= HEAD_PAGES;
+        if is_head {
             for row in rows {
                 self.places.insert(*row, self.head.len());
                 self.head.push(*row);
             }
         }
+        is_head
     }
 
     /// Whether the rows go on as this walker's first pages do, from the first one that stands there.
@@ -117,12 +121,14 @@ impl Walker {
 #[derive(Debug)]
 pub(super) struct Segments {
     walkers: Vec<Walker>,
+    /// The records of all walkers' first pages: most pages hold none of them.
+    heads: FingerprintSet,
 }
 
 impl Segments {
     /// One walker, from the list's beginning.
     pub(super) fn new() -> Segments {
-        Segments { walkers: vec![Walker::new(None)] }
+        Segments { walkers: vec![Walker::new(None)], heads: FingerprintSet::default() }
     }
 
     /// A further walker, behind all others; returns its number.
@@ -144,7 +150,9 @@ impl Segments {
 
     /// A walker's page came, its records as hashes.
     pub(super) fn page(&mut self, walker: usize, rows: &[u64], end: PageEnd<'_>) -> Step {
-        self.walkers[walker].note(rows);
+        if self.walkers[walker].note(rows) {
+            self.heads.extend(rows);
+        }
         match self.met_by_records(walker, rows).or_else(|| self.met_by_token(walker, rows, end)) {
             Some(other) if other < walker => Step::Leave(self.leave(walker)),
             Some(other) => {
@@ -209,6 +217,9 @@ impl Segments {
 
     /// The walker whose first pages this one's page leads into; the last one where there are several.
     fn met_by_records(&self, walker: usize, rows: &[u64]) -> Option<usize> {
+        if !rows.iter().any(|row| self.heads.contains(row)) {
+            return None;
+        }
         (0..self.walkers.len()).rev().find(|other| *other != walker && self.walkers[*other].is_met_by(rows))
     }
 
