@@ -10,87 +10,72 @@ use super::columns::columns;
 use super::guard::guard;
 use crate::mirror::Change;
 use crate::record::{Column, Stream, Value};
-use ::csv::{ErrorKind, QuoteStyle, Terminator, Writer, WriterBuilder};
 use std::io::{self, Write};
 
 /// Writes changes as CSV.
 pub(super) struct CsvRows<W: Write> {
-    /// Quotes nothing by itself: it can't be told to, field by field.
-    writer: Writer<W>,
+    sink: W,
     columns: &'static [Column],
     guarded: bool,
-    field: Vec<u8>,
+    line: Vec<u8>,
 }
 
 impl<W: Write> CsvRows<W> {
-    pub(super) fn begin(stream: Stream, guarded: bool, sink: W) -> io::Result<CsvRows<W>> {
-        let mut writer = WriterBuilder::new()
-            .quote_style(QuoteStyle::Never)
-            .terminator(Terminator::CRLF)
-            .has_headers(false)
-            .from_writer(sink);
-        writer.write_record(columns(stream)).map_err(io_error)?;
-        Ok(CsvRows { writer, columns: stream.columns(), guarded, field: Vec::new() })
+    pub(super) fn begin(stream: Stream, guarded: bool, mut sink: W) -> io::Result<CsvRows<W>> {
+        let names: Vec<&str> = columns(stream).collect();
+        write!(sink, "{}\r\n", names.join(","))?;
+        Ok(CsvRows { sink, columns: stream.columns(), guarded, line: Vec::new() })
     }
 
     pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
-        self.field(Value::Integer(change.seq))?;
-        self.field(Value::Text(change.op.name()))?;
-        self.field(Value::Text(change.observed_at))?;
+        self.line.clear();
+        field(&mut self.line, Value::Integer(change.seq))?;
+        for text in [change.op.name(), change.observed_at] {
+            self.line.push(b',');
+            field(&mut self.line, Value::Text(text))?;
+        }
         match change.row {
             Some(values) => values.iter().try_for_each(|value| self.given(*value))?,
             None => self.columns.iter().try_for_each(|column| {
                 self.given(if column.name == "id" { Value::Text(change.id) } else { Value::Null })
             })?,
         }
-        self.writer.write_record(None::<&[u8]>).map_err(io_error)
+        self.line.extend_from_slice(b"\r\n");
+        self.sink.write_all(&self.line)
     }
 
-    pub(super) fn finish(self) -> io::Result<W> {
-        self.writer.into_inner().map_err(|error| error.into_error())
+    pub(super) fn finish(self) -> W {
+        self.sink
     }
 
     /// A field that the API gave.
     fn given(&mut self, value: Value<'_>) -> io::Result<()> {
+        self.line.push(b',');
         match value {
-            Value::Text(text) if self.guarded => self.field(Value::Text(&guard(text))),
-            value => self.field(value),
+            Value::Text(text) if self.guarded => field(&mut self.line, Value::Text(&guard(text))),
+            value => field(&mut self.line, value),
         }
     }
-
-    fn field(&mut self, value: Value<'_>) -> io::Result<()> {
-        let field = encode(value, &mut self.field)?;
-        self.writer.write_field(field).map_err(io_error)
-    }
 }
 
-/// The error with its own kind, which tells what to do about it.
-fn io_error(error: ::csv::Error) -> io::Error {
-    match error.into_kind() {
-        ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("a row can't be written as CSV: {other:?}")),
-    }
-}
-
-/// A value as a field, quoted where it must be: the text itself where it can be, else put together in `field`.
-fn encode<'v>(value: Value<'v>, field: &'v mut Vec<u8>) -> io::Result<&'v [u8]> {
-    field.clear();
+/// A value as a field, quoted where it must be.
+fn field(line: &mut Vec<u8>, value: Value<'_>) -> io::Result<()> {
     match value {
         Value::Null => {}
-        Value::Integer(number) => serde_json::to_writer(&mut *field, &number)?,
-        Value::Text(text) if !needs_quotes(text) => return Ok(text.as_bytes()),
+        Value::Integer(number) => serde_json::to_writer(line, &number)?,
+        Value::Text(text) if !needs_quotes(text) => line.extend_from_slice(text.as_bytes()),
         Value::Text(text) => {
-            field.push(b'"');
-            for (n, part) in text.split('"').enumerate() {
+            line.push(b'"');
+            for (n, part) in text.as_bytes().split(|byte| *byte == b'"').enumerate() {
                 if n > 0 {
-                    field.extend_from_slice(b"\"\"");
+                    line.extend_from_slice(b"\"\"");
                 }
-                field.extend_from_slice(part.as_bytes());
+                line.extend_from_slice(part);
             }
-            field.push(b'"');
+            line.push(b'"');
         }
     }
-    Ok(field)
+    Ok(())
 }
 
 fn needs_quotes(text: &str) -> bool {
@@ -107,7 +92,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn encoded(value: Value<'_>) -> String {
-        String::from_utf8(encode(value, &mut Vec::new()).unwrap().to_owned()).unwrap()
+        let mut line = Vec::new();
+        field(&mut line, value).unwrap();
+        String::from_utf8(line).unwrap()
     }
 
     #[test]
@@ -148,7 +135,7 @@ mod tests {
         rows.write(&change).unwrap();
         rows.write(&Change { seq: 8, op: Op::Delete, row: None, id: "b,c", ..change }).unwrap();
         assert_eq!(
-            String::from_utf8(rows.finish().unwrap()).unwrap(),
+            String::from_utf8(rows.finish()).unwrap(),
             "_seq,_op,_observed_at,id,email,first_name,last_name,phone_number,created_at,updated_at,extra\r\n\
              7,insert,2024-05-01T12:00:00.000Z,a,\"\",,\"x,y\",,,,{}\r\n\
              8,delete,2024-05-01T12:00:00.000Z,\"b,c\",,,,,,,\r\n"
@@ -168,7 +155,7 @@ mod tests {
         let change = Change { seq: 7, op: Op::Insert, observed_at: "t", id: "-id", row: Some(&values) };
         rows.write(&change).unwrap();
         rows.write(&Change { op: Op::Delete, row: None, ..change }).unwrap();
-        let text = String::from_utf8(rows.finish().unwrap()).unwrap();
+        let text = String::from_utf8(rows.finish()).unwrap();
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(
             lines,
@@ -184,7 +171,7 @@ mod tests {
                 texts.iter().map(|text| text.as_deref().map_or(Value::Null, Value::Text)).collect();
             let mut rows = CsvRows::begin(Stream::Customers, false, Vec::new()).unwrap();
             rows.write(&Change { seq: 1, op: Op::Update, observed_at: "t", id: "a", row: Some(&values) }).unwrap();
-            let file = rows.finish().unwrap();
+            let file = rows.finish();
             let record = ::csv::Reader::from_reader(file.as_slice()).records().next().unwrap().unwrap();
             let fields: Vec<&str> = record.iter().skip(3).collect();
             let expected: Vec<&str> = texts.iter().map(|text| text.as_deref().unwrap_or("")).collect();

@@ -10,38 +10,79 @@ use std::fs::{DirBuilder, DirEntry, File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 use tempfile::TempPath;
 
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
 const BUFFER: usize = 64 * 1024;
 
+/// A growing file is synced each time that it has grown by so many bytes.
+const STRIDE: u64 = 16 * 1024 * 1024;
+
 /// Bytes on their way to the disk, counted and digested as they will lie there.
-pub(super) struct Digested<W> {
-    inner: W,
+pub(super) struct Digested {
+    file: File,
     sha256: Sha256,
     bytes: u64,
+    syncing: Option<Syncing>,
 }
 
-impl<W: Write> Write for Digested<W> {
+impl Write for Digested {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
+        let written = self.file.write(bytes)?;
         self.sha256.update(&bytes[..written]);
+        let strides = self.bytes / STRIDE;
         self.bytes += written as u64;
+        if self.bytes / STRIDE > strides {
+            let syncing = match self.syncing.take() {
+                Some(syncing) => syncing,
+                None => Syncing::begin(self.file.try_clone()?)?,
+            };
+            self.syncing.insert(syncing).sync();
+        }
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.file.flush()
+    }
+}
+
+/// Syncs a file while it grows, so that the disk is at work all the time and the file's end has little to wait for.
+struct Syncing {
+    wanted: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Syncing {
+    fn begin(file: File) -> io::Result<Syncing> {
+        let (wanted, each) = sync_channel(1);
+        let sync = move || each.iter().try_for_each(|()| file.sync_data());
+        let thread = thread::Builder::new().name("export-sync".to_owned()).spawn(sync)?;
+        Ok(Syncing { wanted, thread })
+    }
+
+    /// Doesn't wait: where the disk lags behind, one sync stands for several.
+    fn sync(&self) {
+        // One that has failed says so at the end.
+        let _ = self.wanted.try_send(());
+    }
+
+    /// The system tells of a write that failed once, to whoever syncs next: what was told here counts for the file.
+    fn end(self) -> io::Result<()> {
+        drop(self.wanted);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("its writing was given up")))
     }
 }
 
 /// What a temporary file's content is written to.
-pub(super) type Disk = BufWriter<Digested<File>>;
+pub(super) type Disk = BufWriter<Digested>;
 
 /// The way to a file.
 pub(super) fn to(file: File) -> Disk {
-    BufWriter::with_capacity(BUFFER, Digested { inner: file, sha256: Sha256::new(), bytes: 0 })
+    BufWriter::with_capacity(BUFFER, Digested { file, sha256: Sha256::new(), bytes: 0, syncing: None })
 }
 
 /// A temporary file beside its place. Dropped, it is removed.
@@ -96,7 +137,8 @@ pub(super) struct Settled {
 
 /// Ends a file's content: when this returns, it is durable, readable by owner and group, whatever the umask.
 pub(super) fn settle(disk: Disk) -> io::Result<Settled> {
-    let Digested { inner: file, sha256, bytes } = disk.into_inner().map_err(|error| error.into_error())?;
+    let Digested { file, sha256, bytes, syncing } = disk.into_inner().map_err(|error| error.into_error())?;
+    syncing.map_or(Ok(()), Syncing::end)?;
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     file.sync_all()?;
     Ok(Settled { bytes, sha256: hex(&sha256.finalize()) })
@@ -216,6 +258,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().permissions().mode() & 0o7777
@@ -239,6 +282,29 @@ mod tests {
         Unannounced::publish([complete]).unwrap().keep();
         assert_eq!(names(&folder).unwrap(), ["f.csv"]);
         assert_eq!(mode(&folder.join("f.csv")), 0o640);
+    }
+
+    #[test]
+    fn a_large_file_is_synced_while_it_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = to(File::create(dir.path().join("f")).unwrap());
+        let block = vec![b'x'; 1 << 20];
+        (0..40).for_each(|_| disk.write_all(&block).unwrap());
+        disk.flush().unwrap();
+        assert!(disk.get_ref().syncing.is_some());
+        assert_eq!(settle(disk).unwrap().bytes, 40 << 20);
+    }
+
+    /// What can't be synced, such as a pipe, is no export, whatever the last sync says.
+    #[test]
+    fn a_sync_that_fails_on_the_way_is_told_at_the_end() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let reading = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+        let mut digested = to(File::from(OwnedFd::from(writer))).into_inner().ok().unwrap();
+        digested.write_all(&vec![b'x'; STRIDE as usize]).unwrap();
+        assert!(digested.syncing.take().unwrap().end().is_err());
+        drop(digested);
+        assert_eq!(reading.join().unwrap().unwrap(), STRIDE);
     }
 
     #[test]

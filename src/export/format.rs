@@ -35,7 +35,7 @@ impl Format {
 
 /// Writes changes in one format.
 pub(super) enum RowWriter<W: Write> {
-    Csv(Box<CsvRows<W>>),
+    Csv(CsvRows<W>),
     Ndjson(NdjsonRows<W>),
 }
 
@@ -45,7 +45,7 @@ impl<W: Write> RowWriter<W> {
     /// `guarded`: whether CSV text is kept from being taken for formulas; the other formats don't need it.
     pub(super) fn begin(format: Format, stream: Stream, guarded: bool, sink: W) -> io::Result<RowWriter<W>> {
         Ok(match format {
-            Format::Csv => RowWriter::Csv(Box::new(CsvRows::begin(stream, guarded, sink)?)),
+            Format::Csv => RowWriter::Csv(CsvRows::begin(stream, guarded, sink)?),
             Format::Ndjson => RowWriter::Ndjson(NdjsonRows::begin(stream, sink)),
         })
     }
@@ -58,10 +58,10 @@ impl<W: Write> RowWriter<W> {
     }
 
     /// Hands everything over to the sink, and the sink back.
-    pub(super) fn finish(self) -> io::Result<W> {
+    pub(super) fn finish(self) -> W {
         match self {
             RowWriter::Csv(rows) => rows.finish(),
-            RowWriter::Ndjson(rows) => Ok(rows.finish()),
+            RowWriter::Ndjson(rows) => rows.finish(),
         }
     }
 }

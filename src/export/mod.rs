@@ -35,6 +35,7 @@ mod leftovers;
 mod manifest;
 mod name;
 mod ndjson;
+mod packed;
 mod plan;
 mod prune;
 mod pruned;

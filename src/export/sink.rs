@@ -1,28 +1,35 @@
-//! Where an export file's bytes go: to a thread of its own, which compresses, digests and writes them while the next rows are
-//! read.
+//! Where an export file's rows go: to a thread of its own, which brings them into their format, compresses, digests and
+//! writes them while the next ones are read.
 
 use super::compression::Compressor;
 use super::file::{self, Disk, Settled};
+use super::format::RowWriter;
+use super::packed::Packed;
+use crate::mirror::Change;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-/// Bytes that are handed over at once. All chunks but a file's last one are of this size, so that compressed files, too, are
-/// made of their rows alone, not of how these were written.
-const CHUNK: usize = 128 * 1024;
+/// Bytes of text that are handed over at once.
+const PACK: usize = 64 * 1024;
 
-/// Chunks that may wait, so that memory is bounded where the disk is slower than the reading.
+/// Packs of rows that may wait, so that memory is bounded where the disk is slower than the reading.
 const WAITING: usize = 4;
 
 enum Piece {
-    Chunk(Vec<u8>),
-    /// The file has all its bytes. Without it, it was given up: then nothing waits for the disk.
+    Rows(Packed),
+    /// The file has all its rows. Without it, it was given up: then nothing waits for the disk.
     End,
 }
 
-/// Takes a file's bytes. Dropped, it waits until its thread has let go of the file.
+/// The way of rows from their format to the disk.
+pub(super) type Rows = RowWriter<Chunks<Compressor<Disk>>>;
+
+/// Takes a file's rows. Dropped, it waits until its thread has let go of the file.
 pub(super) struct Sink {
-    chunk: Vec<u8>,
+    pack: Packed,
+    /// Packs that were written, to be filled again.
+    written: Receiver<Packed>,
     sender: Option<SyncSender<Piece>>,
     thread: Option<JoinHandle<io::Result<Settled>>>,
 }
@@ -32,18 +39,26 @@ impl Sink {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn begin(compressor: Compressor<Disk>) -> io::Result<Sink> {
+    pub(super) fn begin(rows: Rows) -> io::Result<Sink> {
         let (sender, receiver) = sync_channel(WAITING);
+        let (empty, written) = channel();
         let thread =
-            thread::Builder::new().name("export".to_owned()).spawn(|| write(compressor, receiver))?;
-        Ok(Sink { chunk: Vec::with_capacity(CHUNK), sender: Some(sender), thread: Some(thread) })
+            thread::Builder::new().name("export".to_owned()).spawn(|| write(rows, receiver, empty))?;
+        Ok(Sink { pack: Packed::default(), written, sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// The first one that the file's thread met, with this row or one before it.
+    pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
+        self.pack.add(change);
+        if self.pack.bytes() < PACK { Ok(()) } else { self.hand_over() }
     }
 
     /// Says that nothing follows: the file comes to its end while others are written.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        if !self.chunk.is_empty() {
-            self.hand_over()?;
-        }
+        self.hand_over()?;
         self.send(Piece::End)?;
         self.sender = None;
         Ok(())
@@ -58,8 +73,9 @@ impl Sink {
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-        self.send(Piece::Chunk(chunk))
+        let next = self.written.try_recv().unwrap_or_default();
+        let pack = std::mem::replace(&mut self.pack, next);
+        self.send(Piece::Rows(pack))
     }
 
     fn send(&mut self, piece: Piece) -> io::Result<()> {
@@ -77,22 +93,6 @@ impl Sink {
     }
 }
 
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.chunk.len() == CHUNK {
-            self.hand_over()?;
-        }
-        let taken = bytes.len().min(CHUNK - self.chunk.len());
-        self.chunk.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    /// Does nothing: a chunk is handed over when it is full.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Drop for Sink {
     fn drop(&mut self) {
         // Given up: whatever comes of it, the file is going to be removed.
@@ -100,11 +100,16 @@ impl Drop for Sink {
     }
 }
 
-fn write(mut compressor: Compressor<Disk>, pieces: Receiver<Piece>) -> io::Result<Settled> {
+fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<Packed>) -> io::Result<Settled> {
     for piece in pieces {
         match piece {
-            Piece::Chunk(chunk) => compressor.write_all(&chunk)?,
-            Piece::End => return file::settle(compressor.finish()?),
+            Piece::Rows(mut packed) => {
+                packed.each(|change| rows.write(change))?;
+                packed.clear();
+                // At the file's end nobody fills it any more.
+                let _ = empty.send(packed);
+            }
+            Piece::End => return file::settle(rows.finish().finish()?.finish()?),
         }
     }
     Err(given_up())
@@ -114,33 +119,103 @@ fn given_up() -> io::Error {
     io::Error::other("its writing was given up")
 }
 
+/// Hands bytes on in chunks of one size, but for the last one: compressed files, too, are then made of their rows alone,
+/// not of how these were written.
+pub(super) struct Chunks<W> {
+    chunk: Vec<u8>,
+    inner: W,
+}
+
+/// The size.
+const CHUNK: usize = 128 * 1024;
+
+impl<W: Write> Chunks<W> {
+    pub(super) fn new(inner: W) -> Chunks<W> {
+        Chunks { chunk: Vec::with_capacity(CHUNK), inner }
+    }
+
+    fn finish(mut self) -> io::Result<W> {
+        self.hand_on()?;
+        Ok(self.inner)
+    }
+
+    fn hand_on(&mut self) -> io::Result<()> {
+        self.inner.write_all(&self.chunk)?;
+        self.chunk.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Chunks<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.chunk.len() == CHUNK {
+            self.hand_on()?;
+        }
+        let taken = bytes.len().min(CHUNK - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    /// Does nothing: a chunk is handed on when it is full.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::Format;
     use super::super::compression::{Compression, decompress};
     use super::super::file::{Temporary, names};
     use super::*;
+    use crate::record::{Op, Stream};
+
+    fn rows(compression: Compression, disk: Disk) -> Rows {
+        let chunks = Chunks::new(Compressor::new(compression, disk).unwrap());
+        RowWriter::begin(Format::Ndjson, Stream::Events, false, chunks).unwrap()
+    }
+
+    fn deleted(seq: i64, id: &str) -> Change<'_> {
+        Change { seq, op: Op::Delete, observed_at: "t", id, row: None }
+    }
 
     #[test]
     fn what_goes_in_lies_on_the_disk_in_its_order() {
         let dir = tempfile::tempdir().unwrap();
-        let piece = |n: usize| format!("{n:07}").repeat(n % 5_000);
-        let text: String = (0..400).map(|n| piece(n * 37)).collect();
-        assert!(text.len() > 10 * CHUNK);
+        let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
+        let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
+        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, false, Vec::new()).unwrap();
+        changes.iter().for_each(|change| plain.write(change).unwrap());
+        let plain = plain.finish();
+        assert!(plain.len() > 10 * CHUNK);
         for compression in Compression::ALL {
-            let write = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-                let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-                let mut sink = Sink::begin(Compressor::new(compression, disk).unwrap()).unwrap();
-                pieces.for_each(|piece| sink.write_all(piece).unwrap());
-                sink.end().unwrap();
-                let path = temporary.complete(sink.finish()).unwrap().publish().unwrap();
-                std::fs::read(path).unwrap()
-            };
-            let pieces: Vec<String> = (0..400).map(|n| piece(n * 37)).collect();
-            let written = write(&mut pieces.iter().map(String::as_bytes));
-            assert!(decompress(compression, &written) == text.as_bytes(), "{compression:?}");
-            // However it is written, it has the same bytes.
-            assert!(written == write(&mut text.as_bytes().chunks(999)), "{compression:?}");
-            assert!(written == write(&mut std::iter::once(text.as_bytes())), "{compression:?}");
+            let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+            let mut sink = Sink::begin(rows(compression, disk)).unwrap();
+            changes.iter().for_each(|change| sink.write(change).unwrap());
+            sink.end().unwrap();
+            let path = temporary.complete(sink.finish()).unwrap().publish().unwrap();
+            let written = std::fs::read(path).unwrap();
+            assert!(decompress(compression, &written) == plain, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_of_one_size_however_they_come() {
+        struct Sizes(Vec<usize>);
+        impl Write for Sizes {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.push(bytes.len());
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for piece in [1_000, CHUNK, 3 * CHUNK + 1] {
+            let mut chunks = Chunks::new(Sizes(Vec::new()));
+            vec![b'x'; 4 * CHUNK + 7].chunks(piece).for_each(|piece| chunks.write_all(piece).unwrap());
+            assert_eq!(chunks.finish().unwrap().0, [CHUNK, CHUNK, CHUNK, CHUNK, 7], "{piece}");
         }
     }
 
@@ -148,8 +223,9 @@ mod tests {
     fn an_error_of_the_thread_comes_back_with_its_kind() {
         // A disk that is always full; what it takes before it says so depends on the buffers.
         let disk = file::to(std::fs::File::create("/dev/full").unwrap());
-        let mut sink = Sink::begin(Compressor::new(Compression::None, disk).unwrap()).unwrap();
-        let written = (0..10 * WAITING).try_for_each(|_| sink.write_all(&vec![b'x'; CHUNK]));
+        let mut sink = Sink::begin(rows(Compression::None, disk)).unwrap();
+        let id = "x".repeat(PACK);
+        let written = (0..10 * WAITING).try_for_each(|_| sink.write(&deleted(1, &id)));
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert!(sink.finish().is_err());
     }
@@ -158,14 +234,14 @@ mod tests {
     fn what_is_given_up_is_let_go_of() {
         let dir = tempfile::tempdir().unwrap();
         let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        let mut sink = Sink::begin(Compressor::new(Compression::Zstd, disk).unwrap()).unwrap();
-        sink.write_all(&vec![b'x'; 3 * CHUNK]).unwrap();
+        let mut sink = Sink::begin(rows(Compression::Zstd, disk)).unwrap();
+        sink.write(&deleted(1, &"x".repeat(3 * CHUNK))).unwrap();
         drop(sink);
         drop(temporary);
         assert!(names(dir.path()).unwrap().is_empty());
         // Without its end it is none.
         let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        let sink = Sink::begin(Compressor::new(Compression::None, disk).unwrap()).unwrap();
+        let sink = Sink::begin(rows(Compression::None, disk)).unwrap();
         assert!(temporary.complete(sink.finish()).is_err());
     }
 }

@@ -6,7 +6,7 @@ use super::file::{Complete, Temporary};
 use super::format::RowWriter;
 use super::manifest::ManifestLine;
 use super::name::{Covers, FileName};
-use super::sink::Sink;
+use super::sink::{Chunks, Sink};
 use super::{ExportError, Format, file};
 use crate::mirror::{Change, RunId};
 use jiff::Timestamp;
@@ -24,8 +24,8 @@ pub(super) struct Origin {
 pub(super) struct StreamFile {
     name: FileName,
     guarded: bool,
-    writer: RowWriter<Sink>,
-    // Dropped after the writer, which still writes to it until then.
+    sink: Sink,
+    // Dropped after the sink, which still writes to it until then.
     temporary: Temporary,
     rows: u64,
 }
@@ -52,18 +52,20 @@ impl StreamFile {
         let folder = root.join(name.stream.name());
         file::ensure_folder(&folder)?;
         let (temporary, disk) = Temporary::create(&folder, &name.to_string())?;
-        let writer = Compressor::new(name.compression, disk)
+        let sink = Compressor::new(name.compression, disk)
+            .and_then(|compressor| {
+                RowWriter::begin(name.format, name.stream, guarded, Chunks::new(compressor))
+            })
             .and_then(Sink::begin)
-            .and_then(|sink| RowWriter::begin(name.format, name.stream, guarded, sink))
             .map_err(ExportError::io("written", temporary.target()))?;
         let guarded = guarded && name.format == Format::Csv;
-        Ok(StreamFile { name, guarded, temporary, writer, rows: 0 })
+        Ok(StreamFile { name, guarded, sink, temporary, rows: 0 })
     }
 
     /// Adds a row.
     pub(super) fn write(&mut self, change: &Change<'_>) -> Result<(), ExportError> {
         self.rows += 1;
-        self.writer.write(change).map_err(|source| ExportError::Io {
+        self.sink.write(change).map_err(|source| ExportError::Io {
             action: "written",
             path: self.temporary.target().to_owned(),
             source,
@@ -72,9 +74,8 @@ impl StreamFile {
 
     /// Adds no more rows: the file comes to its end meanwhile.
     pub(super) fn end(self) -> Result<Ending, ExportError> {
-        let StreamFile { name, guarded, temporary, writer, rows } = self;
-        let ended = writer.finish().and_then(|mut sink| sink.end().map(|()| sink));
-        let sink = ended.map_err(ExportError::io("written", temporary.target()))?;
+        let StreamFile { name, guarded, mut sink, temporary, rows } = self;
+        sink.end().map_err(ExportError::io("written", temporary.target()))?;
         Ok(Ending { name, guarded, sink, temporary, rows })
     }
 }
