@@ -201,7 +201,7 @@ pub struct KnownPaging(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     paging: Mutex<[Paging; 2]>,
-    /// Where one trial is likely to settle the question for all walks, they wait for it instead of trying each.
+    /// Where a few trials are likely to settle the question for all walks, the others wait for them.
     trials: Semaphore,
 }
 
@@ -215,7 +215,7 @@ impl KnownPaging {
     /// With what the user has set.
     pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
         let paging = Mutex::new([Paging::new(customers), Paging::new(events)]);
-        KnownPaging(Arc::new(Known { paging, trials: Semaphore::new(1) }))
+        KnownPaging(Arc::new(Known { paging, trials: Semaphore::new(REFUSALS_THAT_SHOW as usize) }))
     }
 
     /// Where a stream's page tokens come from, if it is set or was seen.

@@ -247,16 +247,18 @@ impl<R: Record> Pager<R> {
     /// # Errors
     /// When a request failed for good, or the list makes no progress. Pages handed over before are good.
     pub async fn next(&mut self) -> Result<Turn<R>, WalkError> {
+        let (known, stream) = (self.known.clone(), self.list.stream());
+        // Kept to the trial's end, which may take several requests: what it shows spares others theirs.
+        let mut trial = None;
         loop {
             if let Some(error) = self.pending.take() {
                 return Err(error);
             }
-            let stream = self.list.stream();
-            let known = self.known.clone();
-            let _trial = match self.walk.may_reconsider() {
-                true => known.trial(stream).await,
-                false => None,
-            };
+            match self.walk.is_on_trial() {
+                true if trial.is_none() && self.walk.may_reconsider() => trial = known.trial(stream).await,
+                true => {}
+                false => trial = None,
+            }
             if let Some(after) = known.with(stream, |paging| self.walk.reconsider(paging)) {
                 self.go_on(after, None)?;
             }
