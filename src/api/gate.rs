@@ -1,7 +1,7 @@
 //! How many requests are in flight, and how fast they follow each other (`api-contract` point 13): what `limit` says
 //! is held here, together with a pause for everybody where the API says how long.
 
-use super::limit::{Learned, Limit, Load};
+use super::limit::{Learned, Limit, Load, Ticket};
 use crate::observe::{Event, Observer};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -49,7 +49,7 @@ impl Gate {
     pub(super) async fn enter(&self) -> Slot<'_> {
         // The semaphore is never closed: acquiring does not fail.
         let permit = self.slots.acquire().await.ok();
-        let mut slot = Slot { gate: self, permit, generation: 0, in_flight: None };
+        let mut slot = Slot { gate: self, permit, ticket: None };
         let mut turn = None;
         loop {
             let wait = {
@@ -62,8 +62,8 @@ impl Gate {
                 let wait = pause.or(turn.filter(|turn| *turn > now));
                 if wait.is_none() {
                     state.in_flight += 1;
-                    slot.in_flight = Some(state.in_flight);
-                    slot.generation = state.limit.generation();
+                    let in_flight = state.in_flight;
+                    slot.ticket = Some(state.limit.start(in_flight, now));
                 }
                 wait
             };
@@ -74,13 +74,13 @@ impl Gate {
         }
     }
 
-    fn learn(&self, generation: u64, in_flight: usize, load: Load) {
+    fn learn(&self, ticket: Ticket, load: Load) {
         let now = Instant::now();
         if let Load::Throttled(Some(pause)) = load {
             let mut state = self.state();
             state.paused_until = state.paused_until.max(now.checked_add(pause));
         }
-        self.change(|limit| limit.learn(generation, in_flight, load, now));
+        self.change(|limit| limit.learn(ticket, load, now));
     }
 
     /// Changes the limit, and the slots with it.
@@ -127,22 +127,23 @@ impl State {
 pub(super) struct Slot<'a> {
     gate: &'a Gate,
     permit: Option<SemaphorePermit<'a>>,
-    generation: u64,
-    /// How many were in flight when this one started, itself included; `None` while it waits.
-    in_flight: Option<usize>,
+    /// `None` while it waits.
+    ticket: Option<Ticket>,
 }
 
 impl Slot<'_> {
     /// Gives the slot back and tells the gate how it went.
     pub(super) fn leave(self, load: Load) {
-        self.gate.learn(self.generation, self.in_flight.unwrap_or(1), load);
+        if let Some(ticket) = self.ticket {
+            self.gate.learn(ticket, load);
+        }
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.state();
-        if self.in_flight.take().is_some() {
+        if self.ticket.take().is_some() {
             state.in_flight -= 1;
         }
         match self.permit.take() {

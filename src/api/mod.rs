@@ -7,6 +7,7 @@
 //! | `error` | what can go wrong, and what to do then: one table by kind | none |
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
+//! | `stretches` | what refusals tell together about an allowed rate | none |
 //! | `limit` | how much the API bears, at once and a second (point 13) | none |
 //! | `gate` | holds the requests in flight to that | timers |
 //! | `clock` | how far the server's clock is ahead of ours | none |
@@ -42,6 +43,7 @@ mod page;
 mod pager;
 mod retry;
 mod settings;
+mod stretches;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
