@@ -327,11 +327,20 @@ impl Batch<'_> {
 }
 
 pub(super) fn stored_customer(connection: &Connection, id: &str) -> Result<Option<Stored>, MirrorError> {
+    by_id(connection, id, read_customer)
+}
+
+/// What `read` makes of a customer's row, as [`read_customer`] describes it; `None` if there is none.
+pub(super) fn by_id<T>(
+    connection: &Connection,
+    id: &str,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, MirrorError> {
     let mut select = connection.prepare_cached(
         "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
          events_checked_at FROM customers WHERE id = ?1",
     )?;
-    Ok(select.query_row([id], read_customer).optional()?)
+    Ok(select.query_row([id], read).optional()?)
 }
 
 /// A row of: its number, the customer's columns in the order of [`Customer`], `events_checked_at`.

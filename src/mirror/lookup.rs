@@ -5,10 +5,10 @@
 //! a step instead of a search, without anything kept in memory between pages.
 
 use super::MirrorError;
-use super::customers::{Stored, read_customer, time};
+use super::customers::{Stored, by_id, read_customer, time};
 use crate::record::Customer;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 /// Where the page departs from the table's order so often, it goes on by ids alone.
 const DEPARTURES: u32 = 3;
@@ -64,11 +64,7 @@ pub(super) fn look_up(connection: &Connection, customers: &[Customer]) -> Result
 
 /// Looks up one customer by its id.
 pub(super) fn look_up_one(connection: &Connection, customer: &Customer) -> Result<Found, MirrorError> {
-    let mut select = connection.prepare_cached(
-        "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
-         events_checked_at FROM customers WHERE id = ?1",
-    )?;
-    let found = select.query_row([&customer.id], |row| compare(row, customer)).optional()?;
+    let found = by_id(connection, &customer.id, |row| compare(row, customer))?;
     Ok(found.unwrap_or(Found::Nothing))
 }
 

@@ -215,12 +215,13 @@ async fn store_page(
     let rows = sorted.len() as u64;
     let rejected = sorted.rejected.len() as u64;
     walk.cursor = cursor;
+    // It goes with the job and comes back; a checkpoint gets its copy where one is saved.
+    let mut seen = std::mem::take(&mut walk.seen);
     let (mode, base_url, is_split) = (walk.mode, &context.settings.base_url, walk.is_split);
     let mut checkpoint = match is_split {
         true => walk.checkpoint_at_start(base_url),
         false => walk.checkpoint(base_url),
     };
-    let mut seen = walk.seen.clone();
     let (stamp, plan, resumable) =
         (context.stamp(), context.plan, (is_split || walk.cursor.is_some()) && walk.may_be_cut_off());
     let (applied, seen, saved) = context

@@ -167,6 +167,20 @@ async fn tokens_of_a_copy_of_the_list_are_not_used() {
     assert_eq!(scene.syncs(&["sync"]).await.1, 0);
 }
 
+/// The first token comes again, and others are put to use; then one doesn't.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_change_after_all_are_given_up_and_the_list_is_begun_again() {
+    let scene = Scene::new(Tokens::Renewed, Old::Taken).await;
+    update(&scene.account, 500, "Changed");
+    scene.account.lock().remove(&id(700));
+    let (pages, leaps) = scene.syncs(&["sync"]).await;
+    assert!(pages > PAGES, "{pages} pages, {leaps} leaps");
+    let remarks = scene.place.query("SELECT remarks FROM sync_runs ORDER BY id DESC LIMIT 1");
+    assert!(remarks[0]["remarks"].text().contains("not those of an earlier walk"), "{remarks:?}");
+    assert_eq!((scene.token_names().unwrap().as_str(), scene.marks()), ("walk", 0));
+    assert_eq!(scene.syncs(&["sync"]).await, (PAGES - 1, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_that_no_longer_work_cost_some_requests_and_nothing_else() {
     for old in [Old::Refused, Old::Fails] {

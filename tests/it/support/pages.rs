@@ -14,6 +14,8 @@ pub enum Tokens {
     Ids,
     /// A number of records, in the account's order.
     Offsets,
+    /// The same, but those of later pages look different after each [`Pages::forget`].
+    Renewed,
     /// A place in a copy of the list, made when its first page was asked for.
     Copies,
 }
@@ -34,6 +36,7 @@ struct State {
     named: HashSet<String>,
     leaps: usize,
     pages: usize,
+    forgotten: usize,
     copies: Vec<Vec<(String, String)>>,
 }
 
@@ -71,7 +74,8 @@ impl Pages {
     /// From now on, tokens named so far are old, and counts begin again.
     pub fn forget(&self) {
         let mut state = self.state.lock().unwrap();
-        *state = State { copies: std::mem::take(&mut state.copies), ..State::default() };
+        let (forgotten, copies) = (state.forgotten + 1, std::mem::take(&mut state.copies));
+        *state = State { forgotten, copies, ..State::default() };
     }
 
     /// Pages asked for, and how many of them with a token that no answer had named yet.
@@ -109,7 +113,8 @@ impl Pages {
         let reply = Reply::json(200, &format!("[{}]", records.join(",")));
         let Some((last, _)) = rows[from..to].last() else { return reply };
         let next = match self.tokens {
-            Tokens::Offsets => format!("at-{to}"),
+            Tokens::Renewed if to > size => format!("at-{}-{to}", state.forgotten),
+            Tokens::Offsets | Tokens::Renewed => format!("at-{to}"),
             Tokens::Copies => format!("copy-{copy}-{to}"),
             Tokens::Keys { .. } | Tokens::Ids => last.clone(),
         };
@@ -138,7 +143,7 @@ impl Pages {
                 });
                 return (state.copies[copy].clone(), copy);
             }
-            Tokens::Ids | Tokens::Offsets => {}
+            Tokens::Ids | Tokens::Offsets | Tokens::Renewed => {}
         }
         (rows, 0)
     }
@@ -151,7 +156,7 @@ impl Pages {
                 }))
             }
             Tokens::Ids => rows.iter().position(|(id, _)| id == token).map(|at| at + 1),
-            Tokens::Offsets | Tokens::Copies => token.rsplit('-').next()?.parse().ok(),
+            Tokens::Offsets | Tokens::Renewed | Tokens::Copies => token.rsplit('-').next()?.parse().ok(),
         }
     }
 }
