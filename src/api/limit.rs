@@ -315,6 +315,7 @@ impl Limit {
             pause: self.refused_at.map_or(f64::INFINITY, |at| seconds_since(at, first_at)),
             seconds: seconds_since(first_at, refused.at),
             requests: f64::from(refused.before),
+            is_spread: self.interval().is_some(),
         });
     }
 

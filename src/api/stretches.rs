@@ -26,6 +26,9 @@ pub(super) struct Stretch {
     pub(super) seconds: f64,
     /// Let through in between.
     pub(super) requests: f64,
+    /// Whether its requests were spread over time: of those that come at once, some overtake each other, and which ones
+    /// were let through can't be told to a few.
+    pub(super) is_spread: bool,
 }
 
 impl Stretch {
@@ -124,7 +127,7 @@ mod tests {
     fn stretch(rate: f64, burst: f64, pause: f64, speed: f64) -> Stretch {
         let held = if pause.is_finite() { burst.min(rate * pause) } else { burst };
         let seconds = held / (speed - rate);
-        Stretch { pause, seconds, requests: speed * seconds }
+        Stretch { pause, seconds, requests: speed * seconds, is_spread: true }
     }
 
     #[test]
@@ -138,10 +141,10 @@ mod tests {
         stretches.add(first);
         assert_eq!(stretches.rate(), None);
         // Fewer requests in a longer time: no bucket does that.
-        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0 });
+        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0, is_spread: true });
         assert_eq!(stretches.rate(), None);
         // Refused at once.
-        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0 });
+        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0, is_spread: true });
         assert_eq!(stretches.rate(), None);
     }
 
@@ -166,7 +169,7 @@ mod tests {
         #[test]
         fn a_stretch_without_a_pause_tells_the_rate(rate in 1.0..2_000.0f64, seconds in 0.2..60.0f64) {
             let mut stretches = Stretches::default();
-            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds });
+            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds, is_spread: true });
             if let Some(Shown { a_second: found, .. }) = stretches.rate() {
                 prop_assert!((found / rate - 1.0).abs() < 1e-6);
             } else {
@@ -177,10 +180,15 @@ mod tests {
         /// It lies between what the stretches allow, whatever came.
         #[test]
         fn a_rate_is_one_that_stretches_allow(
-            all in prop::collection::vec((0.0..3.0f64, 0.0..5.0f64, 0u32..500), 1..8),
+            all in prop::collection::vec((0.0..3.0f64, 0.0..5.0f64, 0u32..500, any::<bool>()), 1..8),
         ) {
             let mut stretches = Stretches::default();
-            let all = all.into_iter().map(|(pause, seconds, n)| Stretch { pause, seconds, requests: f64::from(n) });
+            let all = all.into_iter().map(|(pause, seconds, n, is_spread)| Stretch {
+                pause,
+                seconds,
+                requests: f64::from(n),
+                is_spread,
+            });
             for stretch in all {
                 stretches.add(stretch);
                 if let Some(Shown { a_second: rate, .. }) = stretches.rate() {
