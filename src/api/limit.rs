@@ -57,7 +57,7 @@ const HOLD_OF_THE_KNOWN: Duration = Duration::from_secs(60);
 const GROWTH: [(f64, Duration); 4] = [
     (1.5, Duration::from_millis(1_500)),
     (1.15, Duration::from_secs(4)),
-    (1.08, Duration::from_millis(2_500)),
+    (1.04, Duration::from_millis(2500)),
     (1.01, Duration::from_secs(10)),
 ];
 
@@ -145,10 +145,10 @@ impl Rate {
         Rate { a_second, stage: 0, grows_at: now + GROWTH[0].1, hold: FIRST_HOLD, early: 0 }
     }
 
-    /// Two refusals have shown it. Where the network delays some requests more than others, that may be too little: the
-    /// next refusal, after a longer stretch, shows it better.
+    /// Refusals have shown it: it is tried for more with care.
     fn shown(shown: Shown, now: Instant) -> Rate {
-        let (stage, below) = (GROWTH.len() - 2, if shown.is_sharp { BELOW } else { WELL_BELOW });
+        let (stage, below) =
+            if shown.is_sharp { (GROWTH.len() - 1, BELOW) } else { (GROWTH.len() - 2, WELL_BELOW) };
         let a_second = (shown.a_second * below).max(SLOWEST);
         Rate { stage, grows_at: now + GROWTH[stage].1, ..Rate::guess(a_second, now) }
     }
