@@ -46,6 +46,7 @@ pub struct Learned {
 const FIRST_HOLD: Duration = Duration::from_secs(10);
 const LONGEST_HOLD: Duration = Duration::from_secs(600);
 
+/// The first time for this long only: those requests began all at once.
 const HOLD_OF_THE_UNSPREAD: Duration = Duration::from_secs(2);
 
 /// What another run has learned is relied on for so long before it is tried whether more is allowed by now.
@@ -57,7 +58,7 @@ const HOLD_OF_THE_KNOWN: Duration = Duration::from_secs(60);
 const GROWTH: [(f64, Duration); 4] = [
     (1.5, Duration::from_millis(1_500)),
     (1.15, Duration::from_secs(4)),
-    (1.04, Duration::from_millis(2500)),
+    (1.04, Duration::from_millis(2_500)),
     (1.01, Duration::from_secs(10)),
 ];
 
@@ -315,7 +316,6 @@ impl Limit {
             pause: self.refused_at.map_or(f64::INFINITY, |at| seconds_since(at, first_at)),
             seconds: seconds_since(first_at, refused.at),
             requests: f64::from(refused.before),
-            is_spread: self.interval().is_some(),
         });
     }
 

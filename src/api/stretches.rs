@@ -26,9 +26,6 @@ pub(super) struct Stretch {
     pub(super) seconds: f64,
     /// Let through in between.
     pub(super) requests: f64,
-    /// Whether its requests were spread over time: of those that come at once, some overtake each other, and which ones
-    /// were let through can't be told to a few.
-    pub(super) is_spread: bool,
 }
 
 impl Stretch {
@@ -86,7 +83,8 @@ impl Stretches {
         self.0.last().filter(tells).map(Stretch::least)
     }
 
-    /// What the newest stretch shows, with the help of an earlier one, the newest that tells it sharply, or by itself; `None` where they tell too little.
+    /// What the newest stretch shows, with the help of an earlier one (the newest that tells it sharply) or by itself;
+    /// `None` where they tell too little.
     pub(super) fn rate(&self) -> Option<Shown> {
         let (newest, earlier) = self.0.split_last()?;
         let by_two: Vec<Shown> =
@@ -127,7 +125,7 @@ mod tests {
     fn stretch(rate: f64, burst: f64, pause: f64, speed: f64) -> Stretch {
         let held = if pause.is_finite() { burst.min(rate * pause) } else { burst };
         let seconds = held / (speed - rate);
-        Stretch { pause, seconds, requests: speed * seconds, is_spread: true }
+        Stretch { pause, seconds, requests: speed * seconds }
     }
 
     #[test]
@@ -141,10 +139,10 @@ mod tests {
         stretches.add(first);
         assert_eq!(stretches.rate(), None);
         // Fewer requests in a longer time: no bucket does that.
-        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0, is_spread: true });
+        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0 });
         assert_eq!(stretches.rate(), None);
         // Refused at once.
-        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0, is_spread: true });
+        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0 });
         assert_eq!(stretches.rate(), None);
     }
 
@@ -169,7 +167,7 @@ mod tests {
         #[test]
         fn a_stretch_without_a_pause_tells_the_rate(rate in 1.0..2_000.0f64, seconds in 0.2..60.0f64) {
             let mut stretches = Stretches::default();
-            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds, is_spread: true });
+            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds });
             if let Some(Shown { a_second: found, .. }) = stretches.rate() {
                 prop_assert!((found / rate - 1.0).abs() < 1e-6);
             } else {
@@ -180,15 +178,11 @@ mod tests {
         /// It lies between what the stretches allow, whatever came.
         #[test]
         fn a_rate_is_one_that_stretches_allow(
-            all in prop::collection::vec((0.0..3.0f64, 0.0..5.0f64, 0u32..500, any::<bool>()), 1..8),
+            all in prop::collection::vec((0.0..3.0f64, 0.0..5.0f64, 0u32..500), 1..8),
         ) {
             let mut stretches = Stretches::default();
-            let all = all.into_iter().map(|(pause, seconds, n, is_spread)| Stretch {
-                pause,
-                seconds,
-                requests: f64::from(n),
-                is_spread,
-            });
+            let all =
+                all.into_iter().map(|(pause, seconds, n)| Stretch { pause, seconds, requests: f64::from(n) });
             for stretch in all {
                 stretches.add(stretch);
                 if let Some(Shown { a_second: rate, .. }) = stretches.rate() {

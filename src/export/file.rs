@@ -73,8 +73,13 @@ impl Syncing {
     /// The system tells of a write that failed once, to whoever syncs next: what was told here counts for the file.
     fn end(self) -> io::Result<()> {
         drop(self.wanted);
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("its writing was given up")))
+        self.thread.join().unwrap_or_else(|_| Err(given_up()))
     }
+}
+
+/// The error of a file whose writing came to no end.
+pub(super) fn given_up() -> io::Error {
+    io::Error::other("its writing was given up")
 }
 
 /// What a temporary file's content is written to.

@@ -2,7 +2,7 @@
 //! writes them while the next ones are read.
 
 use super::compression::Compressor;
-use super::file::{self, Disk, Settled};
+use super::file::{self, Disk, Settled, given_up};
 use super::format::RowWriter;
 use super::packed::Packed;
 use crate::mirror::Change;
@@ -113,10 +113,6 @@ fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<Packed>) -> io::
         }
     }
     Err(given_up())
-}
-
-fn given_up() -> io::Error {
-    io::Error::other("its writing was given up")
 }
 
 /// Hands bytes on in chunks of one size, but for the last one: compressed files, too, are then made of their rows alone,
