@@ -3,14 +3,16 @@
 use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
 use super::report::Failure;
-use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
+use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
 use crate::diff::{EventPlan, Parted, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
 use crate::record::{Event, IdSet, Rejection, Stream};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 /// Records of a customer kept in memory before they are written: a customer's events are mostly one write, and a
 /// customer with a million of them takes no more memory than this.
@@ -31,91 +33,103 @@ enum Read {
 ///
 /// A customer whose events can't be read is noted and left behind. Only a refused key, the mirror's errors, and a
 /// server that fails for many customers in a row end the run.
-pub(super) async fn walk_all(context: &Context, mut due: mpsc::Receiver<String>) -> Result<(), SyncError> {
-    // Several times as many as requests: while some walks wait for a commit to reach the disk, others use their slots.
-    let limit = 4 * context.settings.concurrency.max(1);
-    let mut walks: JoinSet<(String, Result<Read, SyncError>)> = JoinSet::new();
-    let (mut more, mut failures_in_a_row, mut result) = (true, 0, Ok(()));
-    loop {
-        let room = more && walks.len() < limit && !context.halt.is_cancelled();
-        tokio::select! {
-            biased;
-            Some(joined) = walks.join_next() => {
-                let ended = ended(context, joined, failures_in_a_row).await;
-                match ended {
-                    Ok(failures) => failures_in_a_row = failures,
-                    Err(error) => {
-                        // The others end by themselves, after what they are writing: it is to be counted.
-                        context.halt.cancel();
-                        result = result.and(Err(error));
-                    }
-                }
-            }
-            () = context.halt.cancelled(), if room => {}
-            customer = due.recv(), if room => match customer {
-                Some(customer) => {
-                    let context = context.clone();
-                    walks.spawn(async move {
-                        let result = walk(&context, &customer).await;
-                        (customer, result)
-                    });
-                }
-                None => more = false,
-            },
-            else => return result,
+pub(super) async fn walk_all(context: &Context, due: mpsc::Receiver<String>) -> Result<(), SyncError> {
+    let walks = Arc::new(Walks { due: Mutex::new(due), failures_in_a_row: AtomicUsize::new(0) });
+    // Several times as many as requests: while some walkers wait for a commit to reach the disk, others use their slots.
+    let count = 4 * context.settings.concurrency.max(1);
+    let mut walkers = JoinSet::new();
+    for _ in 0..count {
+        walkers.spawn(walker(context.clone(), walks.clone()));
+    }
+    let mut result = Ok(());
+    while let Some(joined) = walkers.join_next().await {
+        if let Err(error) = joined.map_err(SyncError::crashed).flatten() {
+            // The others end by themselves, after what they are writing: it is to be counted.
+            context.halt.cancel();
+            result = result.and(Err(error));
         }
     }
-}
-
-async fn ended(
-    context: &Context,
-    joined: Result<(String, Result<Read, SyncError>), JoinError>,
-    failures_in_a_row: usize,
-) -> Result<usize, SyncError> {
-    let (customer, result) = joined.map_err(SyncError::crashed)?;
-    finished(context, &customer, result, failures_in_a_row).await
+    result
 }
 
 /// So many customers in a row whose events can't be read because of the server show that it is down.
 pub(super) const FAILURES_THAT_SHOW: usize = 20;
 
-/// Takes note of a walk's end; returns how many in a row have now failed because of the server.
-async fn finished(
-    context: &Context,
-    customer: &str,
-    result: Result<Read, SyncError>,
-    failures_in_a_row: usize,
-) -> Result<usize, SyncError> {
-    let error = match result {
-        Ok(Read::Whole) => {
+/// What walkers share.
+struct Walks {
+    due: Mutex<mpsc::Receiver<String>>,
+    /// Customers whose events could not be read because of the server, since the last one whose could.
+    failures_in_a_row: AtomicUsize,
+}
+
+/// Reads the events of one customer after the other. A task for each customer would have to be set up as often.
+async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
+    while let Some(customer) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
+        let result = walk(&context, &customer).await;
+        walks.finished(&context, &customer, result).await?;
+    }
+    Ok(())
+}
+
+impl Walks {
+    async fn next(&self) -> Option<String> {
+        self.due.lock().await.recv().await
+    }
+
+    /// Takes note of a walk's end.
+    async fn finished(
+        &self,
+        context: &Context,
+        customer: &str,
+        result: Result<Read, SyncError>,
+    ) -> Result<(), SyncError> {
+        let is_down = match result {
+            Err(SyncError::Walk(error)) => failed(context, customer, error).await?,
+            Err(error) => return Err(error),
+            Ok(read) => {
+                succeeded(context, customer, &read);
+                None
+            }
+        };
+        let Some(last) = is_down else {
+            self.failures_in_a_row.store(0, Ordering::Relaxed);
+            return Ok(());
+        };
+        let customers = 1 + self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+        match customers >= FAILURES_THAT_SHOW {
+            true => Err(SyncError::ServerDown { customers, last: Box::new(last) }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn succeeded(context: &Context, customer: &str, read: &Read) {
+    match read {
+        Read::Whole => {
             context.tally.count(|counts| counts.event_walks += 1);
             context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
-            return Ok(0);
         }
-        Ok(Read::Halted) => return Ok(0),
-        Ok(Read::Vanished) => {
-            context.tally.remark(format!(
-                "customer {customer} vanished during the run; the next one decides about it"
-            ));
-            return Ok(0);
-        }
-        Err(SyncError::Walk(error)) => error,
-        Err(error) => return Err(error),
-    };
-    let kind = error.api().map(crate::api::ApiError::kind);
+        Read::Halted => {}
+        Read::Vanished => context
+            .tally
+            .remark(format!("customer {customer} vanished during the run; the next one decides about it")),
+    }
+}
+
+/// Notes that a customer's events could not be read. Returns the error if it tells of a server that may be down, and
+/// fails if it ends the run.
+async fn failed(context: &Context, customer: &str, error: WalkError) -> Result<Option<ApiError>, SyncError> {
+    let kind = error.api().map(ApiError::kind);
     if kind == Some(ErrorKind::KeyRefused) {
         return Err(error.into());
     }
     note_failure(context, customer, &error).await?;
-    if !kind.is_some_and(|kind| kind.is_outage() || kind == ErrorKind::RateLimited) {
-        return Ok(0);
-    }
-    match error {
-        WalkError::Api(last) if failures_in_a_row + 1 >= FAILURES_THAT_SHOW => {
-            Err(SyncError::ServerDown { customers: failures_in_a_row + 1, last: Box::new(last) })
+    Ok(match error {
+        WalkError::Api(error) if error.kind().is_outage() || error.kind() == ErrorKind::RateLimited => {
+            Some(error)
         }
-        _ => Ok(failures_in_a_row + 1),
-    }
+        _ => None,
+    })
 }
 
 async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> Result<(), SyncError> {
