@@ -4,6 +4,7 @@ use super::batch::{Stamp, utc_text};
 use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, ToSql, params};
+use std::rc::Rc;
 
 /// Lines written with one statement: each statement also renews SQLite's note of the largest number given.
 const LINES_PER_STATEMENT: usize = 32;
@@ -14,7 +15,8 @@ pub(super) struct ChangeLog {
     next_seq: i64,
     waiting: Vec<Line>,
     added: u64,
-    time: (Timestamp, String),
+    /// The newest line's time, in milliseconds of Unix time and as text.
+    time: (i64, Rc<str>),
 }
 
 struct Line {
@@ -22,7 +24,7 @@ struct Line {
     stream: Stream,
     op: Op,
     id: String,
-    observed_at: String,
+    observed_at: Rc<str>,
     run: i64,
     evidence: Option<String>,
 }
@@ -33,7 +35,7 @@ impl ChangeLog {
         let newest: i64 = connection
             .prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")?
             .query_row([], |row| row.get(0))?;
-        let time = (Timestamp::UNIX_EPOCH, utc_text(Timestamp::UNIX_EPOCH));
+        let time = (0, utc_text(Timestamp::UNIX_EPOCH).into());
         Ok(ChangeLog { next_seq: newest + 1, waiting: Vec::new(), added: 0, time })
     }
 
@@ -55,8 +57,9 @@ impl ChangeLog {
         (stream, op, id): (Stream, Op, &str),
         evidence: Option<&str>,
     ) -> rusqlite::Result<i64> {
-        if self.time.0 != stamp.now {
-            self.time = (stamp.now, utc_text(stamp.now));
+        let now = stamp.now.as_millisecond();
+        if self.time.0 != now {
+            self.time = (now, utc_text(stamp.now).into());
         }
         let seq = self.next_seq;
         self.waiting.push(Line {
