@@ -1,10 +1,10 @@
 //! How many requests are in flight, and how fast they follow each other (`api-contract` point 13): what `limit` says
 //! is held here, together with a pause for everybody where the API says how long.
 
-use super::limit::{Learned, Limit, Load, Ticket};
+use super::limit::{Learned, Limit, Load, Pace, Ticket};
 use crate::observe::{Event, Observer};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 struct State {
@@ -20,6 +20,8 @@ struct State {
 /// Lets at most so many requests pass at once, first come, first served.
 pub(super) struct Gate {
     slots: Semaphore,
+    /// Tells those who wait for their turn that it is decided anew.
+    repaced: Notify,
     state: Mutex<State>,
     observer: Arc<dyn Observer>,
 }
@@ -29,6 +31,7 @@ impl Gate {
         let limit = Limit::new(max.min(Semaphore::MAX_PERMITS));
         Gate {
             slots: Semaphore::new(limit.concurrency()),
+            repaced: Notify::new(),
             state: Mutex::new(State { limit, in_flight: 0, next_at: None, owed: 0, paused_until: None }),
             observer,
         }
@@ -36,7 +39,7 @@ impl Gate {
 
     /// Starts from what another run has learned, unless this one has learned something by itself.
     pub(super) fn expect(&self, learned: Learned) {
-        self.change(|limit| limit.expect(learned, Instant::now()));
+        self.change(|state| state.limit.expect(learned, Instant::now()));
     }
 
     /// What was learned, if the API ever asked for less than was wanted of it.
@@ -52,43 +55,44 @@ impl Gate {
         let mut slot = Slot { gate: self, permit, ticket: None };
         let mut turn = None;
         loop {
-            let wait = {
+            let (until, repaced) = {
                 let mut state = self.state();
                 let now = Instant::now();
-                let pause = state.paused_until.filter(|until| *until > now);
-                if pause.is_none() && turn.is_none() {
-                    turn = state.take_turn(now);
-                }
-                let wait = pause.or(turn.filter(|turn| *turn > now));
-                if wait.is_none() {
+                let Some(until) = state.wait(&mut turn, now) else {
                     state.in_flight += 1;
                     let in_flight = state.in_flight;
                     slot.ticket = Some(state.limit.start(in_flight, now));
-                }
-                wait
+                    drop(state);
+                    return slot;
+                };
+                (until, self.repaced.notified())
             };
-            match wait {
-                Some(until) => sleep_until(until).await,
-                None => return slot,
+            tokio::select! {
+                () = sleep_until(until) => {}
+                () = repaced => {}
             }
         }
     }
 
     fn learn(&self, ticket: Ticket, load: Load) {
         let now = Instant::now();
-        if let Load::Throttled(Some(pause)) = load {
-            let mut state = self.state();
-            state.paused_until = state.paused_until.max(now.checked_add(pause));
-        }
-        self.change(|limit| limit.learn(ticket, load, now));
+        self.change(|state| {
+            if let Some(pause) = state.limit.learn(ticket, load, now) {
+                state.paused_until = state.paused_until.max(now.checked_add(pause));
+            }
+        });
     }
 
     /// Changes the limit, and the slots with it.
-    fn change(&self, change: impl FnOnce(&mut Limit)) {
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let changed = {
             let mut state = self.state();
-            let before = state.limit.concurrency();
-            change(&mut state.limit);
+            let (before, pace) = (state.limit.concurrency(), state.limit.pace());
+            change(&mut state);
+            if state.limit.pace() != pace {
+                state.next_at = None;
+                self.repaced.notify_waiters();
+            }
             let after = state.limit.concurrency();
             if after < before {
                 state.owed += before - after;
@@ -113,7 +117,20 @@ impl Gate {
     }
 }
 
+/// When a request may start, and at which pace of the limit that was decided.
+type Turn = (Pace, Instant);
+
 impl State {
+    /// Until when a request has to wait before it may start; what it waits for may change meanwhile.
+    fn wait(&mut self, turn: &mut Option<Turn>, now: Instant) -> Option<Instant> {
+        let pause = self.paused_until.filter(|until| *until > now);
+        let pace = self.limit.pace();
+        if pause.is_none() && turn.is_none_or(|(decided_at, _)| decided_at != pace) {
+            *turn = self.take_turn(now).map(|at| (pace, at));
+        }
+        pause.or(turn.map(|(_, at)| at).filter(|at| *at > now))
+    }
+
     /// When a request may start, where their rate is limited; the next one may an interval later.
     fn take_turn(&mut self, now: Instant) -> Option<Instant> {
         let interval = self.limit.interval()?;
@@ -215,12 +232,35 @@ mod tests {
         for slot in wave {
             slot.leave(Load::Throttled(None));
         }
+        gate.enter().await.leave(Load::Borne);
         assert_eq!(room(&gate).await, 4);
         gate.enter().await.leave(Load::Throttled(None));
+        // One alone tells nothing of how many are too many.
         gate.enter().await.leave(Load::Throttled(None));
+        gate.enter().await.leave(Load::Borne);
+        assert_eq!(room(&gate).await, 2);
         gate.enter().await.leave(Load::Throttled(None));
         assert_eq!(room(&gate).await, 1);
         assert_eq!(*limits.0.lock().unwrap(), [4, 2, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_word_of_how_long_one_asks_until_it_is_let_through() {
+        let gate = gate(8);
+        let start = Instant::now();
+        let mut refused_after = Vec::new();
+        gate.enter().await.leave(Load::Throttled(None));
+        for _ in 0..6 {
+            gate.enter().await.leave(Load::Throttled(None));
+            refused_after.push(start.elapsed().as_millis());
+        }
+        assert_eq!(refused_after, [0, 100, 200, 300, 450, 675]);
+        // Seven wait for a turn of their own when the one is let through; then all of them go on.
+        let one = gate.enter().await;
+        let others = async { tokio::join!(gate.enter(), gate.enter(), gate.enter()) };
+        let (_, others) =
+            tokio::join!(async { one.leave(Load::Borne) }, timeout(Duration::from_millis(200), others));
+        assert!(others.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,10 @@
 //! rate. What was too much is remembered as a ceiling, approached again rarely and in small steps: each attempt costs a
 //! refused request, and the pause that the API may ask for.
 
-use super::stretches::{Shown, Stretch, Stretches};
+use super::rate::{
+    BELOW, DOUBT, FIRST_HOLD, HOLD_OF_THE_KNOWN, LONGEST_HOLD, ROW_THAT_SHOWS, Rate, Refused, SLOWEST,
+};
+use super::stretches::{Ongoing, Place, Stretches};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -24,13 +27,17 @@ pub(super) enum Load {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     generation: u64,
-    /// Raised with each stretch of requests that is counted by itself.
-    stretch: u64,
-    /// Requests of its stretch that started before it.
-    before: u32,
+    place: Place,
     at: Instant,
     /// In flight when it started, itself included.
     in_flight: usize,
+}
+
+/// Two of them differ where requests that were to start later are to start at other times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pace {
+    generation: u64,
+    is_alone: bool,
 }
 
 /// What was learned of the API's limits. Kept in the mirror for the next run.
@@ -42,33 +49,15 @@ pub struct Learned {
     pub rate: Option<f64>,
 }
 
-/// A ceiling is approached again after so long, and each time that it holds, after twice as long.
-const FIRST_HOLD: Duration = Duration::from_secs(10);
-const LONGEST_HOLD: Duration = Duration::from_secs(600);
-
 /// The first time for this long only: those requests began all at once.
 const HOLD_OF_THE_UNSPREAD: Duration = Duration::from_secs(2);
 
-/// What another run has learned is relied on for so long before it is tried whether more is allowed by now.
-const HOLD_OF_THE_KNOWN: Duration = Duration::from_secs(60);
-
-/// How a rate grows, and how often. One that is refused goes a step back and grows more slowly from there: by the last
-/// of these after a hold only. APIs let bursts pass, so the less too fast a rate is, the later that shows: whoever grows
-/// on before it has shown goes far beyond what is allowed, and pays with pauses.
-const GROWTH: [(f64, Duration); 4] = [
-    (1.5, Duration::from_millis(1_500)),
-    (1.15, Duration::from_secs(4)),
-    (1.04, Duration::from_millis(2_500)),
-    (1.01, Duration::from_secs(10)),
-];
+/// A trial that is refused costs the pause that the API then asks for: a twentieth of the time, no more.
+const HOLD_FOR_A_PAUSE: u32 = 20;
 
 /// Requests at once are spread over this share of the time that one takes, and begin no further apart than this.
 const SPREAD: f64 = 0.8;
 const WIDEST_SPACING: Duration = Duration::from_millis(250);
-
-/// Below what seemed to be allowed, by this much.
-const BELOW: f64 = 0.99;
-const WELL_BELOW: f64 = 0.94;
 
 /// A number at once has proved itself after so many times that number in a row.
 const ROW_THAT_PROVES: usize = 6;
@@ -76,23 +65,19 @@ const ROW_THAT_PROVES: usize = 6;
 /// Where refusals show a rate, and so many requests went well beside as many others, those weren't too many.
 const ROW_BESIDE_A_RATE: u32 = 8;
 
+/// Or where so many times as many went well at any time: a few more in flight may be answers on their way.
+const CLEARLY_MORE: f64 = 1.25;
+
 /// So many requests may come one by one before many come at once.
 const ALONE_AT_FIRST: u32 = 3;
-
-/// A rate is only believed in after so many requests in a row went well: an API that fails now and then, whatever is
-/// asked of it, rarely lets so many pass.
-const ROW_THAT_SHOWS: u32 = 20;
-
-/// A rate that is refused so often, each time long before it can have been too high, is none: for so long it is not
-/// looked for again.
-const EARLY_REFUSALS: u32 = 3;
-const DOUBT: Duration = Duration::from_secs(60);
 
 /// A rate that is refused so soon after a cut was cut too little.
 const SOON: Duration = Duration::from_secs(2);
 
-/// No guess is slower than this: a server that allows less says so with its pauses.
-const SLOWEST: f64 = 0.2;
+/// Where the API refuses one request after the other and doesn't say how long to wait, it is half as long as it has refused
+/// them already.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The limits' fall and rise.
 #[derive(Debug)]
@@ -112,78 +97,21 @@ pub(super) struct Limit {
     doubted_until: Option<Instant>,
     /// Requests borne since the last cut, by how many were in flight when they started.
     borne_with: Vec<u32>,
-    /// All of them, and since when they count.
+    /// The most that were in flight when one of them started, in all the time.
+    most_borne: usize,
+    /// All since the last cut, and since when they count.
     borne: u32,
     since: Option<Instant>,
     /// How long a request that is borne takes.
     latency: Option<Duration>,
-    /// The stretch of requests since the last cut or growth: how many have started, the first one of them, and the
-    /// refused one before it; `None` where what the API holds ready for a burst is full.
-    stretch: u64,
-    started: u32,
-    first_at: Option<Instant>,
-    refused_at: Option<Instant>,
+    ongoing: Ongoing,
     stretches: Stretches,
     /// The last refusal, while others of its wave may come.
     refused: Option<Ticket>,
+    /// After a refusal that didn't say how long to wait, requests are asked one by one until one is let through.
+    is_alone: bool,
     /// Requests that went through at once before the rate showed: the API's allowance for bursts.
     burst: Option<u32>,
-}
-
-#[derive(Debug)]
-struct Rate {
-    a_second: f64,
-    /// Which of [`GROWTH`] it grows by.
-    stage: usize,
-    grows_at: Instant,
-    hold: Duration,
-    /// Refusals in a row that came too early to be explained by it.
-    early: u32,
-}
-
-impl Rate {
-    fn guess(a_second: f64, now: Instant) -> Rate {
-        Rate { a_second, stage: 0, grows_at: now + GROWTH[0].1, hold: FIRST_HOLD, early: 0 }
-    }
-
-    /// Refusals have shown it: it is tried for more with care.
-    fn shown(shown: Shown, now: Instant) -> Rate {
-        let (stage, below) =
-            if shown.is_sharp { (GROWTH.len() - 1, BELOW) } else { (GROWTH.len() - 2, WELL_BELOW) };
-        let a_second = (shown.a_second * below).max(SLOWEST);
-        Rate { stage, grows_at: now + GROWTH[stage].1, ..Rate::guess(a_second, now) }
-    }
-
-    fn known(a_second: f64, now: Instant) -> Rate {
-        let hold = HOLD_OF_THE_KNOWN;
-        Rate { a_second, stage: GROWTH.len() - 1, grows_at: now + hold, hold, early: 0 }
-    }
-
-    fn grow(&mut self, now: Instant) -> bool {
-        let grows = now >= self.grows_at;
-        if grows {
-            let (step, pause) = GROWTH[self.stage];
-            self.a_second *= step;
-            self.grows_at = now + pause;
-        }
-        grows
-    }
-
-    /// Was refused after so many requests were borne; requests go on at `resumed`.
-    fn cut(&mut self, borne: u32, soon: bool, resumed: Instant) {
-        let (step, _) = GROWTH[self.stage];
-        // What is too fast by a hundredth is refused after a hundred requests.
-        let is_early = borne < ROW_THAT_SHOWS || f64::from(borne) < 0.3 / (step - 1.0);
-        self.early = if is_early { self.early + 1 } else { 0 };
-        self.a_second = (self.a_second / if soon { step * step } else { step } * BELOW).max(SLOWEST);
-        if self.stage + 1 == GROWTH.len() {
-            self.grows_at = resumed + self.hold;
-            self.hold = (2 * self.hold).min(LONGEST_HOLD);
-        } else {
-            self.stage += usize::from(!soon);
-            self.grows_at = resumed + GROWTH[self.stage].1;
-        }
-    }
 }
 
 impl Limit {
@@ -200,15 +128,14 @@ impl Limit {
             rate: None,
             doubted_until: None,
             borne_with: Vec::new(),
+            most_borne: 0,
             borne: 0,
             since: None,
             latency: None,
-            stretch: 0,
-            started: 0,
-            first_at: None,
-            refused_at: None,
+            ongoing: Ongoing::default(),
             stretches: Stretches::default(),
             refused: None,
+            is_alone: false,
             burst: None,
         }
     }
@@ -242,7 +169,13 @@ impl Limit {
     /// The time between two requests, where their rate or their number at once is limited.
     pub(super) fn interval(&self) -> Option<Duration> {
         let by_rate = self.rate.as_ref().map(|rate| Duration::from_secs_f64(1.0 / rate.a_second));
-        by_rate.max(self.spacing())
+        let alone = self.is_alone.then(|| self.latency.unwrap_or(SHORTEST_PATIENCE));
+        by_rate.max(self.spacing()).max(alone)
+    }
+
+    /// Changes where the time between requests changes at once, rather than little by little.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { generation: self.generation, is_alone: self.is_alone }
     }
 
     /// So many at once, begun one after the other: what begins at once ends at once, and begins at once again, which to an API
@@ -255,74 +188,76 @@ impl Limit {
     /// A request starts, with so many in flight, itself included.
     pub(super) fn start(&mut self, in_flight: usize, now: Instant) -> Ticket {
         // The first requests are asked one by one: what the API holds ready for a burst is full until the others come.
-        if self.generation == 0 && in_flight == 1 && self.started <= ALONE_AT_FIRST {
-            (self.first_at, self.started) = (None, 0);
+        if self.generation == 0 && in_flight == 1 && self.ongoing.started() <= ALONE_AT_FIRST {
+            self.ongoing.begin_later();
         }
-        self.first_at.get_or_insert(now);
-        let before = self.started;
-        self.started += 1;
-        Ticket { generation: self.generation, stretch: self.stretch, before, at: now, in_flight }
+        Ticket { generation: self.generation, place: self.ongoing.start(now), at: now, in_flight }
     }
 
-    /// Takes what became of a request. What started before a cut says nothing about the limit after it.
-    pub(super) fn learn(&mut self, ticket: Ticket, load: Load, now: Instant) {
+    /// Takes what became of a request. What started before a cut says nothing about the limit after it. Returns how long
+    /// everybody is to wait.
+    pub(super) fn learn(&mut self, ticket: Ticket, load: Load, now: Instant) -> Option<Duration> {
         if load == Load::Borne {
             let took = now.saturating_duration_since(ticket.at);
             self.latency = Some(self.latency.map_or(took, |latency| (latency * 7 + took) / 8));
         }
         if ticket.generation != self.generation {
             self.learn_late(ticket, load);
-            return;
+            return match load {
+                Load::Throttled(pause) => pause,
+                _ => None,
+            };
         }
         match load {
+            Load::Throttled(None) if self.is_alone => {
+                // Nothing was let through since the last cut: there is nothing to cut, only to wait.
+                self.generation += 1;
+                let refused_at = self.ongoing.refused_at();
+                self.ongoing.begin(refused_at);
+                let refused_for = refused_at.map(|at| now.saturating_duration_since(at));
+                Some((refused_for.unwrap_or_default() / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE))
+            }
             Load::Throttled(pause) => {
                 let resumed = now + pause.unwrap_or_default();
-                self.note_stretch(ticket);
+                if let Some(stretch) = self.ongoing.end(ticket.place, ticket.at) {
+                    self.stretches.add(stretch);
+                }
                 self.cut(ticket.in_flight, now, resumed);
                 self.generation += 1;
                 self.borne_with.clear();
                 (self.row, self.borne, self.since) = (0, 0, Some(resumed));
-                self.begin_stretch(Some(ticket.at));
+                self.ongoing.begin(Some(ticket.at));
                 self.refused = Some(ticket);
+                self.is_alone = pause.is_none();
+                pause
             }
-            Load::Borne => self.borne(ticket.in_flight, now),
-            Load::Unknown => self.row = 0,
+            Load::Borne => {
+                self.is_alone = false;
+                self.borne(ticket.in_flight, now);
+                None
+            }
+            Load::Unknown => {
+                self.row = 0;
+                None
+            }
         }
-    }
-
-    fn begin_stretch(&mut self, refused_at: Option<Instant>) {
-        self.stretch += 1;
-        (self.started, self.first_at, self.refused_at) = (0, None, refused_at);
     }
 
     /// Requests overtake each other on their way: one that started before the refused one and is refused too was not let
     /// through.
     fn learn_late(&mut self, ticket: Ticket, load: Load) {
         if let (Load::Throttled(_), Some(refused)) = (load, self.refused)
-            && ticket.stretch == refused.stretch
-            && ticket.before < refused.before
+            && ticket.place.is_before(refused.place)
         {
             self.stretches.one_less();
         }
-    }
-
-    fn note_stretch(&mut self, refused: Ticket) {
-        if refused.stretch != self.stretch {
-            return;
-        }
-        let first_at = self.first_at.unwrap_or(refused.at);
-        let seconds_since = |at: Instant, until: Instant| until.saturating_duration_since(at).as_secs_f64();
-        self.stretches.add(Stretch {
-            pause: self.refused_at.map_or(f64::INFINITY, |at| seconds_since(at, first_at)),
-            seconds: seconds_since(first_at, refused.at),
-            requests: f64::from(refused.before),
-        });
     }
 
     fn borne(&mut self, in_flight: usize, now: Instant) {
         let in_flight = in_flight.min(self.max);
         self.borne_with.resize(self.borne_with.len().max(in_flight + 1), 0);
         self.borne_with[in_flight] = self.borne_with[in_flight].saturating_add(1);
+        self.most_borne = self.most_borne.max(in_flight);
         self.since.get_or_insert(now);
         self.borne = self.borne.saturating_add(1);
         self.row += 1;
@@ -334,7 +269,7 @@ impl Limit {
             && rate.grow(now)
         {
             // Slower requests left what the API holds ready for a burst as full as it was, or filled it.
-            self.begin_stretch(None);
+            self.ongoing.begin(None);
         }
         let may_rise = match self.ceiling {
             Some((ceiling, try_at)) => self.now + 1 < ceiling || now >= try_at,
@@ -350,14 +285,19 @@ impl Limit {
         let refused = in_flight.min(self.now);
         let shown = self.stretches.rate();
         let borne_with_as_many: u32 = self.borne_with.iter().skip(refused).sum();
-        let is_rate = shown.is_some() && borne_with_as_many >= ROW_BESIDE_A_RATE;
+        let so_many_are_borne = borne_with_as_many >= ROW_BESIDE_A_RATE
+            || self.most_borne as f64 >= CLEARLY_MORE * refused as f64;
+        let is_rate = shown.is_some_and(|shown| shown.is_window || so_many_are_borne);
         if refused > self.proven.max(1) && !is_rate {
-            self.cut_concurrency(refused, resumed);
+            self.cut_concurrency(refused, resumed, HOLD_FOR_A_PAUSE * (resumed - now));
             return;
         }
-        let soon = self.since.is_some_and(|since| now.saturating_duration_since(since) < SOON);
         let guess = self.guess(now);
-        let row_that_shows = if shown.is_some() { ROW_THAT_SHOWS / 2 } else { ROW_THAT_SHOWS };
+        let row_that_shows = match shown {
+            Some(shown) if shown.is_window => 0,
+            Some(_) => ROW_THAT_SHOWS / 4,
+            None => ROW_THAT_SHOWS,
+        };
         match &mut self.rate {
             None if self.doubted_until.is_some_and(|until| now < until) => self.now = (self.now / 2).max(1),
             None if self.borne < row_that_shows && self.now > 1 => self.now /= 2,
@@ -374,14 +314,9 @@ impl Limit {
                 });
             }
             Some(rate) => {
-                rate.cut(self.borne, soon, resumed);
-                // After growth a stretch may have begun with less than a full burst, and show too little.
-                let least = if self.refused_at.is_none() { rate.a_second } else { SLOWEST };
-                if let Some(shown) = shown {
-                    rate.a_second = (shown.a_second * BELOW).max(least);
-                    rate.early = 0;
-                }
-                if rate.early >= EARLY_REFUSALS {
+                let (borne, is_after_growth) = (self.borne, self.ongoing.refused_at().is_none());
+                let is_soon = self.since.is_some_and(|since| now.saturating_duration_since(since) < SOON);
+                if !rate.refused(shown, Refused { borne, is_soon, is_after_growth, resumed }) {
                     self.rate = None;
                     self.doubted_until = Some(resumed + DOUBT);
                 }
@@ -389,12 +324,15 @@ impl Limit {
         }
     }
 
-    fn cut_concurrency(&mut self, refused: usize, resumed: Instant) {
+    /// `least` is how long not to try for more at least.
+    fn cut_concurrency(&mut self, refused: usize, resumed: Instant, least: Duration) {
         self.burst = Some(self.burst.map_or(self.borne, |burst| burst.min(self.borne)));
         self.hold = match self.ceiling {
             // What was refused when it came at once may be borne when it is spread.
             None => HOLD_OF_THE_UNSPREAD,
-            Some((ceiling, _)) if ceiling <= refused => (2 * self.hold).clamp(FIRST_HOLD, LONGEST_HOLD),
+            Some((ceiling, _)) if ceiling <= refused => {
+                (2 * self.hold).max(least).clamp(FIRST_HOLD, LONGEST_HOLD)
+            }
             _ => self.hold.min(HOLD_OF_THE_KNOWN),
         };
         self.ceiling = Some((refused, resumed + self.hold));
@@ -412,200 +350,5 @@ impl Limit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A server as a simulation: what it allows, and what a client with this limit gets from it.
-    struct Server {
-        at_once: usize,
-        a_second: f64,
-        /// Requests that may come at once, in seconds' worth.
-        burst: f64,
-        latency: Duration,
-        retry_after: Option<Duration>,
-    }
-
-    #[derive(Debug, Default)]
-    struct Served {
-        borne: u32,
-        refused: u32,
-    }
-
-    /// Runs a client that always has more to ask for; counts from `warm` to `end`. Steps of a millisecond.
-    fn simulate(limit: &mut Limit, server: &Server, warm: u64, end: u64) -> Served {
-        let start = Instant::now();
-        let at = |ms: u64| start + Duration::from_millis(ms);
-        let burst = (server.a_second * server.burst).max(1.0);
-        let (mut tokens, mut served) = (burst, Served::default());
-        // Each with the time of its answer, and whether it was admitted.
-        let mut in_flight: Vec<(Instant, Ticket, bool)> = Vec::new();
-        let (mut paused_until, mut next_at) = (start, start);
-        for ms in 0..end {
-            let now = at(ms);
-            tokens = (tokens + server.a_second / 1_000.0).min(burst);
-            let (done, rest): (Vec<_>, Vec<_>) = in_flight.into_iter().partition(|(until, ..)| *until <= now);
-            in_flight = rest;
-            for (_, ticket, admitted) in done {
-                let load = if admitted { Load::Borne } else { Load::Throttled(server.retry_after) };
-                if !admitted {
-                    paused_until = paused_until.max(now + server.retry_after.unwrap_or_default());
-                }
-                limit.learn(ticket, load, now);
-                if ms >= warm {
-                    if admitted { served.borne += 1 } else { served.refused += 1 }
-                }
-            }
-            while in_flight.len() < limit.concurrency() && now >= paused_until && now >= next_at {
-                if let Some(interval) = limit.interval() {
-                    next_at = next_at.max(now - Duration::from_millis(1)) + interval;
-                }
-                let busy = in_flight.iter().filter(|(.., admitted)| *admitted).count();
-                let admitted = busy < server.at_once && tokens >= 1.0;
-                tokens -= if admitted { 1.0 } else { 0.0 };
-                let takes = if admitted { server.latency } else { Duration::from_millis(1) };
-                let ticket = limit.start(in_flight.len() + 1, now);
-                in_flight.push((now + takes, ticket, admitted));
-            }
-        }
-        served
-    }
-
-    fn share(served: &Served, allowed: f64) -> (f64, f64) {
-        let all = f64::from(served.borne + served.refused);
-        (f64::from(served.borne) / allowed, f64::from(served.refused) / all)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rate_is_found_and_used() {
-        for a_second in [100.0, 250.0] {
-            for retry_after in [None, Some(Duration::from_secs(1))] {
-                for latency in [20, 50] {
-                    let server = Server {
-                        at_once: 1_000,
-                        a_second,
-                        burst: 0.2,
-                        latency: Duration::from_millis(latency),
-                        retry_after,
-                    };
-                    let possible = a_second.min(16_000.0 / latency as f64);
-                    let mut limit = Limit::new(16);
-                    let served = simulate(&mut limit, &server, 30_000, 150_000);
-                    let (used, refused) = share(&served, possible * 120.0);
-                    assert!(
-                        used >= 0.93 && refused < 0.01,
-                        "{a_second} {retry_after:?} {latency}: {used} {refused} {limit:?}"
-                    );
-                    // The next run, from its first request on.
-                    let mut next = Limit::new(16);
-                    if let Some(learned) = limit.learned() {
-                        next.expect(learned, Instant::now());
-                    }
-                    let served = simulate(&mut next, &server, 0, 60_000);
-                    let (used, refused) = share(&served, possible * 60.0);
-                    assert!(
-                        used >= 0.93 && refused < 0.01,
-                        "next: {a_second} {retry_after:?} {latency}: {used} {refused}"
-                    );
-                }
-            }
-        }
-    }
-
-    /// Whatever bursts an API bears, strict ones among them, a rate that is met first is in use after a few seconds.
-    #[tokio::test(start_paused = true)]
-    async fn a_rate_is_found_soon() {
-        for burst in [0.02, 0.2, 1.0, 5.0] {
-            for retry_after in [None, Some(Duration::from_secs(1))] {
-                for latency in [20, 50].into_iter().skip(usize::from(burst > 1.0)) {
-                    let latency = Duration::from_millis(latency);
-                    let server = Server { at_once: 1_000, a_second: 100.0, burst, latency, retry_after };
-                    let served = simulate(&mut Limit::new(16), &server, 5_000, 65_000);
-                    let (used, refused) = share(&served, 6_000.0);
-                    // Where hardly any burst is borne, the number at once seems to be the limit, and rises slowly.
-                    let least = if burst < 0.1 { 0.8 } else { 0.94 };
-                    assert!(
-                        used >= least && refused < 0.01,
-                        "{burst} {retry_after:?} {latency:?}: {used} {refused}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_number_at_once_is_found_and_used() {
-        for at_once in [1, 2, 5, 8, 12] {
-            for retry_after in [None, Some(Duration::from_secs(1))] {
-                let latency = Duration::from_millis(50);
-                let server = Server { at_once, a_second: 1e6, burst: 0.2, latency, retry_after };
-                let mut limit = Limit::new(16);
-                let served = simulate(&mut limit, &server, 20_000, 140_000);
-                let (used, refused) = share(&served, at_once as f64 * 20.0 * 120.0);
-                assert!(
-                    used >= 0.93 && refused < 0.01,
-                    "{at_once} {retry_after:?}: {used} {refused} {limit:?}"
-                );
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wave_of_refusals_cuts_once() {
-        let mut limit = Limit::new(8);
-        let now = Instant::now();
-        let tickets: Vec<Ticket> = (1..=8).map(|in_flight| limit.start(in_flight, now)).collect();
-        for ticket in tickets.into_iter().rev() {
-            limit.learn(ticket, Load::Throttled(None), now);
-        }
-        assert_eq!(limit.concurrency(), 4);
-    }
-
-    /// An API that refuses now and then, whatever is asked of it, isn't taken for one with a rate.
-    #[tokio::test(start_paused = true)]
-    async fn refusals_by_chance_slow_nothing_down_for_good() {
-        for seed in 0..20 {
-            let (mut limit, mut chance) = (Limit::new(16), fastrand::Rng::with_seed(seed));
-            let mut now = Instant::now();
-            for _ in 0..2_000 {
-                let load = if chance.f64() < 0.1 { Load::Throttled(None) } else { Load::Borne };
-                let ticket = limit.start(limit.concurrency(), now);
-                limit.learn(ticket, load, now);
-                now += limit.interval().unwrap_or(Duration::from_millis(5)).max(Duration::from_millis(5));
-            }
-            assert!(now.duration_since(Instant::now()) < Duration::from_secs(60), "{limit:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_refusals_nothing_is_limited_or_learned() {
-        let mut limit = Limit::new(8);
-        for _ in 0..1_000 {
-            let ticket = limit.start(8, Instant::now());
-            limit.learn(ticket, Load::Borne, Instant::now());
-        }
-        assert_eq!((limit.concurrency(), limit.interval(), limit.learned()), (8, None, None));
-    }
-
-    proptest! {
-        #[test]
-        fn the_limits_stay_sane(
-            max in 0usize..40,
-            steps in prop::collection::vec((0u64..3, 0usize..40, 0u8..3, 0u64..5_000), 0..300),
-        ) {
-            let mut limit = Limit::new(max);
-            let mut now = Instant::now();
-            for (age, in_flight, load, passed) in steps {
-                now += Duration::from_millis(passed);
-                let mut ticket = limit.start(in_flight, now);
-                ticket.generation = ticket.generation.saturating_sub(age);
-                let load = [Load::Borne, Load::Throttled(None), Load::Unknown][usize::from(load)];
-                let before = limit.concurrency();
-                limit.learn(ticket, load, now);
-                prop_assert!((1..=max.max(1)).contains(&limit.concurrency()));
-                prop_assert!(limit.concurrency() <= before + 1);
-                prop_assert!(limit.interval().is_none_or(|interval| interval <= Duration::from_secs(5)));
-            }
-        }
-    }
-}
+#[path = "limit_tests.rs"]
+mod tests;

@@ -41,6 +41,7 @@ mod link;
 mod origin;
 mod page;
 mod pager;
+mod rate;
 mod retry;
 mod settings;
 mod stretches;

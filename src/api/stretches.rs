@@ -3,7 +3,13 @@
 //! APIs mostly count by a bucket: it fills with the rate `R` up to a burst `B`, and each request takes one. A stretch of
 //! requests that goes on until one is refused has taken what the bucket held at its beginning, and what flowed in
 //! since: `requests = min(B, R × pause) + R × seconds`, where nothing was asked during the pause before it. One stretch
-//! alone bounds `R`; two that began with a full bucket tell it: what the longer one has more, it has in its longer time.
+//! alone bounds `R`; two that began with a full bucket tell it: what the longer one has more, it has in its longer time. And
+//! from one refusal to the next, where the bucket is empty at both and never full between them, it is what went through.
+//!
+//! Others count what came in a window of time, of the clock or of the last so many seconds. There a stretch has the same
+//! number of requests at any speed, which no bucket explains.
+
+use tokio::time::Instant;
 
 /// So many are kept: the first one, which surely began with a full bucket, and the newest ones.
 const KEPT: usize = 4;
@@ -11,6 +17,13 @@ const KEPT: usize = 4;
 /// Two stretches tell a rate from so many seconds and requests of difference on: shorter ones would measure the network.
 const SECONDS_APART: f64 = 0.1;
 const REQUESTS_APART: f64 = 8.0;
+
+/// And only at speeds that differ by so much: at the same speed they differ by what the bucket held, for unknown reasons.
+const SPEEDS_APART: f64 = 1.1;
+
+/// Stretches after short pauses tell a rate together from so many requests on.
+const SHORT_PAUSE: f64 = 0.25;
+const REQUESTS_IN_A_ROW: f64 = 8.0;
 
 /// Over so many a few milliseconds of the network, and a few requests that overtake each other there, make no difference
 /// of more than some hundredths.
@@ -26,6 +39,8 @@ pub(super) struct Stretch {
     pub(super) seconds: f64,
     /// Let through in between.
     pub(super) requests: f64,
+    /// Let through just before it, one by one: too slowly for a bucket to tell.
+    pub(super) alone: f64,
 }
 
 impl Stretch {
@@ -40,18 +55,92 @@ impl Stretch {
     }
 }
 
+/// A request's place among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Of the stretch that it belongs to.
+    stretch: u64,
+    /// Requests of its stretch that started before it.
+    before: u32,
+}
+
+impl Place {
+    /// Whether it started before the other one, in the same stretch.
+    pub(super) fn is_before(self, other: Place) -> bool {
+        self.stretch == other.stretch && self.before < other.before
+    }
+}
+
+/// The stretch of requests since the last refusal or growth.
+#[derive(Debug, Default)]
+pub(super) struct Ongoing {
+    number: u64,
+    started: u32,
+    first_at: Option<Instant>,
+    /// Requests before it that came one by one.
+    alone: u32,
+    /// The refused request before it; `None` where what the API holds ready for a burst is taken for full.
+    refused_at: Option<Instant>,
+}
+
+impl Ongoing {
+    /// Requests that have started.
+    pub(super) fn started(&self) -> u32 {
+        self.started
+    }
+
+    /// When the request before it was refused; `None` if it follows a growth or nothing.
+    pub(super) fn refused_at(&self) -> Option<Instant> {
+        self.refused_at
+    }
+
+    /// A request starts.
+    pub(super) fn start(&mut self, now: Instant) -> Place {
+        self.first_at.get_or_insert(now);
+        let before = self.started;
+        self.started += 1;
+        Place { stretch: self.number, before }
+    }
+
+    /// What started so far came one by one: it begins with the next request.
+    pub(super) fn begin_later(&mut self) {
+        self.alone += self.started;
+        (self.started, self.first_at) = (0, None);
+    }
+
+    /// The next stretch begins.
+    pub(super) fn begin(&mut self, refused_at: Option<Instant>) {
+        self.number += 1;
+        (self.started, self.first_at, self.refused_at) = (0, None, refused_at);
+    }
+
+    /// The stretch up to a request of it that was refused; `None` if that belongs to an earlier one.
+    pub(super) fn end(&mut self, refused: Place, refused_at: Instant) -> Option<Stretch> {
+        let first_at = self.first_at.unwrap_or(refused_at);
+        let seconds = |from: Instant, until: Instant| until.saturating_duration_since(from).as_secs_f64();
+        (refused.stretch == self.number).then(|| Stretch {
+            pause: self.refused_at.map_or(f64::INFINITY, |at| seconds(at, first_at)),
+            seconds: seconds(first_at, refused_at),
+            requests: f64::from(refused.before),
+            alone: f64::from(std::mem::take(&mut self.alone)),
+        })
+    }
+}
+
 /// A rate that stretches show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shown {
     pub(super) a_second: f64,
     /// Whether it is sure to some hundredths.
     pub(super) is_sharp: bool,
+    /// Whether the API lets through so many in a window of time, at whatever speed they come.
+    pub(super) is_window: bool,
 }
 
 impl Shown {
     fn over(requests: f64, seconds: f64) -> Shown {
         let is_sharp = seconds.abs() >= SECONDS_FOR_SHARP && requests.abs() >= REQUESTS_FOR_SHARP;
-        Shown { a_second: requests / seconds, is_sharp }
+        Shown { a_second: requests / seconds, is_sharp, is_window: false }
     }
 }
 
@@ -90,7 +179,11 @@ impl Stretches {
         let by_two: Vec<Shown> =
             earlier.iter().rev().filter_map(|earlier| both_from_full(earlier, newest)).collect();
         let by_two = by_two.iter().find(|shown| shown.is_sharp).or(by_two.last()).copied();
-        by_two.or_else(|| by_itself(newest)).filter(|shown| shown.a_second.is_finite())
+        by_two
+            .or_else(|| earlier.iter().rev().find_map(|earlier| both_a_window(earlier, newest)))
+            .or_else(|| in_a_row(&self.0))
+            .or_else(|| whole_windows(newest))
+            .filter(|shown| shown.a_second.is_finite())
     }
 }
 
@@ -100,6 +193,10 @@ fn both_from_full(one: &Stretch, two: &Stretch) -> Option<Shown> {
         return None;
     }
     let rate = requests / seconds;
+    let speeds = one.most() / two.most();
+    if (1.0 / SPEEDS_APART..SPEEDS_APART).contains(&speeds) {
+        return None;
+    }
     let burst = (two.requests - rate * two.seconds).max(0.0);
     let was_full = |stretch: &Stretch| rate * stretch.pause >= 0.9 * burst;
     let explains = |stretch: &Stretch| (0.95 * stretch.least()..=1.05 * stretch.most()).contains(&rate);
@@ -109,11 +206,50 @@ fn both_from_full(one: &Stretch, two: &Stretch) -> Option<Shown> {
         .then(|| Shown::over(requests, seconds))
 }
 
-/// Where the pause hardly counts.
-fn by_itself(stretch: &Stretch) -> Option<Shown> {
-    let is_long = stretch.requests >= 2.0 * REQUESTS_APART && stretch.seconds >= SECONDS_APART;
-    (is_long && stretch.pause <= stretch.seconds / 10.0)
-        .then(|| Shown::over(stretch.requests, stretch.pause + stretch.seconds))
+/// Windows that APIs count in, in seconds.
+const WINDOWS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0, 3_600.0];
+
+/// Other APIs count what came in a window of time: as many requests are let through at any speed. `two` came after `one`, and
+/// found a window that its pause had emptied.
+fn both_a_window(one: &Stretch, two: &Stretch) -> Option<Shown> {
+    let (first, second) = (one.requests + one.alone, two.requests + two.alone);
+    let (fewer, more) = (first.min(second), first.max(second));
+    let (shorter, longer) = (one.seconds.min(two.seconds), one.seconds.max(two.seconds));
+    let window = WINDOWS.into_iter().rfind(|window| *window <= 1.02 * (one.seconds + two.pause))?;
+    let is_passed = window >= longer && two.pause + two.seconds >= 0.9 * window;
+    // What a bucket would have let through more, at such a rate.
+    let by_bucket = fewer * (longer - shorter) / window;
+    let are_as_many =
+        fewer >= REQUESTS_APART && fewer >= 0.9 * more && by_bucket > 2.0 + 1.5 * (more - fewer);
+    let a_second = fewer / window;
+    (is_passed && are_as_many).then_some(Shown { a_second, is_sharp: true, is_window: true })
+}
+
+/// Windows that begin at whole seconds let through as many as one window does, or twice or three times as many, from one
+/// refusal to the next.
+fn whole_windows(stretch: &Stretch) -> Option<Shown> {
+    let (least, most) = (stretch.least(), stretch.most());
+    let window = WINDOWS.into_iter().rfind(|window| *window <= 1.02 * stretch.pause)?;
+    let tells = stretch.pause.is_finite() && stretch.requests >= 2.0 * REQUESTS_APART && most < 2.0 * least;
+    let mut rates = (1_u8..=10).map(|count| stretch.requests / (f64::from(count) * window));
+    let a_second = rates.find(|rate| *rate < most)?;
+    if !tells || a_second < 1.1 * least || a_second > 0.9 * most {
+        return None;
+    }
+    Some(Shown { a_second, is_sharp: false, is_window: false })
+}
+
+/// Between two refusals with no more than a short pause a bucket lets through what flows into it.
+fn in_a_row(stretches: &[Stretch]) -> Option<Shown> {
+    let (mut requests, mut seconds) = (0.0, 0.0);
+    for stretch in stretches.iter().rev().take_while(|stretch| stretch.pause <= SHORT_PAUSE) {
+        requests += stretch.requests;
+        seconds += stretch.pause + stretch.seconds;
+        if requests >= REQUESTS_IN_A_ROW && seconds >= SECONDS_APART {
+            return Some(Shown { a_second: requests / seconds, is_sharp: false, is_window: false });
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -125,7 +261,7 @@ mod tests {
     fn stretch(rate: f64, burst: f64, pause: f64, speed: f64) -> Stretch {
         let held = if pause.is_finite() { burst.min(rate * pause) } else { burst };
         let seconds = held / (speed - rate);
-        Stretch { pause, seconds, requests: speed * seconds }
+        Stretch { pause, seconds, requests: speed * seconds, alone: 0.0 }
     }
 
     #[test]
@@ -139,10 +275,10 @@ mod tests {
         stretches.add(first);
         assert_eq!(stretches.rate(), None);
         // Fewer requests in a longer time: no bucket does that.
-        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0 });
+        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0, alone: 0.0 });
         assert_eq!(stretches.rate(), None);
         // Refused at once.
-        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0 });
+        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0, alone: 0.0 });
         assert_eq!(stretches.rate(), None);
     }
 
@@ -167,7 +303,7 @@ mod tests {
         #[test]
         fn a_stretch_without_a_pause_tells_the_rate(rate in 1.0..2_000.0f64, seconds in 0.2..60.0f64) {
             let mut stretches = Stretches::default();
-            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds });
+            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds, alone: 0.0 });
             if let Some(Shown { a_second: found, .. }) = stretches.rate() {
                 prop_assert!((found / rate - 1.0).abs() < 1e-6);
             } else {
@@ -182,7 +318,7 @@ mod tests {
         ) {
             let mut stretches = Stretches::default();
             let all =
-                all.into_iter().map(|(pause, seconds, n)| Stretch { pause, seconds, requests: f64::from(n) });
+                all.into_iter().map(|(pause, seconds, n)| Stretch { pause, seconds, requests: f64::from(n), alone: 0.0 });
             for stretch in all {
                 stretches.add(stretch);
                 if let Some(Shown { a_second: rate, .. }) = stretches.rate() {
