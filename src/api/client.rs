@@ -374,9 +374,11 @@ impl Client {
 
     fn load(&self, status: Option<u16>, complete: bool, asked: Option<&str>) -> Load {
         match status {
-            Some(429 | 503) => Load::Throttled(
-                asked.and_then(|asked| retry_after(asked, &self.shared.policy, SystemTime::now())),
-            ),
+            Some(status @ (429 | 503)) => {
+                let pause =
+                    asked.and_then(|asked| retry_after(asked, &self.shared.policy, SystemTime::now()));
+                if status == 503 && pause.is_none() { Load::Failing } else { Load::Throttled(pause) }
+            }
             Some(..500) if complete => Load::Borne,
             _ => Load::Unknown,
         }

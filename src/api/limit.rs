@@ -17,8 +17,10 @@ use tokio::time::Instant;
 pub(super) enum Load {
     /// It answered: any status that is neither of the others.
     Borne,
-    /// 429 or 503; with a usable `Retry-After`, everybody waits that long.
+    /// 429, or 503 with a usable `Retry-After`: everybody waits that long.
     Throttled(Option<Duration>),
+    /// 503 without: too much was asked, or the API is down.
+    Failing,
     /// Anything else, which says nothing about the load but ends a row of successes.
     Unknown,
 }
@@ -78,6 +80,7 @@ const SOON: Duration = Duration::from_secs(2);
 /// them already.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE_ENDS: Duration = Duration::from_secs(20);
 
 /// The limits' fall and rise.
 #[derive(Debug)]
@@ -110,6 +113,8 @@ pub(super) struct Limit {
     refused: Option<Ticket>,
     /// After a refusal that didn't say how long to wait, requests are asked one by one until one is let through.
     is_alone: bool,
+    /// Since when none was let through.
+    refused_since: Option<Instant>,
     /// Requests that went through at once before the rate showed: the API's allowance for bursts.
     burst: Option<u32>,
 }
@@ -136,6 +141,7 @@ impl Limit {
             stretches: Stretches::default(),
             refused: None,
             is_alone: false,
+            refused_since: None,
             burst: None,
         }
     }
@@ -209,15 +215,14 @@ impl Limit {
             };
         }
         match load {
-            Load::Throttled(None) if self.is_alone => {
+            Load::Throttled(None) if self.is_alone && self.is_patient(now) => {
                 // Nothing was let through since the last cut: there is nothing to cut, only to wait.
                 self.generation += 1;
-                let refused_at = self.ongoing.refused_at();
-                self.ongoing.begin(refused_at);
-                let refused_for = refused_at.map(|at| now.saturating_duration_since(at));
-                Some((refused_for.unwrap_or_default() / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE))
+                self.ongoing.begin(self.ongoing.refused_at());
+                Some((self.refused_for(now) / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE))
             }
-            Load::Throttled(pause) => {
+            Load::Throttled(_) | Load::Failing => {
+                let pause = if let Load::Throttled(pause) = load { pause } else { None };
                 let resumed = now + pause.unwrap_or_default();
                 if let Some(stretch) = self.ongoing.end(ticket.place, ticket.at) {
                     self.stretches.add(stretch);
@@ -228,11 +233,12 @@ impl Limit {
                 (self.row, self.borne, self.since) = (0, 0, Some(resumed));
                 self.ongoing.begin(Some(ticket.at));
                 self.refused = Some(ticket);
-                self.is_alone = pause.is_none();
+                self.refused_since.get_or_insert(now);
+                self.is_alone = load == Load::Throttled(None) && self.is_patient(now);
                 pause
             }
             Load::Borne => {
-                self.is_alone = false;
+                (self.is_alone, self.refused_since) = (false, None);
                 self.borne(ticket.in_flight, now);
                 None
             }
@@ -243,10 +249,19 @@ impl Limit {
         }
     }
 
+    fn refused_for(&self, now: Instant) -> Duration {
+        self.refused_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default()
+    }
+
+    /// Whether the API may be waited for: one that goes on refusing everything must show as such.
+    fn is_patient(&self, now: Instant) -> bool {
+        self.refused_for(now) < PATIENCE_ENDS
+    }
+
     /// Requests overtake each other on their way: one that started before the refused one and is refused too was not let
     /// through.
     fn learn_late(&mut self, ticket: Ticket, load: Load) {
-        if let (Load::Throttled(_), Some(refused)) = (load, self.refused)
+        if let (Load::Throttled(_) | Load::Failing, Some(refused)) = (load, self.refused)
             && ticket.place.is_before(refused.place)
         {
             self.stretches.one_less();

@@ -204,6 +204,19 @@ fn both_from_full(one: &Stretch, two: &Stretch) -> Option<Shown> {
         .into_iter()
         .all(|stretch| was_full(stretch) && explains(stretch))
         .then(|| Shown::over(requests, seconds))
+        .map(|shown| Shown { is_sharp: shown.is_sharp && !may_be_windows(one, two, rate), ..shown })
+}
+
+/// Whether windows explain them as well: `two` went on from one into the next, at a speed above what they allow.
+fn may_be_windows(one: &Stretch, two: &Stretch, rate: f64) -> bool {
+    let by_window =
+        window(one, two).filter(|window| one.seconds <= *window).map(|window| one.requests / window);
+    by_window.is_some_and(|a_second| (rate..two.most()).contains(&a_second))
+}
+
+/// The longest window that can have passed between the beginning of `one` and that of `two`.
+fn window(one: &Stretch, two: &Stretch) -> Option<f64> {
+    WINDOWS.into_iter().rfind(|window| *window <= 1.02 * (one.seconds + two.pause))
 }
 
 /// Windows that APIs count in, in seconds.
@@ -215,7 +228,7 @@ fn both_a_window(one: &Stretch, two: &Stretch) -> Option<Shown> {
     let (first, second) = (one.requests + one.alone, two.requests + two.alone);
     let (fewer, more) = (first.min(second), first.max(second));
     let (shorter, longer) = (one.seconds.min(two.seconds), one.seconds.max(two.seconds));
-    let window = WINDOWS.into_iter().rfind(|window| *window <= 1.02 * (one.seconds + two.pause))?;
+    let window = window(one, two)?;
     let is_passed = window >= longer && two.pause + two.seconds >= 0.9 * window;
     // What a bucket would have let through more, at such a rate.
     let by_bucket = fewer * (longer - shorter) / window;
