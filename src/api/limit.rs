@@ -67,9 +67,6 @@ const ROW_THAT_PROVES: usize = 6;
 /// Where refusals show a rate, and so many requests went well beside as many others, those weren't too many.
 const ROW_BESIDE_A_RATE: u32 = 8;
 
-/// Or where so many times as many went well at any time: a few more in flight may be answers on their way.
-const CLEARLY_MORE: f64 = 1.25;
-
 /// So many requests may come one by one before many come at once.
 const ALONE_AT_FIRST: u32 = 3;
 
@@ -100,9 +97,7 @@ pub(super) struct Limit {
     doubted_until: Option<Instant>,
     /// Requests borne since the last cut, by how many were in flight when they started.
     borne_with: Vec<u32>,
-    /// The most that were in flight when one of them started, in all the time.
-    most_borne: usize,
-    /// All since the last cut, and since when they count.
+    /// All of them, and since when they count.
     borne: u32,
     since: Option<Instant>,
     /// How long a request that is borne takes.
@@ -133,7 +128,6 @@ impl Limit {
             rate: None,
             doubted_until: None,
             borne_with: Vec::new(),
-            most_borne: 0,
             borne: 0,
             since: None,
             latency: None,
@@ -272,7 +266,6 @@ impl Limit {
         let in_flight = in_flight.min(self.max);
         self.borne_with.resize(self.borne_with.len().max(in_flight + 1), 0);
         self.borne_with[in_flight] = self.borne_with[in_flight].saturating_add(1);
-        self.most_borne = self.most_borne.max(in_flight);
         self.since.get_or_insert(now);
         self.borne = self.borne.saturating_add(1);
         self.row += 1;
@@ -300,9 +293,7 @@ impl Limit {
         let refused = in_flight.min(self.now);
         let shown = self.stretches.rate();
         let borne_with_as_many: u32 = self.borne_with.iter().skip(refused).sum();
-        let so_many_are_borne = borne_with_as_many >= ROW_BESIDE_A_RATE
-            || self.most_borne as f64 >= CLEARLY_MORE * refused as f64;
-        let is_rate = shown.is_some_and(|shown| shown.is_window || so_many_are_borne);
+        let is_rate = shown.is_some_and(|shown| shown.is_window || borne_with_as_many >= ROW_BESIDE_A_RATE);
         if refused > self.proven.max(1) && !is_rate {
             self.cut_concurrency(refused, resumed, HOLD_FOR_A_PAUSE * (resumed - now));
             return;
