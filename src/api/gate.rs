@@ -255,7 +255,7 @@ mod tests {
             refused_after.push(start.elapsed().as_millis());
         }
         assert_eq!(refused_after, [0, 100, 200, 300, 450, 675]);
-        // Seven wait for a turn of their own when the one is let through; then all of them go on.
+        // The others wait for turns far apart; when the one is let through, all of them go on.
         let one = gate.enter().await;
         let others = async { tokio::join!(gate.enter(), gate.enter(), gate.enter()) };
         let (_, others) =

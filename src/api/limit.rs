@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// What an attempt says about the load that the API bears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
-    /// It answered: any status that is neither of the others.
+    /// It answered: any status that says nothing of too much.
     Borne,
     /// 429, or 503 with a usable `Retry-After`: everybody waits that long.
     Throttled(Option<Duration>),
@@ -23,6 +23,16 @@ pub(super) enum Load {
     Failing,
     /// Anything else, which says nothing about the load but ends a row of successes.
     Unknown,
+}
+
+impl Load {
+    /// How long the API asks everybody to wait.
+    fn pause(self) -> Option<Duration> {
+        match self {
+            Load::Throttled(pause) => pause,
+            _ => None,
+        }
+    }
 }
 
 /// A request that has started, as the limits know it.
@@ -74,9 +84,11 @@ const ALONE_AT_FIRST: u32 = 3;
 const SOON: Duration = Duration::from_secs(2);
 
 /// Where the API refuses one request after the other and doesn't say how long to wait, it is half as long as it has refused
-/// them already.
+/// them already, between these two.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// One that has refused everything for so long isn't waited for any more.
 const PATIENCE_ENDS: Duration = Duration::from_secs(20);
 
 /// The limits' fall and rise.
@@ -203,10 +215,7 @@ impl Limit {
         }
         if ticket.generation != self.generation {
             self.learn_late(ticket, load);
-            return match load {
-                Load::Throttled(pause) => pause,
-                _ => None,
-            };
+            return load.pause();
         }
         match load {
             Load::Throttled(None) if self.is_alone && self.is_patient(now) => {
@@ -216,7 +225,7 @@ impl Limit {
                 Some((self.refused_for(now) / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE))
             }
             Load::Throttled(_) | Load::Failing => {
-                let pause = if let Load::Throttled(pause) = load { pause } else { None };
+                let pause = load.pause();
                 let resumed = now + pause.unwrap_or_default();
                 if let Some(stretch) = self.ongoing.end(ticket.place, ticket.at) {
                     self.stretches.add(stretch);

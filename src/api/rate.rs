@@ -22,6 +22,8 @@ const GROWTH: [(f64, Duration); 4] = [
     (1.01, Duration::from_secs(10)),
 ];
 
+const SMALLEST_STEPS: usize = GROWTH.len() - 1;
+
 /// Below what seemed to be allowed, by this much.
 pub(super) const BELOW: f64 = 0.99;
 const WELL_BELOW: f64 = 0.94;
@@ -40,6 +42,11 @@ const CLEARLY_LESS: f64 = 0.75;
 
 /// No guess is slower than this: a server that allows less says so with its pauses.
 pub(super) const SLOWEST: f64 = 0.2;
+
+/// What refusals have shown is approached by small steps: by the smallest ones where it is known to some hundredths.
+fn stage_after(shown: Shown) -> usize {
+    if shown.is_sharp { SMALLEST_STEPS } else { SMALLEST_STEPS - 1 }
+}
 
 /// Requests a second, and when it is tried whether more are allowed.
 #[derive(Debug)]
@@ -67,23 +74,26 @@ pub(super) struct Refused {
 }
 
 impl Rate {
+    /// It isn't known how far from what is allowed: it grows by large steps at first.
     pub(super) fn guess(a_second: f64, now: Instant) -> Rate {
         Rate { a_second, stage: 0, grows_at: now + GROWTH[0].1, hold: FIRST_HOLD, early: 0 }
     }
 
     /// Refusals have shown it: it is tried for more with care.
     pub(super) fn shown(shown: Shown, now: Instant) -> Rate {
-        let (stage, below) =
-            if shown.is_sharp { (GROWTH.len() - 1, BELOW) } else { (GROWTH.len() - 2, WELL_BELOW) };
+        let stage = stage_after(shown);
+        let below = if shown.is_sharp { BELOW } else { WELL_BELOW };
         let a_second = (shown.a_second * below).max(SLOWEST);
         Rate { stage, grows_at: now + GROWTH[stage].1, ..Rate::guess(a_second, now) }
     }
 
+    /// Another run has learned it.
     pub(super) fn known(a_second: f64, now: Instant) -> Rate {
         let hold = HOLD_OF_THE_KNOWN;
-        Rate { a_second, stage: GROWTH.len() - 1, grows_at: now + hold, hold, early: 0 }
+        Rate { a_second, stage: SMALLEST_STEPS, grows_at: now + hold, hold, early: 0 }
     }
 
+    /// Grows if it is time to; returns whether it did.
     pub(super) fn grow(&mut self, now: Instant) -> bool {
         let grows = now >= self.grows_at;
         if grows {
@@ -99,7 +109,7 @@ impl Rate {
     pub(super) fn refused(&mut self, shown: Option<Shown>, so: Refused) -> bool {
         let before = self.a_second;
         self.cut(so);
-        let is_careful = self.stage + 1 == GROWTH.len() && self.early == 0;
+        let is_careful = self.stage == SMALLEST_STEPS && self.early == 0;
         if let Some(shown) = shown.filter(|shown| shown.is_sharp || !is_careful) {
             // After growth a stretch may have begun with less than a full burst, and show too little.
             let least = if so.is_after_growth { self.a_second } else { SLOWEST };
@@ -112,10 +122,9 @@ impl Rate {
         self.early < EARLY_REFUSALS
     }
 
-    /// It grows by small steps from now on: by the smallest ones where it is known to some hundredths.
+    /// It grows by small steps from now on.
     fn approach(&mut self, shown: Shown, resumed: Instant) {
-        let smallest = GROWTH.len() - 1;
-        let stage = if shown.is_sharp { smallest } else { smallest - 1 };
+        let stage = stage_after(shown);
         if self.stage != stage {
             self.stage = stage;
             self.grows_at = resumed + GROWTH[stage].1;
@@ -128,7 +137,7 @@ impl Rate {
         let is_early = borne < ROW_THAT_SHOWS || f64::from(borne) < 0.3 / (step - 1.0);
         self.early = if is_early { self.early + 1 } else { 0 };
         self.a_second = (self.a_second / if is_soon { step * step } else { step } * BELOW).max(SLOWEST);
-        if self.stage + 1 == GROWTH.len() {
+        if self.stage == SMALLEST_STEPS {
             self.grows_at = resumed + self.hold;
             self.hold = (2 * self.hold).min(LONGEST_HOLD);
         } else {

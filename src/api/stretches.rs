@@ -140,7 +140,11 @@ pub(super) struct Shown {
 impl Shown {
     fn over(requests: f64, seconds: f64) -> Shown {
         let is_sharp = seconds.abs() >= SECONDS_FOR_SHARP && requests.abs() >= REQUESTS_FOR_SHARP;
-        Shown { a_second: requests / seconds, is_sharp, is_window: false }
+        Shown { is_sharp, ..Shown::roughly(requests / seconds) }
+    }
+
+    fn roughly(a_second: f64) -> Shown {
+        Shown { a_second, is_sharp: false, is_window: false }
     }
 }
 
@@ -209,14 +213,18 @@ fn both_from_full(one: &Stretch, two: &Stretch) -> Option<Shown> {
 
 /// Whether windows explain them as well: `two` went on from one into the next, at a speed above what they allow.
 fn may_be_windows(one: &Stretch, two: &Stretch, rate: f64) -> bool {
-    let by_window =
-        window(one, two).filter(|window| one.seconds <= *window).map(|window| one.requests / window);
-    by_window.is_some_and(|a_second| (rate..two.most()).contains(&a_second))
+    window_between(one, two)
+        .is_some_and(|window| one.seconds <= window && (rate..two.most()).contains(&(one.requests / window)))
 }
 
 /// The longest window that can have passed between the beginning of `one` and that of `two`.
-fn window(one: &Stretch, two: &Stretch) -> Option<f64> {
-    WINDOWS.into_iter().rfind(|window| *window <= 1.02 * (one.seconds + two.pause))
+fn window_between(one: &Stretch, two: &Stretch) -> Option<f64> {
+    longest_window(one.seconds + two.pause)
+}
+
+/// The longest window that is over after so many seconds.
+fn longest_window(seconds: f64) -> Option<f64> {
+    WINDOWS.into_iter().rfind(|window| *window <= 1.02 * seconds)
 }
 
 /// Windows that APIs count in, in seconds.
@@ -228,7 +236,7 @@ fn both_a_window(one: &Stretch, two: &Stretch) -> Option<Shown> {
     let (first, second) = (one.requests + one.alone, two.requests + two.alone);
     let (fewer, more) = (first.min(second), first.max(second));
     let (shorter, longer) = (one.seconds.min(two.seconds), one.seconds.max(two.seconds));
-    let window = window(one, two)?;
+    let window = window_between(one, two)?;
     let is_passed = window >= longer && two.pause + two.seconds >= 0.9 * window;
     // What a bucket would have let through more, at such a rate.
     let by_bucket = fewer * (longer - shorter) / window;
@@ -242,14 +250,14 @@ fn both_a_window(one: &Stretch, two: &Stretch) -> Option<Shown> {
 /// refusal to the next.
 fn whole_windows(stretch: &Stretch) -> Option<Shown> {
     let (least, most) = (stretch.least(), stretch.most());
-    let window = WINDOWS.into_iter().rfind(|window| *window <= 1.02 * stretch.pause)?;
+    let window = longest_window(stretch.pause)?;
     let tells = stretch.pause.is_finite() && stretch.requests >= 2.0 * REQUESTS_APART && most < 2.0 * least;
     let mut rates = (1_u8..=10).map(|count| stretch.requests / (f64::from(count) * window));
     let a_second = rates.find(|rate| *rate < most)?;
     if !tells || a_second < 1.1 * least || a_second > 0.9 * most {
         return None;
     }
-    Some(Shown { a_second, is_sharp: false, is_window: false })
+    Some(Shown::roughly(a_second))
 }
 
 /// Between two refusals with no more than a short pause a bucket lets through what flows into it.
@@ -259,7 +267,7 @@ fn in_a_row(stretches: &[Stretch]) -> Option<Shown> {
         requests += stretch.requests;
         seconds += stretch.pause + stretch.seconds;
         if requests >= REQUESTS_IN_A_ROW && seconds >= SECONDS_APART {
-            return Some(Shown { a_second: requests / seconds, is_sharp: false, is_window: false });
+            return Some(Shown::roughly(requests / seconds));
         }
     }
     None
@@ -274,7 +282,11 @@ mod tests {
     fn stretch(rate: f64, burst: f64, pause: f64, speed: f64) -> Stretch {
         let held = if pause.is_finite() { burst.min(rate * pause) } else { burst };
         let seconds = held / (speed - rate);
-        Stretch { pause, seconds, requests: speed * seconds, alone: 0.0 }
+        of(pause, seconds, speed * seconds)
+    }
+
+    fn of(pause: f64, seconds: f64, requests: f64) -> Stretch {
+        Stretch { pause, seconds, requests, alone: 0.0 }
     }
 
     #[test]
@@ -288,10 +300,10 @@ mod tests {
         stretches.add(first);
         assert_eq!(stretches.rate(), None);
         // Fewer requests in a longer time: no bucket does that.
-        stretches.add(Stretch { pause: 1.0, seconds: 2.0, requests: 5.0, alone: 0.0 });
+        stretches.add(of(1.0, 2.0, 5.0));
         assert_eq!(stretches.rate(), None);
         // Refused at once.
-        stretches.add(Stretch { pause: 0.0, seconds: 0.0, requests: 0.0, alone: 0.0 });
+        stretches.add(of(0.0, 0.0, 0.0));
         assert_eq!(stretches.rate(), None);
     }
 
@@ -316,7 +328,7 @@ mod tests {
         #[test]
         fn a_stretch_without_a_pause_tells_the_rate(rate in 1.0..2_000.0f64, seconds in 0.2..60.0f64) {
             let mut stretches = Stretches::default();
-            stretches.add(Stretch { pause: 0.0, seconds, requests: rate * seconds, alone: 0.0 });
+            stretches.add(of(0.0, seconds, rate * seconds));
             if let Some(Shown { a_second: found, .. }) = stretches.rate() {
                 prop_assert!((found / rate - 1.0).abs() < 1e-6);
             } else {
@@ -330,10 +342,8 @@ mod tests {
             all in prop::collection::vec((0.0..3.0f64, 0.0..5.0f64, 0u32..500), 1..8),
         ) {
             let mut stretches = Stretches::default();
-            let all =
-                all.into_iter().map(|(pause, seconds, n)| Stretch { pause, seconds, requests: f64::from(n), alone: 0.0 });
-            for stretch in all {
-                stretches.add(stretch);
+            for (pause, seconds, requests) in all {
+                stretches.add(of(pause, seconds, f64::from(requests)));
                 if let Some(Shown { a_second: rate, .. }) = stretches.rate() {
                     prop_assert!(stretches.0.iter().any(|stretch| rate >= 0.9 * stretch.least()));
                     prop_assert!(stretches.0.iter().any(|stretch| rate <= 1.1 * stretch.most()));
