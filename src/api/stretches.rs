@@ -336,7 +336,8 @@ mod tests {
             }
         }
 
-        /// It lies between what the stretches allow, whatever came.
+        /// It lies between what the stretches allow, whatever came. Two that show a window may differ by a tenth in what they let
+        /// through, and by another one in their time.
         #[test]
         fn a_rate_is_one_that_stretches_allow(
             all in prop::collection::vec((0.0..3.0f64, 0.0..5.0f64, 0u32..500), 1..8),
@@ -344,8 +345,9 @@ mod tests {
             let mut stretches = Stretches::default();
             for (pause, seconds, requests) in all {
                 stretches.add(of(pause, seconds, f64::from(requests)));
-                if let Some(Shown { a_second: rate, .. }) = stretches.rate() {
-                    prop_assert!(stretches.0.iter().any(|stretch| rate >= 0.9 * stretch.least()));
+                if let Some(Shown { a_second: rate, is_window, .. }) = stretches.rate() {
+                    let below = if is_window { 0.8 } else { 0.9 };
+                    prop_assert!(stretches.0.iter().any(|stretch| rate >= below * stretch.least()));
                     prop_assert!(stretches.0.iter().any(|stretch| rate <= 1.1 * stretch.most()));
                 }
             }
