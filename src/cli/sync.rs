@@ -7,12 +7,13 @@ use super::output::{self, count, counted};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::export::{Exported, export};
-use crate::mirror::{Mirror, MirrorError, Outcome, RunId};
+use crate::mirror::{Mirror, MirrorError, Outcome, RunId, checkpoint_beside};
 use crate::sync::{DryRun, Finished, Report, Scope, Tools, dry_run, sync};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// A write-ahead log that is larger at the end of a run says that somebody keeps it from shrinking.
@@ -92,11 +93,30 @@ pub(super) async fn run_once(
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
     let (settings, runs_max_age) = (assemble::export_settings(config), config.mirror.runs_max_age);
     off_the_runtime(move || {
-        let (mut finished, exported) = export_after(finished, &settings);
+        let (mut finished, exported) = export_while_checkpointing(finished, &settings);
         tidy(&mut finished, runs_max_age);
         (finished, exported)
     })
     .await
+}
+
+/// What the run has written moves from the log into the database file while the export reads it. What doesn't, `tidy`
+/// moves, or tells why not.
+fn export_while_checkpointing(
+    finished: Finished,
+    settings: &crate::export::Settings,
+) -> (Finished, Result<Option<Exported>, Failure>) {
+    let path = finished.mirror.path().to_owned();
+    let checkpoint = || {
+        if let Err(error) = checkpoint_beside(&path) {
+            tracing::debug!(%error, "the mirror's log stays until the export has ended");
+        }
+    };
+    thread::scope(|scope| {
+        // Where the machine has no thread left, it waits for `tidy` too.
+        let _ = thread::Builder::new().name("checkpoint".to_owned()).spawn_scoped(scope, checkpoint);
+        export_after(finished, settings)
+    })
 }
 
 fn export_after(

@@ -45,7 +45,7 @@ pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};
 pub use seen::SeenRows;
 pub use snapshot::Snapshot;
 pub use status::{EventFailure, Freshness};
-pub use upkeep::{Wal, sizes};
+pub use upkeep::{Wal, checkpoint_beside, sizes};
 
 use crate::ownership::adopt;
 use rusqlite::{Connection, OpenFlags};
@@ -79,11 +79,7 @@ impl Mirror {
     /// When the file can't be opened or created, is no mirror, is corrupt, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
         create_private(path)?;
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(|source| MirrorError::open(path, source))?;
+        let connection = connect(path)?;
         configure(&connection).map_err(|source| MirrorError::open(path, source))?;
         schema::migrate(&connection, path)?;
         Mirror::with(connection, path)
@@ -140,6 +136,11 @@ impl Mirror {
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, MirrorError> {
         Snapshot::begin(&mut self.connection, self.halt.clone())
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, MirrorError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).map_err(|source| MirrorError::open(path, source))
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

@@ -29,6 +29,17 @@ impl Mirror {
     }
 }
 
+/// Moves what the write-ahead log of the mirror at `path` holds into the database file, over a connection of its own:
+/// others go on reading and writing meanwhile. What readers of older states need stays in the log; nothing is lost
+/// either way, and what this leaves undone [`Mirror::checkpoint`] does.
+///
+/// # Errors
+/// When the mirror can't be opened or written.
+pub fn checkpoint_beside(path: &Path) -> Result<(), MirrorError> {
+    super::connect(path)?.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
 impl Mirror {
     /// A number that changes whenever another connection has written.
     ///
@@ -111,6 +122,25 @@ mod tests {
         let left: Vec<i64> =
             mirror.snapshot().unwrap().newest_runs(10).unwrap().iter().map(|run| run.id.0).collect();
         assert_eq!(left, [7, 6, 3, 2]);
+    }
+
+    #[test]
+    fn the_log_can_move_home_while_others_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let mut mirror = Mirror::open(&path).unwrap();
+        record(&mut mirror, Mode::Full, "01", Outcome::Ok);
+        let mut analyst = Mirror::open_read_only(&path).unwrap();
+        let reading = analyst.snapshot().unwrap();
+        checkpoint_beside(&path).unwrap();
+        record(&mut mirror, Mode::Full, "02", Outcome::Ok);
+        checkpoint_beside(&path).unwrap();
+        assert_eq!(reading.newest_runs(100).unwrap().len(), 1);
+        // The database file by itself is what the reader sees: what came later had to stay in the log.
+        let alone = folder.path().join("alone.db");
+        std::fs::copy(&path, &alone).unwrap();
+        let runs = |path| Mirror::open(path).unwrap().snapshot().unwrap().newest_runs(100).unwrap().len();
+        assert_eq!((runs(&alone), runs(&path)), (1, 2));
     }
 
     #[test]
