@@ -19,6 +19,7 @@ mod fetch;
 mod measure;
 mod place;
 mod rates;
+mod relay;
 mod server;
 mod table;
 

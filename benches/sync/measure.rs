@@ -99,7 +99,7 @@ pub fn median(runs: &[Taken]) -> Taken {
     }
 }
 
-fn middle(mut figures: Vec<f64>) -> f64 {
+pub fn middle(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }

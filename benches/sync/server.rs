@@ -28,7 +28,8 @@ impl Server {
         Ok(Server { url: url.to_owned(), child })
     }
 
-    fn address(&self) -> Outcome<&str> {
+    /// Where it listens, as host and port.
+    pub fn address(&self) -> Outcome<&str> {
         Ok(self.url.strip_prefix("http://").ok_or("the sandbox speaks plain HTTP")?)
     }
 
