@@ -26,9 +26,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Walks everything once.
-    pub fn record(base: &str, with_events: bool) -> Outcome<Plan> {
-        runtime()?.block_on(record(base, with_events))
+    /// Walks the list once, and the events of every so manieth customer; `None`: of nobody.
+    pub fn record(base: &str, events_of_every: Option<usize>) -> Outcome<Plan> {
+        runtime()?.block_on(record(base, events_of_every))
+    }
+
+    /// How many pages it has.
+    pub fn pages(&self) -> usize {
+        self.lines.iter().map(|line| line.split(' ').count() - 1).sum()
     }
 
     /// For a server at `base` with the same account.
@@ -63,16 +68,18 @@ struct Id {
     id: String,
 }
 
-async fn record(base: &str, with_events: bool) -> Outcome<Plan> {
+async fn record(base: &str, events_of_every: Option<usize>) -> Outcome<Plan> {
     let client = client(16)?;
     let mut plan = Plan { base: base.to_owned(), ..Plan::default() };
     let mut next = Some(format!("{base}/customers"));
     while let Some(url) = next {
         let (records, after) = page::<Id>(&client, base, &url).await?;
         plan.lines.push(format!("L {url}"));
-        if with_events {
+        if let Some(every) = events_of_every {
             let mut walks = JoinSet::new();
-            for customer in &records {
+            for (_, customer) in
+                (plan.customers.len()..).zip(&records).filter(|(number, _)| number % every == 0)
+            {
                 let (client, base) = (client.clone(), base.to_owned());
                 let url = format!("{base}/customers/{}/events", customer.id);
                 walks.spawn(async move { event_pages(&client, &base, url).await.map_err(|e| e.to_string()) });
