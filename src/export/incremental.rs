@@ -10,12 +10,13 @@ use super::stream_file::{Origin, StreamFile, Written};
 use super::verify::{Kind, Unknown};
 use super::{ExportError, Exported, Format, ManifestLine, Settings, leftovers};
 use crate::failpoint::{self, Place};
-use crate::mirror::{Mirror, RunId, Snapshot};
+use crate::mirror::{Change, Mirror, RunId, Snapshot};
+use crate::record::Stream;
 use jiff::Timestamp;
 use std::path::Path;
 
 /// Writes for each stream and format a file with the changes since the last one, where there are any, and announces
-/// them in the manifest. Everything is read from one state of the mirror; a stream is read once for all formats, and
+/// them in the manifest. Everything is read from one state of the mirror, once for all streams and formats, and
 /// memory grows neither with the number of rows nor with that of the manifest's lines. Blocks; the caller holds the mirror's process lock.
 ///
 /// When this returns, the files, the manifest and the mirror's copy of it are durable. Exporting again without a
@@ -127,50 +128,58 @@ pub(super) fn write(
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
-    let mut ending = Vec::new();
-    for plan in plan::plan(positions, front, head, &settings.formats) {
-        for file in write_stream(&snapshot, settings, &plan, head)? {
-            ending.push(file.end()?);
-        }
-    }
+    let plans = plan::plan(positions, front, head, &settings.formats);
+    let files = write_changes(&snapshot, settings, &plans, head)?;
     drop(snapshot);
+    let ending = files.into_iter().map(StreamFile::end).collect::<Result<Vec<_>, _>>()?;
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
     Ok((head, written))
 }
 
 /// A format of a stream that is behind, and its file once there is a row for it.
 struct Output {
+    stream: Stream,
     format: Format,
     position: i64,
     file: Option<StreamFile>,
 }
 
-/// Reads a stream once, and hands each row to the formats that don't have it.
-fn write_stream(
+impl Output {
+    fn write(&mut self, change: &Change<'_>, settings: &Settings, head: i64) -> Result<(), ExportError> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let covers = Covers::Changes { first_seq: self.position + 1, last_seq: head };
+                let (stream, format, compression) = (self.stream, self.format, settings.compression);
+                let name = FileName { stream, covers, format, compression };
+                none.insert(StreamFile::begin(&settings.dir, name, settings.csv_formula_guard)?)
+            }
+        };
+        file.write(change)
+    }
+}
+
+/// Reads the changes once, and hands each row to the formats of its stream that don't have it.
+fn write_changes(
     snapshot: &Snapshot<'_>,
     settings: &Settings,
-    plan: &StreamPlan,
+    plans: &[StreamPlan],
     head: i64,
 ) -> Result<Vec<StreamFile>, ExportError> {
-    let mut outputs: Vec<Output> = plan
-        .outputs
-        .iter()
-        .map(|(format, position)| Output { format: *format, position: *position, file: None })
-        .collect();
-    snapshot.changes(plan.stream, plan.after(), |change| {
-        for output in outputs.iter_mut().filter(|output| output.position < change.seq) {
-            let file = match &mut output.file {
-                Some(file) => file,
-                none => {
-                    let covers = Covers::Changes { first_seq: output.position + 1, last_seq: head };
-                    let (format, compression) = (output.format, settings.compression);
-                    let name = FileName { stream: plan.stream, covers, format, compression };
-                    none.insert(StreamFile::begin(&settings.dir, name, settings.csv_formula_guard)?)
-                }
-            };
-            file.write(&change)?;
-        }
-        Ok::<(), ExportError>(())
+    let mut outputs = Vec::new();
+    for StreamPlan { stream, outputs: behind } in plans {
+        let output = |(format, position): &(Format, i64)| Output {
+            stream: *stream,
+            format: *format,
+            position: *position,
+            file: None,
+        };
+        outputs.extend(behind.iter().map(output));
+    }
+    let wanted: Vec<_> = plans.iter().map(|plan| (plan.stream, plan.after())).collect();
+    snapshot.changes(&wanted, |stream, change| {
+        let lacks_it = |output: &&mut Output| output.stream == stream && output.position < change.seq;
+        outputs.iter_mut().filter(lacks_it).try_for_each(|output| output.write(&change, settings, head))
     })?;
     Ok(outputs.into_iter().filter_map(|output| output.file).collect())
 }

@@ -4,7 +4,7 @@ use super::{MirrorError, Snapshot};
 use crate::record::{Op, Stream, Value};
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, Rows, Statement, params};
+use rusqlite::{CachedStatement, Row, Rows, Statement};
 use std::ops::Deref;
 
 /// A change of the log with what the row holds now.
@@ -26,43 +26,65 @@ pub struct Change<'a> {
 const FIRST_VALUE: usize = 2;
 
 impl Snapshot<'_> {
-    /// Hands over, in the order of their numbers, the changes of a stream with numbers in `after+1..`: of a row that
-    /// changed several times only the newest, with what the row holds. (A row that was deleted more than once may
-    /// have each of its deletes.)
+    /// Hands over, in the order of their numbers, the changes of the streams in `wanted`, of each those numbered `after+1..`:
+    /// of a row that changed several times only the newest, with what the row holds. (A row that was deleted more than
+    /// once may have each of its deletes.)
     ///
     /// Looking each row up by its identifier would be most of the work: identifiers stand in no order, so that each leads to
-    /// another page. But new rows stand in their table in the order of their inserts in the log. So the table is read along
+    /// another page. But new rows stand in their table in the order of their inserts in the log. So the tables are read along
     /// with the log, from the first row on that was found to be new, and only what isn't met there is looked up.
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
     pub fn changes<E: From<MirrorError>>(
         &self,
-        stream: Stream,
-        after: i64,
-        mut each: impl FnMut(Change<'_>) -> Result<(), E>,
+        wanted: &[(Stream, i64)],
+        mut each: impl FnMut(Stream, Change<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let Some(after) = wanted.iter().map(|(_, after)| *after).min() else { return Ok(()) };
         let prepare = |sql: &str| self.transaction.prepare_cached(sql).map_err(MirrorError::from);
-        let select = format!("SELECT t.rowid, t.change_seq, {} FROM {stream} AS t", columns(stream, "t."));
-        let mut log = prepare(
-            "SELECT seq, op, observed_at, id FROM changes WHERE seq > ?1 AND stream = ?2 ORDER BY seq",
-        )?;
-        let mut by_id = prepare(&format!("{select} WHERE t.id = ?1"))?;
-        let mut in_order = prepare(&format!("{select} WHERE t.rowid > ?1 ORDER BY t.rowid"))?;
-        let mut log = log.query(params![after, stream.name()]).map_err(MirrorError::from)?;
+        let mut log =
+            prepare("SELECT seq, op, observed_at, id, stream FROM changes WHERE seq > ?1 ORDER BY seq")?;
+        let mut log = log.query([after]).map_err(MirrorError::from)?;
+        let mut tables = Vec::new();
+        for (stream, after) in wanted.iter().copied() {
+            let select =
+                format!("SELECT t.rowid, t.change_seq, {} FROM {stream} AS t", columns(stream, "t."));
+            let by_id = prepare(&format!("{select} WHERE t.id = ?1"))?;
+            let in_order = prepare(&format!("{select} WHERE t.rowid > ?1 ORDER BY t.rowid"))?;
+            // No row is behind the last possible one: the first one has to be looked up.
+            tables.push(Table { stream, after, by_id, in_order, behind: i64::MAX });
+        }
         let mut read = 0;
-        // No row is behind the last possible one: the first one has to be looked up.
-        let mut behind = i64::MAX;
         loop {
-            let mut along = in_order.query([behind]).map_err(MirrorError::from)?;
-            along.advance().map_err(MirrorError::from)?;
-            let lookup = &mut by_id;
-            let mut reading = Reading { snapshot: self, stream, lookup, along, read: &mut read };
-            match reading.follow(&mut log, &mut each)? {
-                Some(astray) => behind = astray,
-                None => return Ok(()),
+            let along = tables.iter_mut().map(Table::read_along).collect::<Result<_, MirrorError>>()?;
+            let Some(positions) = self.follow(&mut log, along, &mut read, &mut each)? else { return Ok(()) };
+            for (table, behind) in tables.iter_mut().zip(positions) {
+                table.behind = behind;
             }
         }
+    }
+
+    /// Hands over changes to the end of the log, or to an insert whose row stands elsewhere than was expected: then returns
+    /// for each table the `rowid` behind which its next new rows are to be expected.
+    fn follow<E: From<MirrorError>>(
+        &self,
+        log: &mut Rows<'_>,
+        mut tables: Vec<Along<'_, '_>>,
+        read: &mut usize,
+        each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
+    ) -> Result<Option<Vec<i64>>, E> {
+        while let Some(entry) = log.next().map_err(MirrorError::from)? {
+            self.go_on(*read)?;
+            *read += 1;
+            let (stream, change) = (text(entry, 4)?, logged(entry)?);
+            let Some(of) = tables.iter().position(|table| table.holds(stream, change.seq)) else { continue };
+            let Some(astray) = tables[of].follow(change, each)? else { continue };
+            let positions = tables.iter().map(Along::behind).collect::<Result<Vec<_>, _>>()?;
+            let or_astray = |(n, behind)| if n == of { astray } else { behind };
+            return Ok(Some(positions.into_iter().enumerate().map(or_astray).collect()));
+        }
+        Ok(None)
     }
 
     /// Hands over every row of a stream as the insert that would bring it about, with the number and time of its
@@ -99,45 +121,64 @@ impl Snapshot<'_> {
     }
 }
 
-/// The log and, along with it, a table in the order of its inserts.
-struct Reading<'r, 's> {
-    snapshot: &'r Snapshot<'r>,
+/// A stream's table, as it is read along with the log.
+struct Table<'s> {
     stream: Stream,
-    lookup: &'r mut Statement<'s>,
-    /// At the row that the next insert is expected to have brought.
-    along: Rows<'r>,
-    read: &'r mut usize,
+    after: i64,
+    by_id: CachedStatement<'s>,
+    in_order: CachedStatement<'s>,
+    /// The `rowid` behind which the next new rows are expected.
+    behind: i64,
 }
 
-impl Reading<'_, '_> {
-    /// Hands over changes to the end of the log, or to an insert whose row stands elsewhere than was expected: then returns
-    /// that row's `rowid`, behind which the next ones are to be expected.
+impl<'s> Table<'s> {
+    fn read_along(&mut self) -> Result<Along<'_, 's>, MirrorError> {
+        let mut rows = self.in_order.query([self.behind])?;
+        rows.advance()?;
+        Ok(Along { stream: self.stream, after: self.after, lookup: &mut self.by_id, rows })
+    }
+}
+
+/// A reading of a table from some row on.
+struct Along<'r, 's> {
+    stream: Stream,
+    after: i64,
+    lookup: &'r mut Statement<'s>,
+    /// At the row that the next insert is expected to have brought.
+    rows: Rows<'r>,
+}
+
+impl Along<'_, '_> {
+    /// Whether a change is one of those that are wanted of it.
+    fn holds(&self, stream: &str, seq: i64) -> bool {
+        self.stream.name() == stream && self.after < seq
+    }
+
+    /// Hands a change over. Returns the row that it brought, if that stands elsewhere than was expected.
     fn follow<E: From<MirrorError>>(
         &mut self,
-        log: &mut Rows<'_>,
-        each: &mut impl FnMut(Change<'_>) -> Result<(), E>,
+        change: Change<'_>,
+        each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
     ) -> Result<Option<i64>, E> {
-        while let Some(entry) = log.next().map_err(MirrorError::from)? {
-            self.snapshot.go_on(*self.read)?;
-            *self.read += 1;
-            let change = logged(entry)?;
-            if matches!(self.along.get(), Some(row) if text(row, FIRST_VALUE)? == change.id) {
-                if let Some(row) = self.along.get() {
-                    hand_over(change, Some(row), self.stream, each)?;
-                }
-                if change.op != Op::Delete {
-                    self.along.advance().map_err(MirrorError::from)?;
-                }
-                continue;
+        if matches!(self.rows.get(), Some(row) if text(row, FIRST_VALUE)? == change.id) {
+            if let Some(row) = self.rows.get() {
+                hand_over(change, Some(row), self.stream, each)?;
             }
-            let mut found = self.lookup.query([change.id]).map_err(MirrorError::from)?;
-            let row = found.next().map_err(MirrorError::from)?;
-            let is_new = hand_over(change, row, self.stream, each)? && change.op == Op::Insert;
-            if let Some(row) = row.filter(|_| is_new) {
-                return Ok(Some(row.get(0).map_err(MirrorError::from)?));
+            if change.op != Op::Delete {
+                self.rows.advance().map_err(MirrorError::from)?;
             }
+            return Ok(None);
         }
-        Ok(None)
+        let mut found = self.lookup.query([change.id]).map_err(MirrorError::from)?;
+        let row = found.next().map_err(MirrorError::from)?;
+        let is_new = hand_over(change, row, self.stream, each)? && change.op == Op::Insert;
+        let astray = row.filter(|_| is_new).map(|row| row.get(0)).transpose();
+        Ok(astray.map_err(MirrorError::from)?)
+    }
+
+    /// Behind which row its table is to be read on, to come to the same one.
+    fn behind(&self) -> Result<i64, MirrorError> {
+        Ok(self.rows.get().map(|row| row.get::<_, i64>(0)).transpose()?.map_or(i64::MAX, |row| row - 1))
     }
 }
 
@@ -157,15 +198,15 @@ fn hand_over<E: From<MirrorError>>(
     change: Change<'_>,
     row: Option<&Row<'_>>,
     stream: Stream,
-    each: &mut impl FnMut(Change<'_>) -> Result<(), E>,
+    each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
 ) -> Result<bool, E> {
     match row {
         Some(row) if row.get::<_, i64>(1).map_err(MirrorError::from)? == change.seq => {
             let values = read_values(row, stream, FIRST_VALUE)?;
-            each(Change { row: Some(&values), ..change })?;
+            each(stream, Change { row: Some(&values), ..change })?;
             Ok(true)
         }
-        None if change.op == Op::Delete => each(change).map(|()| true),
+        None if change.op == Op::Delete => each(stream, change).map(|()| true),
         _ => Ok(false),
     }
 }
@@ -222,45 +263,55 @@ pub(super) fn read_values<'r>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mirror, RunId, SeenRows, Stamp};
+    use super::super::{Batch, Mirror, RunId, SeenRows, Stamp};
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::record::Customer;
+    use crate::record::{Customer, Event};
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    type Found = Vec<(i64, Op, String, Option<String>)>;
+    type Found = Vec<(i64, Stream, Op, String, Option<String>)>;
 
-    /// The same, by a join that looks every row up.
-    fn joined(snapshot: &Snapshot<'_>, after: i64) -> Found {
-        let sql = "SELECT c.seq, c.op, c.id, t.first_name FROM changes AS c LEFT JOIN customers AS t ON t.id = c.id \
-                   WHERE c.seq > ?1 AND c.stream = 'customers' \
-                   AND (t.change_seq = c.seq OR (c.op = 'delete' AND t.id IS NULL)) ORDER BY c.seq";
-        let mut select = snapshot.transaction.prepare(sql).unwrap();
-        let found = select.query_map([after], |row| {
-            let op = Op::from_name(&row.get::<_, String>(1)?).unwrap();
-            Ok((row.get(0)?, op, row.get(2)?, row.get(3)?))
-        });
-        found.unwrap().map(Result::unwrap).collect()
+    /// The same, by joins that look every row up.
+    fn joined(snapshot: &Snapshot<'_>, wanted: [(Stream, i64); 2]) -> Found {
+        let mut found = Found::new();
+        for (stream, after) in wanted {
+            let name = if stream == Stream::Customers { "first_name" } else { "label" };
+            let sql = format!(
+                "SELECT c.seq, c.op, c.id, t.{name} FROM changes AS c LEFT JOIN {stream} AS t ON t.id = c.id \
+                 WHERE c.seq > ?1 AND c.stream = '{stream}' \
+                 AND (t.change_seq = c.seq OR (c.op = 'delete' AND t.id IS NULL)) ORDER BY c.seq"
+            );
+            let mut select = snapshot.transaction.prepare(&sql).unwrap();
+            let rows = select.query_map([after], |row| {
+                let op = Op::from_name(&row.get::<_, String>(1)?).unwrap();
+                Ok((row.get(0)?, stream, op, row.get(2)?, row.get(3)?))
+            });
+            found.extend(rows.unwrap().map(Result::unwrap));
+        }
+        found.sort_by_key(|(seq, ..)| *seq);
+        found
     }
 
-    fn changes(snapshot: &Snapshot<'_>, after: i64) -> Found {
+    fn changes(snapshot: &Snapshot<'_>, wanted: [(Stream, i64); 2]) -> Found {
         let mut found = Vec::new();
-        let read = snapshot.changes(Stream::Customers, after, |change| {
-            let name = change.row.map(|row| match row[2] {
+        let read = snapshot.changes(&wanted, |stream, change| {
+            let name =
+                stream.columns().iter().position(|column| matches!(column.name, "first_name" | "label"));
+            let name = change.row.zip(name).map(|(row, name)| match row[name] {
                 Value::Text(name) => name.to_owned(),
                 other => panic!("{other:?}"),
             });
-            found.push((change.seq, change.op, change.id.to_owned(), name));
+            found.push((change.seq, stream, change.op, change.id.to_owned(), name));
             Ok::<_, MirrorError>(())
         });
         read.unwrap();
         found
     }
 
-    fn put(mirror: &mut Mirror, id: &str, name: Option<usize>) {
-        let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
-        let mut batch = mirror.batch().unwrap();
+    const STAMP: Stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
+
+    fn put_customer(batch: &mut Batch<'_>, id: &str, name: Option<usize>) {
         if let Some(name) = name {
             let customer = Customer {
                 id: id.to_owned(),
@@ -272,30 +323,56 @@ mod tests {
                 updated_at: None,
                 extra: None,
             };
-            let plan = EventPlan::Everybody { walk_started_at: stamp.now };
-            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut SeenRows::default()).unwrap();
+            let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
+            batch.apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut SeenRows::default()).unwrap();
         } else {
-            batch.delete_customer(stamp, id, "test").unwrap();
+            batch.delete_customer(STAMP, id, "test").unwrap();
         }
-        batch.commit().unwrap();
+    }
+
+    fn put_event(batch: &mut Batch<'_>, id: &str, label: Option<usize>) {
+        if let Some(label) = label {
+            let event = Event {
+                id: id.to_owned(),
+                customer_id: "somebody".to_owned(),
+                kind: None,
+                label: Some(label.to_string()),
+                link_back_url: None,
+                timestamp: None,
+                properties: None,
+                created_at: None,
+                updated_at: None,
+                extra: None,
+            };
+            batch.apply_events(STAMP, "somebody", &[event], Trust::Alone).unwrap();
+        } else {
+            batch.delete_events(STAMP, "somebody", &[id.to_owned()], "test").unwrap();
+        }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// However inserts, updates, deletes and second inserts follow each other, and from wherever it is read.
+        /// However inserts, updates, deletes and second inserts of both streams follow each other, and from wherever each
+        /// is read.
         #[test]
         fn reading_along_finds_what_looking_up_finds(
-            steps in prop::collection::vec((0..8usize, prop::bool::weighted(0.75)), 1..60),
+            steps in prop::collection::vec((0..8usize, prop::bool::weighted(0.75), prop::bool::ANY), 1..60),
+            apart in 0..60i64,
         ) {
             let folder = tempfile::tempdir().unwrap();
             let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
-            for (n, (id, is_there)) in steps.iter().enumerate() {
-                put(&mut mirror, &format!("id {id}"), is_there.then_some(n));
+            for (n, (id, is_there, is_event)) in steps.iter().enumerate() {
+                let (id, value) = (format!("id {id}"), is_there.then_some(n));
+                let mut batch = mirror.batch().unwrap();
+                if *is_event { put_event(&mut batch, &id, value) } else { put_customer(&mut batch, &id, value) }
+                batch.commit().unwrap();
             }
             let snapshot = mirror.snapshot().unwrap();
-            for after in 0..=snapshot.head().unwrap() {
-                prop_assert_eq!(changes(&snapshot, after), joined(&snapshot, after));
+            let head = snapshot.head().unwrap();
+            for after in 0..=head {
+                let wanted = [(Stream::Customers, after), (Stream::Events, (after + apart) % (head + 1))];
+                prop_assert_eq!(changes(&snapshot, wanted), joined(&snapshot, wanted));
             }
         }
     }
