@@ -12,6 +12,7 @@ use crate::sync::{DryRun, Finished, Report, Scope, Tools, dry_run, sync};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -93,30 +94,11 @@ pub(super) async fn run_once(
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
     let (settings, runs_max_age) = (assemble::export_settings(config), config.mirror.runs_max_age);
     off_the_runtime(move || {
-        let (mut finished, exported) = export_while_checkpointing(finished, &settings);
+        let (mut finished, exported) = export_after(finished, &settings);
         tidy(&mut finished, runs_max_age);
         (finished, exported)
     })
     .await
-}
-
-/// What the run has written moves from the log into the database file while the export reads it. What doesn't, `tidy`
-/// moves, or tells why not.
-fn export_while_checkpointing(
-    finished: Finished,
-    settings: &crate::export::Settings,
-) -> (Finished, Result<Option<Exported>, Failure>) {
-    let path = finished.mirror.path().to_owned();
-    let checkpoint = || {
-        if let Err(error) = checkpoint_beside(&path) {
-            tracing::debug!(%error, "the mirror's log stays until the export has ended");
-        }
-    };
-    thread::scope(|scope| {
-        // Where the machine has no thread left, it waits for `tidy` too.
-        let _ = thread::Builder::new().name("checkpoint".to_owned()).spawn_scoped(scope, checkpoint);
-        export_after(finished, settings)
-    })
 }
 
 fn export_after(
@@ -124,7 +106,9 @@ fn export_after(
     settings: &crate::export::Settings,
 ) -> (Finished, Result<Option<Exported>, Failure>) {
     let run = finished.report.run_id;
-    let exported = export(&mut finished.mirror, settings, Some(run), Timestamp::now());
+    let path = finished.mirror.path().to_owned();
+    let exported =
+        while_checkpointing(&path, || export(&mut finished.mirror, settings, Some(run), Timestamp::now()));
     let exported = exported.map(Some).map_err(Failure::from);
     if let Err(failure) = exported.as_ref()
         && failure.exit == Exit::Failed
@@ -135,6 +119,21 @@ fn export_after(
         }
     }
     (finished, exported)
+}
+
+/// What the run has written moves from the log into the database file while the export reads it. What doesn't, `tidy`
+/// moves, or tells why not.
+fn while_checkpointing<T>(mirror: &Path, work: impl FnOnce() -> T) -> T {
+    let checkpoint = || {
+        if let Err(error) = checkpoint_beside(mirror) {
+            tracing::debug!(%error, "the mirror's log stays until the export has ended");
+        }
+    };
+    thread::scope(|scope| {
+        // Where the machine has no thread left, it waits for `tidy` too.
+        let _ = thread::Builder::new().name("checkpoint".to_owned()).spawn_scoped(scope, checkpoint);
+        work()
+    })
 }
 
 /// For `status`, which tells it when nobody looks at the logs any more.

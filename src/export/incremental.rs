@@ -166,16 +166,12 @@ fn write_changes(
     plans: &[StreamPlan],
     head: i64,
 ) -> Result<Vec<StreamFile>, ExportError> {
-    let mut outputs = Vec::new();
-    for StreamPlan { stream, outputs: behind } in plans {
-        let output = |(format, position): &(Format, i64)| Output {
-            stream: *stream,
-            format: *format,
-            position: *position,
-            file: None,
-        };
-        outputs.extend(behind.iter().map(output));
-    }
+    let outputs_of = |plan: &StreamPlan| {
+        let stream = plan.stream;
+        let output = move |(format, position)| Output { stream, format, position, file: None };
+        plan.outputs.clone().into_iter().map(output)
+    };
+    let mut outputs: Vec<Output> = plans.iter().flat_map(outputs_of).collect();
     let wanted: Vec<_> = plans.iter().map(|plan| (plan.stream, plan.after())).collect();
     snapshot.changes(&wanted, |stream, change| {
         let lacks_it = |output: &&mut Output| output.stream == stream && output.position < change.seq;

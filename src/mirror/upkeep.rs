@@ -88,6 +88,7 @@ fn size(path: &Path) -> u64 {
 mod tests {
     use super::super::{Counts, Mode, Outcome};
     use super::*;
+    use tempfile::TempDir;
 
     fn at(day: &str) -> Timestamp {
         format!("2026-03-{day}T03:00:00Z").parse().unwrap()
@@ -98,6 +99,16 @@ mod tests {
         let run = batch.begin_run(mode, at(day)).unwrap();
         batch.finish_run(run, at(day), outcome, &Counts::default(), &[], None).unwrap();
         batch.commit().unwrap();
+    }
+
+    /// A mirror with one run, and somebody who reads it.
+    fn with_one_run() -> (TempDir, Mirror, Mirror) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let mut mirror = Mirror::open(&path).unwrap();
+        record(&mut mirror, Mode::Full, "01", Outcome::Ok);
+        let analyst = Mirror::open_read_only(&path).unwrap();
+        (folder, mirror, analyst)
     }
 
     #[test]
@@ -126,11 +137,8 @@ mod tests {
 
     #[test]
     fn the_log_can_move_home_while_others_work() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mirror.db");
-        let mut mirror = Mirror::open(&path).unwrap();
-        record(&mut mirror, Mode::Full, "01", Outcome::Ok);
-        let mut analyst = Mirror::open_read_only(&path).unwrap();
+        let (folder, mut mirror, mut analyst) = with_one_run();
+        let path = mirror.path().to_owned();
         let reading = analyst.snapshot().unwrap();
         checkpoint_beside(&path).unwrap();
         record(&mut mirror, Mode::Full, "02", Outcome::Ok);
@@ -145,11 +153,7 @@ mod tests {
 
     #[test]
     fn a_reader_keeps_the_log_only_as_long_as_it_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mirror.db");
-        let mut mirror = Mirror::open(&path).unwrap();
-        record(&mut mirror, Mode::Full, "01", Outcome::Ok);
-        let mut analyst = Mirror::open_read_only(&path).unwrap();
+        let (_folder, mut mirror, mut analyst) = with_one_run();
         let reading = analyst.snapshot().unwrap();
         for _ in 0..50 {
             record(&mut mirror, Mode::Full, "02", Outcome::Ok);
@@ -161,7 +165,7 @@ mod tests {
         drop(reading);
         assert_eq!(mirror.checkpoint().unwrap(), Wal { bytes: 0, held: false });
         assert_eq!(analyst.snapshot().unwrap().newest_runs(100).unwrap().len(), 51);
-        let (database, wal) = sizes(&path);
+        let (database, wal) = sizes(mirror.path());
         assert!(database > 0 && wal == 0);
     }
 }
