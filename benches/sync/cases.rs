@@ -17,7 +17,7 @@ enum Before {
     Nothing,
     /// A sync.
     Synced,
-    /// A sync; then one customer of so many changes.
+    /// A sync; then every n-th customer changes, from the first on.
     Changed(usize),
 }
 

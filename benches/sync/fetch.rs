@@ -26,7 +26,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Walks the list once, and the events of every so manieth customer; `None`: of nobody.
+    /// Walks the list once, and the events of every n-th customer from the first on; `None`: of nobody.
     pub fn record(base: &str, events_of_every: Option<usize>) -> Outcome<Plan> {
         runtime()?.block_on(record(base, events_of_every))
     }

@@ -7,6 +7,8 @@ use crate::relay::{Answer, Relay};
 use crate::server::Server;
 use crate::table::{Row, Table};
 use serde_json::Value;
+use std::fmt::{self, Display, Formatter};
+use std::process::Command;
 use std::time::Duration;
 
 /// What the server allows.
@@ -42,12 +44,13 @@ pub const ALL: &[Case] = &[
 const CUSTOMERS: u64 = 3_000;
 const LATENCY_MS: u64 = 50;
 
-/// A limit that nobody knows has to be met before it can be kept: it is judged from so long after the first answer.
+/// A limit that is met first costs refusals before it can be kept: how it is kept from so long after the first answer is
+/// told beside.
 const LEARNING: Duration = Duration::from_secs(5);
 
 pub fn measure(case: &Case, runs: usize, table: &mut Table) -> Outcome<()> {
     let (customers, latency) = (CUSTOMERS.to_string(), format!("{LATENCY_MS}ms"));
-    let (mut taken, mut in_all, mut judged, mut last) = (Vec::new(), Vec::new(), Vec::new(), Value::Null);
+    let (mut taken, mut later, mut last) = (Vec::new(), Vec::new(), Value::Null);
     for _ in 0..runs.max(1) {
         let place = Place::new()?;
         let (limit, most) = match case.allows {
@@ -56,38 +59,39 @@ pub fn measure(case: &Case, runs: usize, table: &mut Table) -> Outcome<()> {
         };
         let most = most.to_string();
         let server = Server::start(&["--customers", &customers, "--latency", &latency, limit, &most])?;
-        let relay = Relay::to(server.address()?)?;
-        if case.is_known {
-            measure::run(&mut place.command(&relay.url, &[], &["sync", "--full"]))?;
-            relay.take();
-        }
-        let ran = measure::run(&mut place.command(&relay.url, &[], &["sync", "--full", "--json"]))?;
+        let ran = if case.is_known {
+            measure::run(&mut place.command(&server.url, &[], &["sync", "--full"]))?;
+            measure::run(&mut sync(&place, &server.url))?
+        } else {
+            let relay = Relay::to(server.address()?)?;
+            let ran = measure::run(&mut sync(&place, &relay.url))?;
+            later.push(Shares::after(LEARNING, &relay.take(), case.allows)?);
+            ran
+        };
         taken.push(ran.taken);
         last = serde_json::from_str(&ran.stdout)?;
-        let answers = relay.take();
-        in_all.push(Shares::of(&answers, Duration::ZERO, case.allows)?);
-        let learning = if case.is_known { Duration::ZERO } else { LEARNING };
-        judged.push(Shares::of(&answers, learning, case.allows)?);
     }
-    let (taken, in_all, judged) = (median(&taken), Shares::median(&in_all), Shares::median(&judged));
+    let taken = median(&taken);
     let count = |name: &str| last["counts"][name].as_u64().unwrap_or_default();
-    let done = count("requests") - count("retries");
-    let (reached, from) = if case.is_known {
-        (judged.text(), "")
-    } else {
-        (format!("after 5 s {}; in all {}", judged.text(), in_all.text()), " after 5 s")
-    };
+    let (requests, refused) = (count("requests"), count("retries"));
+    let least = case.allows.seconds((requests - refused) as f64);
+    let in_all = Shares { used: least / taken.seconds, refused: refused as f64 / requests as f64 };
+    let after = if case.is_known { String::new() } else { format!("; after 5 s {}", Shares::median(&later)) };
     table.add(Row {
         case: case.name.to_owned(),
         taken,
-        requests: Some(count("requests")),
+        requests: Some(requests),
         records: count("customers_seen") + count("events_seen"),
-        floor: Some(case.allows.seconds(done as f64)),
-        reached,
-        bar: format!("95 % used, 1 % refused{from}"),
-        holds: judged.used >= 0.95 && judged.refused < 0.01,
+        floor: Some(least),
+        reached: format!("{in_all}{after}"),
+        bar: "95 % used, 1 % refused".to_owned(),
+        holds: in_all.used >= 0.95 && in_all.refused < 0.01,
     });
     Ok(())
+}
+
+fn sync(place: &Place, url: &str) -> Command {
+    place.command(url, &[], &["sync", "--full", "--json"])
 }
 
 impl Allows {
@@ -100,7 +104,7 @@ impl Allows {
     }
 }
 
-/// Of what was allowed, and of the answers.
+/// How much of what was allowed was used, and of the answers refused.
 struct Shares {
     used: f64,
     refused: f64,
@@ -108,9 +112,9 @@ struct Shares {
 
 impl Shares {
     /// From so long after the first answer until the last one.
-    fn of(answers: &[Answer], after: Duration, allows: Allows) -> Outcome<Shares> {
+    fn after(learning: Duration, answers: &[Answer], allows: Allows) -> Outcome<Shares> {
         let (first, last) = answers.first().zip(answers.last()).ok_or("nothing was answered")?;
-        let from = first.at + after;
+        let from = first.at + learning;
         let counted: Vec<_> = answers.iter().filter(|answer| answer.at >= from).collect();
         let refused = counted.iter().filter(|answer| answer.is_refusal).count() as f64;
         let all = counted.len() as f64;
@@ -122,8 +126,10 @@ impl Shares {
         let of = |figure: fn(&Shares) -> f64| middle(runs.iter().map(figure).collect());
         Shares { used: of(|shares| shares.used), refused: of(|shares| shares.refused) }
     }
+}
 
-    fn text(&self) -> String {
-        format!("{:.1} % used, {:.2} % refused", 100.0 * self.used, 100.0 * self.refused)
+impl Display for Shares {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} % used, {:.2} % refused", 100.0 * self.used, 100.0 * self.refused)
     }
 }

@@ -37,7 +37,7 @@ impl Relay {
         Ok(relay)
     }
 
-    /// The answers since it was last asked, in their order.
+    /// The answers since this was last asked, in their order.
     pub fn take(&self) -> Vec<Answer> {
         std::mem::take(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner))
     }
