@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
 use crate::mirror::{
-    self, Audit, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder,
+    self, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder,
 };
 use crate::schedule::Schedule;
 use jiff::Timestamp;
@@ -34,6 +34,10 @@ struct Status {
     /// Whether a run is under way, and who runs it.
     running: bool,
     holder: Option<Holder>,
+    /// The account that the mirror belongs to, where the API names it.
+    account_id: Option<String>,
+    /// While set, nothing is inserted, deleted or exported.
+    account_doubt: Option<Doubt>,
     last_error: Option<LastError>,
     streams: Vec<Freshness>,
     last_ok: LastOk,
@@ -45,6 +49,8 @@ struct Status {
     event_failures: Vec<EventFailure>,
     event_failures_count: u64,
     rejected: u64,
+    /// Events that complete walks of their lists lack, kept until time has shown that they are gone.
+    missing_events: u64,
     last_audit: Option<Audit>,
     next: Next,
     /// Findings about another address are not used.
@@ -109,6 +115,7 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         None => snapshot.last_run_with_error()?.map(show),
     };
     let last_error = LastError::of(troubled, &last_ok);
+    let account = snapshot.account()?;
     Ok(Status {
         mirror: path,
         mirror_id,
@@ -117,6 +124,8 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         wal_bytes,
         running,
         holder,
+        account_id: account.id,
+        account_doubt: account.doubt,
         last_error,
         export_lag: export_lag(config, &streams, &exports),
         streams,
@@ -127,6 +136,7 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         event_failures,
         event_failures_count,
         rejected: snapshot.rejected_count()?,
+        missing_events: snapshot.missing_events()?,
         last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
         base_url: config.api.base_url.to_string(),

@@ -9,7 +9,7 @@ use crate::diff::EventPlan;
 use crate::mirror::{Batch, MirrorError, RejectedRecord, RunId, SeenRows, Stamp};
 use crate::record::Record;
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 /// Customers waiting for their events to be read at most.
@@ -23,6 +23,8 @@ pub(super) struct Context {
     pub(super) writer: Writer,
     pub(super) tally: Arc<Tally>,
     pub(super) gone: Arc<Gone>,
+    /// As the API names it, once it has been asked.
+    pub(super) account_id: Arc<OnceLock<String>>,
     pub(super) settings: Arc<Settings>,
     pub(super) run: RunId,
     pub(super) started_at: Timestamp,

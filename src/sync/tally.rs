@@ -24,6 +24,9 @@ struct State {
     failures: Vec<Failure>,
     incomplete: bool,
     unproven_ends: u64,
+    short_event_lists: u64,
+    /// The customer of the first one.
+    first_short: Option<String>,
     audited: Option<Audited>,
 }
 
@@ -86,12 +89,34 @@ impl Tally {
         self.lock().unproven_ends += 1;
     }
 
+    /// A customer's list of events ended where an earlier walk of it went on.
+    pub(super) fn short_event_list(&self, customer_id: &str) {
+        let mut state = self.lock();
+        state.incomplete = true;
+        state.short_event_lists += 1;
+        state.first_short.get_or_insert_with(|| customer_id.to_owned());
+    }
+
     /// Turns what was only counted so far into remarks.
     pub(super) fn sum_up(&self) {
-        let (unproven, rejected) = {
+        let (unproven, rejected, short, missing) = {
             let state = self.lock();
-            (state.unproven_ends, state.counts.rejected)
+            let short = state.first_short.clone().map(|first| (state.short_event_lists, first));
+            (state.unproven_ends, state.counts.rejected, short, state.counts.events_missing)
         };
+        if let Some((lists, first)) = short {
+            self.incomplete(format!(
+                "the event lists of {lists} customers ended at the end of a page where an earlier walk went on: the way to \
+                 their next page may have been lost. Nothing of them was deleted; every run reads them again. The first of \
+                 them: customer {first}"
+            ));
+        }
+        if missing > 0 {
+            self.remark(format!(
+                "{missing} events no longer stand in their customers' lists; each is kept, with missing_since, until a walk \
+                 at least sync.deletion_wait after the first one lacks it as well"
+            ));
+        }
         if rejected > 0 {
             self.incomplete(format!(
                 "{rejected} records could not be taken: the mirror's table `rejected` holds them with the reason"
