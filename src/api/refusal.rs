@@ -1,8 +1,8 @@
 //! What a request was refused for before the server took it: libraries tell it deep inside their errors.
 
 use rustls::CertificateError::{
-    Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-    Revoked, UnknownIssuer,
+    BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+    NotValidYetContext, Revoked, UnknownIssuer,
 };
 use std::error::Error;
 use std::io;
@@ -57,7 +57,8 @@ fn certificate_fault(fault: &rustls::CertificateError) -> String {
         Expired | ExpiredContext { .. } => "by this machine's clock it has expired".to_owned(),
         NotValidYet | NotValidYetContext { .. } => "by this machine's clock it is not valid yet".to_owned(),
         NotValidForName | NotValidForNameContext { .. } => "it is another host's".to_owned(),
-        UnknownIssuer => "no authority known to this machine has signed it".to_owned(),
+        // An authority of the same name, but with another key.
+        UnknownIssuer | BadSignature => "no authority known to this machine has signed it".to_owned(),
         Revoked => "it has been revoked".to_owned(),
         other => other.to_string(),
     }

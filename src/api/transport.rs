@@ -64,6 +64,8 @@ pub(super) struct Transport {
     wire: Wire,
     redactor: Redactor,
     base: Url,
+    /// A connection that can't be made ends by its own time-out first.
+    idle_timeout: Duration,
     first_byte_timeout: Duration,
     body_timeout: Duration,
     max_body: u64,
@@ -84,7 +86,8 @@ impl Transport {
         };
         origin::check_base(&base).map_err(unusable)?;
         let http = builder(settings, &base).default_headers(headers(key)?).build().map_err(|error| {
-            let detail = "no HTTPS client; are the CA certificates installed (Debian: ca-certificates)?";
+            let detail = "no certificate of an authority was found; are they installed (Debian: ca-certificates), and do \
+                          SSL_CERT_FILE and SSL_CERT_DIR, if set, name some?";
             ApiError::new(ErrorKind::Client)
                 .with_detail(Told::own(detail))
                 .with_source(redactor.cause(&error.without_url()))
@@ -94,6 +97,7 @@ impl Transport {
             wire: Wire::new(),
             redactor,
             base,
+            idle_timeout: settings.connect_timeout.saturating_add(settings.first_byte_timeout),
             first_byte_timeout: settings.first_byte_timeout,
             body_timeout: settings.body_timeout,
             max_body: settings.max_body,
@@ -164,8 +168,8 @@ impl Transport {
             biased;
             result = &mut sending => Some(result),
             () = sent.wait() => None,
-            () = self.wire.idle_for(self.first_byte_timeout) => {
-                return Err(timed_out("connection", self.first_byte_timeout));
+            () = self.wire.idle_for(self.idle_timeout) => {
+                return Err(timed_out("turn on the connection", self.idle_timeout));
             }
         };
         let had_to_wait = early.is_none() && began.elapsed() >= NOTICEABLE;
