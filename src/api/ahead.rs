@@ -55,7 +55,7 @@ async fn read(
         && !until.is_cancelled()
     {
         let cursor = Cursor::of_url(&url);
-        let result = client.fetch(Call::get(url, stream), Ok).await;
+        let result = client.fetch(Call::list(url, stream), Ok).await;
         let next = result.as_ref().ok().and_then(|answer| linked(&client, answer));
         place.send(Came { cursor, result });
         match next {

@@ -6,6 +6,7 @@ use super::error::{ApiError, ErrorKind};
 use super::gate::Gate;
 use super::limit::{Learned, Load};
 use super::origin;
+use super::redact::{Redactor, Told};
 use super::retry::{Decision, Fault, Idempotence, RetryPolicy, decide, retry_after};
 use super::settings::Settings;
 use super::transport::{Answer, Transport};
@@ -32,6 +33,7 @@ pub struct Client {
 
 struct Shared {
     transport: Transport,
+    redactor: Redactor,
     gate: Gate,
     breaker: Breaker,
     clock: ServerClock,
@@ -83,6 +85,8 @@ pub(super) struct Call {
     pub(super) body: Option<Vec<u8>>,
     /// For the observer.
     pub(super) stream: Stream,
+    /// Whether it asks for a list.
+    is_list: bool,
     attempts_at_most: Option<u32>,
     /// An answer that came already: it stands for the first attempt's.
     here: Option<Answer>,
@@ -90,12 +94,12 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(method: Method, url: Url, stream: Stream) -> Call {
-        Call { method, url, body: None, stream, attempts_at_most: None, here: None }
+        Call { method, url, body: None, stream, is_list: false, attempts_at_most: None, here: None }
     }
 
-    /// A read.
-    pub(super) fn get(url: Url, stream: Stream) -> Call {
-        Call::new(Method::GET, url, stream)
+    /// Reads a page of a list.
+    pub(super) fn list(url: Url, stream: Stream) -> Call {
+        Call { is_list: true, ..Call::new(Method::GET, url, stream) }
     }
 
     /// Spends no more than `n` attempts, for requests that only try something out.
@@ -112,12 +116,22 @@ impl Call {
         self
     }
 
-    /// Whether the documentation knows this status as the call's success.
+    /// Whether the documentation knows this status as the call's success. 203 is a 200 that a proxy has been at
+    /// (RFC 9110 section 15.3.4).
     fn succeeds_with(&self, status: u16) -> bool {
-        match self.method {
-            Method::POST => matches!(status, 200 | 201),
-            Method::DELETE => matches!(status, 200 | 204),
-            _ => status == 200,
+        match (&self.method, status) {
+            (_, 200 | 203) | (&Method::POST, 201) | (&Method::DELETE, 204) => true,
+            (_, 204) => self.is_list,
+            _ => false,
+        }
+    }
+
+    /// The kind of failure that a status of no success means to this call.
+    fn failure(&self, status: u16) -> ErrorKind {
+        match ErrorKind::of_status(status) {
+            // Whoever may not list the customers can do nothing at all.
+            ErrorKind::Forbidden if self.is_list && self.stream == Stream::Customers => ErrorKind::KeyRefused,
+            kind => kind,
         }
     }
 }
@@ -149,8 +163,10 @@ impl Client {
         key: SecretString,
         observer: Arc<dyn Observer>,
     ) -> Result<Client, ApiError> {
+        let redactor = Redactor::new(&key);
         let shared = Arc::new(Shared {
-            transport: Transport::new(&settings, &key)?,
+            transport: Transport::new(&settings, &key, redactor.clone())?,
+            redactor,
             gate: Gate::new(settings.concurrency, observer.clone()),
             breaker: Breaker::default(),
             clock: ServerClock::default(),
@@ -196,7 +212,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed.
     pub async fn retrieve(&self, id: &str) -> Result<Box<RawValue>, ApiError> {
-        let call = Call::get(self.url(&["customers", id])?, Stream::Customers);
+        let call = Call::new(Method::GET, self.url(&["customers", id])?, Stream::Customers);
         self.fetch(call, json_object).await
     }
 
@@ -233,8 +249,9 @@ impl Client {
         fields: &CustomerFields,
     ) -> Result<Box<RawValue>, ApiError> {
         let mut call = Call::new(method, url, Stream::Customers);
-        let body = serde_json::to_vec(fields)
-            .map_err(|error| ApiError::new(ErrorKind::Client).with_source(error))?;
+        let body = serde_json::to_vec(fields).map_err(|error| {
+            ApiError::new(ErrorKind::Client).with_source(self.shared.redactor.cause(&error))
+        })?;
         call.body = Some(body);
         self.fetch(call, json_object).await
     }
@@ -270,13 +287,11 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
+        let redactor = &self.shared.redactor;
         origin::resolve(&self.shared.base, request_url, reference).map_err(|error| {
-            ApiError::new(ErrorKind::CrossOrigin).with_detail(&error).with_source(error).of_call(
-                &Method::GET,
-                request_url,
-                1,
-                false,
-            )
+            let detail = redactor.tell(&error.to_string());
+            let error = ApiError::new(ErrorKind::CrossOrigin).with_detail(detail);
+            error.of_call(redactor, &Method::GET, request_url, 1, false)
         })
     }
 
@@ -301,7 +316,7 @@ impl Client {
                 let status = answer.status;
                 decode(answer).map_err(|NotDocumented(reason)| {
                     let error = ApiError::new(ErrorKind::NotDocumented).with_status(status);
-                    Failed::from(error.with_detail(reason))
+                    Failed::from(error.with_detail(shared.redactor.tell(&reason)))
                 })
             });
             let failed = match attempted {
@@ -311,7 +326,7 @@ impl Client {
                 }
                 Err(failed) => failed,
             };
-            let error = failed.error.of_call(&call.method, &call.url, attempt, lost_answer);
+            let error = failed.error.of_call(&shared.redactor, &call.method, &call.url, attempt, lost_answer);
             let fault = Fault { kind: error.kind(), retry_after: failed.retry_after.as_deref() };
             match self.decide(&call, fault, attempt) {
                 Decision::GiveUp => return Err(error),
@@ -347,13 +362,19 @@ impl Client {
         let shared = &*self.shared;
         let slot = shared.gate.enter().await;
         let start = Instant::now();
-        let result = shared.transport.attempt(&call.method, &call.url, call.body.as_deref()).await;
+        let mut result = shared.transport.attempt(&call.method, &call.url, call.body.as_deref()).await;
         let elapsed = start.elapsed();
         let status = result.as_ref().map_or_else(ApiError::status, |answer| Some(answer.status));
         let retry_after = result.as_ref().ok().and_then(retry_after_of);
         slot.leave(self.load(status, result.is_ok(), retry_after.as_deref()));
-        if let Ok(answer) = &result {
+        if let Ok(answer) = &mut result {
             shared.clock.heard(&answer.headers, Timestamp::now());
+            if let Some(streams) = answer.streams {
+                shared.gate.lower_to(streams);
+            }
+            if call.is_list && is_empty_success(answer) {
+                answer.body = b"[]".to_vec();
+            }
         }
         self.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
         match result {
@@ -361,12 +382,12 @@ impl Client {
             // "Not found" may end in a deletion: it must be the API's own word, not a proxy's page.
             Ok(answer) if matches!(answer.status, 404 | 410) && is_html(&answer) => {
                 let error = ApiError::new(ErrorKind::NotDocumented).with_status(answer.status);
-                Err(error.with_detail("an HTML page").into())
+                Err(error.with_detail(Told::own("an HTML page")).into())
             }
             Ok(answer) => {
                 let id = answer.headers.get("x-request-id").and_then(|id| id.to_str().ok());
-                let error = ApiError::of_answer(answer.status, id, &answer.body);
-                Err(Failed { error, retry_after })
+                let error = ApiError::of_answer(&shared.redactor, answer.status, id, &answer.body);
+                Err(Failed { error: error.of_kind(call.failure(answer.status)), retry_after })
             }
             Err(error) => Err(error.into()),
         }
@@ -399,6 +420,13 @@ impl From<ApiError> for Failed {
 
 fn is_html(answer: &Answer) -> bool {
     answer.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+}
+
+/// No content, and that is all there is: 204, or a body whose length is told, be it by the protocol. One that ends with the
+/// connection may have been cut short (RFC 9112 section 8).
+fn is_empty_success(answer: &Answer) -> bool {
+    answer.body.is_empty()
+        && (answer.status == 204 || (matches!(answer.status, 200 | 203) && answer.is_framed))
 }
 
 fn retry_after_of(answer: &Answer) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What can go wrong with a call, and what to do then: one table by kind.
 
+use super::redact::{Cause, Redactor, Told};
 use reqwest::{Method, Url};
 use std::error::Error;
 use std::fmt;
@@ -9,6 +10,10 @@ use std::fmt;
 pub enum ErrorKind {
     /// No connection could be made: the request certainly did not reach the server.
     Unreachable,
+    /// The server's certificate can't be trusted: it has expired, is another host's, or of an unknown authority.
+    Certificate,
+    /// The proxy wants other credentials than it was given, or some.
+    ProxyRefused,
     /// No answer, or no further part of it, within the time allowed; or the API itself said so (408).
     Timeout,
     /// The answer was cut short or the connection broke.
@@ -17,8 +22,10 @@ pub enum ErrorKind {
     TooLarge,
     /// The answer is not the documented JSON, such as a proxy's HTML page with status 200.
     NotDocumented,
-    /// 401 or 403.
+    /// 401, or 403 where the list of customers is asked for.
     KeyRefused,
+    /// 403 to anything else: the key is good, but not for this.
+    Forbidden,
     /// 404 or 410: there is no such record, or not any more.
     NotFound,
     /// Any other 4xx.
@@ -67,6 +74,18 @@ impl ErrorKind {
                 "the API could not be reached",
                 "Check the network, the name server, the proxy and `api.base_url`, then run again.",
             ),
+            ErrorKind::Certificate => row(
+                Never,
+                "the server's certificate can't be trusted",
+                "Check this machine's clock and `api.base_url`. If a proxy re-signs TLS, or the server's authority is your own, \
+                 name a file with the authorities' certificates (PEM) in SSL_CERT_FILE, or a folder of them in SSL_CERT_DIR.",
+            ),
+            ErrorKind::ProxyRefused => row(
+                Never,
+                "the proxy refused the connection (407)",
+                "Check user name and password in HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT, with special characters \
+                 percent-encoded), or name the API's host in NO_PROXY.",
+            ),
             ErrorKind::Timeout => row(
                 Idempotent,
                 "the API did not answer in time",
@@ -91,6 +110,11 @@ impl ErrorKind {
                 Never,
                 "the API refused the key",
                 "Check the key: it must be a current secret key (sk_…) of this account.",
+            ),
+            ErrorKind::Forbidden => row(
+                Never,
+                "the API does not allow this to the key",
+                "Give the key access to it at the vendor's, or ask the vendor's support, with the request id.",
             ),
             ErrorKind::NotFound => row(
                 Never,
@@ -144,7 +168,8 @@ impl ErrorKind {
     /// The kind of an answer with a status that does not belong to the call.
     pub(super) fn of_status(status: u16) -> ErrorKind {
         match status {
-            401 | 403 => ErrorKind::KeyRefused,
+            401 => ErrorKind::KeyRefused,
+            403 => ErrorKind::Forbidden,
             404 | 410 => ErrorKind::NotFound,
             408 => ErrorKind::Timeout,
             429 => ErrorKind::RateLimited,
@@ -163,29 +188,35 @@ impl ErrorKind {
 
     /// Whether it says that the server, or the way to it, is down rather than this one request wrong.
     pub fn is_outage(self) -> bool {
-        use ErrorKind::{BrokenAnswer, NotDocumented, ServerFault, Timeout, Unreachable};
-        matches!(self, Unreachable | Timeout | BrokenAnswer | NotDocumented | ServerFault)
+        use ErrorKind::{
+            BrokenAnswer, Certificate, NotDocumented, ProxyRefused, ServerFault, Timeout, Unreachable,
+        };
+        matches!(
+            self,
+            Unreachable | Certificate | ProxyRefused | Timeout | BrokenAnswer | NotDocumented | ServerFault
+        )
     }
 }
 
 /// A call that failed, after all its attempts.
 ///
-/// `Display` is one line for the person at the terminal and holds the vendor's `message`, which may echo
-/// what was sent. [`log_form`](ApiError::log_form) and `Debug` leave it out. None shows the key.
+/// Whatever an answer, a proxy or a library says of it comes in through `redact`: neither the key nor e-mail addresses,
+/// telephone numbers or control characters are in it. `Display` is one line for the person at the terminal and holds the
+/// vendor's `message`, which may still name a person: [`log_form`](ApiError::log_form) and `Debug` leave it out.
 pub struct ApiError(Box<Details>);
 
 struct Details {
     kind: ErrorKind,
     status: Option<u16>,
-    code: Option<String>,
-    message: Option<String>,
-    request_id: Option<String>,
+    code: Option<Told>,
+    message: Option<Told>,
+    request_id: Option<Told>,
     is_documented_form: bool,
-    detail: Option<String>,
-    request: Option<String>,
+    detail: Option<Told>,
+    request: Option<Told>,
     attempts: u32,
     lost_answer: bool,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Cause>,
 }
 
 impl ApiError {
@@ -206,27 +237,39 @@ impl ApiError {
     }
 
     /// For an answer whose status is no success: takes what its body says about the error.
-    pub(super) fn of_answer(status: u16, request_id_header: Option<&str>, body: &[u8]) -> ApiError {
+    pub(super) fn of_answer(
+        redactor: &Redactor,
+        status: u16,
+        request_id_header: Option<&str>,
+        body: &[u8],
+    ) -> ApiError {
         let mut error = ApiError::new(ErrorKind::of_status(status)).with_status(status);
         let parsed: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let object = parsed.get("error").filter(|inner| inner.is_object()).unwrap_or(&parsed);
-        let field = |name| match object.get(name) {
-            Some(serde_json::Value::String(text)) => shown(text),
-            Some(serde_json::Value::Number(number)) => shown(&number.to_string()),
-            _ => None,
-        };
         error.0.is_documented_form = ["code", "message"]
             .into_iter()
             .all(|name| parsed.get(name).is_some_and(serde_json::Value::is_string));
+        let object = parsed.get("error").filter(|inner| inner.is_object()).unwrap_or(&parsed);
+        let field = |name| match object.get(name) {
+            Some(serde_json::Value::String(text)) => redactor.tell(text).if_any(),
+            Some(serde_json::Value::Number(number)) => redactor.tell(&number.to_string()).if_any(),
+            _ => None,
+        };
         error.0.code = field("code");
         error.0.message = field("message");
-        error.0.request_id = field("request_id").or_else(|| request_id_header.and_then(shown));
+        let by_header = || request_id_header.and_then(|id| redactor.tell(id).if_any());
+        error.0.request_id = field("request_id").or_else(by_header);
         error
     }
 
-    /// Adds what exactly was wrong; it must be fit for logs.
-    pub(super) fn with_detail(mut self, detail: impl fmt::Display) -> ApiError {
-        self.0.detail = shown(&detail.to_string());
+    /// Adds what exactly was wrong.
+    pub(super) fn with_detail(mut self, detail: Told) -> ApiError {
+        self.0.detail = detail.if_any();
+        self
+    }
+
+    /// With the kind that the status means to the call.
+    pub(super) fn of_kind(mut self, kind: ErrorKind) -> ApiError {
+        self.0.kind = kind;
         self
     }
 
@@ -235,8 +278,8 @@ impl ApiError {
         self
     }
 
-    pub(super) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
-        self.0.source = Some(source.into());
+    pub(super) fn with_source(mut self, source: Cause) -> ApiError {
+        self.0.source = Some(source);
         self
     }
 
@@ -244,12 +287,13 @@ impl ApiError {
     /// carried out by the server.
     pub(super) fn of_call(
         mut self,
+        redactor: &Redactor,
         method: &Method,
         url: &Url,
         attempts: u32,
         lost_answer: bool,
     ) -> ApiError {
-        self.0.request = Some(request_line(method, url));
+        self.0.request = Some(request_line(redactor, method, url));
         self.0.attempts = attempts;
         self.0.lost_answer = lost_answer;
         self
@@ -267,17 +311,17 @@ impl ApiError {
 
     /// The vendor's `code`, if the answer carried one.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.code.as_ref().map(Told::as_str)
     }
 
-    /// The vendor's `message`, if the answer carried one. It may echo personal data: not for logs.
+    /// The vendor's `message`, if the answer carried one. It may name a person: not for logs.
     pub fn message(&self) -> Option<&str> {
-        self.0.message.as_deref()
+        self.0.message.as_ref().map(Told::as_str)
     }
 
     /// What the vendor's support asks for.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.request_id.as_ref().map(Told::as_str)
     }
 
     /// Whether the answer is the API's own word, not that of a gateway in front of it: a JSON object with the documented
@@ -308,10 +352,7 @@ impl ApiError {
 
     fn line(&self, with_message: bool) -> String {
         let error = &self.0;
-        let mut line = String::new();
-        if let Some(request) = &error.request {
-            line = format!("{request}: ");
-        }
+        let mut line = error.request.as_ref().map_or_else(String::new, |request| format!("{request}: "));
         line.push_str(error.kind.row().what);
         if let Some(detail) = &error.detail {
             line = format!("{line}: {detail}");
@@ -352,52 +393,38 @@ impl fmt::Debug for ApiError {
 
 impl Error for ApiError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        self.0.source.as_ref().map(|source| source as &(dyn Error + 'static))
     }
 }
 
-/// Longest text taken over from an answer, in characters.
-const SHOWN: usize = 300;
-
-/// Text from outside made fit for one line of a terminal: no control characters, bounded. `None` where
-/// nothing is left.
-fn shown(text: &str) -> Option<String> {
-    let clean: String =
-        text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
-    let clean = clean.trim();
-    let mut bounded: String = clean.chars().take(SHOWN).collect();
-    if bounded.len() < clean.len() {
-        bounded.push('…');
+/// Method and path, with the names in the query alone: a page token may hold anything.
+fn request_line(redactor: &Redactor, method: &Method, url: &Url) -> Told {
+    let mut line = format!("{method} {}", redactor.tell_path(url.path()));
+    for (n, (name, _)) in url.query_pairs().enumerate() {
+        line = format!("{line}{}{}=…", if n == 0 { "?" } else { "&" }, redactor.tell(&name));
     }
-    (!bounded.is_empty()).then_some(bounded)
-}
-
-/// Line separators and the marks that turn the direction of writing around.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-}
-
-/// Method and path, with each value of the query shortened: page tokens are long and may be secrets.
-fn request_line(method: &Method, url: &Url) -> String {
-    let mut line = format!("{method} {}", url.path());
-    for (n, (name, value)) in url.query_pairs().enumerate() {
-        let mut short: String = value.chars().take(8).collect();
-        if short.len() < value.len() {
-            short.push('…');
-        }
-        line.push_str(if n == 0 { "?" } else { "&" });
-        line = format!("{line}{name}={short}");
-    }
-    shown(&line).unwrap_or_default()
+    Told::own(line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const KEY: &str = "sk_test_example";
+
+    fn redactor() -> Redactor {
+        Redactor::new(&KEY.into())
+    }
+
     fn refused(body: &str) -> ApiError {
-        let url = Url::parse("https://h.example/customers?next=abcdefghijkl").unwrap();
-        ApiError::of_answer(401, Some("hdr"), body.as_bytes()).of_call(&Method::GET, &url, 1, false)
+        let url = Url::parse("https://h.example/customers?next=abcdefghijkl&size=2").unwrap();
+        ApiError::of_answer(&redactor(), 401, Some("hdr"), body.as_bytes()).of_call(
+            &redactor(),
+            &Method::GET,
+            &url,
+            1,
+            false,
+        )
     }
 
     #[test]
@@ -407,11 +434,11 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::KeyRefused);
         assert_eq!(
             error.to_string(),
-            "GET /customers?next=abcdefgh…: the API refused the key \
-             (HTTP 401, code unauthorized, request id req_1): No such key"
+            "GET /customers?next=…&size=…: the API refused the key \
+             (HTTP 401, code unauthorized, request id req_1): No\\nsuch key"
         );
-        assert!(!error.log_form().contains("No such key"));
-        assert!(!format!("{error:?}").contains("No such key"));
+        assert!(!error.log_form().contains("such key"));
+        assert!(!format!("{error:?}").contains("such key"));
     }
 
     #[test]
@@ -422,7 +449,12 @@ mod tests {
             ("[]", None, None, Some("hdr")),
             (r#"{"error":"nope"}"#, None, None, Some("hdr")),
             (r#"{"error":{"code":7,"message":"m"}}"#, Some("7"), Some("m"), Some("hdr")),
-            (r#"{"code":null,"message":"\u001b[31m","request_id":""}"#, None, Some("[31m"), Some("hdr")),
+            (
+                r#"{"code":null,"message":"\u001b[31m","request_id":""}"#,
+                None,
+                Some("\\u{1b}[31m"),
+                Some("hdr"),
+            ),
         ] {
             let error = refused(body);
             assert_eq!((error.code(), error.message(), error.request_id()), (code, message, id), "{body}");
@@ -451,7 +483,7 @@ mod tests {
             (r#"{"code":"not_found","message":"","details":[]}"#, true),
         ] {
             for status in [404, 410] {
-                let error = ApiError::of_answer(status, Some("hdr"), body.as_bytes());
+                let error = ApiError::of_answer(&redactor(), status, Some("hdr"), body.as_bytes());
                 assert_eq!(error.is_documented_form(), expected, "{body}");
                 assert_eq!(error.kind(), ErrorKind::NotFound);
             }
@@ -460,16 +492,36 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_bounded() {
-        let error = refused(&format!(r#"{{"message":"{}"}}"#, "ä".repeat(5000)));
-        assert_eq!(error.message().unwrap().chars().count(), SHOWN + 1);
+    fn nothing_that_comes_in_holds_a_secret() {
+        let secrets = ["sk_test_example", "ann@example.com", "555-010-9999", "\u{1b}[2J"];
+        let text = secrets.join(" ");
+        let inner = serde_json::json!({"code": text, "message": text, "request_id": text});
+        let io = std::io::Error::other(text.clone());
+        let url = Url::parse("https://h.example/customers/sk%5Ftest_example/ann%40example.com").unwrap();
+        let url = Url::parse_with_params(url.as_str(), [(&text, &text), (&text, &text)]).unwrap();
+        for (body, header) in [
+            (inner.to_string(), None),
+            (serde_json::json!({"error": inner}).to_string(), None),
+            (String::new(), Some(&*text)),
+        ] {
+            let error = ApiError::of_answer(&redactor(), 400, header, body.as_bytes())
+                .with_detail(redactor().tell(&text))
+                .with_source(redactor().cause(&io))
+                .of_call(&redactor(), &Method::GET, &url, 1, false);
+            let told = format!("{error} {error:?} {} {}", error.log_form(), error.source().unwrap());
+            for secret in secrets {
+                assert!(!told.contains(secret), "{secret}: {told}");
+            }
+            assert!(told.contains("•••"), "{told}");
+        }
     }
 
     #[test]
     fn every_status_has_its_kind() {
         for (status, kind) in [
             (400, ErrorKind::BadRequest),
-            (403, ErrorKind::KeyRefused),
+            (401, ErrorKind::KeyRefused),
+            (403, ErrorKind::Forbidden),
             (404, ErrorKind::NotFound),
             (410, ErrorKind::NotFound),
             (408, ErrorKind::Timeout),

@@ -74,6 +74,11 @@ impl Gate {
         }
     }
 
+    /// The server takes no more than so many requests at once over its connection.
+    pub(super) fn lower_to(&self, streams: usize) {
+        self.change(|state| state.limit.lower_to(streams, Instant::now()));
+    }
+
     fn learn(&self, ticket: Ticket, load: Load) {
         let now = Instant::now();
         self.change(|state| {

@@ -166,6 +166,16 @@ impl Limit {
         self.rate = rate.map(|rate| Rate::known(rate, now));
     }
 
+    /// So many requests at once and no more are let onto the server's connection; others wait, which is no refusal.
+    pub(super) fn lower_to(&mut self, streams: usize, now: Instant) {
+        let streams = streams.max(1);
+        if streams < self.now {
+            self.hold = if self.ceiling.is_some() { (2 * self.hold).min(LONGEST_HOLD) } else { FIRST_HOLD };
+            self.ceiling = Some((streams + 1, now + self.hold));
+            (self.now, self.row) = (streams, 0);
+        }
+    }
+
     /// What was learned, if the API ever asked for less than was wanted of it.
     pub(super) fn learned(&self) -> Option<Learned> {
         let is_limited = self.ceiling.is_some() || self.rate.is_some();

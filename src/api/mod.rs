@@ -5,6 +5,7 @@
 //! | `settings` | where the API is and how patiently it is asked | none |
 //! | `origin` | which URLs may be asked with the key (point 12) | none |
 //! | `error` | what can go wrong, and what to do then: one table by kind | none |
+//! | `redact` | what may be repeated of text from outside | none |
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
 //! | `stretches` | what refusals tell together about an allowed rate | none |
@@ -12,6 +13,9 @@
 //! | `gate` | holds the requests in flight to that | timers |
 //! | `clock` | how far the server's clock is ahead of ours | none |
 //! | `account` | which account the key belongs to | network |
+//! | `wire` | whether a request has been sent, or still waits for its turn | none |
+//! | `refusal` | what a failed connection was refused for: certificate, proxy, stream | none |
+//! | `body` | a body, unzipped as it comes and within its bound | none |
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
@@ -29,6 +33,7 @@
 mod account;
 mod ahead;
 mod behaviour;
+mod body;
 mod breaker;
 mod client;
 mod clock;
@@ -44,6 +49,8 @@ mod origin;
 mod page;
 mod pager;
 mod rate;
+mod redact;
+mod refusal;
 mod retry;
 mod settings;
 mod stretches;
@@ -54,6 +61,7 @@ mod transport;
 mod trial;
 mod verdict;
 mod walk;
+mod wire;
 
 pub use behaviour::{Finding, KnownPaging, PagingSettings, Reuse, TokenNames};
 pub use client::{Client, CustomerFields};

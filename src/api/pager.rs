@@ -367,7 +367,7 @@ impl<R: Record> Pager<R> {
                 url.query_pairs_mut().append_pair(parameter.name(), token);
             }
         }
-        let mut call = Call::get(url, self.list.stream());
+        let mut call = Call::list(url, self.list.stream());
         if self.walk.is_on_trial() || self.is_untried {
             call = call.attempts_at_most(TRIAL_ATTEMPTS);
         }

@@ -127,13 +127,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [ErrorKind; 14] = [
+    const KINDS: [ErrorKind; 17] = [
         ErrorKind::Unreachable,
+        ErrorKind::Certificate,
+        ErrorKind::ProxyRefused,
         ErrorKind::Timeout,
         ErrorKind::BrokenAnswer,
         ErrorKind::TooLarge,
         ErrorKind::NotDocumented,
         ErrorKind::KeyRefused,
+        ErrorKind::Forbidden,
         ErrorKind::NotFound,
         ErrorKind::BadRequest,
         ErrorKind::RateLimited,

@@ -13,8 +13,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// Longest wait for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// Longest wait for the first byte of an answer, and for each further part of its body. It covers the
-    /// connection too, where that has to be made first.
+    /// Longest wait for the first byte of an answer, counted from when its request was sent, and for each further part of
+    /// its body. Together with `connect_timeout`, also how long a request waits to be sent where no other one is on its way.
     pub first_byte_timeout: Duration,
     /// Longest time for a whole body, counted from its first byte.
     pub body_timeout: Duration,

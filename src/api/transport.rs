@@ -1,26 +1,37 @@
 //! One attempt at one request, with every limit on it: time, size, redirects, origin.
 
+use super::body::{Collector, Unfit};
 use super::error::{ApiError, ErrorKind};
-use super::origin;
+use super::origin::{self, OriginError};
+use super::redact::{Redactor, Told};
+use super::refusal::{self, is_unprocessed};
 use super::settings::Settings;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Method, Response, Url, redirect};
+use super::wire::{OnWire, Outgoing, Wire};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    TRANSFER_ENCODING,
+};
+use reqwest::{Body, Method, Response, Url, Version, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Selects the API version; the vendor's documentation asks for it on every call.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/vnd.malomo+json; version=2");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const USER_AGENT: &str = concat!("malomo-mirror/", env!("CARGO_PKG_VERSION"));
 
 /// Redirects followed in one attempt.
 const MAX_REDIRECTS: usize = 5;
+/// A request that the server certainly hasn't looked at is sent again at once, so often at most.
+const MAX_UNPROCESSED: usize = 5;
+/// A request that waits so long for a free stream shows that the server allows fewer than are asked for.
+const NOTICEABLE: Duration = Duration::from_millis(50);
 /// How much of an error's body is read: what the vendor says fits many times over.
 const MAX_ERROR_BODY: u64 = 64 << 10;
-/// Memory set aside for a body before it comes, at most.
-const MAX_RESERVED: u64 = 256 << 10;
 /// A multiplexed connection that died silently is noticed after these two, instead of taking every
 /// repeated request with it.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -32,14 +43,29 @@ pub(super) struct Answer {
     pub(super) url: Url,
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// After decompression. Of an error, as much as could be read.
+    /// After decompression, without a byte order mark. Of an error, as much as could be read.
     pub(super) body: Vec<u8>,
+    /// Whether the body's end was told, and wasn't just the connection's.
+    pub(super) is_framed: bool,
+    /// How many requests the server takes at once over its connection, where this one had to wait for others to end.
+    pub(super) streams: Option<usize>,
+}
+
+/// The head of an answer, and the request's place on the wire.
+struct Begun {
+    response: Response,
+    on_wire: OnWire,
+    streams: Option<usize>,
 }
 
 /// Sends requests below one base URL, with the key.
 pub(super) struct Transport {
     http: reqwest::Client,
+    wire: Wire,
+    redactor: Redactor,
     base: Url,
+    /// A connection that can't be made ends by its own time-out first.
+    idle_timeout: Duration,
     first_byte_timeout: Duration,
     body_timeout: Duration,
     max_body: u64,
@@ -49,18 +75,29 @@ impl Transport {
     /// # Errors
     /// [`ErrorKind::Client`] for a base URL that must not get the key, a key that cannot be sent, and a
     /// machine without CA certificates.
-    pub(super) fn new(settings: &Settings, key: &SecretString) -> Result<Transport, ApiError> {
+    pub(super) fn new(
+        settings: &Settings,
+        key: &SecretString,
+        redactor: Redactor,
+    ) -> Result<Transport, ApiError> {
         let base = settings.base_url.clone();
-        origin::check_base(&base)
-            .map_err(|error| ApiError::new(ErrorKind::Client).with_detail(&error).with_source(error))?;
+        let unusable = |error: OriginError| {
+            ApiError::new(ErrorKind::Client).with_detail(redactor.tell(&error.to_string()))
+        };
+        origin::check_base(&base).map_err(unusable)?;
         let http = builder(settings, &base).default_headers(headers(key)?).build().map_err(|error| {
+            let detail = "no certificate of an authority was found; are they installed (Debian: ca-certificates), and do \
+                          SSL_CERT_FILE and SSL_CERT_DIR, if set, name some?";
             ApiError::new(ErrorKind::Client)
-                .with_detail("no HTTPS client; are the CA certificates installed (Debian: ca-certificates)?")
-                .with_source(error.without_url())
+                .with_detail(Told::own(detail))
+                .with_source(redactor.cause(&error.without_url()))
         })?;
         Ok(Transport {
             http,
+            wire: Wire::new(),
+            redactor,
             base,
+            idle_timeout: settings.connect_timeout.saturating_add(settings.first_byte_timeout),
             first_byte_timeout: settings.first_byte_timeout,
             body_timeout: settings.body_timeout,
             max_body: settings.max_body,
@@ -80,45 +117,98 @@ impl Transport {
     ) -> Result<Answer, ApiError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(method, &url, body).await?;
-            let Some(target) = redirect_target(&response) else {
-                return self.read(url, response).await;
+            let begun = self.send(method, &url, body).await?;
+            let Some(target) = redirect_target(&begun.response) else {
+                return self.read(url, begun).await;
             };
-            let status = response.status().as_u16();
-            let refused = |kind| ApiError::new(kind).with_status(status);
+            let status = begun.response.status().as_u16();
             if method != Method::GET {
-                return Err(refused(ErrorKind::Redirect).with_detail("only reads follow redirects"));
+                let detail = Told::own("only reads follow redirects");
+                return Err(ApiError::new(ErrorKind::Redirect).with_status(status).with_detail(detail));
             }
             url = origin::resolve(&self.base, &url, &target)
-                .map_err(|error| refused(ErrorKind::CrossOrigin).with_detail(&error).with_source(error))?;
+                .map_err(|error| self.leads_away(error).with_status(status))?;
         }
-        Err(ApiError::new(ErrorKind::Redirect).with_detail(format!("more than {MAX_REDIRECTS} in a row")))
+        let detail = Told::own(format!("more than {MAX_REDIRECTS} in a row"));
+        Err(ApiError::new(ErrorKind::Redirect).with_detail(detail))
     }
 
-    async fn send(&self, method: &Method, url: &Url, body: Option<&[u8]>) -> Result<Response, ApiError> {
+    fn leads_away(&self, error: OriginError) -> ApiError {
+        ApiError::new(ErrorKind::CrossOrigin).with_detail(self.redactor.tell(&error.to_string()))
+    }
+
+    async fn send(&self, method: &Method, url: &Url, body: Option<&[u8]>) -> Result<Begun, ApiError> {
         // Whatever a caller made of a link: past this line the key leaves the machine.
-        origin::guard(&self.base, url)
-            .map_err(|error| ApiError::new(ErrorKind::CrossOrigin).with_detail(&error).with_source(error))?;
-        let mut request = self.http.request(method.clone(), url.clone());
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, JSON).body(body.to_vec());
+        origin::guard(&self.base, url).map_err(|error| self.leads_away(error))?;
+        let mut unprocessed = 0;
+        loop {
+            match self.send_once(method, url, body).await? {
+                Err(error) if is_unprocessed(&error) && unprocessed < MAX_UNPROCESSED => unprocessed += 1,
+                result => return result.map_err(|error| self.sending_failed(error)),
+            }
         }
-        within(self.first_byte_timeout, "first byte", request.send()).await?.map_err(sending_failed)
     }
 
-    async fn read(&self, url: Url, mut response: Response) -> Result<Answer, ApiError> {
+    /// The first part of waiting, for a connection and for a stream, is not the server's: it ends only with the
+    /// connection's own time-out or where nothing at all is on its way. The second, for an answer, begins after that.
+    async fn send_once(
+        &self,
+        method: &Method,
+        url: &Url,
+        body: Option<&[u8]>,
+    ) -> Result<reqwest::Result<Begun>, ApiError> {
+        let (outgoing, sent) = Outgoing::new(body);
+        let mut request = self.http.request(method.clone(), url.clone()).body(Body::wrap(outgoing));
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, JSON);
+        }
+        let (began, ahead) = (Instant::now(), self.wire.busy());
+        let mut sending = pin!(request.send());
+        let early = tokio::select! {
+            biased;
+            result = &mut sending => Some(result),
+            () = sent.wait() => None,
+            () = self.wire.idle_for(self.idle_timeout) => {
+                return Err(timed_out("turn on the connection", self.idle_timeout));
+            }
+        };
+        let had_to_wait = early.is_none() && began.elapsed() >= NOTICEABLE;
+        let on_wire = self.wire.enter();
+        // Where there was room, others began meanwhile as well.
+        let streams = Some(self.wire.busy()).filter(|busy| had_to_wait && *busy <= ahead);
+        let result = match early {
+            Some(result) => result,
+            None => within(self.first_byte_timeout, "first byte", sending).await?,
+        };
+        Ok(result.map(|response| {
+            let streams = streams.filter(|_| response.version() == Version::HTTP_2);
+            Begun { response, on_wire, streams }
+        }))
+    }
+
+    async fn read(&self, url: Url, begun: Begun) -> Result<Answer, ApiError> {
+        let Begun { mut response, on_wire, streams } = begun;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
+        let is_framed = response.version() == Version::HTTP_2
+            || headers.contains_key(CONTENT_LENGTH)
+            || headers.contains_key(TRANSFER_ENCODING);
         let success = response.status().is_success();
-        // What the header says is only believed so far.
-        let expected = response.content_length().unwrap_or_default().min(MAX_RESERVED);
-        let mut body = Vec::with_capacity(expected as usize);
         let max = if success { self.max_body } else { MAX_ERROR_BODY };
+        let mut body = Collector::new(&headers, response.content_length(), max);
         let parts = self.read_parts(&mut response, max, &mut body);
-        match within(self.body_timeout, "whole body", parts).await.flatten() {
-            // An error's status counts, whatever became of its body.
-            Err(error) if success => Err(error.with_status(status)),
-            _ => Ok(Answer { url, status, headers, body }),
+        let read = within(self.body_timeout, "whole body", parts).await.flatten();
+        drop(on_wire);
+        let is_whole = read.is_ok();
+        let (body, fault) = match (read, body.finish(is_whole)) {
+            (Ok(()), Ok(body)) => (body, None),
+            (Ok(()), Err(unfit)) => (Vec::new(), Some(unusable(unfit, max))),
+            (Err(error), body) => (body.unwrap_or_default(), Some(error)),
+        };
+        // An error's status counts, whatever became of its body.
+        match fault.filter(|_| success) {
+            Some(error) => Err(error.with_status(status)),
+            None => Ok(Answer { url, status, headers, body, is_framed, streams }),
         }
     }
 
@@ -126,21 +216,50 @@ impl Transport {
         &self,
         response: &mut Response,
         max: u64,
-        body: &mut Vec<u8>,
+        body: &mut Collector,
     ) -> Result<(), ApiError> {
-        let too_large =
-            || ApiError::new(ErrorKind::TooLarge).with_detail(format!("its body is longer than {max} bytes"));
         if response.content_length().is_some_and(|length| length > max) {
-            return Err(too_large());
+            return Err(unusable(Unfit::TooLarge, max));
         }
         loop {
             let part = within(self.first_byte_timeout, "next part of the body", response.chunk()).await?;
-            let Some(part) = part.map_err(reading_failed)? else { return Ok(()) };
-            if (body.len() + part.len()) as u64 > max {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&part);
+            let Some(part) = part.map_err(|error| self.reading_failed(error))? else { return Ok(()) };
+            body.take(&part).map_err(|unfit| unusable(unfit, max))?;
         }
+    }
+
+    fn sending_failed(&self, error: reqwest::Error) -> ApiError {
+        let refused = refusal::of(&error);
+        let kind = match &refused {
+            Some(refusal::Refusal::Certificate(_)) => ErrorKind::Certificate,
+            Some(refusal::Refusal::ProxyCredentials) => ErrorKind::ProxyRefused,
+            // Even where it timed out: nothing is sent before there is a connection.
+            None if error.is_connect() => ErrorKind::Unreachable,
+            None if error.is_timeout() => ErrorKind::Timeout,
+            None if error.is_builder() => ErrorKind::Client,
+            None => ErrorKind::BrokenAnswer,
+        };
+        match refused {
+            Some(refusal::Refusal::Certificate(fault)) => {
+                self.failed(kind, error).with_detail(self.redactor.tell(&fault))
+            }
+            _ => self.failed(kind, error),
+        }
+    }
+
+    fn reading_failed(&self, error: reqwest::Error) -> ApiError {
+        self.failed(if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::BrokenAnswer }, error)
+    }
+
+    /// The innermost cause says most ("connection refused"); the URL is left out, as its query holds a token.
+    fn failed(&self, kind: ErrorKind, error: reqwest::Error) -> ApiError {
+        let error = error.without_url();
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let detail = self.redactor.tell(&cause.to_string());
+        ApiError::new(kind).with_detail(detail).with_source(self.redactor.cause(&error))
     }
 }
 
@@ -164,14 +283,15 @@ fn builder(settings: &Settings, base: &Url) -> reqwest::ClientBuilder {
 
 fn headers(key: &SecretString) -> Result<HeaderMap, ApiError> {
     let key = key.expose_secret();
-    let unusable =
-        || ApiError::new(ErrorKind::Client).with_detail("the key holds characters that no key holds");
+    let unusable = || {
+        ApiError::new(ErrorKind::Client).with_detail(Told::own("the key holds characters that no key holds"))
+    };
     if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unusable());
     }
     let mut bearer = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| unusable())?;
     bearer.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, ACCEPTED)]))
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, ACCEPTED), (ACCEPT_ENCODING, GZIP)]))
 }
 
 /// Where a redirect leads, if the answer is one.
@@ -184,35 +304,18 @@ fn redirect_target(response: &Response) -> Option<String> {
     Some(String::from_utf8_lossy(location).into_owned())
 }
 
-async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> Result<T, ApiError> {
-    timeout(limit, work).await.map_err(|elapsed| {
-        ApiError::new(ErrorKind::Timeout)
-            .with_detail(format!("no {what} within {limit:?}"))
-            .with_source(elapsed)
-    })
-}
-
-fn sending_failed(error: reqwest::Error) -> ApiError {
-    let kind = match &error {
-        // Even where it timed out: nothing is sent before there is a connection.
-        error if error.is_connect() => ErrorKind::Unreachable,
-        error if error.is_timeout() => ErrorKind::Timeout,
-        error if error.is_builder() => ErrorKind::Client,
-        _ => ErrorKind::BrokenAnswer,
+fn unusable(unfit: Unfit, max: u64) -> ApiError {
+    let (kind, detail) = match unfit {
+        Unfit::TooLarge => (ErrorKind::TooLarge, format!("its body is longer than {max} bytes")),
+        Unfit::Damaged => (ErrorKind::BrokenAnswer, "its body is no whole gzip".to_owned()),
     };
-    failed(kind, error)
+    ApiError::new(kind).with_detail(Told::own(detail))
 }
 
-fn reading_failed(error: reqwest::Error) -> ApiError {
-    failed(if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::BrokenAnswer }, error)
+async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> Result<T, ApiError> {
+    timeout(limit, work).await.map_err(|_| timed_out(what, limit))
 }
 
-/// The innermost cause says most ("connection refused"); the URL is left out, as its query holds a token.
-fn failed(kind: ErrorKind, error: reqwest::Error) -> ApiError {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    ApiError::new(kind).with_detail(cause.to_string()).with_source(error)
+fn timed_out(what: &str, limit: Duration) -> ApiError {
+    ApiError::new(ErrorKind::Timeout).with_detail(Told::own(format!("no {what} within {limit:?}")))
 }

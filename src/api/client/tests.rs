@@ -36,6 +36,7 @@ async fn faults_of_an_answer_are_retried() {
         ("no content", Reply::with_headers(204, &[], b"")),
         ("408", Reply::json(408, "{}")),
         ("429", Reply::json(429, "{}")),
+        ("no content, by a proxy", Reply::with_headers(203, &[], b"")),
         ("a proxy's 404", Reply::with_headers(404, &["Content-Type: text/html"], b"<html>404</html>")),
         ("500", Reply::json(500, "{}")),
         ("503, cut", Reply::json(503, "{}").cut_by(1)),
@@ -65,8 +66,9 @@ async fn definite_answers_are_not_retried() {
     for (status, kind) in [
         (400, ErrorKind::BadRequest),
         (401, ErrorKind::KeyRefused),
-        (403, ErrorKind::KeyRefused),
+        (403, ErrorKind::Forbidden),
         (404, ErrorKind::NotFound),
+        (410, ErrorKind::NotFound),
         (422, ErrorKind::BadRequest),
     ] {
         let server = Server::scripted([Reply::json(status, r#"{"request_id":"req_7"}"#)]).await;
@@ -75,6 +77,101 @@ async fn definite_answers_are_not_retried() {
         assert_eq!((error.kind(), error.request_id()), (kind, Some("req_7")));
         assert_eq!(server.requests().len(), 1);
     }
+}
+
+/// The body of a list of customers, or of one customer's events.
+async fn list(client: &Client, segments: &[&str]) -> Result<String, ApiError> {
+    let stream = if segments.len() == 1 { Stream::Customers } else { Stream::Events };
+    let read = |answer: Answer| {
+        let text: Box<RawValue> = serde_json::from_slice(&answer.body)?;
+        Ok(text.get().to_owned())
+    };
+    client.fetch(Call::list(client.url(segments)?, stream), read).await
+}
+
+#[tokio::test]
+async fn only_a_refused_customer_list_refuses_the_key() {
+    let server = Server::answering(|_| Reply::json(403, r#"{"code":"forbidden","message":"m"}"#)).await;
+    let (client, _) = server.client();
+    assert_eq!(list(&client, &["customers"]).await.unwrap_err().kind(), ErrorKind::KeyRefused);
+    for error in [
+        list(&client, &["customers", "1", "events"]).await.unwrap_err(),
+        client.retrieve("1").await.unwrap_err(),
+        client.create(&someone()).await.unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Forbidden, 1));
+    }
+    assert_eq!(server.requests().len(), 4);
+}
+
+fn with_status(status: u16, headers: &[&str], body: &[u8]) -> Reply {
+    Reply::with_headers(status, headers, body)
+}
+
+#[tokio::test]
+async fn a_list_without_a_body_is_empty() {
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec();
+    for (name, reply) in [
+        ("204", with_status(204, &[], b"")),
+        ("no length but 0", Reply::json(200, "")),
+        ("no length but 0, by a proxy", Reply::json(203, "")),
+        ("no chunk but the last", Reply::Bytes(chunked)),
+        ("no length but 0, said to be zipped", with_status(200, &["Content-Encoding: gzip"], b"")),
+        ("nothing, zipped", with_status(200, &["Content-Encoding: gzip"], &gzip(b""))),
+        ("a mark and no text", Reply::json(200, "\u{feff}")),
+        ("an empty list, for comparison", Reply::json(200, "[]")),
+    ] {
+        let server = Server::scripted([reply]).await;
+        let body = list(&server.client().0, &["customers"]).await;
+        assert_eq!(body.ok().as_deref(), Some("[]"), "{name}");
+        assert_eq!(server.requests().len(), 1, "{name}");
+    }
+    for (name, reply) in [
+        (
+            "cut short, or so it may be",
+            Reply::Bytes(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec()),
+        ),
+        ("cut short", Reply::json(200, "[]").cut_by(2)),
+        (
+            "cut short in chunks",
+            Reply::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec()),
+        ),
+        (
+            "zipped, and cut short",
+            Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n".to_vec()),
+        ),
+        ("blanks", Reply::json(200, "  ")),
+        ("taken for processing", Reply::json(202, "")),
+        ("in part", Reply::json(206, "[]")),
+    ] {
+        let server = Server::scripted([reply, Reply::json(200, "[7]")]).await;
+        assert_eq!(list(&server.client().0, &["customers"]).await.unwrap(), "[7]", "{name}");
+        assert_eq!(server.requests().len(), 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_in_other_guises() {
+    let (first, last) = RECORD.split_at(7);
+    let members = [gzip(first.as_bytes()), gzip(b""), gzip(last.as_bytes())].concat();
+    let zipped = |status, body: &[u8]| with_status(status, &["Content-Encoding: gzip"], body);
+    for (name, reply) in [
+        ("a byte order mark", Reply::json(200, &format!("\u{feff}{RECORD}"))),
+        ("by a proxy", Reply::json(203, RECORD)),
+        ("zipped in several members", zipped(200, &members)),
+        ("zipped, with a byte order mark", zipped(200, &gzip(format!("\u{feff}{RECORD}").as_bytes()))),
+    ] {
+        let server = Server::scripted([reply]).await;
+        assert_eq!(server.client().0.retrieve("1").await.unwrap().get(), RECORD, "{name}");
+    }
+    let marked = Reply::json(404, "\u{feff}{\"code\":\"not_found\",\"message\":\"m\"}");
+    let error = Server::scripted([marked]).await.client().0.retrieve("1").await.unwrap_err();
+    assert!(error.is_documented_form());
+    // Whatever becomes of what stands behind the first member, a part is never taken for the whole.
+    let cut = zipped(200, &members[..members.len() - 9]);
+    let server = Server::scripted([cut, good()]).await;
+    assert_eq!(server.client().0.retrieve("1").await.unwrap().get(), RECORD);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
@@ -199,7 +296,7 @@ async fn a_redirect_elsewhere_never_gets_a_request() {
 #[tokio::test]
 async fn a_call_elsewhere_never_leaves() {
     let (server, elsewhere) = (Server::answering(|_| good()).await, Server::answering(|_| good()).await);
-    let call = Call::get(elsewhere.url.clone(), Stream::Customers);
+    let call = Call::list(elsewhere.url.clone(), Stream::Customers);
     let error = server.client().0.fetch(call, json_object).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CrossOrigin);
     assert!(elsewhere.requests().is_empty());
@@ -230,11 +327,16 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 async fn size_counts_after_decompression() {
     let zipped = |body: &[u8]| Reply::with_headers(200, &["Content-Encoding: gzip"], &gzip(body));
     let bomb = format!(r#"{{"id":"{}"}}"#, "0".repeat(1 << 20));
+    let in_members = |body: &str| {
+        let members: Vec<u8> = body.as_bytes().chunks(50_000).flat_map(gzip).collect();
+        with_status(200, &["Content-Encoding: gzip"], &members)
+    };
     for (reply, expected) in [
         (zipped(RECORD.as_bytes()), None),
         (zipped(bomb.as_bytes()), Some(ErrorKind::TooLarge)),
         (Reply::json(200, &bomb), Some(ErrorKind::TooLarge)),
         (zipped(RECORD.as_bytes()).cut_by(9), Some(ErrorKind::BrokenAnswer)),
+        (in_members(&bomb), Some(ErrorKind::TooLarge)),
     ] {
         let server = Server::answering(move |_| reply.clone()).await;
         let mut settings = server.settings();
@@ -286,7 +388,7 @@ async fn a_dead_server_costs_later_calls_one_attempt() {
 async fn probes_spend_no_more_than_allowed() {
     let server = Server::answering(|_| Reply::Reset).await;
     let (client, _) = server.client();
-    let call = Call::get(client.url(&["customers"]).unwrap(), Stream::Customers).attempts_at_most(2);
+    let call = Call::list(client.url(&["customers"]).unwrap(), Stream::Customers).attempts_at_most(2);
     assert_eq!(client.fetch(call, json_object).await.unwrap_err().attempts(), 2);
 }
 

@@ -4,6 +4,7 @@
 //! - [`Server`] is a hand-made server whose every answer is scripted; [`Account`] gives it honest ones to depart from.
 //! - [`Pages`] is a customer list with tokens of a chosen kind, which notes what was asked for out of turn.
 //! - [`Relay`] stands before a sandbox and can fall silent at a chosen request.
+//! - [`Authority`] makes certificates for a [`Server`] behind [`Tls`]; [`Proxy`] leads there.
 //! - [`State`] is a set of customers and events, read from a world, an account, a mirror, or replayed from exports.
 
 mod account;
@@ -13,10 +14,12 @@ mod json;
 mod pages;
 mod place;
 mod program;
+mod proxy;
 mod relay;
 mod replay;
 mod server;
 mod state;
+mod tls;
 
 pub use account::{Account, Shared, customer, event};
 pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
@@ -24,10 +27,12 @@ pub use json::{Cell, Row, members};
 pub use pages::{Old, Pages, Tokens};
 pub use place::{Place, query};
 pub use program::{Program, Ran};
+pub use proxy::Proxy;
 pub use relay::Relay;
 pub use replay::{assert_no_strays, manifest, replay};
 pub use server::{Asked, Reply, Server};
 pub use state::State;
+pub use tls::{Authority, Goodbye, Tls};
 
 use malomo_mirror::sandbox::{Sandbox, Settings, start};
 use std::net::{Ipv4Addr, SocketAddr};

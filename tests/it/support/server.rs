@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -98,16 +98,46 @@ impl Reply {
 
 type Handler = dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync;
 
-struct Shared {
-    handler: Box<Handler>,
+pub(super) struct Shared {
+    pub(super) handler: Box<Handler>,
     asked: Mutex<Vec<Asked>>,
+}
+
+impl Shared {
+    pub(super) fn new<F>(handler: impl Fn(Asked) -> F + Send + Sync + 'static) -> Arc<Shared>
+    where
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        let handler: Box<Handler> = Box::new(move |asked| Box::pin(handler(asked)));
+        Arc::new(Shared { handler, asked: Mutex::default() })
+    }
+
+    /// Keeps a request, and numbers it.
+    pub(super) fn keep(&self, request: Asked) -> Asked {
+        let mut all = self.asked.lock().unwrap();
+        let asked = Asked { number: all.len() + 1, ..request };
+        all.push(asked.clone());
+        asked
+    }
 }
 
 /// The running server; ends when dropped.
 pub struct Server {
-    port: u16,
-    shared: Arc<Shared>,
-    accepting: JoinHandle<()>,
+    pub(super) base_url: String,
+    pub(super) shared: Arc<Shared>,
+    pub(super) accepting: JoinHandle<()>,
+}
+
+/// What requests come over.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin {
+    /// Has it end by a reset.
+    fn reset(&mut self);
+}
+
+impl Connection for TcpStream {
+    fn reset(&mut self) {
+        self.set_zero_linger().unwrap();
+    }
 }
 
 impl Server {
@@ -118,10 +148,9 @@ impl Server {
     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let handler: Box<Handler> = Box::new(move |asked| Box::pin(handler(asked)));
-        let shared = Arc::new(Shared { handler, asked: Mutex::default() });
+        let shared = Shared::new(handler);
         let accepting = tokio::spawn(accept(listener, shared.clone()));
-        Server { port, shared, accepting }
+        Server { base_url: format!("http://127.0.0.1:{port}"), shared, accepting }
     }
 
     /// Answers every request by `handler`, at once.
@@ -130,7 +159,7 @@ impl Server {
     }
 
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.base_url.clone()
     }
 
     /// What was asked so far, in order, but for the question whose account it is, with which every run begins.
@@ -169,16 +198,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// One request after the other, until one side ends the connection.
-async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+pub(super) async fn serve(mut stream: impl Connection, shared: Arc<Shared>) {
     let mut read = Vec::new();
     while let Some(request) = request(&mut stream, &mut read).await {
-        let asked = {
-            let mut all = shared.asked.lock().unwrap();
-            let asked = Asked { number: all.len() + 1, ..request };
-            all.push(asked.clone());
-            asked
-        };
-        let reply = (shared.handler)(asked).await;
+        let reply = (shared.handler)(shared.keep(request)).await;
         match reply {
             Reply::Answer { .. } => {
                 let wire = reply.wire().unwrap();
@@ -192,10 +215,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
                 let _ = stream.shutdown().await;
                 return;
             }
-            Reply::Reset => {
-                stream.set_zero_linger().unwrap();
-                return;
-            }
+            Reply::Reset => return stream.reset(),
             Reply::Stall(bytes) => return stall(stream, &bytes).await,
             Reply::Silence => return stall(stream, &[]).await,
         }
@@ -203,14 +223,14 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
 }
 
 /// Sends these bytes and no more, until the client leaves.
-async fn stall(mut stream: TcpStream, bytes: &[u8]) {
+async fn stall(mut stream: impl Connection, bytes: &[u8]) {
     // It may have left already.
     let _ = stream.write_all(bytes).await;
     let _ = stream.read(&mut [0; 1]).await;
 }
 
 /// The next request; `None` at the connection's end.
-async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Asked> {
+async fn request(stream: &mut impl Connection, read: &mut Vec<u8>) -> Option<Asked> {
     let end = loop {
         if let Some(at) = read.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
@@ -237,12 +257,12 @@ async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Asked> {
     Some(Asked { number: 0, method, path, query, headers, body, head: head.clone() })
 }
 
-async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {
+async fn more(stream: &mut impl Connection, read: &mut Vec<u8>) -> Option<()> {
     let count = stream.read_buf(read).await.ok()?;
     (count > 0).then_some(())
 }
 
-fn parameters(query: &str) -> Vec<(String, String)> {
+pub(super) fn parameters(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {

@@ -1,0 +1,314 @@
+//! What may be repeated of text that comes from outside: an answer's words, a proxy's, a library's about either.
+//!
+//! A server may echo what it was sent or what it holds: the key, a person's address or telephone number. Nobody can tell a
+//! name from other words, so the vendor's message stands in no log even so ([`ApiError::log_form`]).
+//!
+//! [`ApiError::log_form`]: super::ApiError::log_form
+
+use secrecy::{ExposeSecret, SecretString};
+use std::error::Error;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Stands for what was cut out. No key holds such characters: nothing around it can make up the key again.
+const MASK: &str = "•••";
+/// Longest text repeated, in characters.
+pub(super) const SHOWN: usize = 300;
+/// Longest text looked at, in characters.
+const READ: usize = 4096;
+/// Telephone numbers have so many digits at least; shorter numbers are statuses, ports, counts.
+const PHONE_DIGITS: usize = 7;
+/// So many characters may stand between two digits of a telephone number: "+1 (555) - 555".
+const PHONE_GAP: usize = 3;
+
+/// Text that may be repeated anywhere: on a terminal, in logs, in the mirror.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Told(String);
+
+impl Told {
+    /// The program's own words. They must hold nothing of an answer's.
+    pub(super) fn own(text: impl fmt::Display) -> Told {
+        Told(text.to_string())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `None` where there is nothing to tell.
+    pub(super) fn if_any(self) -> Option<Told> {
+        (!self.0.is_empty()).then_some(self)
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An error's text and that of its causes.
+pub(super) struct Cause {
+    text: Told,
+    source: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.as_str())
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.as_str())
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// Knows the key, so that it can be cut out of text.
+#[derive(Clone)]
+pub(super) struct Redactor {
+    /// In lower case.
+    key: Arc<SecretString>,
+}
+
+impl Redactor {
+    pub(super) fn new(key: &SecretString) -> Redactor {
+        Redactor { key: Arc::new(key.expose_secret().to_ascii_lowercase().into()) }
+    }
+
+    /// What may be repeated of `text`, on one line: without the key and other credentials, e-mail addresses and telephone
+    /// numbers, also where they are percent-encoded; control characters and those that change the direction of writing are
+    /// escaped; at most [`SHOWN`] characters.
+    pub(super) fn tell(&self, text: &str) -> Told {
+        self.cleaned(text, true)
+    }
+
+    /// The same for a path, in which long numbers are identifiers.
+    pub(super) fn tell_path(&self, path: &str) -> Told {
+        self.cleaned(path, false)
+    }
+
+    /// What may be repeated of an error and its causes.
+    pub(super) fn cause(&self, error: &(dyn Error + 'static)) -> Cause {
+        let source = error.source().map(|source| Box::new(self.cause(source)));
+        Cause { text: self.tell(&error.to_string()), source }
+    }
+
+    fn cleaned(&self, text: &str, with_phones: bool) -> Told {
+        let read: String = text.trim().chars().take(READ).collect();
+        let read = self.without_key(&read);
+        let decoded = percent_decoded(&read);
+        let masked = self.masked(&decoded, with_phones);
+        // Text in which decoding shows nothing to be masked stays as it is.
+        let clean = if masked == decoded { self.masked(&read, with_phones) } else { masked };
+        Told(bounded(&escaped(&clean)))
+    }
+
+    fn masked(&self, text: &str, with_phones: bool) -> String {
+        let text = without_addresses(&without_credentials(&self.without_key(text)));
+        if with_phones { without_phones(&text) } else { text }
+    }
+
+    fn without_key(&self, text: &str) -> String {
+        let key = self.key.expose_secret();
+        if key.is_empty() {
+            return text.to_owned();
+        }
+        // Lower case of ASCII letters alone: every byte keeps its place.
+        let lower = text.to_ascii_lowercase();
+        let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
+        for (at, found) in lower.match_indices(key) {
+            clean.push_str(&text[from..at]);
+            clean.push_str(MASK);
+            from = at + found.len();
+        }
+        clean.push_str(&text[from..]);
+        clean
+    }
+}
+
+/// Until nothing is encoded any more: what was encoded twice is read as well.
+fn percent_decoded(text: &str) -> String {
+    let mut text = text.to_owned();
+    loop {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((byte, after)) = rest.split_first() {
+            let encoded = after.get(..2).filter(|_| *byte == b'%');
+            let decoded = encoded
+                .and_then(|hex| std::str::from_utf8(hex).ok())
+                .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+                .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            bytes.push(decoded.unwrap_or(*byte));
+            rest = if decoded.is_some() { &after[2..] } else { after };
+        }
+        let decoded = String::from_utf8_lossy(&bytes).into_owned();
+        if bytes.len() == text.len() {
+            return decoded;
+        }
+        text = decoded;
+    }
+}
+
+/// Masks what follows `Bearer` or `Basic`, and whatever begins as the vendor's keys do: an answer may repeat another key
+/// than ours, or ours in another form.
+fn without_credentials(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
+    for (at, _) in lower.match_indices(['b', 's', 'p']) {
+        if at < from || text[..at].ends_with(char::is_alphanumeric) {
+            continue;
+        }
+        let scheme = ["bearer ", "basic "].into_iter().find(|scheme| lower[at..].starts_with(scheme));
+        let begin = at + scheme.map_or(0, str::len);
+        let rest = &text[begin..];
+        let end = begin + rest.find(|c| !is_in_credential(c)).unwrap_or(rest.len());
+        let is_key = lower[at..].starts_with("sk_") || lower[at..].starts_with("pk_");
+        if is_key || (scheme.is_some() && !is_plain_word(&text[begin..end])) {
+            clean.push_str(&text[from..begin]);
+            clean.push_str(MASK);
+            from = end;
+        }
+    }
+    clean.push_str(&text[from..]);
+    clean
+}
+
+/// As in "bearer token", "Basic authentication": letters of one case.
+fn is_plain_word(text: &str) -> bool {
+    let word = text.trim_end_matches('.');
+    word.chars().all(char::is_alphabetic) && !word.chars().skip(1).any(char::is_uppercase)
+}
+
+/// RFC 6750 section 2.1 and RFC 4648.
+fn is_in_credential(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/' | '=')
+}
+
+/// Masks every word with an @ in it: more than what RFC 5321 takes for an address, and no less.
+fn without_addresses(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut clean = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(at) = (from..chars.len()).find(|at| matches!(chars[*at], '@' | '\u{ff20}' | '\u{fe6b}')) {
+        let mut begin = at;
+        // "Ann Smith"@example.com
+        if begin > from && chars[begin - 1] == '"' {
+            begin = (from..begin - 1).rev().find(|n| chars[*n] == '"').unwrap_or(from);
+        }
+        while begin > from && is_in_address(chars[begin - 1]) {
+            begin -= 1;
+        }
+        let end = (at + 1..chars.len()).find(|n| !is_in_address(chars[*n])).unwrap_or(chars.len());
+        if begin == at {
+            // Nobody's address.
+            clean.extend(&chars[from..=at]);
+            from = at + 1;
+        } else {
+            clean.extend(&chars[from..begin]);
+            clean.push_str(MASK);
+            from = end;
+        }
+    }
+    clean.extend(&chars[from..]);
+    clean
+}
+
+fn is_in_address(c: char) -> bool {
+    !(c.is_whitespace() || c.is_control() || "<>()[],;:\"\\".contains(c))
+}
+
+/// Masks long numbers, with or without what commonly stands between the digits of a telephone number.
+fn without_phones(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut clean = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(begin) = (from..chars.len()).find(|n| chars[*n].is_numeric()) {
+        let (mut end, mut digits) = (begin, 0);
+        let mut at = begin;
+        while at < chars.len() && at <= end + PHONE_GAP {
+            if chars[at].is_numeric() {
+                (end, digits) = (at + 1, digits + 1);
+            } else if !is_between_digits(chars[at]) {
+                break;
+            }
+            at += 1;
+        }
+        clean.extend(&chars[from..begin]);
+        if digits >= PHONE_DIGITS && !is_known_number(&chars, begin, end) {
+            clean.push_str(MASK);
+        } else {
+            clean.extend(&chars[begin..end]);
+        }
+        from = end;
+    }
+    clean.extend(&chars[from..]);
+    clean
+}
+
+fn is_between_digits(c: char) -> bool {
+    c.is_whitespace()
+        || is_invisible(c)
+        || matches!(c, '+' | '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// Dates, addresses of machines, and digits inside an identifier, such as a request's.
+fn is_known_number(chars: &[char], begin: usize, end: usize) -> bool {
+    let run: String = chars[begin..end].iter().collect();
+    let is_plain = run.chars().all(char::is_numeric);
+    let is_letter = |c: &char| c.is_alphabetic() || *c == '_';
+    let is_in_word = (begin > 0 && is_letter(&chars[begin - 1])) || chars.get(end).is_some_and(is_letter);
+    (is_plain && is_in_word)
+        || run.parse::<Ipv4Addr>().is_ok()
+        || run.parse::<jiff::civil::Date>().is_ok_and(|_| run.len() == 10)
+        || is_in_uuid(chars, begin, end)
+}
+
+fn is_in_uuid(chars: &[char], begin: usize, end: usize) -> bool {
+    let is_in_it = |c: &char| c.is_ascii_hexdigit() || *c == '-';
+    let before = chars[..begin].iter().rev().take_while(|c| is_in_it(c)).count();
+    let after = chars[end..].iter().take_while(|c| is_in_it(c)).count();
+    let word: String = chars[begin - before..end + after].iter().collect();
+    word.len() == 36 && Uuid::try_parse(&word).is_ok()
+}
+
+/// Characters that show nothing: zero width, marks of direction, variation, tags.
+fn is_invisible(c: char) -> bool {
+    !c.is_whitespace() && !c.is_alphanumeric() && c.escape_debug().len() > 1 && !c.is_ascii()
+}
+
+/// On one line, and nothing that a terminal would obey or that would turn the text around.
+fn escaped(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' => clean.push(c),
+            '\u{2028}' | '\u{2029}' => clean.extend(c.escape_unicode()),
+            _ if c.is_whitespace() && !c.is_control() => clean.push(' '),
+            // Behind another character a combining mark is no reason to escape.
+            _ => clean.extend(['a', c].iter().collect::<String>().escape_debug().skip(1)),
+        }
+    }
+    clean
+}
+
+fn bounded(text: &str) -> String {
+    let mut bounded: String = text.chars().take(SHOWN).collect();
+    if bounded.len() < text.len() {
+        bounded.push('…');
+    }
+    bounded
+}
+
+#[cfg(test)]
+#[path = "redact_tests.rs"]
+mod tests;

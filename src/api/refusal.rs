@@ -1,0 +1,65 @@
+//! What a request was refused for before the server took it: libraries tell it deep inside their errors.
+
+use rustls::CertificateError::{
+    BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+    NotValidYetContext, Revoked, UnknownIssuer,
+};
+use std::error::Error;
+use std::io;
+
+/// Why there is no connection, where trying again would end the same way.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// What is wrong with the server's certificate.
+    Certificate(String),
+    /// 407.
+    ProxyCredentials,
+}
+
+/// What hyper-util says of a proxy's 407; the error's type is private.
+const PROXY_CREDENTIALS: &str = "proxy authorization required";
+
+/// The refusal behind an error, if there is one.
+pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Refusal> {
+    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::InvalidCertificate(fault)) => {
+            Some(Refusal::Certificate(certificate_fault(fault)))
+        }
+        _ if cause.to_string().ends_with(PROXY_CREDENTIALS) => Some(Refusal::ProxyCredentials),
+        _ => None,
+    })
+}
+
+/// Whether the server says that it has not looked at the request: another one may take its place at once, whatever it
+/// does (RFC 9113 section 8.7). A server that shuts down, or that allows fewer streams than it was sent before it said so.
+pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    causes(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|error| {
+        let is_shutdown = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (is_shutdown || is_refused)
+    })
+}
+
+/// The error and its causes, the outermost first. An [`io::Error`] hides the one that it was made from.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(
+        Some(error),
+        |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
+            let error: &'a (dyn Error + 'static) = *error;
+            let hidden = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            hidden.map(|hidden| hidden as &(dyn Error + 'static)).or_else(|| error.source())
+        },
+    )
+}
+
+fn certificate_fault(fault: &rustls::CertificateError) -> String {
+    match fault {
+        Expired | ExpiredContext { .. } => "by this machine's clock it has expired".to_owned(),
+        NotValidYet | NotValidYetContext { .. } => "by this machine's clock it is not valid yet".to_owned(),
+        NotValidForName | NotValidForNameContext { .. } => "it is another host's".to_owned(),
+        // An authority of the same name, but with another key.
+        UnknownIssuer | BadSignature => "no authority known to this machine has signed it".to_owned(),
+        Revoked => "it has been revoked".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,209 @@
+//! A server that repeats the key, an address and a telephone number wherever it can say anything: none of it is told on.
+
+use crate::support::{Account, Asked, Place, Program, Ran, Reply};
+use std::path::Path;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const KEY: &str = "sk_live_neverToBeSeen";
+/// Parts of what is echoed, in every form in which it is.
+const SECRETS: [&str; 8] = [
+    "neverToBeSeen",
+    "%65verToBeSeen",
+    "ann.private",
+    "private%40",
+    "example.org",
+    "010-9999",
+    "\u{1b}[31m",
+    "\u{202e}",
+];
+
+/// What the server repeats: the key as it came, a person's address and number, as they are and percent-encoded.
+fn echo(asked: &Asked) -> String {
+    let authorization = asked.header("authorization").unwrap();
+    assert_eq!(authorization, format!("Bearer {KEY}"));
+    format!(
+        "{authorization} {KEY}/sk%5flive_n%65verToBeSeen ann.private@example.org, ann.private%40example.org tel:+1-555-010-9999 \
+         %2B1-555-010-9999 \u{1b}[31m \u{202e} end"
+    )
+}
+
+/// Headers hold ASCII.
+fn header_echo(asked: &Asked) -> String {
+    echo(asked).replace(['\u{1b}', '\u{202e}'], " ")
+}
+
+fn everywhere(status: u16, asked: &Asked) -> Reply {
+    let (text, header) = (echo(asked), header_echo(asked));
+    let body = serde_json::json!({
+        "code": text, "message": text, "request_id": text, "status": status, "error": {"code": text, "message": text},
+        "errors": [text], text.clone(): text
+    });
+    let mut reply = Reply::json(status, &body.to_string());
+    for name in [
+        "X-Request-Id",
+        "Retry-After",
+        "Content-Language",
+        "Link",
+        "X-Next-Cursor",
+        "Date",
+        "WWW-Authenticate",
+    ] {
+        reply = reply.with_header(name, &header);
+    }
+    reply
+}
+
+/// The faults that carry text, each by its own way.
+fn faults(asked: &Asked) -> Vec<Reply> {
+    let (text, header) = (echo(asked), header_echo(asked));
+    let host = header.replace(' ', "-");
+    let json = |text: &str| serde_json::json!(text).to_string();
+    let mut replies: Vec<Reply> =
+        [400, 401, 403, 404, 410, 422, 429, 500, 503].map(|s| everywhere(s, asked)).into();
+    replies.extend([
+        everywhere(200, asked),
+        everywhere(302, asked),
+        everywhere(302, asked).with_header("Location", &header),
+        everywhere(302, asked)
+            .with_header("Location", &format!("https://{KEY}.elsewhere.test/ann.private@example.org")),
+        everywhere(302, asked).with_header("Location", &format!("https://ann.private@{KEY}.elsewhere.test/")),
+        everywhere(302, asked)
+            .with_header("Location", &format!("/customers/{host}?{KEY}=ann.private%40example.org")),
+        Reply::json(200, &json(&text)),
+        Reply::json(200, &format!("[{}", json(&text))),
+        Reply::json(200, &format!("<html>{text}</html>")),
+        Reply::json(500, &json(&text)),
+        Reply::Bytes(format!("HTTP/1.1 200 {header}\r\n{header}\r\n\r\n").into_bytes()),
+        Reply::Bytes(text.into_bytes()),
+    ]);
+    replies
+}
+
+fn assert_silent(text: &str, what: &str) {
+    for secret in SECRETS {
+        let at = text.find(secret).map(|at| text[..at].chars().rev().take(300).collect::<String>());
+        assert_eq!(at.map(|before| before.chars().rev().collect::<String>()), None, "{what}: {secret}");
+    }
+}
+
+fn assert_silent_run(ran: &Ran, what: &str) {
+    assert_silent(&ran.stdout, what);
+    assert_silent(&ran.stderr, what);
+}
+
+/// Neither the mirror nor an export holds any of it.
+fn assert_silent_files(folder: &Path, what: &str) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => assert_silent_files(&path, what),
+            false => {
+                assert_silent(&String::from_utf8_lossy(&std::fs::read(&path).unwrap()), what);
+            }
+        }
+    }
+}
+
+/// Where the fault is met.
+type Position = fn(&Asked) -> bool;
+const WHERE: [(&str, Position); 3] = [
+    ("the list", |asked| asked.is_customer_list()),
+    ("a customer", |asked| asked.path == "/customers/c-03"),
+    ("events", |asked| asked.path == "/customers/c-03/events"),
+];
+
+fn quick(place: &Place, base_url: &str) -> Program {
+    place.program(base_url).key(KEY).set("api.max_attempts=2").set("api.retry_after_max=1ms")
+}
+
+async fn silent(fault: usize, position: Position, what: &str) {
+    let account = Account::of(4, 1, 2).shared();
+    let server =
+        account.serve_but(move |asked| position(asked).then(|| faults(asked).swap_remove(fault))).await;
+    let place = Place::new();
+    let program = quick(&place, &server.base_url());
+    for arguments in [
+        &["-vv", "--log-format", "text", "sync", "--full"][..],
+        &["-vv", "--log-format", "json", "sync", "--customer", "c-03", "--json"],
+        &["customers", "list"],
+        &["customers", "get", "c-03"],
+        &["events", "list", "c-03"],
+        &["customers", "update", "c-03", "--first-name", "Ann"],
+        &["status"],
+        &["status", "--json"],
+    ] {
+        assert_silent_run(&program.run(arguments).await, &format!("{what}, {arguments:?}"));
+    }
+    assert_silent_files(place.path(), what);
+    assert!(server.count(position) > 0, "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_command_repeats_what_the_server_echoes() {
+    let count =
+        faults(&Asked { headers: vec![("authorization".to_owned(), format!("Bearer {KEY}"))], ..nothing() })
+            .len();
+    for (position, fits) in WHERE {
+        for fault in 0..count {
+            silent(fault, fits, &format!("fault {fault} at {position}")).await;
+        }
+    }
+}
+
+fn nothing() -> Asked {
+    Asked {
+        number: 0,
+        method: String::new(),
+        path: String::new(),
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: String::new(),
+        head: String::new(),
+    }
+}
+
+/// What can be told is told: the rest of the message, on one line, for whoever is at the terminal; in logs no message at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_of_the_message_is_told() {
+    let server = Account::of(2, 1, 2).shared().serve_but(|asked| Some(everywhere(400, asked))).await;
+    let place = Place::new();
+    let ran = quick(&place, &server.base_url()).ends(1, &["customers", "get", "c-01"]).await;
+    ran.tells(&["the API rejected the request", "•••, ••• tel:+•••", "\\u{1b}[31m \\u{202e} end"]);
+    assert!(!place.mirror().exists());
+    let ran = quick(&place, &server.base_url()).ends(1, &["-vv", "--log-format", "json", "sync"]).await;
+    let logged = |line: &&str| line.starts_with('{');
+    assert!(ran.stderr.lines().filter(logged).all(|line| !line.contains(": Bearer •••")), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_repeats_nothing_either() {
+    let account = Account::of(4, 1, 2).shared();
+    let server = account
+        .serve_but(|asked| (asked.path == "/customers/c-03/events").then(|| everywhere(400, asked)))
+        .await;
+    let place = Place::new();
+    let program = quick(&place, &server.base_url())
+        .set("schedule.sync=* * * * * *")
+        .set("http.listen=127.0.0.1:0")
+        .variable("RUST_BACKTRACE", "0");
+    let mut daemon = program.start(&["-vv", "--log-format", "json", "daemon"]);
+    let line = daemon.logs("serving /metrics").await;
+    let address: String =
+        line.split("127.0.0.1:").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    for _ in 0..2 {
+        daemon.logs("sync ended").await;
+    }
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{address}")).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_silent(&answer, path);
+    }
+    daemon.signal("TERM");
+    assert_silent_run(&daemon.end().await, "daemon");
+    assert_silent_run(&program.ends(0, &["status", "--json"]).await, "status");
+    assert_silent_files(place.path(), "daemon");
+}
