@@ -120,7 +120,7 @@ mod tests {
                     Item::Rejected(_) => seen.push_str("? "),
                 }),
                 Ok(Turn::Restarted) => seen.push_str("* "),
-                Ok(Turn::End { is_proven }) => seen.push_str(if is_proven { "end" } else { "end?" }),
+                Ok(Turn::End(end)) => seen.push_str(if end.is_proven() { "end" } else { "end?" }),
                 Err(error) => match error.api() {
                     Some(error) => seen.push_str(&format!("{:?}", error.kind())),
                     None => seen.push_str(&error.log_form()),

@@ -63,4 +63,4 @@ pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};
-pub use verdict::NoProgress;
+pub use verdict::{ListEnd, NoProgress, UnprovenEnd};

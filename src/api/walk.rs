@@ -6,7 +6,7 @@ use super::cursor::{Cursor, parameter_of};
 use super::facts::{Mark, PageFacts};
 use super::token::{Next, Offer, Parameter, TokenStyle};
 use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
-use super::verdict::{After, NoProgress, Verdict};
+use super::verdict::{After, ListEnd, NoProgress, UnprovenEnd, Verdict};
 use crate::record::IdSet;
 
 /// How the last page was asked for.
@@ -106,9 +106,11 @@ impl Walk {
             Asked::Witness => Verdict::PassOver(self.try_again(paging)),
             _ if tried == Tried::Empty => Verdict::PassOver(self.after_empty(paging, page.offer)),
             // The empty page was the end, whatever it named.
-            _ if tried == Tried::Repeats && self.past_empty => Verdict::PassOver(After::End),
+            _ if tried == Tried::Repeats && self.past_empty => Verdict::PassOver(After::End(ListEnd::Proven)),
             // Rows moved while the list was walked; it ends here all the same.
-            _ if tried == Tried::Repeats && self.is_last(paging, &page) => Verdict::PassOver(After::End),
+            _ if tried == Tried::Repeats && self.is_last(paging, &page) => {
+                Verdict::PassOver(After::End(ListEnd::Proven))
+            }
             Asked::Bare(parameter) if tried == Tried::Repeats => {
                 Verdict::PassOver(self.doubt_direction(paging, parameter))
             }
@@ -134,7 +136,7 @@ impl Walk {
             Asked::Trial(parameter) => {
                 self.trial_arrived(paging, parameter, Tried::Refused, PageFacts::nothing())
             }
-            _ if self.past_empty => Verdict::PassOver(After::End),
+            _ if self.past_empty => Verdict::PassOver(After::End(ListEnd::Proven)),
             _ => Verdict::PassOver(After::Restart),
         }
     }
@@ -157,8 +159,12 @@ impl Walk {
         }
         let trial = self.trial.take()?;
         match (trial.is_guess, paging.style(), paging.forward()) {
-            (true, Some(style), _) if style != TokenStyle::LastId && !self.more_is_said => Some(After::End),
-            (true, None, _) if paging.ids_are_no_cursors() && !self.more_is_said => Some(After::End),
+            (true, Some(style), _) if style != TokenStyle::LastId && !self.more_is_said => {
+                Some(After::End(ListEnd::Proven))
+            }
+            (true, None, _) if paging.ids_are_no_cursors() && !self.more_is_said => {
+                Some(After::End(ListEnd::Proven))
+            }
             (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
                 Some(After::Ask(self.ask_forward(parameter, trial.token)))
             }
@@ -262,10 +268,10 @@ impl Walk {
             (Conclusion::TokenRefused | Conclusion::NothingNew | Conclusion::CursorUnknown, _)
                 if self.past_empty =>
             {
-                After::End
+                After::End(ListEnd::Proven)
             }
             // From the last record but one the last one comes again: which way that was can't be told.
-            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End,
+            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End(ListEnd::Proven),
             (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
             (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
                 After::Ask(self.ask_on_trial(Trial::second_guess(token), first.0))
@@ -273,10 +279,10 @@ impl Walk {
             _ if self.more_is_said => After::Stuck(NoProgress::TokenNotFound { page: self.pages }),
             (Conclusion::IdsRefused | Conclusion::IdsIgnored, _) => {
                 paging.learn_ids_refused();
-                After::End
+                After::End(ListEnd::Proven)
             }
-            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End,
-            (Conclusion::EndUnproven, _) => After::EndUnproven,
+            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End(ListEnd::Proven),
+            (Conclusion::EndUnproven, _) => After::End(ListEnd::Unproven(UnprovenEnd::CursorsIgnored)),
             (Conclusion::TokenRefused, _) => After::Restart,
             (Conclusion::Fail, _) => After::Fail,
             (Conclusion::NothingNew, _) => self.nothing_new(),
@@ -299,7 +305,7 @@ impl Walk {
     fn try_again(&mut self, paging: &Paging) -> After {
         match self.retrial.take() {
             Some(trial) => After::Ask(self.ask_on_trial(trial, paging.first_guess())),
-            None => After::End,
+            None => After::End(ListEnd::Proven),
         }
     }
 
@@ -308,7 +314,7 @@ impl Walk {
     /// pages in a row are the end.
     fn after_empty(&mut self, paging: &Paging, offer: Option<Offer>) -> After {
         if std::mem::replace(&mut self.past_empty, true) {
-            return After::End;
+            return After::End(ListEnd::Proven);
         }
         match offer.map(|offer| offer.next) {
             Some(Next::Url(url)) if self.tokens.insert(&url) => {
@@ -319,7 +325,7 @@ impl Walk {
                 Some(parameter) => After::Ask(self.ask_forward(parameter, token)),
                 None => After::Ask(self.ask_on_trial(Trial::of(token), paging.first_guess())),
             },
-            _ => After::End,
+            _ => After::End(ListEnd::Proven),
         }
     }
 
@@ -334,7 +340,7 @@ impl Walk {
         paging.learn_forward(forward, || {
             format!("after the last page `{forward}` brought an empty page, `{}` did not", forward.other())
         });
-        After::End
+        After::End(ListEnd::Proven)
     }
 
     fn direction_found(
@@ -377,7 +383,7 @@ impl Walk {
             _ => format!("page {} carried the next page's token in its envelope", self.pages),
         });
         match next {
-            Next::Ended => After::End,
+            Next::Ended => After::End(ListEnd::Proven),
             Next::Url(url) => {
                 if !self.tokens.insert(&url) {
                     return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
@@ -405,8 +411,8 @@ impl Walk {
         match paging.style() {
             Some(TokenStyle::LastId) => self.ask_bare(paging, last, None),
             _ if self.more_is_said => self.ask_bare(paging, last, Some(other)),
-            Some(_) => After::End,
-            None if paging.ids_are_no_cursors() => After::End,
+            Some(_) => After::End(ListEnd::Proven),
+            None if paging.ids_are_no_cursors() => After::End(ListEnd::Proven),
             None => self.ask_bare(paging, last, Some(other)),
         }
     }

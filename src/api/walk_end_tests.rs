@@ -54,7 +54,7 @@ fn the_page_that_an_empty_one_names_is_asked_for() {
     assert_eq!(walking.arrives(page(&["b"], link("?next=3"))), Verdict::Take(url("?next=3")));
     // Each gap of one page is crossed, not one gap a walk.
     assert_eq!(walking.arrives(page(&[], link("?next=4"))), Verdict::PassOver(url("?next=4")));
-    assert_eq!(walking.arrives(page(&["c"], None)), Verdict::Take(After::End));
+    assert_eq!(walking.arrives(page(&["c"], None)), Verdict::Take(After::End(ListEnd::Proven)));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn whatever_follows_but_records_bears_the_end_out() {
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], link("?next=1")));
         assert_eq!(walking.arrives(page(&[], link("?next=2"))), Verdict::PassOver(url("?next=2")));
-        assert_eq!(next(&mut walking), Verdict::PassOver(After::End), "{what}");
+        assert_eq!(next(&mut walking), Verdict::PassOver(After::End(ListEnd::Proven)), "{what}");
     }
 }
 
@@ -86,7 +86,7 @@ fn whatever_follows_but_records_bears_the_end_out() {
 fn an_empty_page_that_names_what_was_read_is_the_end() {
     let mut walking = Walking::new();
     walking.arrives(page(&["a"], link("?next=1")));
-    assert_eq!(walking.arrives(page(&[], link("?next=1"))), Verdict::PassOver(After::End));
+    assert_eq!(walking.arrives(page(&[], link("?next=1"))), Verdict::PassOver(After::End(ListEnd::Proven)));
 }
 
 /// The beginning comes, then the server goes down: that its ids are no cursors can't be told from that.
@@ -115,7 +115,7 @@ fn a_server_that_fails_over_ids_alone_has_one_page() {
         assert_eq!(walking.fails(), Verdict::PassOver(After::Ask(Cursor::Start)));
         walking.arrives(page(ids, None));
         walking.fails();
-        assert_eq!(walking.fails(), Verdict::PassOver(After::End));
+        assert_eq!(walking.fails(), Verdict::PassOver(After::End(ListEnd::Proven)));
     }
 }
 

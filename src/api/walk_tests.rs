@@ -90,7 +90,7 @@ impl Server {
 #[derive(Debug, PartialEq)]
 enum Ended {
     AtEnd,
-    Unproven,
+    Unproven(UnprovenEnd),
     Stuck(NoProgress),
     Restart,
     Failed,
@@ -137,8 +137,8 @@ fn drive(
         };
         match after {
             After::Ask(next) => cursor = next,
-            After::End => return (taken, Ended::AtEnd, requests),
-            After::EndUnproven => return (taken, Ended::Unproven, requests),
+            After::End(ListEnd::Proven) => return (taken, Ended::AtEnd, requests),
+            After::End(ListEnd::Unproven(why)) => return (taken, Ended::Unproven(why), requests),
             After::Stuck(why) => return (taken, Ended::Stuck(why), requests),
             After::Restart => return (taken, Ended::Restart, requests),
             After::Fail => return (taken, Ended::Failed, requests),
@@ -297,7 +297,7 @@ fn a_server_that_ignores_cursors_proves_no_end() {
     let known = KnownPaging::default();
     let server = Server { unknown: Unknown::Ignores, ..server(3, TokenStyle::Header, 5) };
     let (taken, ended, requests) = walk(&server, &known, Stream::Customers);
-    assert_eq!((taken, ended, requests), (server.ids, Ended::Unproven, 3));
+    assert_eq!((taken, ended, requests), (server.ids, Ended::Unproven(UnprovenEnd::CursorsIgnored), 3));
 }
 
 #[test]
@@ -365,7 +365,10 @@ fn a_last_page_of_repeats_is_an_end() {
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, page(&["a", "b"], Some("2")));
-        assert_eq!(walk.page_arrived(paging, page(&["b"], None)), Verdict::PassOver(After::End));
+        assert_eq!(
+            walk.page_arrived(paging, page(&["b"], None)),
+            Verdict::PassOver(After::End(ListEnd::Proven))
+        );
     });
 }
 

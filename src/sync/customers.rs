@@ -9,7 +9,7 @@ use super::SyncError;
 use super::context::{Context, Sorted, record_findings, rows, set_aside};
 use super::listing::{Listed, Listing, Whole};
 use super::marks::Remembered;
-use crate::api::{Cursor, Finding, List, Page, Reuse, TokenNames, TokenStyle};
+use crate::api::{Cursor, Finding, List, ListEnd, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
@@ -39,7 +39,7 @@ pub(super) struct CustomerWalk {
     /// Customers listed in an older version than the mirror's.
     pub(super) stale: Vec<String>,
     /// Whether the list's end was one.
-    pub(super) is_proven: bool,
+    pub(super) end: ListEnd,
     /// Customers that the list brought new or changed, in this run.
     changed: u64,
     /// Pages come from several places of the list.
@@ -58,7 +58,7 @@ impl CustomerWalk {
             seen: SeenRows::default(),
             inserted: 0,
             stale: Vec::new(),
-            is_proven: true,
+            end: ListEnd::Proven,
             changed: 0,
             is_split: false,
         }
@@ -153,7 +153,7 @@ async fn store(
             }
             Listed::End(whole) => {
                 walk.cursor = None;
-                walk.is_proven = whole.is_proven;
+                walk.end = whole.end.clone();
                 context.tally.observe(&Event::CustomerWalkFinished { customers: walk.customers });
                 return Ok(Some(keep_end(context, walk, whole).await?));
             }
@@ -281,8 +281,8 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp) = (context.known.findings(), context.stamp());
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
-    let has_work = has_work && walk.may_be_cut_off() && walk.is_proven;
-    let marks = whole.marks.filter(|_| whole.is_proven);
+    let has_work = has_work && walk.may_be_cut_off() && walk.end.is_proven();
+    let marks = whole.marks.filter(|_| whole.end.is_proven());
     context
         .write(move |batch| {
             batch.forget_rejected(stamp, Stream::Customers, None)?;

@@ -3,7 +3,7 @@
 use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
 use super::report::Failure;
-use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
+use crate::api::{ApiError, Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
 use crate::diff::{EventPlan, Parted, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
@@ -241,10 +241,10 @@ async fn look(
                 waiting.add(page.items);
             }
             Turn::Restarted => look.seen = IdSet::default(),
-            Turn::End { is_proven } => {
-                if !is_proven {
+            Turn::End(end) => {
+                if let ListEnd::Unproven(why) = end {
                     look.is_evidence = false;
-                    context.tally.unproven_end();
+                    context.tally.unproven_end(why);
                 }
                 break;
             }
