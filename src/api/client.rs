@@ -270,7 +270,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
-        origin::resolve(&self.shared.base, request_url, reference).map_err(|error| {
+        origin::resolve_link(&self.shared.base, request_url, reference).map_err(|error| {
             ApiError::new(ErrorKind::CrossOrigin).with_detail(&error).with_source(error).of_call(
                 &Method::GET,
                 request_url,

@@ -7,7 +7,7 @@ use super::cursor::Cursor;
 use super::error::{ApiError, ErrorKind};
 use super::facts::{Mark, PageFacts};
 use super::page::read_page;
-use super::token::{Next, Offer, TokenStyle, offer};
+use super::token::{Next, Offer, TokenStyle, read_headers};
 use super::transport::Answer;
 use super::verdict::{After, ListEnd, NoProgress, Verdict};
 use super::walk::Walk;
@@ -381,6 +381,7 @@ impl<R: Record> Pager<R> {
         if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
             (&self.ahead, &arrived.facts.offer)
             && !arrived.items.is_empty()
+            && !arrived.facts.says_last()
             && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
         {
             self.ahead = Some(Ahead::start(&self.client, self.list.stream(), url, until.clone()));
@@ -388,7 +389,7 @@ impl<R: Record> Pager<R> {
     }
 
     fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {
-        let page = read_page(&answer.body).map_err(|fault| NotDocumented(fault.to_string()))?;
+        let page = read_page(&answer.body, &answer.url).map_err(|fault| NotDocumented(fault.to_string()))?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
         let marks = items.iter().map(|item| match item {
             Item::Record(record) => Mark::Id(record.id().to_owned()),
@@ -397,11 +398,8 @@ impl<R: Record> Pager<R> {
                 None => Mark::Text(rejected.raw.clone()),
             },
         });
-        let facts = PageFacts {
-            marks: marks.collect(),
-            offer: offer(&answer.headers, page.next, only),
-            says_more: page.says_more,
-        };
+        let (offer, said) = read_headers(&answer.headers, &answer.url).offer(page.next, page.said, only);
+        let facts = PageFacts { marks: marks.collect(), offer, said };
         Ok(Arrived { url: answer.url.clone(), facts, items })
     }
 
@@ -416,10 +414,11 @@ impl<R: Record> Pager<R> {
     /// customer is gone, unless the request was a mere trial.
     fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
         let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_on_trial();
-        match error.kind() {
+        match error.status() {
             _ if *cursor == Cursor::Start => false,
-            ErrorKind::BadRequest => true,
-            ErrorKind::NotFound => !list_may_be_gone,
+            Some(400) => true,
+            Some(404 | 410) => !list_may_be_gone,
+            // Others (402, 409, 422, 451) are about something else than the cursor.
             _ => false,
         }
     }

@@ -12,18 +12,12 @@ pub enum NoProgress {
         /// Counted from 1.
         page: u64,
     },
-    /// Nothing new came.
+    /// Nothing new came, page after page.
     #[error(
-        "page {page} brought no record that had not been read before; if the list has no further page, set \
+        "page {page} brought no record that had not been read before, as others before it or asked for in other ways; if the list has no further page, set \
          api.paging.{{customers,events}}.token_style to the way in which this server names the next page"
     )]
     NothingNew {
-        /// Counted from 1.
-        page: u64,
-    },
-    /// There is more, but nobody knows how to get it.
-    #[error("page {page} says that there are further pages, but holds no page token that is understood")]
-    TokenNotFound {
         /// Counted from 1.
         page: u64,
     },
@@ -114,4 +108,16 @@ pub enum Verdict {
     SetAside(Cursor),
     /// The page set aside was the next one; this one is passed over.
     TakeSetAside(After),
+}
+
+impl Verdict {
+    /// The same about the page, with another thing to come after it.
+    pub(super) fn then(self, change: impl FnOnce(After) -> After) -> Verdict {
+        match self {
+            Verdict::Take(after) => Verdict::Take(change(after)),
+            Verdict::PassOver(after) => Verdict::PassOver(change(after)),
+            Verdict::TakeSetAside(after) => Verdict::TakeSetAside(change(after)),
+            Verdict::SetAside(cursor) => Verdict::SetAside(cursor),
+        }
+    }
 }
