@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +38,8 @@ struct Shared {
     clock: ServerClock,
     base: Url,
     policy: RetryPolicy,
+    /// A link of http was followed by https, and that was told.
+    told_of_http: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -156,6 +159,7 @@ impl Client {
             clock: ServerClock::default(),
             base: settings.base_url,
             policy: settings.retry,
+            told_of_http: AtomicBool::new(false),
         });
         Ok(Client { shared, observer })
     }
@@ -270,7 +274,15 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
-        origin::resolve_link(&self.shared.base, request_url, reference).map_err(|error| {
+        let link = origin::resolve_link(&self.shared.base, request_url, reference);
+        if link.as_ref().is_ok_and(|link| link.is_by_https_instead)
+            && !self.shared.told_of_http.swap(true, Ordering::Relaxed)
+        {
+            let text = "the API's links begin with http:// and are followed by https://, as `api.base_url` has it: the proxy \
+                        in front of it does not tell it of TLS";
+            self.observer.observe(&Event::Remark { text });
+        }
+        link.map(|link| link.url).map_err(|error| {
             ApiError::new(ErrorKind::CrossOrigin).with_detail(&error).with_source(error).of_call(
                 &Method::GET,
                 request_url,

@@ -130,19 +130,24 @@ mod tests {
         let unknown = Said { unknown: Some("the header x".into()), ..Said::default() };
         let not_understood = Some(UnprovenEnd::NotUnderstood { place: "the header x".into() });
         let more_is_said = Some(UnprovenEnd::MoreIsSaid);
+        let promised = [more.clone(), Said::default()];
+        let taken_back = [more.clone(), last.clone()];
+        let both_pages = [pages.clone(), pages.clone()];
+        let ended = [unknown.clone().and(last)];
+        let (more, pages, unknown) = ([more], [pages], [unknown]);
         for (said, knows_style, is_set, expected) in [
-            (&[more.clone()][..], true, false, more_is_said.clone()),
-            (&[more.clone()], true, true, more_is_said.clone()),
+            (&more[..], true, false, more_is_said.clone()),
+            (&more, true, true, more_is_said.clone()),
             // The page that was promised came, and promises none.
-            (&[more.clone(), Said::default()], true, false, None),
-            (&[more, last.clone()], true, false, None),
-            (&[pages.clone()], true, false, more_is_said),
-            (&[pages.clone()], true, true, None),
-            (&[pages.clone(), pages], true, false, None),
-            (&[unknown.clone()], false, false, not_understood),
-            (&[unknown.clone()], true, false, None),
-            (&[unknown.clone()], false, true, None),
-            (&[unknown.and(last)], false, false, None),
+            (&promised, true, false, None),
+            (&taken_back, true, false, None),
+            (&pages, true, false, more_is_said),
+            (&pages, true, true, None),
+            (&both_pages, true, false, None),
+            (&unknown, false, false, not_understood),
+            (&unknown, true, false, None),
+            (&unknown, false, true, None),
+            (&ended, false, false, None),
         ] {
             assert_eq!(heard(true, said).doubt(5, knows_style, is_set), expected, "{said:?}");
         }

@@ -67,6 +67,15 @@ pub enum OriginError {
     NotABase,
 }
 
+/// A link to a next page, as it is to be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    /// Within the base URL's origin.
+    pub(super) url: Url,
+    /// The server wrote it with http.
+    pub(super) is_by_https_instead: bool,
+}
+
 /// Resolves a redirect found in the answer to `request_url`; fragments are dropped.
 ///
 /// # Errors
@@ -81,14 +90,16 @@ pub(super) fn resolve(base: &Url, request_url: &Url, reference: &str) -> Result<
 ///
 /// # Errors
 /// When the result would be of another origin than `base`, or holds user information.
-pub(super) fn resolve_link(base: &Url, request_url: &Url, reference: &str) -> Result<Url, OriginError> {
+pub(super) fn resolve_link(base: &Url, request_url: &Url, reference: &str) -> Result<Link, OriginError> {
     let mut url = request_url.join(reference).map_err(|_| OriginError::Unreadable)?;
-    let fits = |port| port == base.port() || port == base.port_or_known_default();
-    if base.scheme() == "https" && url.scheme() == "http" && url.host() == base.host() && fits(url.port()) {
+    let port_fits = url.port() == base.port() || url.port() == base.port_or_known_default();
+    let is_by_https_instead =
+        base.scheme() == "https" && url.scheme() == "http" && url.host() == base.host() && port_fits;
+    if is_by_https_instead {
         // Neither can fail for a URL with a host.
         let _ = (url.set_scheme("https"), url.set_port(base.port()));
     }
-    at_home(base, url)
+    Ok(Link { url: at_home(base, url)?, is_by_https_instead })
 }
 
 fn at_home(base: &Url, mut url: Url) -> Result<Url, OriginError> {
@@ -220,7 +231,7 @@ mod tests {
         let followed = |base: &str, reference: &str| {
             let base = Url::parse(base).unwrap();
             let found = resolve_link(&base, &base.join("/customers").unwrap(), reference);
-            found.ok().map(String::from)
+            found.ok().map(|link| String::from(link.url))
         };
         let (default, other) = ("https://api.example.com", "https://api.example.com:8443");
         for (base, reference, expected) in [
@@ -286,7 +297,8 @@ mod tests {
         ) {
             let (base, asked) = (Url::parse(BASE).unwrap(), Url::parse(REQUEST).unwrap());
             let reference = scheme + &reference;
-            for url in [resolve(&base, &asked, &reference), resolve_link(&base, &asked, &reference)].into_iter().flatten() {
+            let link = resolve_link(&base, &asked, &reference).map(|link| link.url);
+            for url in [resolve(&base, &asked, &reference), link].into_iter().flatten() {
                 prop_assert!(url.as_str().starts_with("https://api.gomalomo.com/"), "{url}");
                 prop_assert_eq!(url.fragment(), None);
             }

@@ -120,7 +120,7 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
 fn named_records<'a>(members: &Members<'a>) -> Option<&'a RawValue> {
     let find = |fits: fn(&RawValue) -> bool| {
         let named = |name: &&str| members.iter().find(|(found, value)| found == *name && fits(value));
-        RECORD_NAMES.iter().find_map(|name| named(&name)).map(|(_, value)| *value)
+        RECORD_NAMES.iter().find_map(|name| named(name)).map(|(_, value)| *value)
     };
     find(is_array).or_else(|| find(|value| value.get() == "null"))
 }
@@ -221,11 +221,12 @@ impl<'u> Envelope<'u> {
                 Some(next) => self.next.push(next),
                 None => unknown = true,
             },
-            Meaning::Cursor => match self.next_of(value, false) {
-                Some(Next::Token(token) | Next::Url(token)) => self.cursors.push(Next::Perhaps(token)),
-                // An object may be a container.
-                _ => {}
-            },
+            // An object of that name may be a container.
+            Meaning::Cursor => {
+                if let Some(Next::Token(token) | Next::Url(token)) = self.next_of(value, false) {
+                    self.cursors.push(Next::Perhaps(token));
+                }
+            }
             Meaning::More | Meaning::Last | Meaning::Pages | Meaning::Total => {
                 let counts = matches!(meaning, Meaning::Pages | Meaning::Total) && !is_truth(value);
                 if place.is_of_list || !counts {

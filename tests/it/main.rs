@@ -11,6 +11,7 @@ mod configuration;
 mod crashes;
 mod customers;
 mod deletion;
+mod endings;
 mod faults;
 mod hygiene;
 mod incremental;
