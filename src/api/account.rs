@@ -3,6 +3,7 @@
 use super::client::{Call, Client, NotDocumented};
 use super::error::{ApiError, ErrorKind};
 use crate::record::Stream;
+use reqwest::Method;
 use serde_json::Value;
 
 /// An API that doesn't know this resource may fail over it in any way; a run doesn't depend on it.
@@ -14,7 +15,8 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::KeyRefused`]. Every other failure counts as no answer: where the API is down, the lists fail as well.
     pub async fn account_id(&self) -> Result<Option<String>, ApiError> {
-        let call = Call::get(self.url(&["accounts", "self"])?, Stream::Customers).attempts_at_most(ATTEMPTS);
+        let url = self.url(&["accounts", "self"])?;
+        let call = Call::new(Method::GET, url, Stream::Customers).attempts_at_most(ATTEMPTS);
         let read = |body: &[u8]| serde_json::from_slice(body).ok().as_ref().and_then(id_of);
         match self.fetch(call, |answer| Ok::<_, NotDocumented>(read(&answer.body))).await {
             Ok(id) => Ok(id),

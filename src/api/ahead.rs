@@ -5,7 +5,8 @@
 use super::client::{Call, Client};
 use super::cursor::Cursor;
 use super::error::ApiError;
-use super::token::{Next, Offer, TokenStyle, offer};
+use super::facts::Said;
+use super::token::{Next, Offer, TokenStyle, read_headers};
 use super::transport::Answer;
 use crate::record::Stream;
 use reqwest::Url;
@@ -67,8 +68,9 @@ async fn read(
 
 /// The next page by the answer's `Link` header. What stands behind a page without records is for the walk to decide.
 fn linked(client: &Client, answer: &Answer) -> Option<Url> {
-    match offer(&answer.headers, None, Some(TokenStyle::Link)) {
-        Some(Offer { next: Next::Url(reference), .. }) if answer.body.trim_ascii() != b"[]" => {
+    let only = Some(TokenStyle::Link);
+    match read_headers(&answer.headers, &answer.url).offer(None, Said::default(), only) {
+        (Some(Offer { next: Next::Url(reference), .. }), _) if answer.body.trim_ascii() != b"[]" => {
             client.origin_resolve(&answer.url, &reference).ok()
         }
         _ => None,
@@ -120,7 +122,7 @@ mod tests {
                     Item::Rejected(_) => seen.push_str("? "),
                 }),
                 Ok(Turn::Restarted) => seen.push_str("* "),
-                Ok(Turn::End { is_proven }) => seen.push_str(if is_proven { "end" } else { "end?" }),
+                Ok(Turn::End(end)) => seen.push_str(if end.is_proven() { "end" } else { "end?" }),
                 Err(error) => match error.api() {
                     Some(error) => seen.push_str(&format!("{:?}", error.kind())),
                     None => seen.push_str(&error.log_form()),

@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use tokio::time::{Instant, sleep};
 
@@ -39,6 +40,8 @@ struct Shared {
     clock: ServerClock,
     base: Url,
     policy: RetryPolicy,
+    /// A link of http was followed by https, and that was told.
+    told_of_http: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -172,6 +175,7 @@ impl Client {
             clock: ServerClock::default(),
             base: settings.base_url,
             policy: settings.retry,
+            told_of_http: AtomicBool::new(false),
         });
         Ok(Client { shared, observer })
     }
@@ -287,8 +291,16 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
+        let link = origin::resolve_link(&self.shared.base, request_url, reference);
+        if link.as_ref().is_ok_and(|link| link.is_by_https_instead)
+            && !self.shared.told_of_http.swap(true, Ordering::Relaxed)
+        {
+            let text = "the API's links begin with http:// and are followed by https://, as `api.base_url` has it: the proxy \
+                        in front of it does not tell it of TLS";
+            self.observer.observe(&Event::Remark { text });
+        }
         let redactor = &self.shared.redactor;
-        origin::resolve(&self.shared.base, request_url, reference).map_err(|error| {
+        link.map(|link| link.url).map_err(|error| {
             let detail = redactor.tell(&error.to_string());
             let error = ApiError::new(ErrorKind::CrossOrigin).with_detail(detail);
             error.of_call(redactor, &Method::GET, request_url, 1, false)

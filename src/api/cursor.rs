@@ -29,7 +29,9 @@ impl Cursor {
     /// The request for a URL of the API, as one that stands by itself: it may outlive the answer that named it.
     pub(super) fn of_url(url: &Url) -> Cursor {
         let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
-        Cursor::Url(format!("{}{query}", url.path()))
+        // A reference that begins with two slashes would name a host (RFC 3986, 4.2).
+        let dot = if url.path().starts_with("//") { "/." } else { "" };
+        Cursor::Url(format!("{dot}{}{query}", url.path()))
     }
 
     /// Whether both ask in the same way, for whatever page: with a URL of the same path and parameters, or with a
@@ -149,6 +151,20 @@ mod tests {
             (Cursor::Start, ID, false),
         ] {
             assert_eq!(cursor.names_record(id), expected, "{cursor:?} {id}");
+        }
+    }
+
+    /// Whatever its path, it leads to the same page again.
+    #[test]
+    fn a_url_comes_out_of_its_cursor_again() {
+        for target in
+            ["/customers?next=a", "//customers?next=a", "///customers", "//evil.example/x?next=//y", "/"]
+        {
+            let target = format!("https://api.example.com{target}");
+            let target = Url::parse(&target).unwrap();
+            let Cursor::Url(reference) = Cursor::of_url(&target) else { panic!("{target}") };
+            let asked = Url::parse("https://api.example.com/customers/1/events").unwrap();
+            assert_eq!(asked.join(&reference).unwrap(), target, "{reference}");
         }
     }
 

@@ -1,19 +1,35 @@
 //! The `Link` header (RFC 8288), as far as paging needs it.
 
 /// The target of the first link with the relation `next`, as written. Links about another resource (`anchor`) don't
-/// count. What is not well-formed is passed over, up to the next comma.
+/// count. Servers that leave out the angle brackets are understood too; what is not well-formed beyond that is passed
+/// over, up to the next comma.
 pub fn next_target(header: &str) -> Option<&str> {
     let mut rest = header;
-    while let Some(start) = rest.find('<') {
-        let (target, after) = rest[start + 1..].split_once('>')?;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+        if rest.is_empty() {
+            return None;
+        }
+        let (target, after) = match rest.strip_prefix('<') {
+            Some(bracketed) => bracketed.split_once('>')?,
+            None => rest.split_at(rest.find([';', ',']).unwrap_or(rest.len())),
+        };
         let (parameters, remaining) = split_parameters(after);
         if is_next(parameters) {
-            return Some(target.trim());
+            return Some(target.trim().trim_matches(QUOTES));
         }
         rest = remaining;
     }
-    None
 }
+
+/// Whether the header speaks of a next page, well-formed or not.
+pub fn names_next(header: &str) -> bool {
+    let bare = header.chars().filter(|c| !c.is_whitespace() && !QUOTES.contains(c));
+    bare.collect::<String>().to_ascii_lowercase().contains("rel=next")
+}
+
+/// Single ones are no quotes by the RFC, but are written.
+const QUOTES: [char; 2] = ['"', '\''];
 
 /// Splits before the comma that ends a link's parameters; a comma inside a quoted string doesn't.
 fn split_parameters(text: &str) -> (&str, &str) {
@@ -59,7 +75,7 @@ fn each_parameter(parameters: &str) -> impl Iterator<Item = (&str, &str)> {
         let parameter = parameters[start..end].trim();
         start = (end + 1).min(parameters.len());
         let (name, value) = parameter.split_once('=')?;
-        Some((name.trim(), value.trim().trim_matches('"')))
+        Some((name.trim(), value.trim().trim_matches(QUOTES)))
     })
 }
 
@@ -82,8 +98,20 @@ mod tests {
             (r#"<a>; rel="prev"; rel="next""#, None),
             (r##"<a>; rel="next"; anchor="#other""##, None),
             (r#"<a>; rel="nextish""#, None),
+            ("/customers?next=a; rel=next", Some("/customers?next=a")),
+            (r#"/c?prev=a; rel="prev", /c?next=b;rel="next""#, Some("/c?next=b")),
+            (r#""/customers?next=a"; rel="next""#, Some("/customers?next=a")),
+            (
+                "https://api.example.com/customers?next=a ; rel = next",
+                Some("https://api.example.com/customers?next=a"),
+            ),
+            ("<b>; rel='next'", Some("b")),
+            ("<a>; rel='prev', <b>; rel='last next'", Some("b")),
+            ("/c?next=a", None),
+            ("rel=next", None),
             (r#"<a>"#, None),
             ("<a", None),
+            ("<a; rel=next", None),
             ("", None),
             (r#"<>; rel="next""#, Some("")),
         ] {
@@ -91,10 +119,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn headers_that_speak_of_a_next_page() {
+        for (header, expected) in [
+            (r#"<a; rel="next""#, true),
+            ("<a; Rel = 'NEXT'", true),
+            (r#"<a>; rel="prev""#, false),
+            ("</_next/app.js>; rel=preload", false),
+        ] {
+            assert_eq!(names_next(header), expected, "{header}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics(header in ".*") {
-            let _ = next_target(&header);
+            let _ = (next_target(&header), names_next(&header));
         }
 
         #[test]

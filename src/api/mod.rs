@@ -18,11 +18,13 @@
 //! | `body` | a body, unzipped as it comes and within its bound | none |
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
+//! | `names` | what names of members and headers say of a next page: one table (points 1, 3) | none |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
 //! | `cursor` | the request for a page, and what its text tells | none |
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
 //! | `trial` | what two attempts with one token show together (points 1, 2) | none |
 //! | `facts` | a page, as far as the walk needs to know it | none |
+//! | `heard` | what the answers said of their list, and whether its end agrees (point 3) | none |
 //! | `verdict` | what a page is to its list, and what comes after it | none |
 //! | `walk` | which page comes next, and when a list has ended (points 2 to 6) | none |
 //! | `ahead` | reads a list ahead of whoever decodes its pages | network |
@@ -43,8 +45,10 @@ mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod gate;
+mod heard;
 mod limit;
 mod link;
+mod names;
 mod origin;
 mod page;
 mod pager;
@@ -73,4 +77,4 @@ pub use pager::{Item, List, Page, Pager, RejectedItem, Turn, WalkError};
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};
-pub use verdict::NoProgress;
+pub use verdict::{ListEnd, NoProgress, UnprovenEnd};

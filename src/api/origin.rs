@@ -67,12 +67,42 @@ pub enum OriginError {
     NotABase,
 }
 
-/// Resolves a link, redirect or envelope URL found in the answer to `request_url`; fragments are dropped.
+/// A link to a next page, as it is to be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    /// Within the base URL's origin.
+    pub(super) url: Url,
+    /// The server wrote it with http.
+    pub(super) is_by_https_instead: bool,
+}
+
+/// Resolves a redirect found in the answer to `request_url`; fragments are dropped.
 ///
 /// # Errors
 /// When the result would be of another origin than `base`, or holds user information.
 pub(super) fn resolve(base: &Url, request_url: &Url, reference: &str) -> Result<Url, OriginError> {
+    let url = request_url.join(reference).map_err(|_| OriginError::Unreadable)?;
+    at_home(base, url)
+}
+
+/// Resolves a link to a next page found in the answer to `request_url`; fragments are dropped. Where TLS ends at a proxy,
+/// the API behind it writes its links with http: one to the base URL's own host and port is followed by https.
+///
+/// # Errors
+/// When the result would be of another origin than `base`, or holds user information.
+pub(super) fn resolve_link(base: &Url, request_url: &Url, reference: &str) -> Result<Link, OriginError> {
     let mut url = request_url.join(reference).map_err(|_| OriginError::Unreadable)?;
+    let port_fits = url.port() == base.port() || url.port() == base.port_or_known_default();
+    let is_by_https_instead =
+        base.scheme() == "https" && url.scheme() == "http" && url.host() == base.host() && port_fits;
+    if is_by_https_instead {
+        // Neither can fail for a URL with a host.
+        let _ = (url.set_scheme("https"), url.set_port(base.port()));
+    }
+    Ok(Link { url: at_home(base, url)?, is_by_https_instead })
+}
+
+fn at_home(base: &Url, mut url: Url) -> Result<Url, OriginError> {
     guard(base, &url)?;
     url.set_fragment(None);
     Ok(url)
@@ -195,6 +225,35 @@ mod tests {
         }
     }
 
+    /// The API behind a proxy that ends TLS doesn't know of it.
+    #[test]
+    fn links_of_http_are_followed_by_https() {
+        let followed = |base: &str, reference: &str| {
+            let base = Url::parse(base).unwrap();
+            let found = resolve_link(&base, &base.join("/customers").unwrap(), reference);
+            found.ok().map(|link| String::from(link.url))
+        };
+        let (default, other) = ("https://api.example.com", "https://api.example.com:8443");
+        for (base, reference, expected) in [
+            (default, "http://api.example.com/c?next=5", Some("https://api.example.com/c?next=5")),
+            (default, "http://api.example.com:80/c", Some("https://api.example.com/c")),
+            (default, "http://api.example.com:443/c", Some("https://api.example.com/c")),
+            (default, "http://API.example.com//c", Some("https://api.example.com//c")),
+            (default, "http://api.example.com:8080/c", None),
+            (default, "http://other.example.com/c", None),
+            (default, "http://me@api.example.com/c", None),
+            (default, "ws://api.example.com/c", None),
+            (other, "http://api.example.com:8443/c", Some("https://api.example.com:8443/c")),
+            (other, "http://api.example.com/c", None),
+            (other, "http://api.example.com:80/c", None),
+            (other, "http://api.example.com:443/c", None),
+            // Never the other way round.
+            ("http://127.0.0.1:8080", "https://127.0.0.1:8080/c", None),
+        ] {
+            assert_eq!(followed(base, reference).as_deref(), expected, "{base} {reference}");
+        }
+    }
+
     #[test]
     fn user_information_is_refused_even_at_home() {
         for reference in
@@ -233,8 +292,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_resolves_is_at_home(reference in "[/\\\\:@?#a-z.\t ]{0,12}(evil\\.example)?.{0,8}") {
-            if let Ok(url) = resolved(&reference) {
+        fn whatever_resolves_is_at_home(
+            scheme in "(http:)?", reference in "[/\\\\:@?#a-z.\t ]{0,12}((evil|api)\\.(example|gomalomo\\.com))?.{0,8}",
+        ) {
+            let (base, asked) = (Url::parse(BASE).unwrap(), Url::parse(REQUEST).unwrap());
+            let reference = scheme + &reference;
+            let link = resolve_link(&base, &asked, &reference).map(|link| link.url);
+            for url in [resolve(&base, &asked, &reference), link].into_iter().flatten() {
                 prop_assert!(url.as_str().starts_with("https://api.gomalomo.com/"), "{url}");
                 prop_assert_eq!(url.fragment(), None);
             }

@@ -1,6 +1,10 @@
-//! The body of a list answer: records, and perhaps an envelope with the next page's token (`api-contract` point 1).
+//! The body of a list answer: records, and perhaps an envelope that says how the list goes on (`api-contract` points 1
+//! and 3).
 
+use super::facts::Said;
+use super::names::{Meaning, meaning, plain};
 use super::token::Next;
+use reqwest::Url;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -13,8 +17,8 @@ pub struct PageBody<'a> {
     pub records: Vec<&'a RawValue>,
     /// What the envelope says of the next page; `None` where it says nothing, or where there is no envelope.
     pub next: Option<Next>,
-    /// The envelope says that there are further pages.
-    pub says_more: bool,
+    /// What else the envelope says of the list.
+    pub said: Said,
 }
 
 /// The body is no list answer. Says what was found instead, never the content.
@@ -43,15 +47,15 @@ pub enum NotAPage {
 }
 
 /// Reads the body of a list answer: a bare array, or an object that holds one array of records (itself or in one of
-/// its members) beside a token.
+/// its members) beside what is said of the list. `asked` is the URL that was asked.
 ///
 /// # Errors
 /// When it is anything else.
-pub fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotAPage> {
+pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPage> {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => {
             let records = serde_json::from_slice(body).map_err(not_json)?;
-            Ok(PageBody { records, next: None, says_more: false })
+            Ok(PageBody { records, next: None, said: Said::default() })
         }
         Some(b'{') => {
             let members = members(body).map_err(not_json)?;
@@ -59,9 +63,8 @@ pub fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotAPage> {
                 return Err(NotAPage::ErrorObject);
             }
             let records = find_records(&members)?;
-            let says_more = says_more(&members, 2);
-            let next = find_next(&members).or_else(|| find_cursor(&members, 2).filter(|_| says_more));
-            Ok(PageBody { records, next, says_more })
+            let (next, said) = Envelope::read(&members, asked).into_next();
+            Ok(PageBody { records, next, said })
         }
         _ => serde_json::from_slice::<&RawValue>(body).map_err(not_json).and(Err(NotAPage::WrongShape)),
     }
@@ -93,145 +96,222 @@ const RECORD_NAMES: [&str; 8] =
     ["data", "customers", "events", "results", "items", "records", "entries", "list"];
 
 fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage> {
-    let arrays = || members.iter().filter(|(_, value)| value.get().starts_with('['));
-    let chosen = match arrays().count() {
-        0 => {
-            // One level down: {"data": {"customers": […]}}.
-            let inner = members
-                .iter()
-                .filter_map(|(_, value)| members_of(value))
-                .filter_map(|members| find_array(&members))
-                .next();
-            return inner.ok_or(NotAPage::NoRecords);
-        }
-        1 => arrays().next(),
-        _ => RECORD_NAMES.iter().find_map(|name| arrays().find(|(found, _)| found == name)),
+    let arrays: Vec<_> =
+        members.iter().filter(|(name, value)| is_array(value) && !holds_links(name)).collect();
+    let inner = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
+        // One level down: {"data": {"customers": […]}}. Beside another array, only where records are to be expected.
+        let is_likely = arrays.is_empty() || RECORD_NAMES.contains(&name.as_ref());
+        members_of(value).filter(|_| is_likely).and_then(|members| named_records(&members))
     };
-    let (_, value) = chosen.ok_or(NotAPage::SeveralArrays)?;
-    serde_json::from_str(value.get()).map_err(not_json)
+    if let Some(found) = named_records(members).or_else(|| members.iter().find_map(inner)) {
+        return match found.get() {
+            "null" => Ok(Vec::new()),
+            array => serde_json::from_str(array).map_err(not_json),
+        };
+    }
+    match arrays[..] {
+        [(_, value)] => serde_json::from_str(value.get()).map_err(not_json),
+        [] => Err(NotAPage::NoRecords),
+        _ => Err(NotAPage::SeveralArrays),
+    }
 }
 
-fn find_array<'a>(members: &Members<'a>) -> Option<Vec<&'a RawValue>> {
-    RECORD_NAMES.iter().find_map(|name| {
-        let (_, value) =
-            members.iter().find(|(found, value)| found == name && value.get().starts_with('['))?;
-        serde_json::from_str(value.get()).ok()
-    })
+/// The list under the likeliest name; an empty one may be written as null.
+fn named_records<'a>(members: &Members<'a>) -> Option<&'a RawValue> {
+    let find = |fits: fn(&RawValue) -> bool| {
+        let named = |name: &&str| members.iter().find(|(found, value)| found == *name && fits(value));
+        RECORD_NAMES.iter().find_map(|name| named(name)).map(|(_, value)| *value)
+    };
+    find(is_array).or_else(|| find(|value| value.get() == "null"))
 }
 
-/// Members that hold paging members, by their plain names.
-const CONTAINERS: [&str; 12] = [
+fn is_array(value: &RawValue) -> bool {
+    value.get().starts_with('[')
+}
+
+fn holds_links(name: &str) -> bool {
+    matches!(plain(name).as_str(), "link" | "links")
+}
+
+/// Members that hold what is said of the list, by their plain names: a total elsewhere may count anything.
+const CONTAINERS: [&str; 14] = [
     "cursor",
     "cursors",
     "paging",
     "pagination",
+    "paginator",
     "page",
-    "links",
+    "pages",
     "meta",
     "metadata",
     "pageinfo",
     "responsemetadata",
     "data",
     "result",
+    "info",
 ];
 
-/// Members that hold the next page's token or URL, by their plain names.
-const NEXT_NAMES: [&str; 12] = [
-    "next",
-    "nextcursor",
-    "nexttoken",
-    "nextpage",
-    "nextpagetoken",
-    "nextpagecursor",
-    "nexturl",
-    "nextlink",
-    "nextpageurl",
-    "nextpagelink",
-    "nexthref",
-    "odatanextlink",
-];
-
-/// Members that say whether there are further pages, by their plain names.
-const MORE_NAMES: [&str; 5] = ["hasmore", "hasnext", "hasnextpage", "more", "morepages"];
-
-/// Members that hold a cursor whose meaning only "there is more" beside it makes clear, by their plain names.
-const CURSOR_NAMES: [&str; 6] =
-    ["cursor", "endcursor", "after", "continuation", "continuationtoken", "pagetoken"];
-
-fn says_more(members: &Members<'_>, depth: u8) -> bool {
-    members.iter().any(|(name, value)| {
-        let name = plain(name);
-        (MORE_NAMES.contains(&name.as_str()) && value.get() == "true")
-            || (depth > 0
-                && CONTAINERS.contains(&name.as_str())
-                && members_of(value).is_some_and(|inner| says_more(&inner, depth - 1)))
-    })
+/// What an envelope says of the list, gathered from all its members.
+struct Envelope<'u> {
+    /// The URL that was asked, against which references are read.
+    asked: &'u Url,
+    next: Vec<Next>,
+    cursors: Vec<Next>,
+    said: Said,
 }
 
-fn find_cursor(members: &Members<'_>, depth: u8) -> Option<Next> {
-    members.iter().find_map(|(name, value)| {
-        let name = plain(name);
-        if CURSOR_NAMES.contains(&name.as_str()) && value.get().starts_with('"') {
-            return read_next(value).filter(|next| *next != Next::Ended);
-        }
-        let inner = members_of(value).filter(|_| depth > 0 && CONTAINERS.contains(&name.as_str()))?;
-        find_cursor(&inner, depth - 1)
-    })
+/// Where a member stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Further objects are looked into so deep.
+    depth: u8,
+    /// Numbers count this list's records or pages.
+    is_of_list: bool,
+    /// Texts are links.
+    holds_links: bool,
 }
 
-/// Looks for the next token among the envelope's members, containers up to three deep. Where several stand, a URL
-/// counts before a token, and a token before "no more".
-fn find_next(members: &Members<'_>) -> Option<Next> {
-    let mut found = Vec::new();
-    collect_next(members, 3, &mut found);
-    let rank = |next: &Next| match next {
-        Next::Url(_) => 0,
-        Next::Token(_) => 1,
-        Next::Ended => 2,
-    };
-    found.into_iter().min_by_key(rank)
-}
+impl<'u> Envelope<'u> {
+    fn read(members: &Members<'_>, asked: &'u Url) -> Envelope<'u> {
+        let mut envelope = Envelope { asked, next: Vec::new(), cursors: Vec::new(), said: Said::default() };
+        envelope.collect(members, Place { depth: 3, is_of_list: true, holds_links: false });
+        envelope
+    }
 
-fn collect_next(members: &Members<'_>, depth: u8, found: &mut Vec<Next>) {
-    for (name, value) in members {
-        let name = plain(name);
-        if NEXT_NAMES.contains(&name.as_str()) {
-            found.extend(read_next(value));
-        } else if depth > 0
-            && CONTAINERS.contains(&name.as_str())
-            && let Some(inner) = members_of(value)
-        {
-            if name == "cursors" {
-                // Beside `before`, `after` can only be the next page's.
-                let after = inner.iter().find(|(name, _)| plain(name) == "after");
-                found.extend(after.and_then(|(_, value)| read_next(value)));
+    /// How the list goes on. Where several members say so, a URL counts before a token, and a token before "no more";
+    /// a cursor whose meaning is open counts last, unless the envelope says that there is more.
+    fn into_next(self) -> (Option<Next>, Said) {
+        let rank = |next: &Next| match next {
+            Next::Url(_) => 0,
+            Next::Token(_) => 1,
+            Next::Perhaps(_) => 2,
+            Next::Ended => 3,
+        };
+        let named = self.next.into_iter().min_by_key(rank);
+        let cursor = self.cursors.into_iter().next();
+        let next = match (named, cursor) {
+            (None | Some(Next::Ended), Some(Next::Perhaps(token))) if self.said.more == Some(true) => {
+                Some(Next::Token(token))
             }
-            collect_next(&inner, depth - 1, found);
+            (named, cursor) => named.or(cursor),
+        };
+        (next, self.said)
+    }
+
+    fn collect(&mut self, members: &Members<'_>, place: Place) {
+        for (name, value) in members {
+            self.read_member(name, value, place);
+            let inner = members_of(value).filter(|_| place.depth > 0 && !leads_back(name));
+            if let Some(inner) = inner {
+                let is_of_list = place.is_of_list && CONTAINERS.contains(&plain(name).as_str());
+                let holds_links = place.holds_links || holds_links(name);
+                self.collect(&inner, Place { depth: place.depth - 1, is_of_list, holds_links });
+            } else if holds_links(name) && is_array(value) {
+                self.collect_links(value);
+            }
+        }
+    }
+
+    fn read_member(&mut self, name: &str, value: &RawValue, place: Place) {
+        let Some(meaning) = meaning(name) else { return };
+        let is_link = place.holds_links || meaning == Meaning::NextLink;
+        let mut unknown = false;
+        match meaning {
+            Meaning::Next | Meaning::NextLink => match self.next_of(value, is_link) {
+                Some(next) => self.next.push(next),
+                None => unknown = true,
+            },
+            // An object of that name may be a container.
+            Meaning::Cursor => {
+                if let Some(Next::Token(token) | Next::Url(token)) = self.next_of(value, false) {
+                    self.cursors.push(Next::Perhaps(token));
+                }
+            }
+            Meaning::More | Meaning::Last | Meaning::Pages | Meaning::Total => {
+                let counts = matches!(meaning, Meaning::Pages | Meaning::Total) && !is_truth(value);
+                if place.is_of_list || !counts {
+                    let text: Option<String> = serde_json::from_str(value.get()).ok();
+                    unknown = !self.said.hear(meaning, text.as_deref().unwrap_or(value.get()))
+                        && meaning == Meaning::More;
+                }
+            }
+            Meaning::Unknown => unknown = true,
+        }
+        if unknown && !is_empty(value) {
+            self.said.suspect(format!("the member {}", shown(name)));
+        }
+    }
+
+    /// `[{"rel": "next", "href": "…"}]`
+    fn collect_links(&mut self, links: &RawValue) {
+        let links: Vec<&RawValue> = serde_json::from_str(links.get()).unwrap_or_default();
+        for members in links.into_iter().filter_map(members_of) {
+            let member = |name: &str| members.iter().find(|(found, _)| plain(found) == name);
+            let relations = member("rel").map_or("", |(_, value)| value.get());
+            let mut words = relations.split(|c: char| !c.is_alphanumeric());
+            if words.any(|word| word.eq_ignore_ascii_case("next")) {
+                let target = LINK_NAMES.iter().find_map(|name| member(name));
+                match target.and_then(|(_, value)| self.next_of(value, true)) {
+                    Some(next) => self.next.push(next),
+                    None => self.said.suspect("a link with the relation next".to_owned()),
+                }
+            }
+        }
+    }
+
+    /// What the value of a member says that names the next page.
+    fn next_of(&self, value: &RawValue, is_link: bool) -> Option<Next> {
+        match value.get().as_bytes().first()? {
+            b'n' | b'f' => Some(Next::Ended),
+            b'"' => {
+                let text: String = serde_json::from_str(value.get()).ok()?;
+                Some(Next::from_text(&text, is_link, self.asked))
+            }
+            // No page is numbered so; cursors in numbers end in 0 or -1.
+            b'0' if value.get() == "0" => Some(Next::Ended),
+            b'-' => Some(Next::Ended),
+            b'0'..=b'9' => Some(Next::Token(value.get().to_owned())),
+            b'[' => match serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.first() {
+                Some(first) => self.next_of(first, is_link),
+                None => Some(Next::Ended),
+            },
+            b'{' => {
+                let inner = members_of(value)?;
+                let find = |name: &str| inner.iter().find(|(found, _)| plain(found) == name);
+                let link = LINK_NAMES.iter().find_map(|name| find(name)).map(|(_, value)| (value, true));
+                let token =
+                    || TOKEN_NAMES.iter().find_map(|name| find(name)).map(|(_, value)| (value, is_link));
+                link.or_else(token).and_then(|(value, is_link)| self.next_of(value, is_link))
+            }
+            _ => None,
         }
     }
 }
 
-/// `next_cursor`, `nextCursor` and `next-cursor` are one name.
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+/// Members of a link object (`{"next": {"href": "…"}}`) that hold the link…
+const LINK_NAMES: [&str; 4] = ["href", "url", "uri", "link"];
+
+/// …and of a page's object that hold its token.
+const TOKEN_NAMES: [&str; 8] = ["cursor", "token", "after", "marker", "key", "id", "value", "page"];
+
+/// Whether the member leads to other pages than the next one.
+fn leads_back(name: &str) -> bool {
+    let name = plain(name);
+    ["prev", "first", "last", "self", "current"].iter().any(|word| name.starts_with(word))
 }
 
-/// The member of a link object (`{"next": {"href": "…"}}`) that holds the link.
-const LINK_NAMES: [&str; 5] = ["href", "url", "link", "cursor", "token"];
+fn is_truth(value: &RawValue) -> bool {
+    matches!(value.get(), "true" | "false")
+}
 
-fn read_next(value: &RawValue) -> Option<Next> {
-    match value.get().as_bytes().first()? {
-        b'n' | b'f' => Some(Next::Ended),
-        b'"' => serde_json::from_str::<String>(value.get()).ok().map(|text| Next::from_text(&text)),
-        b'0'..=b'9' | b'-' => Some(Next::Token(value.get().to_owned())),
-        b'{' => {
-            let inner = members_of(value)?;
-            LINK_NAMES.iter().find_map(|name| {
-                inner.iter().find(|(found, _)| plain(found) == *name).and_then(|(_, value)| read_next(value))
-            })
-        }
-        _ => None,
-    }
+fn is_empty(value: &RawValue) -> bool {
+    matches!(value.get(), "null" | "false" | "0" | "\"\"" | "{}" | "[]")
+}
+
+/// A name as it may stand in a message.
+fn shown(name: &str) -> String {
+    let is_harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '$');
+    name.chars().take(40).map(|c| if is_harmless(c) { c } else { '?' }).collect()
 }
 
 fn members_of(value: &RawValue) -> Option<Members<'_>> {
@@ -274,6 +354,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn asked() -> Url {
+        Url::parse("https://api.example.com/customers").unwrap()
+    }
+
+    fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotAPage> {
+        super::read_page(body, &asked())
+    }
+
     fn token(text: &str) -> Option<Next> {
         Some(Next::Token(text.to_owned()))
     }
@@ -281,6 +369,7 @@ mod tests {
     #[test]
     fn bodies() {
         let url = |text: &str| Some(Next::Url(text.to_owned()));
+        let perhaps = |text: &str| Some(Next::Perhaps(text.to_owned()));
         for (body, records, next) in [
             ("[]", 0, None),
             (" \n[{\"id\":\"a\"}, {}]\n", 2, None),
@@ -299,15 +388,45 @@ mod tests {
             (r#"{"data":[1],"next":null,"links":{"next":"?next=t"}}"#, 1, url("?next=t")),
             (r#"{"data":[1],"next":"t","next_url":"/c?next=t"}"#, 1, url("/c?next=t")),
             (r#"{"data":[1],"prev":"p"}"#, 1, None),
-            (r#"{"data":[1],"paging":{"cursors":{"before":"b","after":"t"}}}"#, 1, token("t")),
+            (r#"{"data":[1],"paging":{"cursors":{"before":"b","after":"t"}}}"#, 1, perhaps("t")),
             (r#"{"data":[1],"response_metadata":{"next_cursor":"t"}}"#, 1, token("t")),
             (r#"{"data":{"customers":[1],"next":"t"}}"#, 1, token("t")),
-            (r#"{"data":[1],"cursor":"t"}"#, 1, None),
+            (r#"{"data":[1],"cursor":"t"}"#, 1, perhaps("t")),
+            (r#"{"data":[1],"cursor":null}"#, 1, None),
+            (r#"{"data":[1],"next":null,"cursor":"t"}"#, 1, Some(Next::Ended)),
+            (r#"{"data":[1],"next":null,"cursor":"t","has_more":true}"#, 1, token("t")),
+            (r#"{"data":[1],"page_info":{"end_cursor":"t"}}"#, 1, perhaps("t")),
             (r#"{"data":[1],"has_more":true,"cursor":"t"}"#, 1, token("t")),
-            (r#"{"data":[1],"has_more":false,"cursor":"t"}"#, 1, None),
+            (r#"{"data":[1],"has_more":false,"cursor":"t"}"#, 1, perhaps("t")),
             (r#"{"data":[1],"pageInfo":{"hasNextPage":true,"endCursor":"t"}}"#, 1, token("t")),
             (r#"{"events":[1,2,3],"errors":[]}"#, 3, None),
             (r#"{"data":{"customers":[1,2]},"meta":{"next":"t"}}"#, 2, token("t")),
+            (r#"{"data":{"customers":[1,2]},"warnings":[]}"#, 2, None),
+            // An empty list may be written as null.
+            (r#"{"data":null}"#, 0, None),
+            (r#"{"data":null,"next":"t"}"#, 0, token("t")),
+            (r#"{"data":{"customers":null},"links":[]}"#, 0, None),
+            (r#"{"data":null,"warnings":["x"]}"#, 0, None),
+            // Numbers that end a list.
+            (r#"{"data":[1],"next":0}"#, 1, Some(Next::Ended)),
+            (r#"{"data":[1],"next_cursor":-1}"#, 1, Some(Next::Ended)),
+            (r#"{"data":[1],"next":[]}"#, 1, Some(Next::Ended)),
+            // Tokens are opaque.
+            (r#"{"data":[1],"next":" 5 "}"#, 1, token(" 5 ")),
+            (r#"{"data":[1],"next":"gid://shop/Customer/5"}"#, 1, token("gid://shop/Customer/5")),
+            (r#"{"data":[1],"next":"/customers5"}"#, 1, token("/customers5")),
+            (r#"{"data":[1],"links":{"next":"/customers5"}}"#, 1, url("/customers5")),
+            (r#"{"data":[1],"next_url":"/customers/page/2"}"#, 1, url("/customers/page/2")),
+            // Further names, and further places.
+            (r#"{"data":[1],"next_marker":"t"}"#, 1, token("t")),
+            (r#"{"data":[1],"continuationToken":"t"}"#, 1, token("t")),
+            (r#"{"data":[1],"paginator":{"next_offset":5}}"#, 1, token("5")),
+            (r#"{"data":[1],"paging":{"next":{"after":"t"}}}"#, 1, token("t")),
+            (r#"{"data":[1],"paging":{"next":{"after":"t","link":"?next=t"}}}"#, 1, url("?next=t")),
+            (r#"{"data":[1],"links":[{"rel":"prev","href":"/p"},{"rel":"next","href":"/n"}]}"#, 1, url("/n")),
+            (r#"{"list_of_all":[1,2],"links":[{"rel":["next"],"href":"?next=t"}]}"#, 2, url("?next=t")),
+            (r#"{"data":[1],"_links":{"next":[{"href":"?next=t"}]}}"#, 1, url("?next=t")),
+            (r#"{"data":[1],"links":{"self":"/a","first":{"href":"/b"},"prev":{"cursor":"p"}}}"#, 1, None),
         ] {
             let page = read_page(body.as_bytes()).unwrap();
             assert_eq!((page.records.len(), page.next), (records, next), "{body}");
@@ -315,15 +434,51 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_may_say_that_there_is_more() {
-        for (body, more) in [
-            (r#"{"data":[1],"has_more":true}"#, true),
-            (r#"{"data":[1],"meta":{"hasMore":true}}"#, true),
-            (r#"{"data":[1],"has_more":false}"#, false),
-            (r#"{"data":[1],"has_more":"no"}"#, false),
-            ("[1]", false),
+    fn what_envelopes_say_beside_the_token() {
+        let said = |more, total, pages| Said { more, total, pages, unknown: None };
+        for (body, expected) in [
+            ("[1]", Said::default()),
+            (r#"{"data":[1],"page":1,"per_page":5,"count":23,"limit":5,"offset":0}"#, Said::default()),
+            (r#"{"data":[1],"has_more":true}"#, said(Some(true), None, None)),
+            (r#"{"data":[1],"meta":{"hasMore":true}}"#, said(Some(true), None, None)),
+            (
+                r#"{"data":[1],"pageInfo":{"hasNextPage":true,"hasPreviousPage":false}}"#,
+                said(Some(true), None, None),
+            ),
+            (r#"{"data":[1],"has_more":false}"#, said(Some(false), None, None)),
+            (r#"{"data":[1],"has_more":"no"}"#, said(Some(false), None, None)),
+            (r#"{"data":[1],"more":1}"#, said(Some(true), None, None)),
+            (r#"{"data":[1],"last":false}"#, said(Some(true), None, None)),
+            (r#"{"data":[1],"isLastPage":true}"#, said(Some(false), None, None)),
+            (r#"{"data":[1],"has_more":false,"meta":{"has_next":true}}"#, said(Some(true), None, None)),
+            (r#"{"data":[1],"total_count":23}"#, said(None, Some(23), None)),
+            (
+                r#"{"data":[1],"meta":{"pagination":{"total":"23","total_pages":5}}}"#,
+                said(None, Some(23), Some(5)),
+            ),
+            (r#"{"data":{"customers":[1],"total":23}}"#, said(None, Some(23), None)),
+            // Of something else, or no number of records.
+            (r#"{"data":[1],"order":{"total":23}}"#, Said::default()),
+            (r#"{"data":[1],"total":12.50}"#, Said::default()),
         ] {
-            assert_eq!(read_page(body.as_bytes()).unwrap().says_more, more, "{body}");
+            assert_eq!(read_page(body.as_bytes()).unwrap().said, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_way_on() {
+        for (body, place) in [
+            (r#"{"data":[1],"next_thing":"t"}"#, Some("the member next_thing")),
+            (r#"{"data":[1],"next":{"how":"t"}}"#, Some("the member next")),
+            (r#"{"data":[1],"next":true}"#, Some("the member next")),
+            (r#"{"data":[1],"more":"/customers/2"}"#, Some("the member more")),
+            (r#"{"data":[1],"links":[{"rel":"next"}]}"#, Some("a link with the relation next")),
+            (r#"{"data":[1],"\u0007next thing é":"t"}"#, Some("the member ?next?thing??")),
+            (r#"{"data":[1],"next_thing":null}"#, None),
+            (r#"{"data":[1],"prev":"p","previous_cursor":"p","url":"/customers","request_id":"next"}"#, None),
+        ] {
+            let page = read_page(body.as_bytes()).unwrap();
+            assert_eq!((page.next, page.said.unknown.as_deref()), (None, place), "{body}");
         }
     }
 
@@ -335,6 +490,7 @@ mod tests {
         assert_eq!(read_page(b"17").unwrap_err(), NotAPage::WrongShape);
         assert_eq!(read_page(b"null").unwrap_err(), NotAPage::WrongShape);
         assert_eq!(read_page(br#"{"status":"x"}"#).unwrap_err(), NotAPage::NoRecords);
+        assert_eq!(read_page(br#"{"links":[]}"#).unwrap_err(), NotAPage::NoRecords);
         assert_eq!(read_page(br#"{"a":[1],"b":[2]}"#).unwrap_err(), NotAPage::SeveralArrays);
         assert!(matches!(read_page(b"[\"\xff\"]"), Err(NotAPage::NotJson { .. })));
     }

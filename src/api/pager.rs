@@ -7,9 +7,9 @@ use super::cursor::Cursor;
 use super::error::{ApiError, ErrorKind};
 use super::facts::{Mark, PageFacts};
 use super::page::read_page;
-use super::token::{Next, Offer, TokenStyle, offer};
+use super::token::{Next, Offer, TokenStyle, read_headers};
 use super::transport::Answer;
-use super::verdict::{After, NoProgress, Verdict};
+use super::verdict::{After, ListEnd, NoProgress, Verdict};
 use super::walk::Walk;
 use crate::record::{Record, Rejection, Stream, peek_id};
 use reqwest::Url;
@@ -99,11 +99,7 @@ pub enum Turn<R> {
     /// as walked (`api-contract` point 6).
     Restarted,
     /// The list has come to its end.
-    End {
-        /// Whether that is certain. It isn't where the server takes no notice of cursors and names no next page: what
-        /// it gives may be the whole list or its first page.
-        is_proven: bool,
-    },
+    End(ListEnd),
 }
 
 /// Why a walk ended before its list did.
@@ -178,7 +174,7 @@ pub struct Pager<R> {
     beginnings: u32,
     set_aside: Option<Vec<Item<R>>>,
     failed_trial: Option<ApiError>,
-    is_proven: bool,
+    end: ListEnd,
     /// No page has come yet from the remembered token that the walk began at.
     is_untried: bool,
     ahead: Option<Ahead>,
@@ -214,7 +210,7 @@ impl<R: Record> Pager<R> {
             beginnings: 1,
             set_aside: None,
             failed_trial: None,
-            is_proven: true,
+            end: ListEnd::Proven,
             is_untried: false,
             ahead: None,
             ahead_until: None,
@@ -263,7 +259,7 @@ impl<R: Record> Pager<R> {
                 self.go_on(after, None)?;
             }
             let Some(cursor) = self.cursor.clone() else {
-                return Ok(Turn::End { is_proven: self.is_proven });
+                return Ok(Turn::End(self.end.clone()));
             };
             let (verdict, arrived) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, facts, items }) => {
@@ -313,8 +309,7 @@ impl<R: Record> Pager<R> {
                 Err(error) => self.pending = Some(error.into()),
             },
             After::Ask(cursor) => self.cursor = Some(cursor),
-            After::End => {}
-            After::EndUnproven => self.is_proven = false,
+            After::End(end) => self.end = end,
             After::Stuck(reason) => self.pending = Some(WalkError::NoProgress { stream, reason }),
             After::Fail => self.pending = self.failed_trial.take().map(WalkError::from),
             After::Restart if self.beginnings >= BEGINNINGS => {
@@ -323,7 +318,7 @@ impl<R: Record> Pager<R> {
             After::Restart => {
                 self.beginnings += 1;
                 self.walk = Walk::new();
-                self.is_proven = true;
+                self.end = ListEnd::Proven;
                 self.cursor = Some(Cursor::Start);
                 return Ok(true);
             }
@@ -386,6 +381,7 @@ impl<R: Record> Pager<R> {
         if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
             (&self.ahead, &arrived.facts.offer)
             && !arrived.items.is_empty()
+            && !arrived.facts.says_last()
             && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
         {
             self.ahead = Some(Ahead::start(&self.client, self.list.stream(), url, until.clone()));
@@ -393,7 +389,7 @@ impl<R: Record> Pager<R> {
     }
 
     fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {
-        let page = read_page(&answer.body).map_err(|fault| NotDocumented(fault.to_string()))?;
+        let page = read_page(&answer.body, &answer.url).map_err(|fault| NotDocumented(fault.to_string()))?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
         let marks = items.iter().map(|item| match item {
             Item::Record(record) => Mark::Id(record.id().to_owned()),
@@ -402,11 +398,8 @@ impl<R: Record> Pager<R> {
                 None => Mark::Text(rejected.raw.clone()),
             },
         });
-        let facts = PageFacts {
-            marks: marks.collect(),
-            offer: offer(&answer.headers, page.next, only),
-            says_more: page.says_more,
-        };
+        let (offer, said) = read_headers(&answer.headers, &answer.url).offer(page.next, page.said, only);
+        let facts = PageFacts { marks: marks.collect(), offer, said };
         Ok(Arrived { url: answer.url.clone(), facts, items })
     }
 
@@ -421,10 +414,11 @@ impl<R: Record> Pager<R> {
     /// customer is gone, unless the request was a mere trial.
     fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
         let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_on_trial();
-        match error.kind() {
+        match error.status() {
             _ if *cursor == Cursor::Start => false,
-            ErrorKind::BadRequest => true,
-            ErrorKind::NotFound => !list_may_be_gone,
+            Some(400) => true,
+            Some(404 | 410) => !list_may_be_gone,
+            // Others (402, 409, 422, 451) are about something else than the cursor.
             _ => false,
         }
     }

@@ -1,6 +1,9 @@
 //! Where an answer says how the list goes on (`api-contract` point 1). Pure.
 
+use super::facts::Said;
 use super::link;
+use super::names::{Meaning, header_meaning};
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +15,7 @@ pub enum TokenStyle {
     Link,
     /// A member of the object that holds the records.
     Envelope,
-    /// A response header such as `x-next-cursor`.
+    /// A response header such as `x-next-cursor` or `NextPageToken`.
     Header,
     /// Nothing at all: the id of a page's last record is the cursor.
     LastId,
@@ -94,25 +97,40 @@ pub enum Next {
     Url(String),
     /// A bare token; nothing says which parameter takes it.
     Token(String),
+    /// A bare token that may be the next page's or this page's own.
+    Perhaps(String),
     /// There is no next page: the token is null or empty.
     Ended,
 }
 
 impl Next {
-    /// Tells a URL reference from a bare token.
-    ///
-    /// Opaque tokens may hold slashes (base64 does), so a slash alone makes no URL: a scheme or a query does.
-    pub fn from_text(text: &str) -> Next {
-        let text = text.trim();
-        let has_query = text.split_once('?').is_some_and(|(_, query)| query.contains('='));
-        if text.is_empty() {
+    /// Reads what names the next page in the answer to `asked`. Tokens are opaque, and go back byte for byte: only what
+    /// can be nothing but a URL is taken for one. `is_link` says that links are to be expected there.
+    pub(super) fn from_text(text: &str, is_link: bool, asked: &Url) -> Next {
+        if text.trim().is_empty() {
             Next::Ended
-        } else if text.contains("://") || has_query || text.starts_with("/customers") {
+        } else if is_reference(text, is_link, asked) {
             Next::Url(text.to_owned())
         } else {
             Next::Token(text.to_owned())
         }
     }
+}
+
+/// Whether the text is a URL with a scheme of HTTP's, wherever it leads, or a relative reference: one with parameters
+/// to the list that was asked for, or, among links, any that has a path or parameters.
+fn is_reference(text: &str, is_link: bool, asked: &Url) -> bool {
+    let is_absolute =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if is_absolute("https://") || is_absolute("http://") {
+        return Url::parse(text).is_ok();
+    }
+    // Anything else with a scheme is no link that could be followed: gid://shop/Customer/5 is a token.
+    let Some(url) = asked.join(text).ok().filter(|url| url.scheme() == asked.scheme()) else { return false };
+    let has_parameters = text.split_once('?').is_some_and(|(_, query)| query.contains('='));
+    // Behind a proxy that strips the path's beginning, the server names the list without it.
+    let is_this_list = has_parameters && asked.path().ends_with(url.path());
+    is_this_list || (is_link && text.contains(['/', '?']))
 }
 
 /// What an answer offers, and where it stood.
@@ -124,27 +142,78 @@ pub struct Offer {
     pub next: Next,
 }
 
-/// What an answer offers: the first of `Link` header, envelope, header that names a next page; else the first that
-/// says that there is none; `None` where nothing says anything. `only` restricts the search to one style, in which
-/// absence means the end.
-pub fn offer(headers: &HeaderMap, envelope: Option<Next>, only: Option<TokenStyle>) -> Option<Offer> {
-    let find = |style| match style {
-        TokenStyle::Link => link_header(headers),
-        TokenStyle::Envelope => envelope.clone(),
-        TokenStyle::Header => cursor_header(headers),
-        TokenStyle::LastId => None,
-    };
-    match only {
-        Some(TokenStyle::LastId) => None,
-        Some(style) => Some(Offer { style, next: find(style).unwrap_or(Next::Ended) }),
-        None => {
-            let offers: Vec<Offer> = TokenStyle::ALL
-                .into_iter()
-                .filter_map(|style| find(style).map(|next| Offer { style, next }))
-                .collect();
-            let best = offers.iter().position(|offer| offer.next != Next::Ended).unwrap_or(0);
-            offers.into_iter().nth(best)
+/// What the headers of the answer to `asked` say of the list.
+pub struct Told {
+    link: Option<Next>,
+    header: Option<Next>,
+    said: Said,
+}
+
+/// Reads the headers of an answer. Those of other kinds say nothing.
+pub fn read_headers(headers: &HeaderMap, asked: &Url) -> Told {
+    let mut told = Told { link: link_header(headers), header: None, said: Said::default() };
+    if told.link.is_none() && headers.get_all("link").iter().any(|value| link::names_next(&text(value))) {
+        told.said.suspect("a Link header with the relation next".to_owned());
+    }
+    for (name, value) in headers {
+        let (Some(meaning), text) = (header_meaning(name.as_str()), text(value)) else { continue };
+        match meaning {
+            Meaning::Next | Meaning::NextLink => {
+                let next = Next::from_text(&text, meaning == Meaning::NextLink, asked);
+                // Where several stand, one that names a page counts.
+                if told.header.as_ref().is_none_or(|found| matches!(found, Next::Ended | Next::Perhaps(_))) {
+                    told.header = Some(next);
+                }
+            }
+            Meaning::Cursor if told.header.is_none() && !text.is_empty() => {
+                told.header = Some(Next::Perhaps(text.into_owned()));
+            }
+            Meaning::Unknown if !text.is_empty() => told.said.suspect(format!("the header {name}")),
+            Meaning::More | Meaning::Last | Meaning::Total | Meaning::Pages => {
+                told.said.hear(meaning, &text);
+            }
+            Meaning::Cursor | Meaning::Unknown => {}
         }
+    }
+    told
+}
+
+impl Told {
+    /// What the answer offers, with what its envelope says: the first of `Link` header, envelope, header that names a next
+    /// page; else the first that says that there is none, or may name one; `None` where nothing says anything. `only`
+    /// restricts the search to one style, in which absence means the end.
+    pub fn offer(
+        self,
+        envelope: Option<Next>,
+        said: Said,
+        only: Option<TokenStyle>,
+    ) -> (Option<Offer>, Said) {
+        let all = [
+            (TokenStyle::Link, self.link),
+            (TokenStyle::Envelope, envelope),
+            (TokenStyle::Header, self.header),
+        ];
+        let said = said.and(self.said);
+        let mut offers = all
+            .into_iter()
+            .filter_map(|(style, next)| next.map(|next| Offer { style, next }))
+            .collect::<Vec<_>>();
+        let offer = match only {
+            Some(TokenStyle::LastId) => None,
+            Some(style) => {
+                let found = offers.into_iter().find(|offer| offer.style == style);
+                Some(found.unwrap_or(Offer { style, next: Next::Ended }))
+            }
+            None => {
+                let names_page = |offer: &Offer| matches!(offer.next, Next::Url(_) | Next::Token(_));
+                let may_name_page = |offer: &Offer| matches!(offer.next, Next::Perhaps(_));
+                let best = offers.iter().position(names_page);
+                let perhaps = || offers.iter().position(may_name_page).filter(|_| said.more == Some(true));
+                let place = best.or_else(perhaps).unwrap_or(0);
+                (place < offers.len()).then(|| offers.swap_remove(place))
+            }
+        };
+        (offer, said)
     }
 }
 
@@ -157,26 +226,6 @@ fn link_header(headers: &HeaderMap) -> Option<Next> {
 /// A header's text, whatever its bytes: one that is passed over because of a character in it would end the list.
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
-}
-
-/// Words that a header's name consists of when it carries the next page's cursor: `x-next-cursor`, `next-page-token`…
-const CURSOR_WORDS: [&str; 10] =
-    ["x", "next", "cursor", "page", "token", "pagination", "paging", "malomo", "url", "link"];
-
-fn cursor_header(headers: &HeaderMap) -> Option<Next> {
-    let names_cursor = |name: &str| {
-        let words = || name.split(['-', '_']);
-        words().any(|word| word == "next") && words().all(|word| CURSOR_WORDS.contains(&word))
-    };
-    let named = headers.iter().filter(|(name, _)| names_cursor(name.as_str()));
-    let mut offered = named.map(|(_, value)| Next::from_text(&text(value)));
-    let first = offered.next()?;
-    // Where several stand, one that names a page counts.
-    Some(if first == Next::Ended {
-        offered.find(|next| *next != Next::Ended).unwrap_or(first)
-    } else {
-        first
-    })
 }
 
 #[cfg(test)]
@@ -194,21 +243,52 @@ mod tests {
             .collect()
     }
 
+    fn asked() -> Url {
+        Url::parse("https://api.example.com/v2/customers?next=a").unwrap()
+    }
+
+    fn offer(headers: &HeaderMap, envelope: Option<Next>, only: Option<TokenStyle>) -> Option<Offer> {
+        read_headers(headers, &asked()).offer(envelope, Said::default(), only).0
+    }
+
+    fn said(headers: &HeaderMap) -> Said {
+        read_headers(headers, &asked()).offer(None, Said::default(), None).1
+    }
+
     #[test]
     fn urls_and_tokens() {
-        for (text, expected) in [
-            ("abc", Next::Token("abc".into())),
-            ("/9j/4AAQ+//==", Next::Token("/9j/4AAQ+//==".into())),
-            ("a0a877c6-4164", Next::Token("a0a877c6-4164".into())),
-            ("?next=a", Next::Url("?next=a".into())),
-            ("/customers?next=a", Next::Url("/customers?next=a".into())),
-            ("/customers/page/2", Next::Url("/customers/page/2".into())),
-            ("https://a.example/x", Next::Url("https://a.example/x".into())),
-            ("//evil.example/customers?next=a", Next::Url("//evil.example/customers?next=a".into())),
-            ("", Next::Ended),
-            ("  ", Next::Ended),
+        // The text, and whether it is a URL under a name of tokens, and under one of links.
+        for (text, as_token, as_link) in [
+            ("abc", false, false),
+            ("/9j/4AAQ+//==", false, true),
+            ("a0a877c6-4164", false, false),
+            ("?next=a", true, true),
+            ("?5", false, true),
+            ("/v2/customers?next=a", true, true),
+            ("/customers?next=a", true, true),
+            ("customers?next=a", true, true),
+            ("/orders?next=a", false, true),
+            ("/customers/page/2", false, true),
+            ("/customers5", false, true),
+            ("q?k=5", false, true),
+            ("gid://shop/Customer/5", false, false),
+            ("gid://shop/v2/customers?next=a", false, false),
+            ("urn:customer:5", false, false),
+            ("http:5", false, false),
+            ("a=b&c=d", false, false),
+            (" 5 ", false, false),
+            ("https://a.example/x", true, true),
+            ("HTTP://api.example.com/x", true, true),
+            ("//evil.example/v2/customers?next=a", true, true),
+            ("//evil.example/x", false, true),
         ] {
-            assert_eq!(Next::from_text(text), expected, "{text}");
+            for (is_link, is_url) in [(false, as_token), (true, as_link)] {
+                let expected = if is_url { Next::Url(text.into()) } else { Next::Token(text.into()) };
+                assert_eq!(Next::from_text(text, is_link, &asked()), expected, "{text}");
+            }
+        }
+        for text in ["", "  "] {
+            assert_eq!(Next::from_text(text, false, &asked()), Next::Ended);
         }
     }
 
@@ -233,9 +313,72 @@ mod tests {
         assert_eq!(offer(&several, None, None), from_header);
         let accented = headers(&[("link", "</customers?next=é>; rel=next")]);
         assert_eq!(offer(&accented, None, None), link(Next::Url("/customers?next=é".into())));
-        let unrelated =
-            headers(&[("x-next-retry-at", "5"), ("x-ratelimit-next", "9"), ("x-request-id", "r")]);
-        assert_eq!(offer(&unrelated, None, None), None);
+        // What may be a page's own cursor counts last.
+        let own = headers(&[("x-cursor", "c")]);
+        let perhaps = Next::Perhaps("c".into());
+        assert_eq!(offer(&own, None, None), Some(Offer { style: TokenStyle::Header, next: perhaps.clone() }));
+        assert_eq!(offer(&own, Some(Next::Ended), None), ended);
+        let more = Said { more: Some(true), ..Said::default() };
+        let (found, _) = read_headers(&own, &asked()).offer(Some(Next::Ended), more, None);
+        assert_eq!(found.unwrap().next, perhaps);
+    }
+
+    #[test]
+    fn headers_that_name_a_next_page() {
+        for (name, value, expected) in [
+            ("NextPageToken", "t", Next::Token("t".into())),
+            ("X-Continuation-Token", "t", Next::Token("t".into())),
+            ("x-ms-continuation", "t", Next::Token("t".into())),
+            ("X-Next-Page", "2", Next::Token("2".into())),
+            ("X-Next-Page", "", Next::Ended),
+            ("X-Next-Link", "/customers/page/2", Next::Url("/customers/page/2".into())),
+            ("X-Next-Page-Url", "https://a.example/x", Next::Url("https://a.example/x".into())),
+            ("Cursor", "t", Next::Perhaps("t".into())),
+        ] {
+            let found = offer(&headers(&[(name, value)]), None, None);
+            assert_eq!(found, Some(Offer { style: TokenStyle::Header, next: expected }), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_that_say_more() {
+        let told = |more, total, pages, unknown: Option<&str>| Said {
+            more,
+            total,
+            pages,
+            unknown: unknown.map(str::to_owned),
+        };
+        for (name, value, expected) in [
+            ("x-has-more", "true", told(Some(true), None, None, None)),
+            ("x-total-count", "23", told(None, Some(23), None, None)),
+            ("X-Total-Pages", "5", told(None, None, Some(5), None)),
+            ("x-next-deploy", "tomorrow", told(None, None, None, Some("the header x-next-deploy"))),
+            (
+                "link",
+                r#"<a>; rel="next"; anchor="x""#,
+                told(None, None, None, Some("a Link header with the relation next")),
+            ),
+        ] {
+            assert_eq!(said(&headers(&[(name, value)])), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_headers_say_nothing() {
+        let ordinary = headers(&[
+            ("x-next-retry-at", "5"),
+            ("x-ratelimit-next", "9"),
+            ("x-ratelimit-remaining", "9"),
+            ("x-request-id", "r"),
+            ("etag", "\"next\""),
+            ("set-cookie", "cursor=next"),
+            ("date", "Thu, 26 Nov 2026 12:00:00 GMT"),
+            ("cache-control", "no-cache"),
+            ("x-csrf-token", "t"),
+            ("x-runtime", "0.1"),
+            ("link", r#"</customers?prev=p>; rel="prev", </_next/app.js>; rel=preload"#),
+        ]);
+        assert_eq!((offer(&ordinary, None, None), said(&ordinary)), (None, Said::default()));
     }
 
     #[test]
@@ -257,11 +400,19 @@ mod tests {
             prop_assert_eq!(offer(&all, None, None), Some(Offer { style: TokenStyle::Link, next: Next::Url(target) }));
         }
 
-        /// Any opaque token in an envelope or a header comes out unchanged.
+        /// Any opaque token comes out unchanged, whatever it looks like.
         #[test]
-        fn tokens_come_out_unchanged(text in "[A-Za-z0-9+/=_.-]{1,60}") {
-            prop_assume!(!text.starts_with("/customers"));
-            prop_assert_eq!(Next::from_text(&text), Next::Token(text.clone()));
+        fn tokens_come_out_unchanged(text in "[ -~]{0,20}[A-Za-z0-9+/=_.:-][ -~]{0,20}") {
+            match Next::from_text(&text, false, &asked()) {
+                Next::Token(token) => prop_assert_eq!(token, text),
+                Next::Url(url) => {
+                    let starts = |scheme: &str| url.to_lowercase().starts_with(scheme);
+                    let is_absolute = starts("http://") || starts("https://");
+                    prop_assert!(is_absolute || asked().join(&url).unwrap().query().is_some());
+                    prop_assert_eq!(url, text);
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
         }
     }
 }

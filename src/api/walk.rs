@@ -4,10 +4,20 @@
 use super::behaviour::Paging;
 use super::cursor::{Cursor, parameter_of};
 use super::facts::{Mark, PageFacts};
+use super::heard::Heard;
 use super::token::{Next, Offer, Parameter, TokenStyle};
 use super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
-use super::verdict::{After, NoProgress, Verdict};
+use super::verdict::{After, ListEnd, NoProgress, UnprovenEnd, Verdict};
 use crate::record::IdSet;
+
+/// Empty pages in a row that are followed where each names a next one: lists that are filtered after they were cut into
+/// pages have such stretches. A server that names next pages for ever is asked so often in vain.
+const EMPTY_PAGES: u32 = 32;
+
+/// Pages in a row that are read on behind although every record on them was met before: the list shifts while it is
+/// walked. Each row that comes in front of the list pushes one that was read onto the next page, so a burst of so many whole
+/// pages between two requests is beyond what a living account shows.
+const REPEATED_PAGES: u32 = 8;
 
 /// How the last page was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +43,19 @@ pub struct Walk {
     pages: u64,
     /// Records on the last page taken.
     last_rows: usize,
-    /// The last page taken says that there is more.
-    more_is_said: bool,
+    heard: Heard,
     /// Take nothing for granted about the direction: this walk is to decide whether records are gone.
     is_second_look: bool,
     /// The walk was taken up at a stored cursor and no page has come yet.
     resuming: bool,
     /// A page of this very walk came under the parameter in use.
     borne_out: bool,
-    /// The last page was an empty one that named a next page, which was asked for.
-    past_empty: bool,
+    /// Empty pages since the last record that was not met before, each of which named a next page that was asked for.
+    empty: u32,
+    /// Pages of known records since then.
+    repeated: u32,
+    /// Where the first page's cursor stood, while it is open whether it is the next page's or its own.
+    doubtful: Option<TokenStyle>,
     /// What is to be tried again once the witness has answered. One witness a walk.
     retrial: Option<Trial>,
     witnessed: bool,
@@ -60,7 +73,10 @@ impl Walk {
             Cursor::Start => Walk::new(),
             Cursor::Url(_) => Walk::asking(Asked::Url, true),
             Cursor::Bare { parameter, token } => {
-                Walk { bare_token: Some(token.clone()), ..Walk::asking(Asked::Bare(*parameter), true) }
+                let mut walk = Walk::asking(Asked::Bare(*parameter), true);
+                walk.bare_token = Some(token.clone());
+                walk.tokens.insert(token);
+                walk
             }
         }
     }
@@ -80,11 +96,13 @@ impl Walk {
             bare_token: None,
             pages: 0,
             last_rows: 0,
-            more_is_said: false,
+            heard: Heard::new(!resuming),
             is_second_look: false,
             resuming,
             borne_out: false,
-            past_empty: false,
+            empty: 0,
+            repeated: 0,
+            doubtful: None,
             retrial: None,
             witnessed: false,
         }
@@ -97,22 +115,40 @@ impl Walk {
 
     /// A page came.
     pub fn page_arrived(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
+        let verdict = self.judge(paging, page);
+        verdict.then(|after| self.weigh(paging, after))
+    }
+
+    /// An end is proven only where nothing that the answers said speaks against it (point 3).
+    fn weigh(&self, paging: &Paging, after: After) -> After {
+        if after != After::End(ListEnd::Proven) {
+            return after;
+        }
+        let knows_style = paging.style().is_some_and(|style| style != TokenStyle::LastId);
+        let doubt = self.heard.doubt(self.seen.len() as u64, knows_style, paging.only_style().is_some());
+        After::End(doubt.map_or(ListEnd::Proven, ListEnd::Unproven))
+    }
+
+    fn judge(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
         let resuming = std::mem::take(&mut self.resuming);
         let tried = self.classify(&page);
         match self.asked {
             // A stored cursor that leads nowhere may have lost its record since: it is no proof of an end.
-            _ if resuming && tried == Tried::Empty => Verdict::PassOver(After::Restart),
+            _ if resuming && tried == Tried::Empty && !self.leads_on(paging, &page) => {
+                Verdict::PassOver(After::Restart)
+            }
             Asked::Trial(parameter) => self.trial_arrived(paging, parameter, tried, page),
             Asked::Witness => Verdict::PassOver(self.try_again(paging)),
-            _ if tried == Tried::Empty => Verdict::PassOver(self.after_empty(paging, page.offer)),
-            // The empty page was the end, whatever it named.
-            _ if tried == Tried::Repeats && self.past_empty => Verdict::PassOver(After::End),
+            _ if tried == Tried::Empty => Verdict::PassOver(self.after_empty(paging, page)),
             // Rows moved while the list was walked; it ends here all the same.
-            _ if tried == Tried::Repeats && self.is_last(paging, &page) => Verdict::PassOver(After::End),
-            Asked::Bare(parameter) if tried == Tried::Repeats => {
-                Verdict::PassOver(self.doubt_direction(paging, parameter))
+            _ if tried == Tried::Repeats && self.is_last(paging, &page) => {
+                self.heard.hear(&page.said);
+                Verdict::PassOver(After::End(ListEnd::Proven))
             }
-            _ if tried == Tried::Repeats => Verdict::PassOver(self.nothing_new()),
+            Asked::Bare(parameter) if tried == Tried::Repeats && self.may_doubt(paging) => {
+                Verdict::PassOver(self.doubt_direction(parameter))
+            }
+            _ if tried == Tried::Repeats => self.repeats_arrived(paging, page),
             asked => {
                 self.borne_out = matches!(asked, Asked::Bare(_));
                 if resuming {
@@ -123,20 +159,21 @@ impl Walk {
                         paging.learn_forward(forward, || "a walk went on from its stored cursor".to_owned());
                     }
                 }
-                Verdict::Take(self.take(paging, page))
+                Verdict::Take(self.take_news(paging, page))
             }
         }
     }
 
-    /// The server refused the cursor with a 4xx.
+    /// The server refused the cursor.
     pub fn cursor_refused(&mut self, paging: &mut Paging) -> Verdict {
-        match self.asked {
+        let verdict = match self.asked {
             Asked::Trial(parameter) => {
                 self.trial_arrived(paging, parameter, Tried::Refused, PageFacts::nothing())
             }
-            _ if self.past_empty => Verdict::PassOver(After::End),
-            _ => Verdict::PassOver(After::Restart),
-        }
+            _ if self.empty > 0 => Verdict::PassOver(self.behind_empty(paging)),
+            _ => Verdict::PassOver(self.token_refused()),
+        };
+        verdict.then(|after| self.weigh(paging, after))
     }
 
     /// Whether the request in hand tries something out: whether ids are cursors, or whether a parameter moves forward.
@@ -156,35 +193,56 @@ impl Walk {
             return None;
         }
         let trial = self.trial.take()?;
-        match (trial.is_guess, paging.style(), paging.forward()) {
-            (true, Some(style), _) if style != TokenStyle::LastId && !self.more_is_said => Some(After::End),
-            (true, None, _) if paging.ids_are_no_cursors() && !self.more_is_said => Some(After::End),
+        let more_is_said = self.heard.more_is_said();
+        let after = match (trial.is_guess, paging.style(), paging.forward()) {
+            (true, Some(style), _) if style != TokenStyle::LastId && !more_is_said => {
+                After::End(ListEnd::Proven)
+            }
+            (true, None, _) if paging.ids_are_no_cursors() && !more_is_said => After::End(ListEnd::Proven),
             (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
-                Some(After::Ask(self.ask_forward(parameter, trial.token)))
+                After::Ask(self.ask_forward(parameter, trial.token))
             }
             _ => {
                 self.trial = Some(trial);
-                None
+                return None;
             }
-        }
+        };
+        Some(self.weigh(paging, after))
     }
 
     /// Whether a page says, or is known to show by saying nothing, that no other one follows.
     fn is_last(&self, paging: &Paging, page: &PageFacts) -> bool {
         match &page.offer {
+            _ if page.says_last() => true,
             Some(offer) => offer.next == Next::Ended,
             None => paging.style().is_some_and(|style| style != TokenStyle::LastId),
         }
     }
 
+    /// Whether a page names a next one that was not asked for yet.
+    fn leads_on(&self, paging: &Paging, page: &PageFacts) -> bool {
+        match &page.offer {
+            _ if page.says_last() => false,
+            Some(Offer { next: Next::Url(next) | Next::Token(next) | Next::Perhaps(next), .. }) => {
+                !self.tokens.contains(next)
+            }
+            Some(Offer { next: Next::Ended, .. }) => false,
+            None => {
+                let last = page.marks.last().map(Mark::text);
+                paging.style() == Some(TokenStyle::LastId) && last.is_some_and(|id| !self.tokens.contains(id))
+            }
+        }
+    }
+
     /// The server failed over a trial, again and again.
     pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
-        match self.asked {
+        let verdict = match self.asked {
             Asked::Trial(parameter) => {
                 self.trial_arrived(paging, parameter, Tried::Failed, PageFacts::nothing())
             }
             _ => Verdict::PassOver(After::Fail),
-        }
+        };
+        verdict.then(|after| self.weigh(paging, after))
     }
 
     fn classify(&self, page: &PageFacts) -> Tried {
@@ -214,13 +272,17 @@ impl Walk {
         let Some(mut trial) = self.trial.take() else {
             return Verdict::PassOver(self.nothing_new());
         };
+        let names_next = tried == Tried::Empty && self.leads_on(paging, &page);
+        if tried == Tried::Empty && !trial.is_guess {
+            self.heard.hear(&page.said);
+        }
         let Some((first, first_tried)) = trial.first else {
             return match tried {
                 Tried::Fresh => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
                 _ => {
                     let may_be_next = matches!(tried, Tried::Mixed(_));
                     trial.first = Some((parameter, tried));
-                    trial.set_aside = may_be_next.then_some(page);
+                    trial.set_aside = (may_be_next || names_next).then_some(page);
                     let cursor = self.ask_on_trial(trial, parameter.other());
                     if may_be_next {
                         Verdict::SetAside(cursor)
@@ -231,10 +293,13 @@ impl Walk {
             };
         };
         match (trial.set_aside.take(), first_tried.new_records(), tried.new_records()) {
-            (Some(aside), before, now) if before >= now => {
+            (Some(aside), before @ 1.., now) if before >= now => {
                 Verdict::TakeSetAside(self.direction_found(paging, first, trial.is_guess, aside))
             }
             (_, _, 1..) => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
+            // Neither brought a record, but an empty page names a next one.
+            (Some(empty), ..) => Verdict::PassOver(self.after_empty(paging, empty)),
+            _ if names_next => Verdict::PassOver(self.after_empty(paging, page)),
             _ => Verdict::PassOver(self.conclude(paging, trial, (first, first_tried), (parameter, tried))),
         }
     }
@@ -253,32 +318,38 @@ impl Walk {
             sibling_carries_tokens: paging.sibling_carries_tokens(),
         };
         let concluded = conclude(first, second, circumstances);
-        let may_be_an_outage = [first.1, second.1].contains(&Tried::Failed)
-            && matches!(concluded, Conclusion::IdsRefused | Conclusion::End);
+        let tried = [first.1, second.1];
+        let may_be_an_outage =
+            tried.contains(&Tried::Failed) && matches!(concluded, Conclusion::IdsRefused | Conclusion::End);
         if may_be_an_outage && !self.witnessed {
             return self.call_witness(trial);
         }
         match (concluded, trial.other_id) {
-            (Conclusion::TokenRefused | Conclusion::NothingNew | Conclusion::CursorUnknown, _)
-                if self.past_empty =>
-            {
-                After::End
-            }
+            (Conclusion::Fail, _) => After::Fail,
+            // Where no record was met since, neither way shows which one is forward.
+            _ if self.empty > 0 && tried.contains(&Tried::Empty) => After::End(ListEnd::Proven),
+            _ if self.empty > 0 => self.behind_empty(paging),
             // From the last record but one the last one comes again: which way that was can't be told.
-            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End,
+            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End(ListEnd::Proven),
+            // A page's own cursor leads to that page, and back to nothing.
+            (Conclusion::EndShows(forward), _) if self.doubtful.is_some() => match forward {
+                Parameter::Next => After::End(ListEnd::Proven),
+                Parameter::Prev => self.nothing_new(),
+            },
             (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
             (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
                 After::Ask(self.ask_on_trial(Trial::second_guess(token), first.0))
             }
-            _ if self.more_is_said => After::Stuck(NoProgress::TokenNotFound { page: self.pages }),
+            _ if trial.is_guess && self.heard.more_is_said() => {
+                After::End(ListEnd::Unproven(UnprovenEnd::MoreIsSaid))
+            }
             (Conclusion::IdsRefused | Conclusion::IdsIgnored, _) => {
                 paging.learn_ids_refused();
-                After::End
+                After::End(ListEnd::Proven)
             }
-            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End,
-            (Conclusion::EndUnproven, _) => After::EndUnproven,
-            (Conclusion::TokenRefused, _) => After::Restart,
-            (Conclusion::Fail, _) => After::Fail,
+            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End(ListEnd::Proven),
+            (Conclusion::EndUnproven, _) => After::End(ListEnd::Unproven(UnprovenEnd::CursorsIgnored)),
+            (Conclusion::TokenRefused, _) => self.token_refused(),
             (Conclusion::NothingNew, _) => self.nothing_new(),
         }
     }
@@ -299,28 +370,48 @@ impl Walk {
     fn try_again(&mut self, paging: &Paging) -> After {
         match self.retrial.take() {
             Some(trial) => After::Ask(self.ask_on_trial(trial, paging.first_guess())),
-            None => After::End,
+            None => After::End(ListEnd::Proven),
         }
     }
 
-    /// An empty page is the list's end (point 3). Where it names a page that was not read yet, that one is asked for
-    /// all the same: it costs one request, and a list whose pages are filtered loses nothing. Only once: two empty
-    /// pages in a row are the end.
-    fn after_empty(&mut self, paging: &Paging, offer: Option<Offer>) -> After {
-        if std::mem::replace(&mut self.past_empty, true) {
-            return After::End;
+    /// An empty page is the list's end only where it names no page that was not read yet (point 3).
+    fn after_empty(&mut self, paging: &Paging, page: PageFacts) -> After {
+        self.heard.hear(&page.said);
+        if !self.leads_on(paging, &page) {
+            return After::End(ListEnd::Proven);
         }
-        match offer.map(|offer| offer.next) {
-            Some(Next::Url(url)) if self.tokens.insert(&url) => {
+        if self.empty >= EMPTY_PAGES {
+            return self.behind_empty(paging);
+        }
+        self.empty += 1;
+        match page.offer.map(|offer| offer.next) {
+            Some(Next::Url(url)) => {
+                self.tokens.insert(&url);
                 self.asked = Asked::Url;
                 After::Ask(Cursor::Url(url))
             }
-            Some(Next::Token(token)) if self.tokens.insert(&token) => match paging.forward() {
-                Some(parameter) => After::Ask(self.ask_forward(parameter, token)),
-                None => After::Ask(self.ask_on_trial(Trial::of(token), paging.first_guess())),
-            },
-            _ => After::End,
+            Some(Next::Token(token) | Next::Perhaps(token)) => self.ask_bare(paging, token, None),
+            Some(Next::Ended) | None => After::End(ListEnd::Proven),
         }
+    }
+
+    /// Empty pages named next ones, and no record followed: no proof, unless the user says how this server names them.
+    fn behind_empty(&self, paging: &Paging) -> After {
+        match paging.only_style() {
+            Some(_) => After::End(ListEnd::Proven),
+            None => After::End(ListEnd::Unproven(UnprovenEnd::EmptyPages)),
+        }
+    }
+
+    /// A page whose records are all known, behind a direction that is sure: the list shifted while it was walked, if a
+    /// page that was not read yet comes next. The records may be newer than those that were met.
+    fn repeats_arrived(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
+        let is_forward = self.borne_out || self.asked == Asked::Url;
+        if is_forward && self.repeated < REPEATED_PAGES && self.leads_on(paging, &page) {
+            self.repeated += 1;
+            return Verdict::Take(self.take(paging, page));
+        }
+        Verdict::PassOver(if self.empty > 0 { self.behind_empty(paging) } else { self.nothing_new() })
     }
 
     /// One parameter leads to nothing, the other back to what was read: the first one moves forward, and the list
@@ -334,7 +425,7 @@ impl Walk {
         paging.learn_forward(forward, || {
             format!("after the last page `{forward}` brought an empty page, `{}` did not", forward.other())
         });
-        After::End
+        After::End(ListEnd::Proven)
     }
 
     fn direction_found(
@@ -355,29 +446,42 @@ impl Walk {
             format!("`{forward}` brought page {page_number} with {rows} records not read before")
         });
         self.borne_out = true;
+        self.take_news(paging, page)
+    }
+
+    /// The page is the list's next one, with records that were not met before.
+    fn take_news(&mut self, paging: &mut Paging, page: PageFacts) -> After {
+        (self.empty, self.repeated) = (0, 0);
+        if let Some(style) = self.doubtful.take() {
+            paging.learn_style(style, || "page 1's cursor led to further records".to_owned());
+        }
         self.take(paging, page)
     }
 
     /// The page is the list's next one: remember its records, and see how the list goes on.
     fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
         self.pages += 1;
-        self.past_empty = false;
         self.last_rows = page.marks.len();
-        self.more_is_said = page.says_more;
+        self.heard.hear(&page.said);
         for mark in &page.marks {
             self.seen.insert(mark.text());
         }
-        let Some(Offer { style, next }) = page.offer else {
+        if page.says_last() {
+            return After::End(ListEnd::Proven);
+        }
+        // A cursor that was asked with is the page's own.
+        let is_own = |next: &Next| matches!(next, Next::Perhaps(token) if self.tokens.contains(token));
+        let Some(Offer { style, next }) = page.offer.filter(|offer| !is_own(&offer.next)) else {
             return self.after_no_token(paging, page.marks);
         };
-        paging.learn_style(style, || match (style, &next) {
-            (TokenStyle::Link, _) => format!("page {} carried a Link header with rel=\"next\"", self.pages),
-            (TokenStyle::Header, _) => format!("page {} carried a cursor in a header", self.pages),
-            (_, Next::Ended) => format!("page {} carried an empty token in its envelope", self.pages),
-            _ => format!("page {} carried the next page's token in its envelope", self.pages),
-        });
+        match &next {
+            Next::Perhaps(_) if self.pages == 1 => self.doubtful = Some(style),
+            // It contradicts itself: nothing is learned from it.
+            Next::Ended if self.heard.more_is_said() => {}
+            _ => self.learn_style(paging, style, &next),
+        }
         match next {
-            Next::Ended => After::End,
+            Next::Ended => After::End(ListEnd::Proven),
             Next::Url(url) => {
                 if !self.tokens.insert(&url) {
                     return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
@@ -391,8 +495,17 @@ impl Walk {
                 self.asked = Asked::Url;
                 After::Ask(Cursor::Url(url))
             }
-            Next::Token(token) => self.ask_bare(paging, token, None),
+            Next::Token(token) | Next::Perhaps(token) => self.ask_bare(paging, token, None),
         }
+    }
+
+    fn learn_style(&self, paging: &mut Paging, style: TokenStyle, next: &Next) {
+        paging.learn_style(style, || match (style, next) {
+            (TokenStyle::Link, _) => format!("page {} carried a Link header with rel=\"next\"", self.pages),
+            (TokenStyle::Header, _) => format!("page {} carried a cursor in a header", self.pages),
+            (_, Next::Ended) => format!("page {} carried an empty token in its envelope", self.pages),
+            _ => format!("page {} carried the next page's token in its envelope", self.pages),
+        });
     }
 
     fn after_no_token(&mut self, paging: &mut Paging, marks: Vec<Mark>) -> After {
@@ -404,9 +517,9 @@ impl Walk {
         let (Some(last), other) = (ids.next(), ids.next()) else { return self.nothing_new() };
         match paging.style() {
             Some(TokenStyle::LastId) => self.ask_bare(paging, last, None),
-            _ if self.more_is_said => self.ask_bare(paging, last, Some(other)),
-            Some(_) => After::End,
-            None if paging.ids_are_no_cursors() => After::End,
+            _ if self.heard.more_is_said() => self.ask_bare(paging, last, Some(other)),
+            Some(_) => After::End(ListEnd::Proven),
+            None if paging.ids_are_no_cursors() => After::End(ListEnd::Proven),
             None => self.ask_bare(paging, last, Some(other)),
         }
     }
@@ -440,21 +553,38 @@ impl Walk {
         cursor
     }
 
-    /// A page under a parameter that moved forward elsewhere brought only known records. Unless the direction is the
-    /// user's word, or showed itself in this very walk, the other parameter is tried before giving up (point 2).
-    fn doubt_direction(&mut self, paging: &Paging, parameter: Parameter) -> After {
-        match self.bare_token.take() {
-            Some(token) if !paging.forward_is_set() && !self.borne_out => {
-                let first = Some((parameter, Tried::Repeats));
-                let trial = Trial { first, ..Trial::of(token) };
-                After::Ask(self.ask_on_trial(trial, parameter.other()))
-            }
-            _ => self.nothing_new(),
-        }
+    /// Whether a page of known records may be the direction's fault: unless that is the user's word, or showed itself in
+    /// this very walk.
+    fn may_doubt(&self, paging: &Paging) -> bool {
+        self.bare_token.is_some() && !paging.forward_is_set() && !self.borne_out
+    }
+
+    /// A page under a parameter that moved forward elsewhere brought only known records: the other one is tried before
+    /// giving up (point 2).
+    fn doubt_direction(&mut self, parameter: Parameter) -> After {
+        let Some(token) = self.bare_token.take() else { return self.nothing_new() };
+        let first = Some((parameter, Tried::Repeats));
+        let trial = Trial { first, ..Trial::of(token) };
+        After::Ask(self.ask_on_trial(trial, parameter.other()))
+    }
+
+    /// The server doesn't take the token. It may have expired (point 6), unless it never was one.
+    fn token_refused(&self) -> After {
+        self.not_understood().unwrap_or(After::Restart)
     }
 
     fn nothing_new(&self) -> After {
-        After::Stuck(NoProgress::NothingNew { page: self.pages + 1 })
+        let stuck = After::Stuck(NoProgress::NothingNew { page: self.pages + 1 });
+        self.not_understood().unwrap_or(stuck)
+    }
+
+    /// The first page's cursor leads nowhere: it is something else than the next page's, and where that is can't be told.
+    fn not_understood(&self) -> Option<After> {
+        let place = self.doubtful.map(|style| match style {
+            TokenStyle::Header => "a header with a cursor".to_owned(),
+            _ => "a cursor".to_owned(),
+        })?;
+        Some(After::End(ListEnd::Unproven(UnprovenEnd::NotUnderstood { place })))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::behaviour::{KnownPaging, PagingSettings};
+use crate::api::facts::Said;
 use crate::record::Stream;
 use proptest::prelude::*;
 
@@ -27,6 +28,12 @@ struct Server {
     one_way: bool,
     /// The last page still says where to go on: to an empty page.
     token_at_end: bool,
+    /// Pages say whether there are further ones.
+    tells_more: bool,
+    /// Pages say how many records the list has.
+    tells_total: bool,
+    /// Pages from this place on have lost their token.
+    cut_at: Option<usize>,
 }
 
 impl Server {
@@ -82,15 +89,26 @@ impl Server {
             // A missing header says nothing; an envelope says null.
             (false, _) => (self.style == TokenStyle::Envelope).then_some(Next::Ended),
         };
+        let next = match next {
+            Some(_) if self.cut_at.is_some_and(|at| from >= at) => {
+                (self.style == TokenStyle::Envelope).then_some(Next::Ended)
+            }
+            next => next,
+        };
         let offer = next.filter(|_| self.style != TokenStyle::LastId);
-        PageFacts { marks, offer: offer.map(|next| Offer { style: self.style, next }), says_more: false }
+        let said = Said {
+            more: self.tells_more.then_some(to < self.ids.len()),
+            total: self.tells_total.then_some(self.ids.len() as u64),
+            ..Said::default()
+        };
+        PageFacts { marks, offer: offer.map(|next| Offer { style: self.style, next }), said }
     }
 }
 
 #[derive(Debug, PartialEq)]
 enum Ended {
     AtEnd,
-    Unproven,
+    Unproven(UnprovenEnd),
     Stuck(NoProgress),
     Restart,
     Failed,
@@ -137,8 +155,8 @@ fn drive(
         };
         match after {
             After::Ask(next) => cursor = next,
-            After::End => return (taken, Ended::AtEnd, requests),
-            After::EndUnproven => return (taken, Ended::Unproven, requests),
+            After::End(ListEnd::Proven) => return (taken, Ended::AtEnd, requests),
+            After::End(ListEnd::Unproven(why)) => return (taken, Ended::Unproven(why), requests),
             After::Stuck(why) => return (taken, Ended::Stuck(why), requests),
             After::Restart => return (taken, Ended::Restart, requests),
             After::Fail => return (taken, Ended::Failed, requests),
@@ -160,6 +178,9 @@ fn server(count: usize, style: TokenStyle, page_size: usize) -> Server {
         unknown: Unknown::Refuses,
         one_way: false,
         token_at_end: false,
+        tells_more: false,
+        tells_total: false,
+        cut_at: None,
     }
 }
 
@@ -167,8 +188,11 @@ fn any_server() -> impl Strategy<Value = Server> {
     let style = prop::sample::select(TokenStyle::ALL.to_vec());
     let unknown = prop::sample::select(vec![Unknown::Refuses, Unknown::AnswersEmpty, Unknown::Fails]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (0usize..40, style, 1usize..12, unknown, flags).prop_map(
-        |(count, style, page_size, unknown, (urls, swapped, token_at_end, one_way))| Server {
+    let facts = (any::<bool>(), any::<bool>());
+    (0usize..40, style, 1usize..12, unknown, flags, facts).prop_map(
+        |(count, style, page_size, unknown, (urls, swapped, token_at_end, one_way), facts)| Server {
+            tells_more: facts.0,
+            tells_total: facts.1,
             urls,
             swapped,
             unknown,
@@ -204,6 +228,56 @@ proptest! {
             let (taken, ended, _) = walk(&server, &known, Stream::Events);
             prop_assert_eq!((&taken, ended), (&server.ids, Ended::AtEnd));
         }
+    }
+
+    /// A list that has lost its way on, and says more or counts more than came, is never taken for whole.
+    #[test]
+    fn a_list_cut_short_has_no_proven_end(server in any_server(), cut_at in 0usize..40, tells_more in any::<bool>()) {
+        let known = KnownPaging::default();
+        let server = Server { cut_at: Some(cut_at), tells_more, tells_total: !tells_more, ..server };
+        for _ in 0..2 {
+            let (taken, ended, _) = walk(&server, &known, Stream::Customers);
+            prop_assert!(taken.len() == server.ids.len() || ended != Ended::AtEnd, "{:?} {:?}", taken, ended);
+        }
+    }
+
+    /// Records come in front of a list whose tokens count records, up to a page of them between two requests: the pages
+    /// behind repeat what was read, and nobody is lost.
+    #[test]
+    fn a_list_that_shifts_loses_nobody(
+        count in 0usize..40, page_size in 1usize..6, inserts in prop::collection::vec(0usize..6, 0..8), facts in any::<bool>(),
+    ) {
+        let known = KnownPaging::default();
+        let mut server = Server { tells_more: facts, tells_total: facts, ..server(count, TokenStyle::Link, page_size) };
+        let there = server.ids.clone();
+        let (mut walk, mut cursor, mut taken) = (Walk::new(), Cursor::Start, Vec::new());
+        for request in 0..200 {
+            let page = server.answer(&cursor);
+            let marks = page.iter().flat_map(|page| &page.marks);
+            let ids: Vec<String> = marks.map(|mark| mark.text().to_owned()).collect();
+            let verdict = known.with(Stream::Customers, |paging| match page {
+                Some(page) => walk.page_arrived(paging, page),
+                // A single page: its id is tried.
+                None => walk.cursor_refused(paging),
+            });
+            let after = match verdict {
+                Verdict::Take(after) => { taken.extend(ids); after }
+                Verdict::PassOver(after) => after,
+                other => return Err(TestCaseError::fail(format!("{other:?}"))),
+            };
+            match after {
+                After::Ask(next) => cursor = next,
+                After::End(ListEnd::Proven) => {
+                    prop_assert!(there.iter().all(|id| taken.contains(id)), "{:?}", taken);
+                    return Ok(());
+                }
+                other => return Err(TestCaseError::fail(format!("{other:?}"))),
+            }
+            for n in 0..inserts.get(request).copied().unwrap_or(0).min(page_size) {
+                server.ids.insert(0, format!("new-{request}-{n}"));
+            }
+        }
+        prop_assert!(false, "still walking");
     }
 
     /// What was recorded of another server at the same address misleads nobody.
@@ -262,7 +336,7 @@ proptest! {
         let facts = || PageFacts {
             marks: ids(rows).into_iter().map(Mark::Id).collect(),
             offer: Some(Offer { style, next: next.clone() }),
-        says_more: false,
+        said: Said::default(),
         };
         for _ in 0..4 {
             let verdict = known.with(Stream::Customers, |paging| walk.page_arrived(paging, facts()));
@@ -281,7 +355,7 @@ fn a_token_that_comes_again_is_named() {
     let page = |id: &str| PageFacts {
         marks: vec![Mark::Id(id.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url("/customers?next=a".into()) }),
-        says_more: false,
+        said: Said::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, page("1"));
@@ -297,7 +371,7 @@ fn a_server_that_ignores_cursors_proves_no_end() {
     let known = KnownPaging::default();
     let server = Server { unknown: Unknown::Ignores, ..server(3, TokenStyle::Header, 5) };
     let (taken, ended, requests) = walk(&server, &known, Stream::Customers);
-    assert_eq!((taken, ended, requests), (server.ids, Ended::Unproven, 3));
+    assert_eq!((taken, ended, requests), (server.ids, Ended::Unproven(UnprovenEnd::CursorsIgnored), 3));
 }
 
 #[test]
@@ -306,12 +380,16 @@ fn a_page_that_says_more_is_no_end() {
     let mut walk = Walk::new();
     known.with(Stream::Customers, |paging| {
         let marks = ids(2).into_iter().map(Mark::Id).collect();
-        walk.page_arrived(paging, PageFacts { marks, offer: None, says_more: true });
+        walk.page_arrived(
+            paging,
+            PageFacts { marks, offer: None, said: Said { more: Some(true), ..Said::default() } },
+        );
         walk.cursor_refused(paging);
         walk.cursor_refused(paging);
         walk.cursor_refused(paging);
         let verdict = walk.cursor_refused(paging);
-        assert_eq!(verdict, Verdict::PassOver(After::Stuck(NoProgress::TokenNotFound { page: 1 })));
+        let unproven = ListEnd::Unproven(UnprovenEnd::MoreIsSaid);
+        assert_eq!(verdict, Verdict::PassOver(After::End(unproven)));
     });
 }
 
@@ -323,7 +401,7 @@ fn a_deleted_cursor_is_no_refusal() {
     let facts = |names: &[&str]| PageFacts {
         marks: names.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
         offer: None,
-        says_more: false,
+        said: Said::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts(&["a", "b", "gone"]));
@@ -361,11 +439,14 @@ fn a_last_page_of_repeats_is_an_end() {
             style: TokenStyle::Link,
             next: Next::Url(format!("/customers?next={token}")),
         }),
-        says_more: false,
+        said: Said::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, page(&["a", "b"], Some("2")));
-        assert_eq!(walk.page_arrived(paging, page(&["b"], None)), Verdict::PassOver(After::End));
+        assert_eq!(
+            walk.page_arrived(paging, page(&["b"], None)),
+            Verdict::PassOver(After::End(ListEnd::Proven))
+        );
     });
 }
 
@@ -441,13 +522,17 @@ fn unusable_records_show_progress_too() {
     let page = |text: &str, token: &str| PageFacts {
         marks: vec![Mark::Text(text.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url(format!("/customers?next={token}")) }),
-        says_more: false,
+        said: Said::default(),
     };
     known.with(Stream::Customers, |paging| {
         assert!(matches!(walk.page_arrived(paging, page("{}", "a")), Verdict::Take(After::Ask(_))));
         assert!(matches!(walk.page_arrived(paging, page("[]", "b")), Verdict::Take(After::Ask(_))));
-        let verdict = walk.page_arrived(paging, page("{}", "c"));
-        assert_eq!(verdict, Verdict::PassOver(After::Stuck(NoProgress::NothingNew { page: 3 })));
+        for n in 0..REPEATED_PAGES {
+            let verdict = walk.page_arrived(paging, page("{}", &format!("c{n}")));
+            assert!(matches!(verdict, Verdict::Take(After::Ask(_))), "{verdict:?}");
+        }
+        let stuck = After::Stuck(NoProgress::NothingNew { page: 3 + u64::from(REPEATED_PAGES) });
+        assert_eq!(walk.page_arrived(paging, page("{}", "d")), Verdict::PassOver(stuck));
     });
 }
 
@@ -482,8 +567,11 @@ fn a_set_direction_is_not_doubted() {
 fn a_failing_direction_is_no_end() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts =
-        || PageFacts { marks: ids(2).into_iter().map(Mark::Id).collect(), offer: None, says_more: false };
+    let facts = || PageFacts {
+        marks: ids(2).into_iter().map(Mark::Id).collect(),
+        offer: None,
+        said: Said::default(),
+    };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts());
         assert!(walk.is_on_trial());
@@ -500,7 +588,7 @@ fn a_shift_does_not_turn_the_direction() {
     let facts = |ids: &[&str]| PageFacts {
         marks: ids.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
         offer: None,
-        says_more: false,
+        said: Said::default(),
     };
     known.with(Stream::Customers, |paging| {
         let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else {

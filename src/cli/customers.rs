@@ -4,7 +4,7 @@ use super::args::{self, Fields, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
-use crate::api::{Client, Cursor, CustomerFields, Item, List, Pager, Turn};
+use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
 use crate::record::{Record, Rejection, peek_id};
 use serde_json::value::RawValue;
@@ -89,7 +89,7 @@ fn decode(_: &List, record: &str) -> Result<Raw, Rejection> {
 pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let client = assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))?;
-    let stop = assemble::stop_token()?;
+    let (stop, stream) = (assemble::stop_token()?, list.stream());
     let mut pager = Pager::new(client, assemble::known_paging(&config), list, Cursor::Start, decode);
     loop {
         let Some(turn) = stop.run_until_cancelled(pager.next()).await else {
@@ -106,14 +106,15 @@ pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Fail
                     "the server refused its own page token in the middle of the list: run the command again",
                 ));
             }
-            Turn::End { is_proven: true } => return Ok(Exit::Done),
-            Turn::End { is_proven: false } => return Err(Failure::new(Exit::Incomplete, END_UNPROVEN)),
+            Turn::End(ListEnd::Proven) => return Ok(Exit::Done),
+            Turn::End(ListEnd::Unproven(why)) => {
+                let hint = why.hint(stream);
+                let message = format!("the list may be longer than it looks: {why}. {hint}");
+                return Err(Failure::new(Exit::Incomplete, message));
+            }
         }
     }
 }
-
-const END_UNPROVEN: &str = "the server names no next page and takes no notice of cursors: this may be the whole list, or its \
-     first page; if it is the whole, say so with `api.paging.customers.token_style` and `api.paging.events.token_style`";
 
 /// Line breaks in JSON stand between its parts only, and mean nothing there.
 fn one_line(item: &Item<Raw>) -> String {

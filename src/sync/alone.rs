@@ -3,20 +3,16 @@
 use super::SyncError;
 use super::context::{Context, set_aside};
 use super::customers::{CustomerWalk, hand_on};
-use crate::api::{ApiError, ErrorKind, List, RejectedItem};
+use crate::api::{ApiError, ErrorKind, List, ListEnd, RejectedItem};
 use crate::diff::{Trust, WalkedList, may_delete};
 use crate::mirror::SeenRows;
-use crate::record::{Customer, peek_id};
+use crate::record::{Customer, Stream, peek_id};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Missing customers looked up in the mirror at a time.
 const BATCH: usize = 256;
-
-const UNPROVEN_END: &str = "the customer list may be longer than it looks: the server names no next page and takes no \
-     notice of cursors. Nothing was deleted. If the list is whole, set api.paging.customers.token_style to the way in which \
-     this server names the next page";
 
 /// What the API said of one customer.
 enum Answer {
@@ -72,8 +68,11 @@ async fn settle_missing(
     let now = context.write(|batch| batch.customer_count()).await?;
     let missing = now.saturating_sub(walk.seen.count());
     context.tally.count(|counts| counts.customers_missing = missing);
-    if !walk.is_proven {
-        context.tally.incomplete(UNPROVEN_END.to_owned());
+    if let ListEnd::Unproven(why) = &walk.end {
+        let hint = why.hint(Stream::Customers);
+        context.tally.incomplete(format!(
+            "the customer list may be longer than it looks: {why}. Nothing was deleted. {hint}"
+        ));
         return Ok(());
     }
     // Customers that this very walk brought say nothing about those that it should have brought: another account's

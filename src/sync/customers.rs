@@ -14,7 +14,7 @@ use super::account::Identity;
 use super::context::{Context, Sorted, record_findings, set_aside};
 use super::listing::{Listed, Listing, Whole};
 use super::marks::Remembered;
-use crate::api::{Cursor, Finding, List, Page, Reuse, TokenNames, TokenStyle};
+use crate::api::{Cursor, Finding, List, ListEnd, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Overlap, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
@@ -56,7 +56,7 @@ pub(super) struct CustomerWalk {
     /// Customers counted in this run, each once.
     counted: u64,
     /// Whether the list's end was one.
-    pub(super) is_proven: bool,
+    pub(super) end: ListEnd,
     /// Customers that the list brought new or changed, in this run.
     changed: u64,
     /// Pages come from several places of the list.
@@ -83,7 +83,7 @@ impl CustomerWalk {
             seen: SeenRows::default(),
             inserted: 0,
             stale: SeenRows::default(),
-            is_proven: true,
+            end: ListEnd::Proven,
             changed: 0,
             is_split: false,
         }
@@ -216,7 +216,7 @@ async fn store(
             }
             Listed::End(whole) => {
                 walk.cursor = None;
-                walk.is_proven = whole.is_proven;
+                walk.end = whole.end.clone();
                 context.tally.observe(&Event::CustomerWalkFinished { customers: walk.seen.count() });
                 return Ok(Some(keep_end(context, walk, whole).await?));
             }
@@ -394,7 +394,7 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp) = (context.known.findings(), context.stamp());
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
-    let is_of_use = walk.is_confirmed && walk.is_proven;
+    let is_of_use = walk.is_confirmed && walk.end.is_proven();
     let has_work = has_work && walk.may_be_cut_off() && is_of_use;
     let marks = whole.marks.filter(|_| is_of_use);
     context

@@ -1,7 +1,7 @@
 //! What a run would do, without doing it.
 
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, Item, List, Pager, TokenStyle, Turn};
+use crate::api::{Cursor, Item, List, ListEnd, Pager, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
 use crate::mirror::{CustomerPreview, Mirror, SeenRows};
 use crate::record::{Customer, Rejection, Stream};
@@ -67,7 +67,13 @@ pub async fn dry_run(
                 }
             }
             Turn::Restarted => plan.restart(),
-            Turn::End { .. } => break,
+            Turn::End(end) => {
+                if let ListEnd::Unproven(why) = end {
+                    plan.found.deletions_refused =
+                        Some(format!("the list may be longer than it looks: {why}"));
+                }
+                break;
+            }
         }
     }
     let is_last_id = |stream| tools.known.style(stream) == Some(TokenStyle::LastId);
@@ -158,9 +164,10 @@ impl<'m> Preview<'m> {
             let overlap = Overlap { mirrored, listed: found.customers, known: self.seen.count() };
             found.account_in_doubt = mirrored > 0 && !overlap.is_enough();
             let list = WalkedList { mirrored, missing: found.missing };
-            found.deletions_refused = may_delete(list, settings.deletion_limit)
-                .err()
-                .map(|refused: DeletionRefused| refused.to_string());
+            let refused = may_delete(list, settings.deletion_limit).err();
+            found.deletions_refused = found
+                .deletions_refused
+                .or_else(|| refused.map(|refused: DeletionRefused| refused.to_string()));
         }
         let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
         let per_walk = if by_ids.events { 2 } else { 1 };

@@ -3,7 +3,7 @@
 use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
 use super::report::Failure;
-use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
+use crate::api::{ApiError, Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
@@ -274,10 +274,10 @@ async fn look(
             Turn::Restarted => {
                 (look.seen, look.shape) = (IdSet::default(), EventListShape::default());
             }
-            Turn::End { is_proven } => {
-                if !is_proven {
+            Turn::End(end) => {
+                if let ListEnd::Unproven(why) = end {
                     look.is_evidence = false;
-                    context.tally.unproven_end();
+                    context.tally.unproven_end(why);
                 }
                 break;
             }

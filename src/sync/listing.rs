@@ -5,7 +5,7 @@ use super::SyncError;
 use super::context::Context;
 use super::marks::{Notes, Remembered, remember};
 use super::segments::{Begin, PageEnd, Segments, Step};
-use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Reuse, TokenNames, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Reuse, TokenNames, Turn, WalkError};
 use crate::mirror::ListMark;
 use crate::record::{Customer, Stream, fingerprint};
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ pub(super) enum Listed {
 /// The list was walked to its end.
 pub(super) struct Whole {
     /// Whether that is certain.
-    pub(super) is_proven: bool,
+    pub(super) end: ListEnd,
     /// What is remembered for the next walk; `None` where this one knows too little to replace what there is.
     pub(super) marks: Option<Vec<ListMark>>,
     /// A page that named the same next page as in an earlier walk.
@@ -66,7 +66,7 @@ pub(super) struct Listing {
     /// Walkers that end where others began read no page in vain.
     split: CancellationToken,
     given_again: Option<u64>,
-    is_proven: bool,
+    end: ListEnd,
 }
 
 impl Listing {
@@ -83,7 +83,7 @@ impl Listing {
             may_split: is_from_start,
             split: CancellationToken::new(),
             given_again: None,
-            is_proven: true,
+            end: ListEnd::Proven,
         };
         listing.add_walker(Vec::new(), listing.pager(from));
         listing
@@ -114,8 +114,8 @@ impl Listing {
         match turn {
             Ok(Turn::Page(page)) => return Ok(self.page_came(walker, pager, page)),
             Ok(Turn::Restarted) if walker == 0 => return Ok(vec![self.begin_again(pager, REFUSED)]),
-            Ok(Turn::End { is_proven }) if walker == 0 || is_proven => {
-                self.is_proven = is_proven;
+            Ok(Turn::End(end)) if walker == 0 || end.is_proven() => {
+                self.end = end;
                 self.segments.ended(walker);
             }
             Err(error) if walker == 0 || self.ends_the_walk(walker, &error) => return Err(error.into()),
@@ -256,7 +256,7 @@ impl Listing {
         let may_remember = self.context.known.reuse(Stream::Customers) != Reuse::Never;
         let notes = chain.iter().map(|walker| &self.walkers[*walker].notes).filter(|_| may_remember);
         let marks = self.is_from_start.then(|| remember(notes));
-        Some(Listed::End(Whole { is_proven: self.is_proven, marks, given_again: self.given_again }))
+        Some(Listed::End(Whole { end: self.end.clone(), marks, given_again: self.given_again }))
     }
 
     fn pager(&self, from: Cursor) -> Pager<Customer> {

@@ -2,7 +2,7 @@
 
 use super::SyncError;
 use super::context::{Context, Walked, turn};
-use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
 use crate::diff::audit::{
     CustomerJudged, Kind, Standing, Window, judge_absence, judge_customer, judge_event,
 };
@@ -209,9 +209,9 @@ impl Rereader {
             match turn(&self.context, &mut pager).await.ok_or(Stop::Halted)?? {
                 Turn::Page(page) => self.compare_page(compared, id, page, &mut seen).await?,
                 Turn::Restarted => seen = IdSet::default(),
-                Turn::End { is_proven: true } => break,
-                Turn::End { is_proven: false } => {
-                    compared.doubt = Some("its list of events may be longer than it looks".to_owned());
+                Turn::End(ListEnd::Proven) => break,
+                Turn::End(ListEnd::Unproven(why)) => {
+                    compared.doubt = Some(format!("its list of events may be longer than it looks: {why}"));
                     break;
                 }
             }

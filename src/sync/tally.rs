@@ -1,8 +1,10 @@
 //! What a run counts and remarks while its parts work side by side.
 
 use super::report::{Audited, Failure};
+use crate::api::UnprovenEnd;
 use crate::mirror::Counts;
 use crate::observe::{Event, Observer};
+use crate::record::Stream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +29,8 @@ struct State {
     short_event_lists: u64,
     /// The customer of the first one.
     first_short: Option<String>,
+    /// Why, in the first of them.
+    unproven: Option<UnprovenEnd>,
     audited: Option<Audited>,
 }
 
@@ -84,9 +88,11 @@ impl Tally {
         self.lock().audited = Some(audited);
     }
 
-    /// A customer's list of events may have been its first page only.
-    pub(super) fn unproven_end(&self) {
-        self.lock().unproven_ends += 1;
+    /// A customer's list of events may be longer than what came of it.
+    pub(super) fn unproven_end(&self, why: UnprovenEnd) {
+        let mut state = self.lock();
+        state.unproven_ends += 1;
+        state.unproven.get_or_insert(why);
     }
 
     /// A customer's list of events ended where an earlier walk of it went on.
@@ -102,7 +108,8 @@ impl Tally {
         let (unproven, rejected, short, missing) = {
             let state = self.lock();
             let short = state.first_short.clone().map(|first| (state.short_event_lists, first));
-            (state.unproven_ends, state.counts.rejected, short, state.counts.events_missing)
+            let unproven = state.unproven.clone().map(|why| (state.unproven_ends, why));
+            (unproven, state.counts.rejected, short, state.counts.events_missing)
         };
         if let Some((lists, first)) = short {
             self.incomplete(format!(
@@ -122,11 +129,11 @@ impl Tally {
                 "{rejected} records could not be taken: the mirror's table `rejected` holds them with the reason"
             ));
         }
-        if unproven > 0 {
+        if let Some((lists, why)) = unproven {
+            let hint = why.hint(Stream::Events);
             self.incomplete(format!(
-                "the event lists of {unproven} customers may be longer than they look: the server names no next page and \
-                 takes no notice of cursors. If they are whole, set api.paging.events.token_style to the way in which it \
-                 names the next page"
+                "{lists} lists of customers' events may be longer than they look. In the first one, {why}. Nothing of \
+                 them was deleted. {hint}"
             ));
         }
     }

@@ -13,6 +13,7 @@ mod crashes;
 mod customers;
 mod deletion;
 mod echoes;
+mod endings;
 mod faults;
 mod forbidden;
 mod hygiene;

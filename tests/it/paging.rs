@@ -93,14 +93,18 @@ async fn a_page_that_repeats_ends_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_page_with_a_token_is_the_end_and_a_short_page_is_not() {
+async fn neither_a_short_page_nor_an_empty_one_that_names_a_next_one_is_the_end() {
     let account = Account::of(5, 0, 5);
     let record = |n: usize| account.customers[n].1.clone();
     let pages: Vec<String> = vec![
         format!("[{},{}]", record(0), record(1)),
         format!("[{}]", record(2)),
-        format!("[{},{}]", record(3), record(4)),
         "[]".to_owned(),
+        "[]".to_owned(),
+        "[]".to_owned(),
+        "[]".to_owned(),
+        "[]".to_owned(),
+        format!("[{},{}]", record(3), record(4)),
     ];
     let (state, account) = (account.state(), account.clone().shared());
     let server = account
@@ -112,8 +116,15 @@ async fn an_empty_page_with_a_token_is_the_end_and_a_short_page_is_not() {
             })
         })
         .await;
+    // The pages behind the last record go on for ever, and nothing says that none of them will hold one.
     let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    let program = place.program(&server.base_url());
+    let ran = program.ends(5, &["sync", "--full"]).await;
+    ran.tells(&["empty pages that go on naming a next page", "api.paging.customers.token_style"]);
+    assert_everything_equals(&state, &place);
+    assert!(server.count(|asked| asked.is_customer_list()) < 50);
+    // Until the user says that links are this server's way.
+    program.clone().set("api.paging.customers.token_style=link").ends(0, &["sync", "--full"]).await;
     assert_everything_equals(&state, &place);
 }
 

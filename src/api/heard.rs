@@ -1,0 +1,155 @@
+//! What the answers of one walk have said of their list, and whether its end agrees with that (`api-contract` point 3).
+//! Pure.
+
+use super::facts::Said;
+use super::verdict::UnprovenEnd;
+
+/// What was heard so far.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// The walk began at the list's beginning. One that was taken up in the middle has not met all records: what it met
+    /// can't be compared with totals.
+    is_whole: bool,
+    answers: u64,
+    last: Said,
+    totals: Option<Totals>,
+}
+
+/// The totals that the answers told. Records come and go while a list is walked, so they may differ.
+#[derive(Debug, Clone, Copy)]
+struct Totals {
+    least: u64,
+    last: u64,
+    /// Records by which they grew, all in all: so many may have come in places that the walk had passed.
+    grown: u64,
+}
+
+impl Heard {
+    pub(super) fn new(is_whole: bool) -> Heard {
+        Heard { is_whole, answers: 0, last: Said::default(), totals: None }
+    }
+
+    /// Takes what a page of the list says.
+    pub(super) fn hear(&mut self, said: &Said) {
+        self.answers += 1;
+        self.last = said.clone();
+        if let Some(total) = said.total {
+            self.totals = Some(match self.totals {
+                None => Totals { least: total, last: total, grown: 0 },
+                Some(totals) => Totals {
+                    least: totals.least.min(total),
+                    last: total,
+                    grown: totals.grown + total.saturating_sub(totals.last),
+                },
+            });
+        }
+    }
+
+    /// Whether the last page says that there are further ones.
+    pub(super) fn more_is_said(&self) -> bool {
+        self.last.more == Some(true)
+    }
+
+    /// What speaks against the list's end here, where so many different records have come. `knows_style` says that
+    /// the way in which this list names its pages is known. Where it is the user's word (`is_set`), only the page's own one
+    /// that there is more counts against it.
+    pub(super) fn doubt(&self, came: u64, knows_style: bool, is_set: bool) -> Option<UnprovenEnd> {
+        if self.more_is_said() {
+            return Some(UnprovenEnd::MoreIsSaid);
+        }
+        if is_set {
+            return None;
+        }
+        if let Some(totals) = self.totals.filter(|totals| self.is_whole && came + totals.grown < totals.least)
+        {
+            return Some(UnprovenEnd::TotalNotReached { came, total: totals.last });
+        }
+        if self.is_whole && self.last.pages.is_some_and(|pages| pages > self.answers) {
+            return Some(UnprovenEnd::MoreIsSaid);
+        }
+        let place = self.last.unknown.clone().filter(|_| !knows_style && self.last.more.is_none());
+        place.map(|place| UnprovenEnd::NotUnderstood { place })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(is_whole: bool, pages: &[Said]) -> Heard {
+        let mut heard = Heard::new(is_whole);
+        pages.iter().for_each(|said| heard.hear(said));
+        heard
+    }
+
+    fn total(total: u64) -> Said {
+        Said { total: Some(total), ..Said::default() }
+    }
+
+    #[test]
+    fn totals_and_what_came() {
+        for (totals, came, is_short) in [
+            (&[23][..], 5, true),
+            (&[23], 22, true),
+            (&[23], 23, false),
+            (&[], 5, false),
+            // Less than what came is a page's own count, or the number of records behind it.
+            (&[5, 5, 3], 13, false),
+            (&[13, 8, 3], 13, false),
+            // Deleted meanwhile, before they were met.
+            (&[23, 22, 21], 21, false),
+            (&[23, 22, 21], 20, true),
+            // Created meanwhile, in front of what was read; met or not.
+            (&[23, 24, 25], 23, false),
+            (&[23, 24, 25], 25, false),
+            // One created and one deleted between the same two pages as others, or in pages of their own.
+            (&[23, 24, 23], 22, false),
+            (&[23, 22, 23], 22, false),
+            // The list is cut off, whatever else happens.
+            (&[23, 24, 23], 10, true),
+            (&[300, 301, 302], 200, true),
+        ] {
+            let pages: Vec<Said> = totals.iter().copied().map(total).collect();
+            let doubt = heard(true, &pages).doubt(came, true, false);
+            let is_told = matches!(doubt, Some(UnprovenEnd::TotalNotReached { .. }));
+            assert_eq!(is_told, is_short, "{totals:?} {came}");
+            assert_eq!(
+                heard(false, &pages).doubt(came, true, false),
+                None,
+                "taken up in the middle: {totals:?}"
+            );
+            assert_eq!(heard(true, &pages).doubt(came, true, true), None, "set: {totals:?}");
+        }
+    }
+
+    #[test]
+    fn what_speaks_against_an_end() {
+        let more = Said { more: Some(true), ..Said::default() };
+        let last = Said { more: Some(false), ..Said::default() };
+        let pages = Said { pages: Some(2), ..Said::default() };
+        let unknown = Said { unknown: Some("the header x".into()), ..Said::default() };
+        let not_understood = Some(UnprovenEnd::NotUnderstood { place: "the header x".into() });
+        let more_is_said = Some(UnprovenEnd::MoreIsSaid);
+        let promised = [more.clone(), Said::default()];
+        let taken_back = [more.clone(), last.clone()];
+        let both_pages = [pages.clone(), pages.clone()];
+        let ended = [unknown.clone().and(last)];
+        let (more, pages, unknown) = ([more], [pages], [unknown]);
+        for (said, knows_style, is_set, expected) in [
+            (&more[..], true, false, more_is_said.clone()),
+            (&more, true, true, more_is_said.clone()),
+            // The page that was promised came, and promises none.
+            (&promised, true, false, None),
+            (&taken_back, true, false, None),
+            (&pages, true, false, more_is_said),
+            (&pages, true, true, None),
+            (&both_pages, true, false, None),
+            (&unknown, false, false, not_understood),
+            (&unknown, true, false, None),
+            (&unknown, false, true, None),
+            (&ended, false, false, None),
+        ] {
+            assert_eq!(heard(true, said).doubt(5, knows_style, is_set), expected, "{said:?}");
+        }
+    }
+}

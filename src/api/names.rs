@@ -1,0 +1,273 @@
+//! What the name of a member or of a header says of a list's next page (`api-contract` points 1 and 3). Pure.
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The next page's token, or perhaps its URL.
+    Next,
+    /// The next page's URL.
+    NextLink,
+    /// A cursor: the next page's, or this page's own.
+    Cursor,
+    /// Whether there are further pages.
+    More,
+    /// Whether this page is the last one.
+    Last,
+    /// How many records the whole list has.
+    Total,
+    /// How many pages the whole list has.
+    Pages,
+    /// It sounds like the way to a next page, and nobody knows how to follow it.
+    Unknown,
+}
+
+/// Names that consist of these words alone, and hold one of the `tells`.
+struct Rule {
+    meaning: Meaning,
+    tells: &'static [&'static str],
+    words: &'static [&'static str],
+}
+
+/// Words that say nothing by themselves.
+const PLAIN: &[&str] = &[
+    "x",
+    "malomo",
+    "odata",
+    "page",
+    "pages",
+    "paging",
+    "pagination",
+    "list",
+    "customers",
+    "events",
+    "customer",
+    "event",
+    "results",
+    "records",
+    "items",
+    "entries",
+    "rows",
+    "data",
+    "set",
+    "of",
+];
+
+/// Whoever adds a word needs no other place. The first rule that fits counts.
+const RULES: [Rule; 6] = [
+    Rule {
+        meaning: Meaning::More,
+        tells: &["more", "hasnext", "truncated"],
+        words: &["has", "is", "are", "there", "more", "next", "truncated", "available", "exist", "exists"],
+    },
+    Rule {
+        meaning: Meaning::Pages,
+        tells: &["pages", "lastpage", "totalpage", "pagetotal"],
+        words: &["total", "count", "last", "number", "num"],
+    },
+    Rule {
+        meaning: Meaning::Last,
+        tells: &["last", "done", "finished", "end"],
+        words: &["is", "last", "batch", "done", "finished", "end", "reached"],
+    },
+    Rule {
+        meaning: Meaning::Total,
+        tells: &["total", "fullcount", "overallcount"],
+        words: &["total", "full", "overall", "count", "size", "number", "num", "elements", "hits", "objects"],
+    },
+    Rule { meaning: Meaning::Next, tells: &["next", "continuation", "continue"], words: WAY },
+    Rule {
+        meaning: Meaning::Cursor,
+        tells: &["cursor", "marker", "token", "bookmark", "scroll", "after", "lastkey", "evaluatedkey"],
+        words: WAY,
+    },
+];
+
+/// What names of tokens and links are made of.
+const WAY: &[&str] = &[
+    "next",
+    "continuation",
+    "continue",
+    "cursor",
+    "cursors",
+    "token",
+    "marker",
+    "bookmark",
+    "scroll",
+    "after",
+    "search",
+    "key",
+    "id",
+    "str",
+    "url",
+    "uri",
+    "href",
+    "link",
+    "links",
+    "path",
+    "offset",
+    "start",
+    "from",
+    "position",
+    "index",
+    "number",
+    "batch",
+    "query",
+    "end",
+    "last",
+    "evaluated",
+];
+
+/// Names with these lead back, to this very page, or are about something else.
+const ELSEWHERE: &[&str] = &[
+    "prev",
+    "before",
+    "first",
+    "self",
+    "current",
+    "startcursor",
+    "csrf",
+    "xsrf",
+    "auth",
+    "access",
+    "session",
+    "sync",
+    "refresh",
+    "retry",
+    "ratelimit",
+    "date",
+    "time",
+];
+
+/// Names with these sound like a way on.
+const SUSPECT: &[&str] = &["next", "cursor", "continuation", "continue", "marker", "pagetoken"];
+
+/// What a name says; `None` where it says nothing of a next page.
+pub(super) fn meaning(name: &str) -> Option<Meaning> {
+    let whole = plain(name);
+    if ELSEWHERE.iter().any(|word| whole.contains(word)) {
+        return None;
+    }
+    let fits = |name: &str| RULES.iter().find(|rule| rule.fits(name)).map(|rule| rule.meaning);
+    // Whose it is may stand before it: `x-ms-continuation`, `shopifyNextPage`.
+    let named_next = || later_parts(name).find(|part| fits(part) == Some(Meaning::Next));
+    match fits(&whole).or_else(|| named_next().map(|_| Meaning::Next)) {
+        Some(Meaning::Next) if holds_link(&whole) => Some(Meaning::NextLink),
+        None if SUSPECT.iter().any(|word| whole.contains(word)) => Some(Meaning::Unknown),
+        found => found,
+    }
+}
+
+/// The same for a response header. Tokens of other kinds are common there.
+pub(super) fn header_meaning(name: &str) -> Option<Meaning> {
+    let is_of_paging = |name: &str| ["cursor", "marker", "page"].iter().any(|word| name.contains(word));
+    match meaning(name) {
+        Some(Meaning::Cursor) if !is_of_paging(name) => None,
+        found => found,
+    }
+}
+
+/// `next_cursor`, `nextCursor` and `next-cursor` are one name.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+fn holds_link(name: &str) -> bool {
+    ["url", "uri", "href", "link", "path"].iter().any(|word| name.contains(word))
+}
+
+/// The name without its first word, without its first two, and so on.
+fn later_parts(name: &str) -> impl Iterator<Item = String> {
+    let mut previous = '_';
+    let starts = name.char_indices().filter(move |(_, character)| {
+        let begins = (!previous.is_alphanumeric() && character.is_alphanumeric())
+            || (previous.is_lowercase() && character.is_uppercase());
+        previous = *character;
+        begins
+    });
+    starts.skip(1).map(|(at, _)| plain(&name[at..]))
+}
+
+impl Rule {
+    fn fits(&self, name: &str) -> bool {
+        self.tells.iter().any(|word| name.contains(word)) && consists_of(name, self.words)
+    }
+}
+
+/// Whether the name is a sequence of these words and of those that say nothing. Names are short, and so are the words.
+fn consists_of(name: &str, words: &[&str]) -> bool {
+    const LONGEST: usize = 40;
+    name.is_empty()
+        || name.len() <= LONGEST
+            && words
+                .iter()
+                .chain(PLAIN)
+                .any(|word| name.strip_prefix(word).is_some_and(|rest| consists_of(rest, words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_of_members_and_headers() {
+        for (meaning_of_all, names) in [
+            (
+                Some(Meaning::Next),
+                "next next_cursor nextToken next-page nextPageToken next_marker next_offset next_id continuationToken \
+                 continuation continue @odata.next NextPageToken X-Next-Page X-Continuation-Token x-ms-continuation \
+                 shopifyNextPage customers_next x-next-cursor next_cursor_str nextpagetoken next_start",
+            ),
+            (
+                Some(Meaning::NextLink),
+                "next_url nextLink next_page_url nextHref next_uri @odata.nextLink x-next-link nextRecordsUrl",
+            ),
+            (
+                Some(Meaning::Cursor),
+                "cursor end_cursor endCursor marker page_token after scroll_id bookmark search_after token \
+                 lastEvaluatedKey X-Cursor x-page-cursor",
+            ),
+            (
+                Some(Meaning::More),
+                "has_more hasMore more has_next hasNextPage has_next_page more_pages more_results isTruncated \
+                 moreItemsAvailable X-Has-More",
+            ),
+            (Some(Meaning::Last), "last is_last isLastPage done is_done end finished"),
+            (
+                Some(Meaning::Total),
+                "total total_count totalCount count_total total_items totalResults total_size X-Total-Count \
+                 full_count total_customers totalElements",
+            ),
+            (Some(Meaning::Pages), "total_pages totalPages pages last_page num_pages X-Total-Pages"),
+            (Some(Meaning::Unknown), "next_thing x-next-deploy cursor_v2 nextUp continuationBlob"),
+            (
+                None,
+                "prev previous_cursor has_previous_page prev_page_url first_page_url startCursor before self \
+                 current_cursor count limit per_page page offset size status data customers etag x-request-id \
+                 set-cookie date x-csrf-token access_token nextSyncToken x-next-retry-at x-ratelimit-next vary \
+                 x-amz-request-id server-timing next_billing_date total_amount id key url x-runtime content-length",
+            ),
+        ] {
+            for name in names.split_whitespace() {
+                assert_eq!(meaning(name), meaning_of_all, "{name}");
+            }
+        }
+        for (name, expected) in [
+            ("x-auth-token", None),
+            ("token", None),
+            ("x-token", None),
+            ("cursor", Some(Meaning::Cursor)),
+            ("x-page-token", Some(Meaning::Cursor)),
+            ("nextpagetoken", Some(Meaning::Next)),
+        ] {
+            assert_eq!(header_meaning(name), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_nor_hangs(name in ".{0,300}", repeated in "(x|id|page|pages|next){0,60}") {
+            let _ = (meaning(&name), meaning(&repeated));
+        }
+    }
+}
