@@ -20,6 +20,8 @@ pub struct EventsApplied {
     pub updated: u64,
     /// Listed in an older version than the mirror's, which was kept.
     pub stale: u64,
+    /// Listed in another version than the mirror's, and taken although the times don't tell which one is newer.
+    pub undated: Vec<String>,
     /// Events that the mirror holds under another customer and that stay there for now: each with that customer.
     pub claimed: Vec<(String, String)>,
     /// The customer's events that the mirror held before, unless they are too many to be told at once: then
@@ -61,7 +63,10 @@ impl Batch<'_> {
                 continue;
             }
             match compare(found.as_ref().map(|(_, stored)| stored), event, trust) {
-                Verdict::Update => {
+                verdict @ (Verdict::Update | Verdict::Undated) => {
+                    if verdict == Verdict::Undated {
+                        applied.undated.push(event.id.clone());
+                    }
                     applied.updated += 1;
                     if let Some((row, _)) = found {
                         self.update_event(stamp, row, event)?;

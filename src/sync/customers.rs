@@ -6,10 +6,10 @@
 //! takes over when the walk began, which tells whose events it needn't read again.
 
 use super::SyncError;
-use super::context::{Context, Sorted, record_findings, rows, set_aside};
+use super::context::{Context, Sorted, record_findings, rows, set_aside_customers};
 use super::listing::{Listed, Listing, Whole};
 use super::marks::Remembered;
-use crate::api::{Cursor, Finding, List, Page, Reuse, TokenNames, TokenStyle};
+use crate::api::{Cursor, Finding, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
@@ -197,7 +197,7 @@ impl StoredPage {
             counts.customers_seen += rows;
         });
         let mut sorted = Sorted::new();
-        sorted.add(page.items);
+        sorted.add(&context.tally, Stream::Customers, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
         StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due }
     }
@@ -213,7 +213,6 @@ async fn store_page(
 ) -> Result<Vec<String>, SyncError> {
     let StoredPage { sorted, cursor, checkpoint_is_due } = page;
     let rows = sorted.len() as u64;
-    let rejected = sorted.rejected.len() as u64;
     walk.cursor = cursor;
     // It goes with the job and comes back; a checkpoint gets its copy where one is saved.
     let mut seen = std::mem::take(&mut walk.seen);
@@ -226,7 +225,7 @@ async fn store_page(
         (context.stamp(), context.plan, (is_split || walk.cursor.is_some()) && walk.may_be_cut_off());
     let (applied, seen, saved) = context
         .write(move |batch| {
-            let applied = apply(batch, stamp, plan, &sorted, &mut seen)?;
+            let applied = apply(batch, stamp, plan, Trust::Listed, &sorted, &mut seen)?;
             let changed = applied.inserted + applied.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
             let save = resumable && nothing_left && (changed || checkpoint_is_due);
@@ -252,25 +251,23 @@ async fn store_page(
         counts.customers_inserted += applied.inserted;
         counts.customers_updated += applied.updated;
         counts.customers_stale += applied.stale.len() as u64;
-        counts.rejected += rejected;
     });
+    context.tally.undated(Stream::Customers, &applied.undated);
     context.tally.observe(&Event::CustomerPageStored { rows });
     Ok(applied.due)
 }
 
-fn apply(
+/// Takes customers into the mirror, and sets aside what can't be taken as it stands.
+pub(super) fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     plan: EventPlan,
+    trust: Trust,
     sorted: &Sorted<Customer>,
     seen: &mut SeenRows,
 ) -> Result<CustomersApplied, MirrorError> {
-    let applied = batch.apply_customers(stamp, &sorted.records, Trust::Listed, plan, seen)?;
-    set_aside(batch, stamp, &List::Customers, &sorted.rejected)?;
-    for id in sorted.rejected.iter().filter_map(|item| item.id.as_deref()) {
-        // It stood in the list, though it can't be taken: it is not missing.
-        batch.mark_seen(id, seen)?;
-    }
+    let mut applied = batch.apply_customers(stamp, &sorted.records, trust, plan, seen)?;
+    applied.due.extend(set_aside_customers(batch, stamp, plan, sorted, seen)?);
     Ok(applied)
 }
 
@@ -279,13 +276,13 @@ fn apply(
 async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
     learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
-    let (findings, stamp) = (context.known.findings(), context.stamp());
+    let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
     let has_work = has_work && walk.may_be_cut_off() && walk.is_proven;
     let marks = whole.marks.filter(|_| whole.is_proven);
     context
         .write(move |batch| {
-            batch.forget_rejected(stamp, Stream::Customers, None)?;
+            batch.forget_rejected_customers(stamp, began)?;
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             if let Some(marks) = marks {
                 batch.keep_list_marks(&checkpoint.base_url, &marks)?;

@@ -7,7 +7,7 @@ use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Page, Pager, Turn, Wal
 use crate::diff::{EventPlan, Parted, Trust};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
-use crate::record::{Event, IdSet, Rejection, Stream};
+use crate::record::{Decoded, Event, IdSet, Rejection, Stream};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -238,7 +238,7 @@ async fn look(
         match turn {
             Turn::Page(page) => {
                 note(context, &mut look, &page);
-                waiting.add(page.items);
+                waiting.add(&context.tally, Stream::Events, page.items);
             }
             Turn::Restarted => look.seen = IdSet::default(),
             Turn::End { is_proven } => {
@@ -265,14 +265,15 @@ struct End {
     checked_at: Option<Timestamp>,
 }
 
-pub(super) fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
-    Event::decode(list.customer_id().unwrap_or_default(), record)
+pub(super) fn decode(list: &List, record: &str) -> Result<Decoded<Event>, Rejection> {
+    Event::decode_telling(list.customer_id().unwrap_or_default(), record)
 }
 
 fn note(context: &Context, look: &mut Look, page: &Page<Event>) {
     for item in &page.items {
         match item {
             Item::Record(event) => drop(look.seen.insert(&event.id)),
+            Item::Repaired(repaired) => drop(look.seen.insert(&repaired.record.id)),
             Item::Rejected(rejected) => match &rejected.id {
                 Some(id) => drop(look.seen.insert(id)),
                 None => look.is_evidence = false,
@@ -294,14 +295,13 @@ async fn store(
 ) -> Result<(), SyncError> {
     let (stamp, list) = (context.stamp(), list.clone());
     let full = matches!(context.plan, EventPlan::Everybody { .. });
-    let rejected = records.rejected.len() as u64;
     let mut so_far = std::mem::replace(look, Look::new());
     let claimant = list.customer_id().unwrap_or_default().to_owned();
     let (mut applied, after) = context
         .write(move |batch| {
             let customer_id = list.customer_id().unwrap_or_default();
             let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
-            set_aside(batch, stamp, &list, &records.rejected)?;
+            set_aside(batch, stamp, &list, &records)?;
             so_far.stale += applied.stale;
             so_far.has_claims |= !applied.claimed.is_empty();
             if let Some(End { customer, checked_at }) = end {
@@ -318,16 +318,16 @@ async fn store(
         .await?;
     *look = after;
     context.gone.add_claims(&claimant, std::mem::take(&mut applied.claimed));
-    count(context, applied, rejected);
+    count(context, applied);
     Ok(())
 }
 
-fn count(context: &Context, applied: EventsApplied, rejected: u64) {
+fn count(context: &Context, applied: EventsApplied) {
+    context.tally.undated(Stream::Events, &applied.undated);
     context.tally.count(|counts| {
         counts.events_inserted += applied.inserted;
         counts.events_updated += applied.updated;
         counts.events_stale += applied.stale;
-        counts.rejected += rejected;
     });
 }
 
@@ -338,7 +338,7 @@ fn settle(
     customer: &str,
     at: Option<Timestamp>,
 ) -> Result<(), MirrorError> {
-    batch.forget_rejected(stamp, Stream::Events, Some(customer))?;
+    batch.forget_rejected_events(stamp, customer)?;
     match at {
         Some(at) => batch.mark_events_checked(customer, at),
         None => batch.leave_events_due(customer),

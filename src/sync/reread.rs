@@ -2,7 +2,7 @@
 
 use super::SyncError;
 use super::context::{Context, Walked, turn};
-use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, RepairedItem, Turn, WalkError};
 use crate::diff::audit::{
     CustomerJudged, Kind, Standing, Window, judge_absence, judge_customer, judge_event,
 };
@@ -239,6 +239,10 @@ impl Rereader {
         for item in page.items {
             match item {
                 Item::Record(event) => {
+                    seen.insert(&event.id);
+                    events.push(event);
+                }
+                Item::Repaired(RepairedItem { record: event, .. }) => {
                     seen.insert(&event.id);
                     events.push(event);
                 }

@@ -1,13 +1,19 @@
 //! What a run counts and remarks while its parts work side by side.
 
 use super::report::{Audited, Failure};
-use crate::mirror::Counts;
+use crate::mirror::{Aside, AsideInRun, Counts, SetAside};
 use crate::observe::{Event, Observer};
+use crate::record::{IdSet, Stream};
+use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Failures that are named one by one; further ones are only counted.
 const FAILURES_NAMED: usize = 100;
+
+/// Remarks that a run keeps; further ones are passed on as they come, and counted.
+const REMARKS_KEPT: usize = 100;
 
 /// The counts, remarks and failures of a run.
 pub(super) struct Tally {
@@ -21,10 +27,22 @@ pub(super) struct Tally {
 struct State {
     counts: Counts,
     remarks: Vec<String>,
+    remarks_left_out: u64,
     failures: Vec<Failure>,
     incomplete: bool,
     unproven_ends: u64,
+    /// Records whose `updated_at` can't be read as a time.
+    unreadable_times: BTreeMap<Stream, Met>,
+    /// Records that were taken although the times didn't tell whether they were newer than the mirror's version.
+    undated: BTreeMap<Stream, Met>,
     audited: Option<Audited>,
+}
+
+/// Records that are told of together: eight bytes for each, and the first by name.
+#[derive(Default)]
+struct Met {
+    met: IdSet,
+    first: String,
 }
 
 /// What the parts of a run have left behind.
@@ -57,7 +75,11 @@ impl Tally {
     /// Something that a person should know.
     pub(super) fn remark(&self, text: String) {
         self.observe(&Event::Remark { text: &text });
-        self.lock().remarks.push(text);
+        let mut state = self.lock();
+        match state.remarks.len() < REMARKS_KEPT {
+            true => state.remarks.push(text),
+            false => state.remarks_left_out += 1,
+        }
     }
 
     /// Something is missing that the run set out to bring.
@@ -86,15 +108,65 @@ impl Tally {
         self.lock().unproven_ends += 1;
     }
 
+    /// A record's `updated_at` is none.
+    pub(super) fn unreadable_time(&self, stream: Stream, id: &str) {
+        self.lock().unreadable_times.entry(stream).or_default().add(id);
+    }
+
+    /// These were taken, though their times don't tell whether they are newer than what the mirror held.
+    pub(super) fn undated(&self, stream: Stream, ids: &[String]) {
+        if !ids.is_empty() {
+            let mut state = self.lock();
+            let undated = state.undated.entry(stream).or_default();
+            ids.iter().for_each(|id| undated.add(id));
+        }
+    }
+
+    /// Adds what the mirror knows of the records that were set aside. What no run has told of yet keeps this one from being
+    /// complete; what is known already is counted.
+    pub(super) fn set_aside(&self, outcome: Aside, aside: &AsideInRun) {
+        let AsideInRun { met, known, new, first_new } = aside;
+        let first = first_new.as_ref().map(SetAside::to_string).unwrap_or_default();
+        match outcome {
+            Aside::Rejected => self.lock().counts.rejected = *met,
+            Aside::Taken => self.lock().counts.repaired = *met,
+        }
+        match outcome {
+            _ if *new == 0 => {}
+            Aside::Rejected => self.incomplete(format!(
+                "{new} records could not be taken: the mirror's table `rejected` holds them with the reason. The first of \
+                 them: {first}. This is told once: as long as they stay as they are, later runs count as complete"
+            )),
+            Aside::Taken => self.remark(format!(
+                "{new} records were taken with a repair: the mirror's table `rejected` holds them as the API gave them. The \
+                 first of them: {first}"
+            )),
+        }
+        if outcome == Aside::Rejected && *known > 0 {
+            self.remark(format!(
+                "{known} records that an earlier run could not take came again as they were: see the mirror's table `rejected`"
+            ));
+        }
+    }
+
     /// Turns what was only counted so far into remarks.
     pub(super) fn sum_up(&self) {
-        let (unproven, rejected) = {
-            let state = self.lock();
-            (state.unproven_ends, state.counts.rejected)
+        let (unproven, unreadable, undated) = {
+            let mut state = self.lock();
+            (state.unproven_ends, take(&mut state.unreadable_times), take(&mut state.undated))
         };
-        if rejected > 0 {
-            self.incomplete(format!(
-                "{rejected} records could not be taken: the mirror's table `rejected` holds them with the reason"
+        for (stream, Met { met, first }) in unreadable {
+            self.remark(format!(
+                "the updated_at of {} {stream} can't be read as a time, so that nothing tells which of two versions is \
+                 newer; the first of them: {first}",
+                met.len()
+            ));
+        }
+        for (stream, Met { met, first }) in undated {
+            self.remark(format!(
+                "{} {stream} were listed with other content than the mirror's, and their times don't tell which one is \
+                 newer: what was listed was taken. A full sync asks for such customers one by one. The first of them: {first}",
+                met.len()
             ));
         }
         if unproven > 0 {
@@ -112,15 +184,32 @@ impl Tally {
         let retries = self.retries.load(Ordering::Relaxed);
         Tallied {
             counts: Counts { requests, retries, ..state.counts.clone() },
-            remarks: state.remarks.clone(),
+            remarks: state.remarks(),
             failures: state.failures.clone(),
-            incomplete: state.incomplete || state.counts.rejected > 0,
+            incomplete: state.incomplete,
             audited: state.audited.clone(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remarks(&self) -> Vec<String> {
+        let more = format!("and {} further remarks, which the log alone has", self.remarks_left_out);
+        let more = (self.remarks_left_out > 0).then_some(more);
+        self.remarks.iter().cloned().chain(more).collect()
+    }
+}
+
+impl Met {
+    fn add(&mut self, id: &str) {
+        if self.met.is_empty() {
+            id.clone_into(&mut self.first);
+        }
+        self.met.insert(id);
     }
 }
 

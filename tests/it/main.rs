@@ -21,6 +21,7 @@ mod origin;
 mod paging;
 mod permissions;
 mod rejected;
+mod repaired;
 mod secrets;
 mod stopping;
 mod support;
