@@ -237,3 +237,82 @@ fn digest(record: &RejectedRecord<'_>) -> String {
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mirror;
+    use super::*;
+
+    fn stamp(run: i64, second: i64) -> Stamp {
+        Stamp { run: RunId(run), now: Timestamp::from_second(second).unwrap() }
+    }
+
+    fn record(raw: &str, outcome: Aside) -> RejectedRecord<'_> {
+        let (stream, reason) = (Stream::Customers, "`email` is not a string");
+        RejectedRecord { stream, customer_id: None, record_id: Some("c-1"), outcome, reason, raw }
+    }
+
+    fn mirror() -> (tempfile::TempDir, Mirror) {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        (folder, mirror)
+    }
+
+    /// How many of them the run met, how many were known, how many are to be told.
+    fn counts(batch: &Batch<'_>, run: i64, outcome: Aside) -> (u64, u64, u64) {
+        let aside = batch.set_aside_in(RunId(run), outcome).unwrap();
+        assert_eq!(aside.first_new.is_some(), aside.new > 0);
+        (aside.met, aside.known, aside.new)
+    }
+
+    #[test]
+    fn told_once_for_as_long_as_it_stays_as_it_is() {
+        let (_folder, mut mirror) = mirror();
+        let mut batch = mirror.batch().unwrap();
+        let known = record("{1}", Aside::Rejected);
+        assert!(batch.set_aside(stamp(1, 1), known).unwrap());
+        assert!(!batch.set_aside(stamp(1, 2), known).unwrap());
+        assert!(batch.set_aside(stamp(1, 2), record("{2}", Aside::Taken)).unwrap());
+        assert_eq!(counts(&batch, 1, Aside::Rejected), (1, 0, 1));
+        assert_eq!(counts(&batch, 1, Aside::Taken), (1, 0, 1));
+        // The run was cut off: the next one has to tell of it, whether or not it meets it.
+        assert_eq!(counts(&batch, 2, Aside::Rejected), (0, 0, 1));
+        batch.note_told(Timestamp::UNIX_EPOCH).unwrap();
+        assert!(!batch.set_aside(stamp(3, 3), known).unwrap());
+        assert_eq!(counts(&batch, 3, Aside::Rejected), (1, 1, 0));
+        assert_eq!(counts(&batch, 3, Aside::Taken), (0, 0, 0));
+        // Not as it was: another text, or another judgement of the same one.
+        assert!(batch.set_aside(stamp(3, 3), record("{3}", Aside::Rejected)).unwrap());
+        assert!(!batch.set_aside(stamp(3, 3), record("{2}", Aside::Rejected)).unwrap());
+        assert_eq!(counts(&batch, 3, Aside::Rejected), (3, 1, 2));
+        let first = batch.set_aside_in(RunId(3), Aside::Rejected).unwrap().first_new.unwrap();
+        assert_eq!(first.to_string(), "customer c-1: `email` is not a string");
+    }
+
+    #[test]
+    fn what_did_not_come_again_in_a_whole_walk_is_forgotten() {
+        let (_folder, mut mirror) = mirror();
+        let mut batch = mirror.batch().unwrap();
+        for (run, second, raw) in [(1, 5, "before"), (1, 10, "first pages"), (2, 20, "last pages")] {
+            batch.set_aside(stamp(run, second), record(raw, Aside::Rejected)).unwrap();
+        }
+        // Begun by run 1 at second 10, taken up by run 2.
+        batch.forget_rejected_customers(stamp(2, 20), Timestamp::from_second(10).unwrap()).unwrap();
+        let kept = |batch: &Batch<'_>| standing(&batch.transaction, Aside::Rejected, 10).unwrap().1;
+        assert_eq!(kept(&batch), 2);
+        let of_event = RejectedRecord {
+            stream: Stream::Events,
+            customer_id: Some("c-1"),
+            ..record("event", Aside::Rejected)
+        };
+        batch.set_aside(stamp(2, 21), of_event).unwrap();
+        // By run 3, from its beginning; a clock that was put back changes nothing for what it met itself.
+        batch.set_aside(stamp(3, 7), record("last pages", Aside::Rejected)).unwrap();
+        batch.forget_rejected_customers(stamp(3, 30), Timestamp::from_second(30).unwrap()).unwrap();
+        assert_eq!(kept(&batch), 2);
+        batch.forget_rejected_events(stamp(3, 30), "c-2").unwrap();
+        assert_eq!(kept(&batch), 2);
+        batch.forget_rejected_events(stamp(3, 30), "c-1").unwrap();
+        assert_eq!(kept(&batch), 1);
+    }
+}

@@ -224,3 +224,78 @@ impl Observer for Tally {
         self.observer.observe(event);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Unobserved;
+
+    fn tally() -> Tally {
+        Tally::new(Arc::new(Unobserved))
+    }
+
+    #[test]
+    fn remarks_are_bounded() {
+        let tally = tally();
+        for n in 0..100_000 {
+            tally.remark(format!("remark {n}"));
+        }
+        let remarks = tally.so_far().remarks;
+        assert_eq!((remarks.len(), remarks[99].as_str()), (101, "remark 99"));
+        assert_eq!(remarks[100], "and 99900 further remarks, which the log alone has");
+    }
+
+    #[test]
+    fn a_record_that_is_met_twice_counts_once() {
+        let tally = tally();
+        for id in ["a", "b", "a"] {
+            tally.unreadable_time(Stream::Events, id);
+        }
+        tally.undated(Stream::Customers, &["a".to_owned()]);
+        tally.sum_up();
+        let Tallied { remarks, incomplete, .. } = tally.so_far();
+        assert!(!incomplete);
+        assert_eq!(remarks.len(), 2);
+        assert!(
+            remarks[0].contains("of 2 events can't") && remarks[0].ends_with("the first of them: a"),
+            "{remarks:?}"
+        );
+        assert!(remarks[1].starts_with("1 customers were listed"), "{remarks:?}");
+    }
+
+    #[test]
+    fn only_what_was_not_told_keeps_a_run_from_being_complete() {
+        let first = SetAside {
+            stream: "events".to_owned(),
+            customer_id: Some("c".to_owned()),
+            record_id: None,
+            reason: "why".to_owned(),
+            first_seen_at: String::new(),
+        };
+        let of = |new: u64, known: u64| AsideInRun {
+            met: new + known,
+            known,
+            new,
+            first_new: (new > 0).then(|| first.clone()),
+        };
+        for (outcome, new, known, incomplete, remarks) in [
+            (Aside::Rejected, 0, 0, false, 0),
+            (Aside::Rejected, 0, 2, false, 1),
+            (Aside::Rejected, 1, 0, true, 1),
+            (Aside::Rejected, 1, 2, true, 2),
+            (Aside::Taken, 0, 2, false, 0),
+            (Aside::Taken, 2, 2, false, 1),
+        ] {
+            let tally = tally();
+            tally.set_aside(outcome, &of(new, known));
+            let tallied = tally.so_far();
+            assert_eq!(
+                (tallied.incomplete, tallied.remarks.len()),
+                (incomplete, remarks),
+                "{outcome:?} {new} {known}"
+            );
+            let named = "event without a usable id of customer c: why";
+            assert_eq!(tallied.remarks.iter().any(|remark| remark.contains(named)), new > 0);
+        }
+    }
+}
