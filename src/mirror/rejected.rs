@@ -86,6 +86,8 @@ pub struct AsideInRun {
     pub met: u64,
     /// Of these, records that an earlier run has told of.
     pub known: u64,
+    /// The first of the known ones.
+    pub first_known: Option<SetAside>,
     /// Records that no run has told of: those that this one met, and what an earlier one met that was cut off.
     pub new: u64,
     /// The first of the new ones.
@@ -176,13 +178,24 @@ impl Batch<'_> {
              (SELECT count(*) FROM rejected WHERE run_id = ?2 AND outcome = ?1 AND told_at IS NOT NULL), \
              (SELECT count(*) FROM rejected WHERE outcome = ?1 AND told_at IS NULL)",
         )?;
+        let mut first_known = self.transaction.prepare_cached(
+            "SELECT stream, customer_id, record_id, reason, first_seen_at FROM rejected \
+             WHERE outcome = ?1 AND run_id = ?2 AND told_at IS NOT NULL LIMIT 1",
+        )?;
+        let first_known = first_known.query_row(params![outcome.name(), run.0], read).optional()?;
         let mut first_new = self.transaction.prepare_cached(
             "SELECT stream, customer_id, record_id, reason, first_seen_at FROM rejected \
              WHERE outcome = ?1 AND told_at IS NULL ORDER BY rowid LIMIT 1",
         )?;
         let first_new = first_new.query_row([outcome.name()], read).optional()?;
         Ok(counts.query_row(params![outcome.name(), run.0], |row| {
-            Ok(AsideInRun { met: count(row, 0)?, known: count(row, 1)?, new: count(row, 2)?, first_new })
+            Ok(AsideInRun {
+                met: count(row, 0)?,
+                known: count(row, 1)?,
+                first_known,
+                new: count(row, 2)?,
+                first_new,
+            })
         })?)
     }
 
@@ -262,6 +275,7 @@ mod tests {
     fn counts(batch: &Batch<'_>, run: i64, outcome: Aside) -> (u64, u64, u64) {
         let aside = batch.set_aside_in(RunId(run), outcome).unwrap();
         assert_eq!(aside.first_new.is_some(), aside.new > 0);
+        assert_eq!(aside.first_known.is_some(), aside.known > 0);
         (aside.met, aside.known, aside.new)
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Compared {
     pub(super) events: u64,
     /// Why the customer can't be vouched for although nothing was found.
     pub(super) doubt: Option<String>,
+    /// Whether that is an event that can't be taken.
+    pub(super) has_reject: bool,
     differing: IdSet,
 }
 
@@ -42,6 +44,8 @@ pub(super) enum Stop {
     Halted,
     /// It could not be read.
     Unread { error: String, kind: Option<ErrorKind> },
+    /// Its record came and can't be taken.
+    Rejected { error: String },
     /// The run can't go on.
     Fatal(SyncError),
 }
@@ -75,6 +79,7 @@ impl Compared {
             undocumented_only: false,
             events: 0,
             doubt: None,
+            has_reject: false,
             differing: IdSet::default(),
         }
     }
@@ -171,7 +176,9 @@ impl Rereader {
         let at_api = match Customer::decode(record.get()) {
             Ok(customer) if customer.id == id => customer,
             Ok(_) => return Err(Stop::unread("the API answered with another customer")),
-            Err(reason) => return Err(Stop::unread(format!("its record can't be taken: {reason}"))),
+            Err(reason) => {
+                return Err(Stop::Rejected { error: format!("its record can't be taken: {reason}") });
+            }
         };
         let asked = id.to_owned();
         let mirrored = self.context.write(move |batch| batch.audited_customer(&asked)).await?;
@@ -212,6 +219,7 @@ impl Rereader {
                 Turn::End { is_proven: true } => break,
                 Turn::End { is_proven: false } => {
                     compared.doubt = Some("its list of events may be longer than it looks".to_owned());
+                    compared.has_reject = false;
                     break;
                 }
             }
@@ -248,6 +256,7 @@ impl Rereader {
                 }
                 Item::Rejected(rejected) => {
                     compared.doubt = Some(format!("one of its events can't be taken: {}", rejected.reason));
+                    compared.has_reject = true;
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::report::{Audited, Failure};
 use crate::mirror::{Aside, AsideInRun, Counts, SetAside};
 use crate::observe::{Event, Observer};
 use crate::record::{IdSet, Stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Failures that are named one by one; further ones are only counted.
 const FAILURES_NAMED: usize = 100;
 
-/// Remarks that a run keeps; further ones are passed on as they come, and counted.
-const REMARKS_KEPT: usize = 100;
+/// Of more remarks than twice this, the first and the last so many are kept: the last ones sum up.
+const REMARKS_KEPT: usize = 50;
 
 /// The counts, remarks and failures of a run.
 pub(super) struct Tally {
@@ -27,6 +27,7 @@ pub(super) struct Tally {
 struct State {
     counts: Counts,
     remarks: Vec<String>,
+    last_remarks: VecDeque<String>,
     remarks_left_out: u64,
     failures: Vec<Failure>,
     incomplete: bool,
@@ -76,10 +77,15 @@ impl Tally {
     pub(super) fn remark(&self, text: String) {
         self.observe(&Event::Remark { text: &text });
         let mut state = self.lock();
-        match state.remarks.len() < REMARKS_KEPT {
-            true => state.remarks.push(text),
-            false => state.remarks_left_out += 1,
+        if state.remarks.len() < REMARKS_KEPT {
+            state.remarks.push(text);
+            return;
         }
+        if state.last_remarks.len() == REMARKS_KEPT {
+            state.last_remarks.pop_front();
+            state.remarks_left_out += 1;
+        }
+        state.last_remarks.push_back(text);
     }
 
     /// Something is missing that the run set out to bring.
@@ -125,8 +131,9 @@ impl Tally {
     /// Adds what the mirror knows of the records that were set aside. What no run has told of yet keeps this one from being
     /// complete; what is known already is counted.
     pub(super) fn set_aside(&self, outcome: Aside, aside: &AsideInRun) {
-        let AsideInRun { met, known, new, first_new } = aside;
-        let first = first_new.as_ref().map(SetAside::to_string).unwrap_or_default();
+        let AsideInRun { met, known, new, first_known, first_new } = aside;
+        let name = |first: &Option<SetAside>| first.as_ref().map(SetAside::to_string).unwrap_or_default();
+        let first = name(first_new);
         match outcome {
             Aside::Rejected => self.lock().counts.rejected = *met,
             Aside::Taken => self.lock().counts.repaired = *met,
@@ -144,7 +151,9 @@ impl Tally {
         }
         if outcome == Aside::Rejected && *known > 0 {
             self.remark(format!(
-                "{known} records that an earlier run could not take came again as they were: see the mirror's table `rejected`"
+                "{known} records that an earlier run could not take came again as they were: see the mirror's table \
+                 `rejected`. The first of them: {}",
+                name(first_known)
             ));
         }
     }
@@ -200,7 +209,7 @@ impl State {
     fn remarks(&self) -> Vec<String> {
         let more = format!("and {} further remarks, which the log alone has", self.remarks_left_out);
         let more = (self.remarks_left_out > 0).then_some(more);
-        self.remarks.iter().cloned().chain(more).collect()
+        self.remarks.iter().cloned().chain(more).chain(self.last_remarks.iter().cloned()).collect()
     }
 }
 
@@ -241,8 +250,9 @@ mod tests {
             tally.remark(format!("remark {n}"));
         }
         let remarks = tally.so_far().remarks;
-        assert_eq!((remarks.len(), remarks[99].as_str()), (101, "remark 99"));
-        assert_eq!(remarks[100], "and 99900 further remarks, which the log alone has");
+        assert_eq!((remarks.len(), remarks[49].as_str()), (101, "remark 49"));
+        assert_eq!(remarks[50], "and 99900 further remarks, which the log alone has");
+        assert_eq!((remarks[51].as_str(), remarks[100].as_str()), ("remark 99950", "remark 99999"));
     }
 
     #[test]
@@ -276,6 +286,7 @@ mod tests {
             met: new + known,
             known,
             new,
+            first_known: (known > 0).then(|| first.clone()),
             first_new: (new > 0).then(|| first.clone()),
         };
         for (outcome, new, known, incomplete, remarks) in [
@@ -295,7 +306,7 @@ mod tests {
                 "{outcome:?} {new} {known}"
             );
             let named = "event without a usable id of customer c: why";
-            assert_eq!(tallied.remarks.iter().any(|remark| remark.contains(named)), new > 0);
+            assert!(tallied.remarks.iter().all(|remark| remark.contains(named)));
         }
     }
 }
