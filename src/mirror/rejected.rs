@@ -101,7 +101,8 @@ impl Batch<'_> {
     /// When the mirror can't be written.
     pub fn set_aside(&mut self, stamp: Stamp, record: RejectedRecord<'_>) -> Result<bool, MirrorError> {
         self.nothing_rejected = false;
-        let (digest, now) = (digest(&record), utc_text(stamp.now));
+        let digest = digest(record.stream, record.customer_id, record.raw);
+        let now = utc_text(stamp.now);
         let (outcome, reason) = (record.outcome.name(), record.reason);
         let known = self
             .transaction
@@ -130,6 +131,21 @@ impl Batch<'_> {
                 outcome
             ])?;
         Ok(true)
+    }
+
+    /// Whether a record stands set aside, with this very text.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn is_set_aside(
+        &self,
+        stream: Stream,
+        customer_id: Option<&str>,
+        raw: &str,
+    ) -> Result<bool, MirrorError> {
+        let mut select =
+            self.transaction.prepare_cached("SELECT EXISTS (SELECT 1 FROM rejected WHERE digest = ?1)")?;
+        Ok(select.query_row([digest(stream, customer_id, raw)], |row| row.get(0))?)
     }
 
     /// Forgets what of the customer list was set aside and did not come again, after a walk to its end that began at
@@ -242,9 +258,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SetAside> {
     })
 }
 
-fn digest(record: &RejectedRecord<'_>) -> String {
+fn digest(stream: Stream, customer_id: Option<&str>, raw: &str) -> String {
     let mut hasher = Sha256::new();
-    for part in [record.stream.name(), record.customer_id.unwrap_or(""), record.raw] {
+    for part in [stream.name(), customer_id.unwrap_or(""), raw] {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
@@ -286,6 +302,9 @@ mod tests {
         let known = record("{1}", Aside::Rejected);
         assert!(batch.set_aside(stamp(1, 1), known).unwrap());
         assert!(!batch.set_aside(stamp(1, 2), known).unwrap());
+        let is_there = |stream, customer, raw| batch.is_set_aside(stream, customer, raw).unwrap();
+        assert!(is_there(Stream::Customers, None, "{1}") && !is_there(Stream::Customers, None, "{2}"));
+        assert!(!is_there(Stream::Events, Some("c-1"), "{1}"));
         assert!(batch.set_aside(stamp(1, 2), record("{2}", Aside::Taken)).unwrap());
         assert_eq!(counts(&batch, 1, Aside::Rejected), (1, 0, 1));
         assert_eq!(counts(&batch, 1, Aside::Taken), (1, 0, 1));

@@ -49,7 +49,7 @@ pub(super) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncE
             unread: Vec::new(),
         },
         outages_in_a_row: 0,
-        unread_for_no_reject: 0,
+        unread_otherwise: 0,
     };
     context.tally.observe(&Event::AuditPlanned { customers: ids.len() as u64 });
     let (due, queue) = mpsc::channel(DUE_QUEUE);
@@ -143,7 +143,7 @@ async fn put_right(
 
 /// Records what was found, whether or not all of the sample could be read, and says what a person should know.
 async fn conclude(context: &Context, sum: Sum) -> Result<(), SyncError> {
-    let Sum { mut audited, unread_for_no_reject, .. } = sum;
+    let Sum { mut audited, unread_otherwise, .. } = sum;
     audited.audit.conclude(Timestamp::now());
     let (audit, findings) = (audited.audit.clone(), audited.findings.clone());
     context.write(move |batch| batch.record_audit(&audit, &findings)).await?;
@@ -157,8 +157,8 @@ async fn conclude(context: &Context, sum: Sum) -> Result<(), SyncError> {
             first.customer_id,
             first.error
         );
-        // A record that can't be taken is told by the run that meets it first, and once.
-        match unread_for_no_reject > 0 {
+        // Known records that can't be taken are told by the run that meets them first, and once.
+        match unread_otherwise > 0 {
             true => context.tally.incomplete(text),
             false => context.tally.remark(text),
         }
@@ -192,8 +192,8 @@ async fn conclude(context: &Context, sum: Sum) -> Result<(), SyncError> {
 struct Sum {
     audited: Audited,
     outages_in_a_row: usize,
-    /// Customers that could not be compared, but for those with a record that can't be taken.
-    unread_for_no_reject: u64,
+    /// Customers that could not be compared for another reason than known records that can't be taken.
+    unread_otherwise: u64,
 }
 
 impl Sum {
@@ -212,7 +212,7 @@ impl Sum {
             audit.audited += 1;
             audit.drifted += 1;
         } else if let Some(doubt) = &compared.doubt {
-            self.unread_for_no_reject += u64::from(!compared.has_reject);
+            self.unread_otherwise += u64::from(!compared.is_known_doubt);
             self.name_unread(id.to_owned(), doubt.clone());
             return Some(doubt.clone());
         } else {
@@ -225,7 +225,7 @@ impl Sum {
     fn unread(&mut self, id: String, error: String, kind: Option<ErrorKind>) {
         let is_outage = kind.is_some_and(|kind| kind.is_outage() || kind == ErrorKind::RateLimited);
         self.outages_in_a_row = if is_outage { self.outages_in_a_row + 1 } else { 0 };
-        self.unread_for_no_reject += 1;
+        self.unread_otherwise += 1;
         self.name_unread(id, error);
     }
 

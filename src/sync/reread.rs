@@ -6,7 +6,7 @@ use crate::api::{Cursor, ErrorKind, Item, List, Page, Pager, RepairedItem, Turn,
 use crate::diff::audit::{
     CustomerJudged, Kind, Standing, Window, judge_absence, judge_customer, judge_event,
 };
-use crate::mirror::AuditFinding;
+use crate::mirror::{AuditFinding, Batch};
 use crate::record::{Customer, Event, IdSet, Stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -33,8 +33,8 @@ pub(super) struct Compared {
     pub(super) events: u64,
     /// Why the customer can't be vouched for although nothing was found.
     pub(super) doubt: Option<String>,
-    /// Whether that is an event that can't be taken.
-    pub(super) has_reject: bool,
+    /// Whether that is nothing but events that can't be taken, which the run knows already.
+    pub(super) is_known_doubt: bool,
     differing: IdSet,
 }
 
@@ -44,7 +44,7 @@ pub(super) enum Stop {
     Halted,
     /// It could not be read.
     Unread { error: String, kind: Option<ErrorKind> },
-    /// Its record came and can't be taken.
+    /// Its record came and can't be taken, which the run knows already.
     Rejected { error: String },
     /// The run can't go on.
     Fatal(SyncError),
@@ -79,7 +79,7 @@ impl Compared {
             undocumented_only: false,
             events: 0,
             doubt: None,
-            has_reject: false,
+            is_known_doubt: true,
             differing: IdSet::default(),
         }
     }
@@ -177,7 +177,12 @@ impl Rereader {
             Ok(customer) if customer.id == id => customer,
             Ok(_) => return Err(Stop::unread("the API answered with another customer")),
             Err(reason) => {
-                return Err(Stop::Rejected { error: format!("its record can't be taken: {reason}") });
+                let (raw, error) = (record.get().to_owned(), format!("its record can't be taken: {reason}"));
+                let known = move |batch: &mut Batch<'_>| batch.is_set_aside(Stream::Customers, None, &raw);
+                return Err(match self.context.write(known).await? {
+                    true => Stop::Rejected { error },
+                    false => Stop::unread(error),
+                });
             }
         };
         let asked = id.to_owned();
@@ -219,7 +224,7 @@ impl Rereader {
                 Turn::End { is_proven: true } => break,
                 Turn::End { is_proven: false } => {
                     compared.doubt = Some("its list of events may be longer than it looks".to_owned());
-                    compared.has_reject = false;
+                    compared.is_known_doubt = false;
                     break;
                 }
             }
@@ -243,7 +248,7 @@ impl Rereader {
         page: Page<Event>,
         seen: &mut IdSet,
     ) -> Result<(), Stop> {
-        let mut events = Vec::with_capacity(page.items.len());
+        let (mut events, mut rejected_texts) = (Vec::with_capacity(page.items.len()), Vec::new());
         for item in page.items {
             match item {
                 Item::Record(event) => {
@@ -256,23 +261,28 @@ impl Rereader {
                 }
                 Item::Rejected(rejected) => {
                     compared.doubt = Some(format!("one of its events can't be taken: {}", rejected.reason));
-                    compared.has_reject = true;
+                    rejected_texts.push(rejected.raw);
                 }
             }
         }
-        let window = self.window();
-        let judged = self
+        let (window, owner) = (self.window(), customer.to_owned());
+        let (judged, is_known) = self
             .context
             .write(move |batch| {
+                let mut is_known = true;
+                for raw in rejected_texts {
+                    is_known &= batch.is_set_aside(Stream::Events, Some(&owner), &raw)?;
+                }
                 let mut judged = Vec::new();
                 for event in events {
                     let mirrored = batch.audited_event(&event.id)?;
                     let differs = judge_event(mirrored.as_ref(), &event, window);
                     judged.extend(differs.map(|(kind, standing)| (event.id, kind, standing)));
                 }
-                Ok(judged)
+                Ok((judged, is_known))
             })
             .await?;
+        compared.is_known_doubt &= is_known;
         for (event, kind, standing) in judged {
             compared.add(Stream::Events, &event, customer, kind, standing);
         }

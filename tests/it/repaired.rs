@@ -143,6 +143,7 @@ async fn depth_is_kept() {
     let program = place.program(&server.base_url());
     program.ends(0, &["sync"]).await;
     program.ends(0, &["sync", "--full"]).await;
+    program.ends(0, &["sync", "--customer", "c-02"]).await;
     assert_eq!(place.text("SELECT properties FROM events"), deep);
     assert_eq!(place.text("SELECT extra FROM customers WHERE id = 'c-02'"), format!("{{\"deep\":{deep}}}"));
     program.ends(0, &["export", "verify"]).await;
