@@ -80,7 +80,7 @@ fn linked(client: &Client, answer: &Answer) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Reply, Server};
-    use super::super::{Item, KnownPaging, List, Pager, Turn};
+    use super::super::{KnownPaging, List, Pager, Turn};
     use super::*;
     use crate::record::Customer;
     use std::collections::HashMap;
@@ -108,7 +108,8 @@ mod tests {
     }
 
     fn pager(server: &Server, until: CancellationToken) -> Pager<Customer> {
-        let (known, decode) = (KnownPaging::default(), |_: &List, record: &str| Customer::decode(record));
+        let (known, decode) =
+            (KnownPaging::default(), |_: &List, record: &str| Customer::decode_telling(record));
         Pager::new(server.client().0, known, List::Customers, Cursor::Start, decode).reading_ahead(until)
     }
 
@@ -117,9 +118,9 @@ mod tests {
         let (mut pager, mut seen) = (pager(server, until), String::new());
         loop {
             match pager.next().await {
-                Ok(Turn::Page(page)) => page.items.iter().for_each(|item| match item {
-                    Item::Record(customer) => seen.push_str(&format!("{} ", customer.id)),
-                    Item::Rejected(_) => seen.push_str("? "),
+                Ok(Turn::Page(page)) => page.items.iter().for_each(|item| match item.record() {
+                    Some(customer) => seen.push_str(&format!("{} ", customer.id)),
+                    None => seen.push_str("? "),
                 }),
                 Ok(Turn::Restarted) => seen.push_str("* "),
                 Ok(Turn::End(end)) => seen.push_str(if end.is_proven() { "end" } else { "end?" }),
@@ -199,7 +200,7 @@ mod tests {
         })
         .await;
         let (client, mut reports) = server.client();
-        let decode = |_: &List, record: &str| Customer::decode(record);
+        let decode = |_: &List, record: &str| Customer::decode_telling(record);
         let pager = Pager::new(client, KnownPaging::default(), List::Customers, Cursor::Start, decode);
         let mut pager = pager.reading_ahead(CancellationToken::new());
         let Ok(Turn::Page(_)) = pager.next().await else { panic!("no page") };

@@ -11,7 +11,7 @@ use super::token::{Next, Offer, TokenStyle, read_headers};
 use super::transport::Answer;
 use super::verdict::{After, ListEnd, NoProgress, Verdict};
 use super::walk::Walk;
-use crate::record::{Record, Rejection, Stream, peek_id};
+use crate::record::{Decoded, Record, Rejection, Repairs, Stream, peek_id};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
@@ -57,8 +57,46 @@ impl List {
 pub enum Item<R> {
     /// It could be decoded.
     Record(R),
+    /// It could be decoded with a repair.
+    Repaired(RepairedItem<R>),
     /// It could not.
     Rejected(RejectedItem),
+}
+
+impl<R> Item<R> {
+    /// What decoding `raw` has come to.
+    pub fn of(raw: &str, decoded: Result<Decoded<R>, Rejection>) -> Item<R> {
+        let text = || raw.to_owned();
+        match decoded {
+            Ok(Decoded { record, repairs }) if repairs.is_empty() => Item::Record(record),
+            Ok(Decoded { record, repairs }) => Item::Repaired(RepairedItem { record, repairs, raw: text() }),
+            Err(reason) => Item::Rejected(RejectedItem { id: peek_id(raw), reason, raw: text() }),
+        }
+    }
+
+    /// The record, unless it could not be decoded.
+    pub fn record(&self) -> Option<&R> {
+        match self {
+            Item::Record(record) | Item::Repaired(RepairedItem { record, .. }) => Some(record),
+            Item::Rejected(_) => None,
+        }
+    }
+}
+
+/// A record that was decoded with a repair. `raw` may hold personal data: not for logs.
+pub struct RepairedItem<R> {
+    /// The record.
+    pub record: R,
+    /// What was repaired.
+    pub repairs: Repairs,
+    /// The record as the API gave it.
+    pub raw: String,
+}
+
+impl<R> std::fmt::Debug for RepairedItem<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RepairedItem").field("repairs", &self.repairs).finish_non_exhaustive()
+    }
 }
 
 /// A record that could not be decoded. `raw` may hold personal data: not for logs.
@@ -168,7 +206,7 @@ pub struct Pager<R> {
     client: Client,
     known: KnownPaging,
     list: List,
-    decode: fn(&List, &str) -> Result<R, Rejection>,
+    decode: fn(&List, &str) -> Result<Decoded<R>, Rejection>,
     walk: Walk,
     cursor: Option<Cursor>,
     beginnings: u32,
@@ -198,7 +236,7 @@ impl<R: Record> Pager<R> {
         known: KnownPaging,
         list: List,
         from: Cursor,
-        decode: fn(&List, &str) -> Result<R, Rejection>,
+        decode: fn(&List, &str) -> Result<Decoded<R>, Rejection>,
     ) -> Pager<R> {
         Pager {
             client,
@@ -392,7 +430,9 @@ impl<R: Record> Pager<R> {
         let page = read_page(&answer.body, &answer.url).map_err(|fault| NotDocumented(fault.to_string()))?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
         let marks = items.iter().map(|item| match item {
-            Item::Record(record) => Mark::Id(record.id().to_owned()),
+            Item::Record(record) | Item::Repaired(RepairedItem { record, .. }) => {
+                Mark::Id(record.id().to_owned())
+            }
             Item::Rejected(rejected) => match &rejected.id {
                 Some(id) => Mark::Id(id.clone()),
                 None => Mark::Text(rejected.raw.clone()),
@@ -404,10 +444,7 @@ impl<R: Record> Pager<R> {
     }
 
     fn item(&self, raw: &str) -> Item<R> {
-        match (self.decode)(&self.list, raw) {
-            Ok(record) => Item::Record(record),
-            Err(reason) => Item::Rejected(RejectedItem { id: peek_id(raw), reason, raw: raw.to_owned() }),
-        }
+        Item::of(raw, (self.decode)(&self.list, raw))
     }
 
     /// Whether the server refuses the cursor, not the list. A 404 to a page of a customer's events says that the

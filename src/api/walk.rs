@@ -514,13 +514,18 @@ impl Walk {
             Mark::Text(_) => None,
         };
         let mut ids = marks.into_iter().rev().filter_map(id);
+        // Where it is known that ids lead nowhere, a page whose records have none ends the list as any other does.
+        let ids_may_lead_on = match paging.style() {
+            Some(style) => style == TokenStyle::LastId,
+            None => !paging.ids_are_no_cursors(),
+        };
+        if !ids_may_lead_on && !self.heard.more_is_said() {
+            return After::End(ListEnd::Proven);
+        }
         let (Some(last), other) = (ids.next(), ids.next()) else { return self.nothing_new() };
         match paging.style() {
             Some(TokenStyle::LastId) => self.ask_bare(paging, last, None),
-            _ if self.heard.more_is_said() => self.ask_bare(paging, last, Some(other)),
-            Some(_) => After::End(ListEnd::Proven),
-            None if paging.ids_are_no_cursors() => After::End(ListEnd::Proven),
-            None => self.ask_bare(paging, last, Some(other)),
+            _ => self.ask_bare(paging, last, Some(other)),
         }
     }
 

@@ -351,3 +351,12 @@ fn one_empty_direction_is_no_end_while_the_other_fails() {
     walking.arrives(page(&[], None));
     assert!(matches!(walking.arrives(page(&["b"], None)), Verdict::Take(After::Ask(_))));
 }
+
+/// Whose ids would be asked for otherwise: none is needed where it is known how the list names its pages.
+#[test]
+fn a_last_page_of_records_without_an_id_is_the_end() {
+    let mut walking = Walking::new();
+    assert_eq!(walking.arrives(page(&["a"], link("?next=1"))), Verdict::Take(url("?next=1")));
+    let nameless = PageFacts { marks: vec![Mark::Text("{}".to_owned())], ..page(&[], None) };
+    assert_eq!(walking.arrives(nameless), Verdict::Take(After::End(ListEnd::Proven)));
+}

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
-use crate::record::{Record, Rejection, peek_id};
+use crate::record::{Decoded, Record, Rejection, peek_id};
 use serde_json::value::RawValue;
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
@@ -80,9 +80,9 @@ impl Record for Raw {
     }
 }
 
-fn decode(_: &List, record: &str) -> Result<Raw, Rejection> {
+fn decode(_: &List, record: &str) -> Result<Decoded<Raw>, Rejection> {
     let id = peek_id(record).ok_or(Rejection::NoId)?;
-    Ok(Raw { id, text: record.to_owned() })
+    Ok(Decoded::whole(Raw { id, text: record.to_owned() }))
 }
 
 /// Prints a list as NDJSON, page by page.
@@ -120,6 +120,7 @@ pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Fail
 fn one_line(item: &Item<Raw>) -> String {
     let text = match item {
         Item::Record(record) => &record.text,
+        Item::Repaired(repaired) => &repaired.raw,
         Item::Rejected(rejected) => &rejected.raw,
     };
     let mut line: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();

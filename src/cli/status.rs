@@ -9,7 +9,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
 use crate::mirror::{
-    self, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder,
+    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode,
+    SetAside, holder,
 };
 use crate::schedule::Schedule;
 use jiff::Timestamp;
@@ -21,6 +22,9 @@ const RUNS: usize = 5;
 
 /// Customers with unreadable events that are named.
 const FAILURES: usize = 20;
+
+/// Records set aside that are named.
+const SET_ASIDE: usize = 5;
 
 /// The JSON result of `status`.
 #[derive(Serialize)]
@@ -48,9 +52,14 @@ struct Status {
     export_lag: Vec<ExportLag>,
     event_failures: Vec<EventFailure>,
     event_failures_count: u64,
+    /// Records that could not be taken, and the oldest of them.
     rejected: u64,
     /// Events that complete walks of their lists lack, kept until time has shown that they are gone.
     missing_events: u64,
+    rejected_records: Vec<SetAside>,
+    /// Records that were taken with a repair, and the oldest of them.
+    repaired: u64,
+    repaired_records: Vec<SetAside>,
     last_audit: Option<Audit>,
     next: Next,
     /// Findings about another address are not used.
@@ -102,6 +111,8 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let going = runs.first().filter(|_| running).map(|run| run.id);
     let show = |run| ShownRun::of(run, going, now);
     let (event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
+    let (rejected_records, rejected) = snapshot.set_aside(Aside::Rejected, SET_ASIDE)?;
+    let (repaired_records, repaired) = snapshot.set_aside(Aside::Taken, SET_ASIDE)?;
     let (streams, exports) = (snapshot.freshness()?, snapshot.newest_exports()?);
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
     let last_ok = LastOk {
@@ -135,7 +146,10 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         exports,
         event_failures,
         event_failures_count,
-        rejected: snapshot.rejected_count()?,
+        rejected,
+        rejected_records,
+        repaired,
+        repaired_records,
         missing_events: snapshot.missing_events()?,
         last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },

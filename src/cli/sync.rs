@@ -228,6 +228,7 @@ fn log(report: &Report) {
         events_updated = counts.events_updated,
         events_deleted = counts.events_deleted,
         rejected = counts.rejected,
+        repaired = counts.repaired,
         error = report.error,
         "sync ended"
     );
@@ -275,6 +276,12 @@ pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
         text.push_str(&format!(
             "  rejected   {}: see the mirror's table `rejected`\n",
             counted(counts.rejected, "record")
+        ));
+    }
+    if counts.repaired > 0 {
+        text.push_str(&format!(
+            "  repaired   {}: see the mirror's table `rejected`\n",
+            counted(counts.repaired, "record")
         ));
     }
     for failure in report.failures.iter().take(10) {

@@ -5,7 +5,7 @@
 //! since the walk of the customer list began is lag. Nothing tells when something was deleted; there, what this very
 //! run was told decides: what it was shown, and is gone now, went away meanwhile.
 
-use crate::record::{Customer, Event, Record, instant};
+use crate::record::{Customer, Event, Instant, Record, instant};
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde::Serialize;
 
@@ -81,7 +81,8 @@ impl Window {
     }
 
     fn holds(self, time: Option<&str>) -> bool {
-        time.and_then(instant).is_some_and(|at| self.since <= at && at <= self.until)
+        let (since, until) = (Instant::from(self.since), Instant::from(self.until));
+        time.and_then(instant).is_some_and(|at| since <= at && at <= until)
     }
 }
 

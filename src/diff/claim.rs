@@ -4,8 +4,9 @@
 //! each list simply took it, a lasting double listing would move it to and fro in every run. So the customer who has it
 //! keeps it, until a complete reading of that customer's list lacks it or a newer version stands elsewhere.
 
-use super::is_older;
+use super::order;
 use crate::record::Event;
+use std::cmp::Ordering;
 
 /// What the listing of an event means that the mirror holds under another customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Claim {
 
 /// Judges an event that is listed by one customer and `stored` under another.
 pub fn judge_claim(stored: &Event, listed: &Event) -> Claim {
-    if is_older(stored, listed) { Claim::Moved } else { Claim::Open }
+    if order(stored, listed) == Some(Ordering::Less) { Claim::Moved } else { Claim::Open }
 }
 
 #[cfg(test)]

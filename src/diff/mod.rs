@@ -19,6 +19,7 @@ pub use event_list::{EventListShape, KnownEventList, deleted_if_missing_since, i
 pub use sample::{Sample, sample_seed};
 
 use crate::record::{Record, instant};
+use std::cmp::Ordering;
 
 /// How an answer came to us, and so how far it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +41,15 @@ pub enum Verdict {
     Unchanged,
     /// It is an older version than the mirror's, and stood in a list only: not to be taken by itself.
     Stale,
+    /// Its content differs, it stood in a list only, and the times don't tell which version is newer.
+    Undated,
 }
 
 /// Compares a record with the mirror's version of it (`api-contract` point 10).
 ///
-/// Instants decide, not strings. Equal instants with different content are a change; so is different
-/// content where one side has no readable `updated_at`, since nothing then says that it is older.
+/// Instants decide, not strings. Equal instants with different content are a change; so is different content where
+/// neither side has an `updated_at`: an API that gives no times means what it says last. Where one of the two can't be
+/// read, or is missing beside one that is there, nothing says which version is newer, and nothing is guessed here.
 pub fn compare<R: Record>(stored: Option<&R>, incoming: &R, trust: Trust) -> Verdict {
     let Some(stored) = stored else {
         return Verdict::Insert;
@@ -55,16 +59,19 @@ pub fn compare<R: Record>(stored: Option<&R>, incoming: &R, trust: Trust) -> Ver
     }
     match trust {
         Trust::Alone => Verdict::Update,
-        Trust::Listed if is_older(incoming, stored) => Verdict::Stale,
-        Trust::Listed => Verdict::Update,
+        Trust::Listed => match order(incoming, stored) {
+            Some(Ordering::Less) => Verdict::Stale,
+            Some(_) => Verdict::Update,
+            None => Verdict::Undated,
+        },
     }
 }
 
-fn is_older<R: Record>(incoming: &R, stored: &R) -> bool {
-    let at = |record: &R| record.updated_at().and_then(instant);
-    match (at(incoming), at(stored)) {
-        (Some(incoming), Some(stored)) => incoming < stored,
-        _ => false,
+/// Which of two versions is the older one; `None` where their times don't tell.
+fn order<R: Record>(one: &R, other: &R) -> Option<Ordering> {
+    match (one.updated_at(), other.updated_at()) {
+        (None, None) => Some(Ordering::Equal),
+        (one, other) => Some(instant(one?)?.cmp(&instant(other?)?)),
     }
 }
 
@@ -82,7 +89,7 @@ mod tests {
     #[test]
     fn versions() {
         use Trust::{Alone, Listed};
-        use Verdict::{Stale, Unchanged, Update};
+        use Verdict::{Stale, Unchanged, Undated, Update};
         let (noon, noon_berlin, later) =
             ("2024-05-01T12:00:00Z", "2024-05-01T14:00:00+02:00", "2024-05-01T12:00:00.001Z");
         for (stored, incoming, trust, expected) in [
@@ -96,14 +103,32 @@ mod tests {
             ((later, "Ann"), (noon, "Bea"), Listed, Stale),
             ((later, "Ann"), (noon_berlin, "Ann"), Listed, Stale),
             ((later, "Ann"), (noon, "Bea"), Alone, Update),
-            // Nothing to compare: the newest answer wins.
-            (("?", "Ann"), (noon, "Bea"), Listed, Update),
-            ((later, "Ann"), ("?", "Bea"), Listed, Update),
+            // However they are written.
+            ((later, "Ann"), ("1714564800", "Bea"), Listed, Stale),
+            ((noon, "Ann"), ("1714564800001", "Bea"), Listed, Update),
+            ((noon, "Ann"), ("2024-05-01 12:00:00 UTC", "Bea"), Listed, Update),
+            (("9999-12-31", "Ann"), (noon, "Bea"), Listed, Stale),
+            // Nothing to compare.
+            (("?", "Ann"), (noon, "Bea"), Listed, Undated),
+            ((later, "Ann"), ("?", "Bea"), Listed, Undated),
+            (("?", "Ann"), ("?", "Bea"), Listed, Undated),
+            (("?", "Ann"), ("?", "Ann"), Listed, Unchanged),
+            ((later, "Ann"), ("?", "Bea"), Alone, Update),
         ] {
             let (old, new) = (customer(stored.0, stored.1), customer(incoming.0, incoming.1));
             assert_eq!(compare(Some(&old), &new, trust), expected, "{stored:?} {incoming:?} {trust:?}");
         }
         assert_eq!(compare(None, &customer(noon, "Ann"), Listed), Verdict::Insert);
+    }
+
+    #[test]
+    fn an_api_without_times_means_what_it_says_last() {
+        let timeless = |name: &str| Customer { updated_at: None, ..customer("", name) };
+        let timed = customer("2024-05-01T12:00:00Z", "Ann");
+        let listed = |stored: &Customer, incoming: &Customer| compare(Some(stored), incoming, Trust::Listed);
+        assert_eq!(listed(&timeless("Ann"), &timeless("Bea")), Verdict::Update);
+        assert_eq!(listed(&timeless("Ann"), &timed), Verdict::Undated);
+        assert_eq!(listed(&timed, &timeless("Ann")), Verdict::Undated);
     }
 
     proptest! {
@@ -123,7 +148,7 @@ mod tests {
             }
             let newest = seconds.iter().max().copied().unwrap();
             let kept = stored.and_then(|c| instant(c.updated_at.as_deref().unwrap())).unwrap();
-            prop_assert_eq!(kept.as_second(), newest);
+            prop_assert_eq!(kept, jiff::Timestamp::from_second(newest).unwrap().into());
         }
 
         /// Taking a record and seeing it again is no change.

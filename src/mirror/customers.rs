@@ -18,8 +18,11 @@ pub struct CustomersApplied {
     pub updated: u64,
     /// Not marked in `seen` before.
     pub first_met: u64,
-    /// Listed in an older version than the mirror's, which was kept: their row numbers.
+    /// Listed in an older version than the mirror's, which was kept: their row numbers; in a full sync, which asks for each of
+    /// these alone, also in another version whose age can't be told.
     pub stale: Vec<i64>,
+    /// Listed in another version than the mirror's, and taken although the times don't tell which one is newer.
+    pub undated: Vec<String>,
     /// Whose events are to be looked at now; each customer once in a walk.
     pub due: Vec<String>,
 }
@@ -30,6 +33,7 @@ impl std::ops::AddAssign for CustomersApplied {
         self.updated += more.updated;
         self.first_met += more.first_met;
         self.stale.extend(more.stale);
+        self.undated.extend(more.undated);
         self.due.extend(more.due);
     }
 }
@@ -55,7 +59,7 @@ pub(super) fn preview(
 ) -> Result<CustomerPreview, MirrorError> {
     let stored = stored_customer(connection, &customer.id)?;
     let verdict = compare(stored.as_ref().map(|stored| &stored.customer), customer, Trust::Listed);
-    let changed = matches!(verdict, Verdict::Insert | Verdict::Update);
+    let changed = matches!(verdict, Verdict::Insert | Verdict::Update | Verdict::Undated);
     let checked_at = stored.as_ref().and_then(|stored| stored.events_checked_at);
     Ok(CustomerPreview {
         verdict,
@@ -103,7 +107,7 @@ impl Batch<'_> {
                 false => found,
             };
             let (row, changed, checked_at) =
-                self.apply_customer(stamp, customer, found, trust, &mut applied)?;
+                self.apply_customer(stamp, customer, found, (trust, plan), &mut applied)?;
             if changed {
                 written.insert(customer.id.as_str());
             }
@@ -147,7 +151,7 @@ impl Batch<'_> {
         stamp: Stamp,
         customer: &Customer,
         found: Found,
-        trust: Trust,
+        (trust, plan): (Trust, EventPlan),
         applied: &mut CustomersApplied,
     ) -> Result<(i64, bool, Option<Timestamp>), MirrorError> {
         let stored = match found {
@@ -158,18 +162,21 @@ impl Batch<'_> {
             Found::Same { row, events_checked_at } => return Ok((row, false, events_checked_at)),
             Found::Other(stored) => stored,
         };
+        let will_be_asked_for = matches!(plan, EventPlan::Everybody { .. });
         match compare(Some(&stored.customer), customer, trust) {
-            Verdict::Update => {
+            Verdict::Unchanged | Verdict::Insert => return Ok((stored.row, false, stored.events_checked_at)),
+            Verdict::Stale => applied.stale.push(stored.row),
+            Verdict::Undated if will_be_asked_for => applied.stale.push(stored.row),
+            verdict @ (Verdict::Update | Verdict::Undated) => {
+                if verdict == Verdict::Undated {
+                    applied.undated.push(customer.id.clone());
+                }
                 applied.updated += 1;
                 self.update_customer(stamp, stored.row, customer)?;
-                Ok((stored.row, true, None))
+                return Ok((stored.row, true, None));
             }
-            Verdict::Stale => {
-                applied.stale.push(stored.row);
-                Ok((stored.row, false, stored.events_checked_at))
-            }
-            Verdict::Unchanged | Verdict::Insert => Ok((stored.row, false, stored.events_checked_at)),
         }
+        Ok((stored.row, false, stored.events_checked_at))
     }
 
     /// Deletes a customer with all its events, each with its own change and the same evidence. Returns how many
@@ -301,16 +308,28 @@ impl Batch<'_> {
             .query_row([], |row| row.get::<_, i64>(0))? as u64)
     }
 
-    /// Marks a customer in `seen`, if the mirror holds it.
+    /// Keeps a customer whose record came and can't be taken as the mirror holds it, if it does: it is marked in `seen`.
+    /// Returns whether its events are due by `plan`. If the record `is_new`, they are: nothing says what changed.
     ///
     /// # Errors
-    /// When the mirror can't be read.
-    pub fn mark_seen(&self, id: &str, seen: &mut SeenRows) -> Result<(), MirrorError> {
-        let mut select = self.transaction.prepare_cached("SELECT rowid FROM customers WHERE id = ?1")?;
-        if let Some(row) = select.query_row([id], |row| row.get(0)).optional()? {
-            seen.insert(row);
+    /// When the mirror can't be read or written.
+    pub fn keep_customer(
+        &mut self,
+        id: &str,
+        is_new: bool,
+        plan: EventPlan,
+        now: Timestamp,
+        seen: &mut SeenRows,
+    ) -> Result<bool, MirrorError> {
+        let Some(stored) = stored_customer(&self.transaction, id)? else { return Ok(false) };
+        if is_new {
+            self.transaction
+                .prepare_cached("UPDATE customers SET events_checked_at = NULL WHERE rowid = ?1")?
+                .execute([stored.row])?;
         }
-        Ok(())
+        let first_time = seen.insert(stored.row);
+        let checked_at = stored.events_checked_at.filter(|_| !is_new);
+        Ok((first_time || is_new) && plan.is_due(id, checked_at, now))
     }
 
     fn customers_where(

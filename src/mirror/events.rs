@@ -20,6 +20,8 @@ pub struct EventsApplied {
     pub updated: u64,
     /// Listed in an older version than the mirror's, which was kept.
     pub stale: u64,
+    /// Listed in another version than the mirror's, and taken although the times don't tell which one is newer.
+    pub undated: Vec<String>,
     /// Events that the mirror holds under another customer and that stay there for now: each with that customer.
     pub claimed: Vec<(String, String)>,
     /// The customer's mirrored events that these records lack, with their row numbers, unless the customer has too many to
@@ -92,7 +94,10 @@ impl Batch<'_> {
             return Ok(());
         }
         match compare(Some(&stored.event), event, trust) {
-            Verdict::Update => {
+            verdict @ (Verdict::Update | Verdict::Undated) => {
+                if verdict == Verdict::Undated {
+                    applied.undated.push(event.id.clone());
+                }
                 applied.updated += 1;
                 self.update_event(stamp, stored.row, event)?;
             }

@@ -130,6 +130,8 @@ counts! {
     events_stale,
     /// Records that could not be taken.
     rejected,
+    /// Records that were taken with a repair.
+    repaired,
 }
 
 impl Counts {

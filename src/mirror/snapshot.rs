@@ -1,10 +1,10 @@
 //! A read transaction: what exports ([`super::Change`]) and `status` read.
 
 use super::{
-    Account, Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode,
-    Run,
+    Account, Aside, Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt,
+    MirrorError, Mode, Run, SetAside,
 };
-use super::{account, audits, behaviour, customers, exports, missing_events, runs, status};
+use super::{account, audits, behaviour, customers, exports, missing_events, rejected, runs, status};
 use crate::diff::EventPlan;
 use crate::record::Customer;
 use jiff::Timestamp;
@@ -147,12 +147,12 @@ impl<'m> Snapshot<'m> {
         status::event_failures(&self.transaction, limit)
     }
 
-    /// How many records stand set aside.
+    /// Records that stand set aside, the oldest first; at most `limit`, and how many there are.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn rejected_count(&self) -> Result<u64, MirrorError> {
-        status::rejected_count(&self.transaction)
+    pub fn set_aside(&self, outcome: Aside, limit: usize) -> Result<(Vec<SetAside>, u64), MirrorError> {
+        rejected::standing(&self.transaction, outcome, limit)
     }
 
     /// Every export file, by stream, format and range.

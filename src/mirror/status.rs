@@ -70,8 +70,3 @@ pub(super) fn event_failures(
         .collect::<rusqlite::Result<_>>()?;
     Ok((failures, count as u64))
 }
-
-pub(super) fn rejected_count(connection: &Connection) -> Result<u64, MirrorError> {
-    let count: i64 = connection.query_row("SELECT count(*) FROM rejected", [], |row| row.get(0))?;
-    Ok(count as u64)
-}

@@ -1,6 +1,7 @@
 //! A customer, as the vendor's Customer resource documentation describes it.
 
 use super::fields::{Fields, Rejection};
+use super::repair::Decoded;
 
 /// A customer. Every field except `id` may be null or missing; the two are not told apart.
 ///
@@ -29,19 +30,31 @@ impl Customer {
     /// Decodes one record of a list, or the answer to a retrieve.
     ///
     /// # Errors
-    /// When `record` is no object, has no usable `id`, or a documented field has another type than documented.
+    /// When `record` is no object, has no usable `id`, or a documented field has another type than documented
+    /// and can't be read as that one either.
     pub fn decode(record: &str) -> Result<Customer, Rejection> {
+        Customer::decode_telling(record).map(|decoded| decoded.record)
+    }
+
+    /// The same, with what was repaired in the record.
+    ///
+    /// # Errors
+    /// As for [`Customer::decode`].
+    pub fn decode_telling(record: &str) -> Result<Decoded<Customer>, Rejection> {
         let mut fields = Fields::parse(record)?;
-        Ok(Customer {
+        let mut decoded = Decoded::whole(Customer {
             id: fields.id()?,
             email: fields.text("email")?,
             first_name: fields.text("first_name")?,
             last_name: fields.text("last_name")?,
             phone_number: fields.text("phone_number")?,
-            created_at: fields.text("created_at")?,
-            updated_at: fields.text("updated_at")?,
-            extra: fields.extra(),
-        })
+            created_at: fields.time("created_at")?,
+            updated_at: fields.time("updated_at")?,
+            extra: None,
+        });
+        decoded.repairs = fields.repairs();
+        decoded.record.extra = fields.extra();
+        Ok(decoded)
     }
 }
 
@@ -96,6 +109,21 @@ mod tests {
             Customer::decode(r#"{"id":"x","email":["a"]}"#),
             Err(Rejection::WrongType { field: "email", expected: "a string" })
         );
+    }
+
+    #[test]
+    fn every_documented_field_is_taken_with_halves_of_surrogate_pairs() {
+        for field in ["email", "first_name", "last_name", "phone_number", "created_at", "updated_at"] {
+            let record = format!(r#"{{"id":"x","{field}":"a\ud83d"}}"#);
+            let Decoded { record, repairs } = Customer::decode_telling(&record).unwrap();
+            let c = &record;
+            let fields =
+                [&c.email, &c.first_name, &c.last_name, &c.phone_number, &c.created_at, &c.updated_at];
+            let texts: Vec<&String> = fields.into_iter().flatten().collect();
+            assert_eq!(texts, ["a\u{fffd}"], "{field}");
+            assert!(repairs.to_string().starts_with(&format!("`{field}` ")), "{repairs}");
+        }
+        assert!(Customer::decode_telling(DOCUMENTED).unwrap().repairs.is_empty());
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! One JSON object, taken apart field by field without losing what nobody asked for.
 
+use super::halves::mended;
+use super::number::scaled;
+use super::repair::{Repair, Repairs};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -14,6 +17,10 @@ pub enum Rejection {
     /// `id` is missing, null, empty or no string.
     #[error("`id` is missing, empty or not a string")]
     NoId,
+    /// `id` holds half of a surrogate pair. No URL can carry it, and with U+FFFD in its place it could be another
+    /// record's.
+    #[error("`id` holds half of a surrogate pair: the record can't be asked for, nor told from others")]
+    BrokenId,
     /// A documented field holds another JSON type than the documented one.
     #[error("`{field}` is not {expected}")]
     WrongType {
@@ -22,8 +29,8 @@ pub enum Rejection {
         /// The documented type, with its article.
         expected: &'static str,
     },
-    /// A documented field stands twice, so that nobody can say which one counts.
-    #[error("`{field}` stands twice")]
+    /// A documented field stands twice with different values, so that nobody can say which one counts.
+    #[error("`{field}` stands twice, with different values")]
     Duplicate {
         /// The field.
         field: &'static str,
@@ -33,7 +40,17 @@ pub enum Rejection {
 /// The members of one JSON object, in their order. Documented ones are taken out by name; what is
 /// left becomes `extra`.
 pub(super) struct Fields<'a> {
-    members: Vec<(Cow<'a, str>, Option<&'a RawValue>)>,
+    members: Vec<Member<'a>>,
+    repairs: Vec<Repair>,
+}
+
+struct Member<'a> {
+    /// Borrowed where it holds no escape.
+    name: Cow<'a, str>,
+    /// The name as it was written, with its quotes.
+    written: &'a str,
+    /// `None` once it was taken.
+    value: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -41,46 +58,71 @@ impl<'a> Fields<'a> {
         let mut deserializer = serde_json::Deserializer::from_str(record);
         let members = deserializer.deserialize_map(Members).map_err(|_| Rejection::NotAnObject)?;
         deserializer.end().map_err(|_| Rejection::NotAnObject)?;
-        Ok(Fields { members })
+        Ok(Fields { members, repairs: Vec::new() })
     }
 
     fn take(&mut self, field: &'static str) -> Result<Option<&'a RawValue>, Rejection> {
-        let mut found = None;
-        for (name, value) in &mut self.members {
+        let mut found: Option<&RawValue> = None;
+        for Member { name, value, .. } in &mut self.members {
             if name == field {
-                if found.is_some() {
+                let value = value.take();
+                if let (Some(first), Some(second)) = (found, value)
+                    && first.get() != second.get()
+                {
                     return Err(Rejection::Duplicate { field });
                 }
-                found = value.take();
+                found = value;
             }
         }
         Ok(found.filter(|value| value.get() != "null"))
     }
 
     pub(super) fn id(&mut self) -> Result<String, Rejection> {
-        match self.text("id") {
-            Ok(Some(id)) if !id.is_empty() => Ok(id),
-            Err(duplicate @ Rejection::Duplicate { .. }) => Err(duplicate),
+        match self.take("id")?.and_then(string) {
+            Some((_, IsMended(true))) => Err(Rejection::BrokenId),
+            Some((id, _)) if !id.is_empty() => Ok(id),
             _ => Err(Rejection::NoId),
         }
     }
 
     pub(super) fn text(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
-        let expected = "a string";
-        self.take(field)?
-            .map(|value| {
-                plain(value).map_or_else(|| serde_json::from_str(value.get()), |text| Ok(text.to_owned()))
-            })
-            .transpose()
-            .map_err(|_| Rejection::WrongType { field, expected })
+        let value = self.take(field)?;
+        value.map(|value| self.string(field, value)).transpose()
     }
 
+    /// A time, which is a string by the documentation; a number, which can only be one of the epoch's, stays the text
+    /// that it is.
+    pub(super) fn time(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
+        let is_number = |value: &RawValue| value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        match self.take(field)? {
+            Some(value) if is_number(value) => Ok(Some(value.get().to_owned())),
+            value => value.map(|value| self.string(field, value)).transpose(),
+        }
+    }
+
+    fn string(&mut self, field: &'static str, value: &RawValue) -> Result<String, Rejection> {
+        let (text, IsMended(is_mended)) =
+            string(value).ok_or(Rejection::WrongType { field, expected: "a string" })?;
+        if is_mended {
+            self.repairs.push(Repair::HalfSurrogate { field });
+        }
+        Ok(text)
+    }
+
+    /// A 64-bit integer, however the number is written: 1e3 and "1000" are the same one.
     pub(super) fn integer(&mut self, field: &'static str) -> Result<Option<i64>, Rejection> {
-        let expected = "a 64-bit integer";
-        self.take(field)?
-            .map(|value| serde_json::from_str(value.get()))
-            .transpose()
-            .map_err(|_| Rejection::WrongType { field, expected })
+        let Some(value) = self.take(field)? else { return Ok(None) };
+        if let Ok(number) = serde_json::from_str(value.get()) {
+            return Ok(Some(number));
+        }
+        let number = scaled(plain(value).unwrap_or(value.get()), 0);
+        let (number, is_exact) = number
+            .and_then(|number| Some((i64::try_from(number.value).ok()?, number.is_exact)))
+            .ok_or(Rejection::WrongType { field, expected: "a 64-bit integer" })?;
+        if !is_exact {
+            self.repairs.push(Repair::Fraction { field });
+        }
+        Ok(Some(number))
     }
 
     /// Any JSON value, as it was written.
@@ -88,13 +130,19 @@ impl<'a> Fields<'a> {
         Ok(self.take(field)?.map(|value| value.get().to_owned()))
     }
 
-    /// The members that nobody took, as the text of one JSON object; `None` where nothing is left.
+    /// What had to be repaired in the fields taken so far.
+    pub(super) fn repairs(&mut self) -> Repairs {
+        Repairs(std::mem::take(&mut self.repairs))
+    }
+
+    /// The members that nobody took, as the text of one JSON object, names and values to the byte; `None` where nothing
+    /// is left.
     pub(super) fn extra(self) -> Option<String> {
         let mut text = String::new();
-        for (name, value) in self.members {
+        for Member { written, value, .. } in self.members {
             let Some(value) = value else { continue };
             text.push(if text.is_empty() { '{' } else { ',' });
-            text.push_str(&serde_json::Value::from(name).to_string());
+            text.push_str(written);
             text.push(':');
             text.push_str(value.get());
         }
@@ -117,10 +165,24 @@ fn plain(value: &RawValue) -> Option<&str> {
     (!content.contains('\\')).then_some(content)
 }
 
+/// Whether a text is not what the API gave: U+FFFD stands for half of a surrogate pair.
+struct IsMended(bool);
+
+/// The content of a JSON string.
+fn string(value: &RawValue) -> Option<(String, IsMended)> {
+    if let Some(text) = plain(value) {
+        return Some((text.to_owned(), IsMended(false)));
+    }
+    match serde_json::from_str(value.get()) {
+        Ok(text) => Some((text, IsMended(false))),
+        Err(_) => mended(value.get()).map(|text| (text, IsMended(true))),
+    }
+}
+
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, Option<&'de RawValue>)>;
+    type Value = Vec<Member<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -128,31 +190,31 @@ impl<'de> Visitor<'de> for Members {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(12);
-        while let Some(Name(name)) = map.next_key()? {
-            members.push((name, Some(map.next_value::<&'de RawValue>()?)));
+        while let Some(written) = map.next_key::<&'de RawValue>()? {
+            let name = match plain(written) {
+                Some(name) => Cow::Borrowed(name),
+                None => Cow::Owned(string(written).map_or_else(String::new, |(name, _)| name)),
+            };
+            members.push(Member { name, written: written.get(), value: Some(map.next_value()?) });
         }
         Ok(members)
     }
 }
-
-/// A member's name: borrowed where it holds no escape.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn extra_keeps_order_and_digits() {
+    fn extra_keeps_order_digits_and_escapes() {
         let mut fields = Fields::parse(
-            r#"{"z":12.30,"id":"a","n":12345678901234567890,"o":{"b":1,"a":[1e400]},"q\"":"\u00e9"}"#,
+            r#"{"z":12.30,"id":"a","n":12345678901234567890,"o":{"b":1,"a":[1e400]},"q\"":"\u00e9","\u00e9":"\ud83d","\ud83d":0}"#,
         )
         .unwrap();
         assert_eq!(fields.id().unwrap(), "a");
         assert_eq!(
             fields.extra().unwrap(),
-            r#"{"z":12.30,"n":12345678901234567890,"o":{"b":1,"a":[1e400]},"q\"":"\u00e9"}"#
+            r#"{"z":12.30,"n":12345678901234567890,"o":{"b":1,"a":[1e400]},"q\"":"\u00e9","\u00e9":"\ud83d","\ud83d":0}"#
         );
     }
 
@@ -174,9 +236,103 @@ mod tests {
             (r#"{"id":""}"#, Rejection::NoId),
             (r#"{"id":7}"#, Rejection::NoId),
             (r#"{"id":"a","id":"b"}"#, Rejection::Duplicate { field: "id" }),
+            (r#"{"id":"a","\u0069d":"b"}"#, Rejection::Duplicate { field: "id" }),
+            (r#"{"id":"\ud83d"}"#, Rejection::BrokenId),
+            (r#"{"id":"a\ude00b"}"#, Rejection::BrokenId),
         ] {
             let found = Fields::parse(record).and_then(|mut fields| fields.id());
             assert_eq!(found, Err(reason), "{record}");
         }
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_with_one_value_has_that_value() {
+        let mut fields = Fields::parse(r#"{"id":"a","email":"x","id":"a","email":"y"}"#).unwrap();
+        assert_eq!(fields.id().unwrap(), "a");
+        assert_eq!(fields.text("email"), Err(Rejection::Duplicate { field: "email" }));
+    }
+
+    #[test]
+    fn half_surrogates_are_repaired_and_named() {
+        let record =
+            r#"{"id":"a","n":"A\ud83d","whole":"\ud83d\ude00","l":"\ude00\ud83d","\u0074":"\u0041"}"#;
+        let mut fields = Fields::parse(record).unwrap();
+        assert_eq!(fields.id().unwrap(), "a");
+        assert_eq!(fields.text("n").unwrap().as_deref(), Some("A\u{fffd}"));
+        assert_eq!(fields.text("whole").unwrap().as_deref(), Some("\u{1f600}"));
+        assert_eq!(fields.text("l").unwrap().as_deref(), Some("\u{fffd}\u{fffd}"));
+        assert_eq!(fields.text("t").unwrap().as_deref(), Some("A"));
+        assert_eq!(
+            fields.repairs().to_string(),
+            "`n` holds half of a surrogate pair: U+FFFD stands in its place; \
+             `l` holds half of a surrogate pair: U+FFFD stands in its place"
+        );
+        assert!(fields.repairs().is_empty());
+    }
+
+    #[test]
+    fn integers() {
+        for (json, number, is_whole) in [
+            ("1", Some(1), true),
+            ("-1", Some(-1), true),
+            ("-0", Some(0), true),
+            ("1e3", Some(1_000), true),
+            ("1.7e9", Some(1_700_000_000), true),
+            ("1700000000.0", Some(1_700_000_000), true),
+            ("1700000000.9", Some(1_700_000_000), false),
+            ("-0.5", Some(-1), false),
+            ("\"1700000000\"", Some(1_700_000_000), true),
+            ("\"1700000000.5\"", Some(1_700_000_000), false),
+            ("9223372036854775807", Some(i64::MAX), true),
+            ("9223372036854775808", None, true),
+            ("-9223372036854775809", None, true),
+            ("1e400", None, true),
+            ("\"yesterday\"", None, true),
+            ("\"\"", None, true),
+            ("\" 1\"", None, true),
+            ("\"\\ud83d\"", None, true),
+            ("true", None, true),
+            ("[1]", None, true),
+            ("{}", None, true),
+        ] {
+            let record = format!("{{\"n\":{json}}}");
+            let mut fields = Fields::parse(&record).unwrap();
+            let expected =
+                number.map(Some).ok_or(Rejection::WrongType { field: "n", expected: "a 64-bit integer" });
+            assert_eq!(fields.integer("n"), expected, "{json}");
+            assert_eq!(fields.repairs().is_empty(), is_whole, "{json}");
+        }
+    }
+
+    #[test]
+    fn times_may_be_numbers() {
+        for (json, text) in [
+            ("1714564800", Some("1714564800")),
+            ("1714564800.50", Some("1714564800.50")),
+            ("-1", Some("-1")),
+            ("1.7e9", Some("1.7e9")),
+            ("\"1714564800\"", Some("1714564800")),
+            ("\"\\ud83d\"", Some("\u{fffd}")),
+            ("true", None),
+            ("{}", None),
+        ] {
+            let record = format!("{{\"at\":{json}}}");
+            let found = Fields::parse(&record).unwrap().time("at");
+            let expected = text
+                .map(|text| Some(text.to_owned()))
+                .ok_or(Rejection::WrongType { field: "at", expected: "a string" });
+            assert_eq!(found, expected, "{json}");
+        }
+        assert_eq!(Fields::parse("{\"at\":null}").unwrap().time("at"), Ok(None));
+    }
+
+    /// As deep as a record can be made: nothing recurses.
+    #[test]
+    fn depth_is_no_reason() {
+        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        let record = format!("{{\"id\":\"a\",\"deep\":{deep}}}");
+        let mut fields = Fields::parse(&record).unwrap();
+        fields.id().unwrap();
+        assert_eq!(fields.extra(), Some(format!("{{\"deep\":{deep}}}")));
     }
 }

@@ -1,18 +1,23 @@
 //! The vendor's records: what is documented of them is decoded strictly, everything else is kept to
-//! the byte (`api-contract` point 8).
+//! the byte (`api-contract` point 8). What a column can't hold as it stands, such as half of an emoji, is repaired where
+//! the rest of the record is good, and the repair is told.
 
 mod customer;
 mod event;
 mod fields;
+mod halves;
 mod ids;
 mod instant;
+mod number;
+mod repair;
 mod stream;
 
 pub use customer::Customer;
 pub use event::Event;
 pub use fields::{Rejection, peek_id};
 pub use ids::{FingerprintSet, IdSet, fingerprint};
-pub use instant::instant;
+pub use instant::{Instant, instant};
+pub use repair::{Decoded, Repair, Repairs};
 pub use stream::{Column, ColumnKind, Op, Stream, Value};
 
 /// What customers and events have in common for the diff.

@@ -1,12 +1,12 @@
 //! Customers that are asked for one by one: missing from the list, listed in an old version, or named by the user.
 
 use super::SyncError;
-use super::context::{Context, set_aside};
-use super::customers::{CustomerWalk, hand_on};
-use crate::api::{ApiError, ErrorKind, List, ListEnd, RejectedItem};
+use super::context::{Context, Sorted};
+use super::customers::{CustomerWalk, apply, hand_on};
+use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, may_delete};
 use crate::mirror::SeenRows;
-use crate::record::{Customer, Stream, peek_id};
+use crate::record::{Customer, Stream};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -192,22 +192,15 @@ async fn take(
     failed: &mut Failures,
 ) -> Result<(), SyncError> {
     let (stamp, plan) = (context.stamp(), context.plan);
-    let customer = match Customer::decode(record.get()) {
-        Ok(customer) if customer.id == id => customer,
-        Ok(_) => {
-            failed.add(id, "the API answered with another customer".to_owned());
-            return Ok(());
-        }
-        Err(reason) => {
-            context.tally.count(|counts| counts.rejected += 1);
-            let item = RejectedItem { id: peek_id(record.get()), reason, raw: record.get().to_owned() };
-            return context.write(move |batch| set_aside(batch, stamp, &List::Customers, &[item])).await;
-        }
-    };
+    let item = Item::of(record.get(), Customer::decode_telling(record.get()));
+    if item.record().is_some_and(|customer| customer.id != id) {
+        failed.add(id, "the API answered with another customer".to_owned());
+        return Ok(());
+    }
+    let mut sorted = Sorted::new();
+    sorted.add(&context.tally, Stream::Customers, vec![item]);
     let applied = context
-        .write(move |batch| {
-            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut SeenRows::default())
-        })
+        .write(move |batch| apply(batch, stamp, plan, Trust::Alone, &sorted, &mut SeenRows::default()))
         .await?;
     context.tally.count(|counts| {
         counts.customers_inserted += applied.inserted;

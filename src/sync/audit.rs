@@ -50,6 +50,7 @@ pub(super) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncE
             unread: Vec::new(),
         },
         outages_in_a_row: 0,
+        unread_otherwise: 0,
     };
     context.tally.observe(&Event::AuditPlanned { customers: ids.len() as u64 });
     let (due, queue) = mpsc::channel(DUE_QUEUE);
@@ -61,7 +62,7 @@ pub(super) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncE
     let healing = async { halt_on_error(context, events::walk_all(context, queue, Reading::Again).await) };
     let (read, healed) = tokio::join!(reading, healing);
     // What was found is recorded even where the rest could not be read.
-    let recorded = conclude(context, sum.audited).await;
+    let recorded = conclude(context, sum).await;
     read.and(healed).and(recorded)?;
     if !context.halt.is_cancelled() {
         settling::settle(context).await?;
@@ -104,6 +105,10 @@ async fn reread_all(
                 context.tally.observe(&Event::CustomerAudited { customer_id: &id, error: Some(&error) });
                 sum.unread(id, error, kind);
             }
+            Err(Stop::Rejected { error }) => {
+                context.tally.observe(&Event::CustomerAudited { customer_id: &id, error: Some(&error) });
+                sum.rejected(id, error);
+            }
             Err(Stop::Fatal(error)) => return Err(error),
         }
     }
@@ -138,20 +143,26 @@ async fn put_right(
 }
 
 /// Records what was found, whether or not all of the sample could be read, and says what a person should know.
-async fn conclude(context: &Context, mut audited: Audited) -> Result<(), SyncError> {
+async fn conclude(context: &Context, sum: Sum) -> Result<(), SyncError> {
+    let Sum { mut audited, unread_otherwise, .. } = sum;
     audited.audit.conclude(Timestamp::now());
     let (audit, findings) = (audited.audit.clone(), audited.findings.clone());
     context.write(move |batch| batch.record_audit(&audit, &findings)).await?;
     let audit = &audited.audit;
     if let Some(first) = audited.unread.first() {
-        context.tally.incomplete(format!(
+        let text = format!(
             "{} of the {} customers drawn for the audit could not be compared, and count as possibly differing; the \
              first one: customer {}: {}",
             audit.sampled - audit.audited,
             audit.sampled,
             first.customer_id,
             first.error
-        ));
+        );
+        // Known records that can't be taken are told by the run that meets them first, and once.
+        match unread_otherwise > 0 {
+            true => context.tally.incomplete(text),
+            false => context.tally.remark(text),
+        }
     }
     if audit.drifted > 0 {
         let text = format!(
@@ -182,6 +193,8 @@ async fn conclude(context: &Context, mut audited: Audited) -> Result<(), SyncErr
 struct Sum {
     audited: Audited,
     outages_in_a_row: usize,
+    /// Customers that could not be compared for another reason than known records that can't be taken.
+    unread_otherwise: u64,
 }
 
 impl Sum {
@@ -200,6 +213,7 @@ impl Sum {
             audit.audited += 1;
             audit.drifted += 1;
         } else if let Some(doubt) = &compared.doubt {
+            self.unread_otherwise += u64::from(!compared.is_known_doubt);
             self.name_unread(id.to_owned(), doubt.clone());
             return Some(doubt.clone());
         } else {
@@ -212,6 +226,12 @@ impl Sum {
     fn unread(&mut self, id: String, error: String, kind: Option<ErrorKind>) {
         let is_outage = kind.is_some_and(|kind| kind.is_outage() || kind == ErrorKind::RateLimited);
         self.outages_in_a_row = if is_outage { self.outages_in_a_row + 1 } else { 0 };
+        self.unread_otherwise += 1;
+        self.name_unread(id, error);
+    }
+
+    fn rejected(&mut self, id: String, error: String) {
+        self.outages_in_a_row = 0;
         self.name_unread(id, error);
     }
 

@@ -4,10 +4,11 @@ use super::gone::Gone;
 use super::tally::Tally;
 use super::writer::Writer;
 use super::{Settings, SyncError};
-use crate::api::{Client, Finding, Item, KnownPaging, List, Page, Pager, RejectedItem, Turn, WalkError};
+use crate::api::{Client, Finding, Item, KnownPaging, List, Page, Pager, Turn, WalkError};
+use crate::api::{RejectedItem, RepairedItem};
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, MirrorError, RejectedRecord, RunId, SeenRows, Stamp};
-use crate::record::Record;
+use crate::mirror::{Aside, Batch, MirrorError, RejectedRecord, RunId, SeenRows, Stamp};
+use crate::record::{Customer, Record, Repairs, Stream, instant};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
@@ -66,44 +67,91 @@ pub(super) struct Walked {
 /// A page's records, sorted into those that can be taken and those that can't.
 pub(super) struct Sorted<R> {
     pub(super) records: Vec<R>,
-    pub(super) rejected: Vec<RejectedItem>,
+    rejected: Vec<RejectedItem>,
+    repaired: Vec<Repaired>,
 }
 
-impl<R> Sorted<R> {
+/// What a record that was taken with a repair looked like.
+struct Repaired {
+    id: String,
+    repairs: Repairs,
+    raw: String,
+}
+
+impl<R: Record> Sorted<R> {
     pub(super) fn new() -> Sorted<R> {
-        Sorted { records: Vec::new(), rejected: Vec::new() }
+        Sorted { records: Vec::new(), rejected: Vec::new(), repaired: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, items: Vec<Item<R>>) {
+    pub(super) fn add(&mut self, tally: &Tally, stream: Stream, items: Vec<Item<R>>) {
         for item in items {
             match item {
-                Item::Record(record) => self.records.push(record),
+                Item::Record(record) => self.take(tally, stream, record),
+                Item::Repaired(RepairedItem { record, repairs, raw }) => {
+                    self.repaired.push(Repaired { id: record.id().to_owned(), repairs, raw });
+                    self.take(tally, stream, record);
+                }
                 Item::Rejected(rejected) => self.rejected.push(rejected),
             }
         }
     }
 
+    fn take(&mut self, tally: &Tally, stream: Stream, record: R) {
+        if record.updated_at().is_some_and(|time| instant(time).is_none()) {
+            tally.unreadable_time(stream, record.id());
+        }
+        self.records.push(record);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.rejected.len()
     }
+
+    /// How many can't be taken.
+    pub(super) fn rejected(&self) -> u64 {
+        self.rejected.len() as u64
+    }
 }
 
-/// Sets a page's unusable records aside.
-pub(super) fn set_aside(
+/// Sets a page's records aside that can't be taken, or not as they stand. Returns the ids of those that can't, each with
+/// whether it is new.
+pub(super) fn set_aside<R>(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     list: &List,
-    rejected: &[RejectedItem],
-) -> Result<(), MirrorError> {
-    let customer_id = list.customer_id();
-    for item in rejected {
-        let reason = item.reason.to_string();
-        let record_id = item.id.as_deref();
-        let record =
-            RejectedRecord { stream: list.stream(), customer_id, record_id, reason: &reason, raw: &item.raw };
-        batch.set_aside(stamp, record)?;
+    sorted: &Sorted<R>,
+) -> Result<Vec<(String, bool)>, MirrorError> {
+    let (stream, customer_id) = (list.stream(), list.customer_id());
+    for Repaired { id, repairs, raw } in &sorted.repaired {
+        let (outcome, reason, record_id) = (Aside::Taken, &repairs.to_string(), Some(id.as_str()));
+        batch.set_aside(stamp, RejectedRecord { stream, customer_id, record_id, outcome, reason, raw })?;
     }
-    Ok(())
+    let mut rejected = Vec::new();
+    for RejectedItem { id, reason, raw } in &sorted.rejected {
+        let (outcome, reason, record_id) = (Aside::Rejected, &reason.to_string(), id.as_deref());
+        let record = RejectedRecord { stream, customer_id, record_id, outcome, reason, raw };
+        let is_new = batch.set_aside(stamp, record)?;
+        rejected.extend(id.clone().map(|id| (id, is_new)));
+    }
+    Ok(rejected)
+}
+
+/// The same for customers. One that the mirror holds stays there, and is not missing: it came, though it can't be taken.
+/// Returns those of them whose events are due; without its customer in the mirror, an event would have nowhere to go.
+pub(super) fn set_aside_customers(
+    batch: &mut Batch<'_>,
+    stamp: Stamp,
+    plan: EventPlan,
+    sorted: &Sorted<Customer>,
+    seen: &mut SeenRows,
+) -> Result<Vec<String>, MirrorError> {
+    let mut due = Vec::new();
+    for (id, is_new) in set_aside(batch, stamp, &List::Customers, sorted)? {
+        if batch.keep_customer(&id, is_new, plan, stamp.now, seen)? {
+            due.push(id);
+        }
+    }
+    Ok(due)
 }
 
 /// Records what was found out about the API; what is recorded already is not written again.

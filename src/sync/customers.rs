@@ -11,10 +11,10 @@
 
 use super::SyncError;
 use super::account::Identity;
-use super::context::{Context, Sorted, record_findings, set_aside};
+use super::context::{Context, Sorted, record_findings, set_aside_customers};
 use super::listing::{Listed, Listing, Whole};
 use super::marks::Remembered;
-use crate::api::{Cursor, Finding, List, ListEnd, Page, Reuse, TokenNames, TokenStyle};
+use crate::api::{Cursor, Finding, ListEnd, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Overlap, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
@@ -255,7 +255,7 @@ impl StoredPage {
         walk.pages += 1;
         context.tally.count(|counts| counts.customer_pages += 1);
         let mut sorted = Sorted::new();
-        sorted.add(page.items);
+        sorted.add(&context.tally, Stream::Customers, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
         StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due }
     }
@@ -290,7 +290,7 @@ async fn store_page(
             }
             let mut applied = CustomersApplied::default();
             for page in &pages {
-                applied += apply(batch, stamp, plan, page, &mut seen)?;
+                applied += apply(batch, stamp, plan, Trust::Listed, page, &mut seen)?;
             }
             let changed = applied.inserted + applied.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
@@ -317,7 +317,7 @@ async fn store_page(
     if saved {
         *last_checkpoint = Instant::now();
     }
-    let rejected = pages.iter().map(|page| page.rejected.len() as u64).sum();
+    let rejected = pages.iter().map(|page| page.rejected()).sum();
     Ok(count(context, walk, applied, rejected))
 }
 
@@ -353,8 +353,8 @@ fn count(
         counts.customers_inserted += applied.inserted;
         counts.customers_updated += applied.updated;
         counts.customers_stale += applied.stale.len() as u64;
-        counts.rejected += rejected;
     });
+    context.tally.undated(Stream::Customers, &applied.undated);
     context.tally.observe(&Event::CustomerPageStored { rows });
     applied.due
 }
@@ -371,19 +371,17 @@ struct Taken {
     saved: bool,
 }
 
-fn apply(
+/// Takes customers into the mirror, and sets aside what can't be taken as it stands.
+pub(super) fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     plan: EventPlan,
+    trust: Trust,
     sorted: &Sorted<Customer>,
     seen: &mut SeenRows,
 ) -> Result<CustomersApplied, MirrorError> {
-    let applied = batch.apply_customers(stamp, &sorted.records, Trust::Listed, plan, seen)?;
-    set_aside(batch, stamp, &List::Customers, &sorted.rejected)?;
-    for id in sorted.rejected.iter().filter_map(|item| item.id.as_deref()) {
-        // It stood in the list, though it can't be taken: it is not missing.
-        batch.mark_seen(id, seen)?;
-    }
+    let mut applied = batch.apply_customers(stamp, &sorted.records, trust, plan, seen)?;
+    applied.due.extend(set_aside_customers(batch, stamp, plan, sorted, seen)?);
     Ok(applied)
 }
 
@@ -392,7 +390,7 @@ fn apply(
 async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
     learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
-    let (findings, stamp) = (context.known.findings(), context.stamp());
+    let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
     let is_of_use = walk.is_confirmed && walk.end.is_proven();
     let has_work = has_work && walk.may_be_cut_off() && is_of_use;
@@ -400,7 +398,7 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     context
         .write(move |batch| {
             if is_of_use {
-                batch.forget_rejected(stamp, Stream::Customers, None)?;
+                batch.forget_rejected_customers(stamp, began)?;
             }
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             if let Some(marks) = marks {

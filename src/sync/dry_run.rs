@@ -1,10 +1,10 @@
 //! What a run would do, without doing it.
 
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, Item, List, ListEnd, Pager, TokenStyle, Turn};
+use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
 use crate::mirror::{CustomerPreview, Mirror, SeenRows};
-use crate::record::{Customer, Rejection, Stream};
+use crate::record::{Customer, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -52,17 +52,18 @@ pub async fn dry_run(
     }
     let mut plan = Preview::new(mirror, settings, scope);
     plan.remember(tools, settings)?;
-    let decode = |_: &List, record: &str| -> Result<Customer, Rejection> { Customer::decode(record) };
     let mut pager =
-        Pager::new(tools.client.clone(), tools.known.clone(), List::Customers, Cursor::Start, decode);
+        Pager::new(tools.client.clone(), tools.known.clone(), List::Customers, Cursor::Start, |_, record| {
+            Customer::decode_telling(record)
+        });
     loop {
         let Some(turn) = tools.stop.run_until_cancelled(pager.next()).await else { break };
         match turn? {
             Turn::Page(page) => {
                 plan.found.customer_pages += 1;
                 for item in page.items {
-                    if let Item::Record(customer) = item {
-                        plan.add(&customer)?;
+                    if let Some(customer) = item.record() {
+                        plan.add(customer)?;
                     }
                 }
             }
@@ -141,12 +142,12 @@ impl<'m> Preview<'m> {
         found.customers += 1;
         match preview.verdict {
             Verdict::Insert => found.new += 1,
-            Verdict::Update => found.changed += 1,
+            Verdict::Update | Verdict::Undated => found.changed += 1,
             Verdict::Unchanged | Verdict::Stale => {}
         }
         if preview.due {
             match preview.verdict {
-                Verdict::Insert | Verdict::Update => found.events_of_new_or_changed += 1,
+                Verdict::Insert | Verdict::Update | Verdict::Undated => found.events_of_new_or_changed += 1,
                 _ if preview.events_pending => found.events_pending += 1,
                 _ => found.events_due += 1,
             }

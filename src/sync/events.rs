@@ -7,7 +7,7 @@ use crate::api::{ApiError, Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, 
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
-use crate::record::{Event, IdSet, Rejection, Stream};
+use crate::record::{Decoded, Event, IdSet, Rejection, Stream};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -269,7 +269,7 @@ async fn look(
         match turn {
             Turn::Page(page) => {
                 note(context, &mut look, &page, which == Which::First(Reading::First));
-                waiting.add(page.items);
+                waiting.add(&context.tally, Stream::Events, page.items);
             }
             Turn::Restarted => {
                 (look.seen, look.shape) = (IdSet::default(), EventListShape::default());
@@ -299,8 +299,8 @@ struct End {
     started_at: Timestamp,
 }
 
-pub(super) fn decode(list: &List, record: &str) -> Result<Event, Rejection> {
-    Event::decode(list.customer_id().unwrap_or_default(), record)
+pub(super) fn decode(list: &List, record: &str) -> Result<Decoded<Event>, Rejection> {
+    Event::decode_telling(list.customer_id().unwrap_or_default(), record)
 }
 
 /// Counts each event of a list once.
@@ -310,6 +310,7 @@ fn note(context: &Context, look: &mut Look, page: &Page<Event>, is_counted: bool
     for item in &page.items {
         let id = match item {
             Item::Record(event) => Some(&event.id),
+            Item::Repaired(repaired) => Some(&repaired.record.id),
             Item::Rejected(rejected) => rejected.id.as_ref(),
         };
         match id {
@@ -336,7 +337,6 @@ async fn store(
     end: Option<End>,
 ) -> Result<(), SyncError> {
     let (stamp, list) = (context.stamp(), list.clone());
-    let rejected = records.rejected.len() as u64;
     let mut so_far = std::mem::replace(look, Look::new());
     let claimant = list.customer_id().unwrap_or_default().to_owned();
     let here = context.clone();
@@ -344,9 +344,8 @@ async fn store(
         .write(move |batch| {
             let customer_id = list.customer_id().unwrap_or_default();
             let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
-            set_aside(batch, stamp, &list, &records.rejected)?;
-            for id in records.rejected.iter().filter_map(|item| item.id.as_deref()) {
-                batch.clear_missing(id)?;
+            for (id, _) in set_aside(batch, stamp, &list, &records)? {
+                batch.clear_missing(&id)?;
             }
             so_far.stale += applied.stale;
             so_far.has_claims |= !applied.claimed.is_empty();
@@ -362,7 +361,7 @@ async fn store(
         context.tally.short_event_list(&claimant);
     }
     context.gone.add_claims(&claimant, std::mem::take(&mut applied.claimed));
-    count(context, applied, rejected);
+    count(context, applied);
     Ok(())
 }
 
@@ -405,12 +404,12 @@ fn ended(
     Ok(is_short)
 }
 
-fn count(context: &Context, applied: EventsApplied, rejected: u64) {
+fn count(context: &Context, applied: EventsApplied) {
+    context.tally.undated(Stream::Events, &applied.undated);
     context.tally.count(|counts| {
         counts.events_inserted += applied.inserted;
         counts.events_updated += applied.updated;
         counts.events_stale += applied.stale;
-        counts.rejected += rejected;
     });
 }
 
@@ -421,7 +420,7 @@ fn settle(
     customer: &str,
     at: Option<Timestamp>,
 ) -> Result<(), MirrorError> {
-    batch.forget_rejected(stamp, Stream::Events, Some(customer))?;
+    batch.forget_rejected_events(stamp, customer)?;
     match at {
         Some(at) => batch.mark_events_checked(customer, at),
         None => batch.leave_events_due(customer),

@@ -261,7 +261,8 @@ impl Listing {
 
     fn pager(&self, from: Cursor) -> Pager<Customer> {
         let (client, known) = (self.context.client.clone(), self.context.known.clone());
-        let pager = Pager::new(client, known, List::Customers, from, |_, record| Customer::decode(record));
+        let pager =
+            Pager::new(client, known, List::Customers, from, |_, record| Customer::decode_telling(record));
         pager.reading_ahead(self.split.clone())
     }
 
@@ -283,6 +284,7 @@ impl Listing {
 fn version(item: &Item<Customer>) -> u64 {
     match item {
         Item::Record(customer) => fingerprint(customer),
+        Item::Repaired(repaired) => fingerprint(&repaired.raw),
         Item::Rejected(rejected) => fingerprint(&rejected.raw),
     }
 }
@@ -290,6 +292,7 @@ fn version(item: &Item<Customer>) -> u64 {
 fn id(item: &Item<Customer>) -> Option<&str> {
     match item {
         Item::Record(customer) => Some(&customer.id),
+        Item::Repaired(repaired) => Some(&repaired.record.id),
         Item::Rejected(rejected) => rejected.id.as_deref(),
     }
 }

@@ -2,11 +2,11 @@
 
 use super::SyncError;
 use super::context::{Context, Walked, turn};
-use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, RepairedItem, Turn, WalkError};
 use crate::diff::audit::{
     CustomerJudged, Kind, Standing, Window, judge_absence, judge_customer, judge_event,
 };
-use crate::mirror::AuditFinding;
+use crate::mirror::{AuditFinding, Batch};
 use crate::record::{Customer, Event, IdSet, Stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -33,6 +33,8 @@ pub(super) struct Compared {
     pub(super) events: u64,
     /// Why the customer can't be vouched for although nothing was found.
     pub(super) doubt: Option<String>,
+    /// Whether that is nothing but events that can't be taken, which the run knows already.
+    pub(super) is_known_doubt: bool,
     differing: IdSet,
 }
 
@@ -42,6 +44,8 @@ pub(super) enum Stop {
     Halted,
     /// It could not be read.
     Unread { error: String, kind: Option<ErrorKind> },
+    /// Its record came and can't be taken, which the run knows already.
+    Rejected { error: String },
     /// The run can't go on.
     Fatal(SyncError),
 }
@@ -75,6 +79,7 @@ impl Compared {
             undocumented_only: false,
             events: 0,
             doubt: None,
+            is_known_doubt: true,
             differing: IdSet::default(),
         }
     }
@@ -171,7 +176,14 @@ impl Rereader {
         let at_api = match Customer::decode(record.get()) {
             Ok(customer) if customer.id == id => customer,
             Ok(_) => return Err(Stop::unread("the API answered with another customer")),
-            Err(reason) => return Err(Stop::unread(format!("its record can't be taken: {reason}"))),
+            Err(reason) => {
+                let (raw, error) = (record.get().to_owned(), format!("its record can't be taken: {reason}"));
+                let known = move |batch: &mut Batch<'_>| batch.is_set_aside(Stream::Customers, None, &raw);
+                return Err(match self.context.write(known).await? {
+                    true => Stop::Rejected { error },
+                    false => Stop::unread(error),
+                });
+            }
         };
         let asked = id.to_owned();
         let mirrored = self.context.write(move |batch| batch.audited_customer(&asked)).await?;
@@ -212,6 +224,7 @@ impl Rereader {
                 Turn::End(ListEnd::Proven) => break,
                 Turn::End(ListEnd::Unproven(why)) => {
                     compared.doubt = Some(format!("its list of events may be longer than it looks: {why}"));
+                    compared.is_known_doubt = false;
                     break;
                 }
             }
@@ -235,31 +248,41 @@ impl Rereader {
         page: Page<Event>,
         seen: &mut IdSet,
     ) -> Result<(), Stop> {
-        let mut events = Vec::with_capacity(page.items.len());
+        let (mut events, mut rejected_texts) = (Vec::with_capacity(page.items.len()), Vec::new());
         for item in page.items {
             match item {
                 Item::Record(event) => {
                     seen.insert(&event.id);
                     events.push(event);
                 }
+                Item::Repaired(RepairedItem { record: event, .. }) => {
+                    seen.insert(&event.id);
+                    events.push(event);
+                }
                 Item::Rejected(rejected) => {
                     compared.doubt = Some(format!("one of its events can't be taken: {}", rejected.reason));
+                    rejected_texts.push(rejected.raw);
                 }
             }
         }
-        let window = self.window();
-        let judged = self
+        let (window, owner) = (self.window(), customer.to_owned());
+        let (judged, is_known) = self
             .context
             .write(move |batch| {
+                let mut is_known = true;
+                for raw in rejected_texts {
+                    is_known &= batch.is_set_aside(Stream::Events, Some(&owner), &raw)?;
+                }
                 let mut judged = Vec::new();
                 for event in events {
                     let mirrored = batch.audited_event(&event.id)?;
                     let differs = judge_event(mirrored.as_ref(), &event, window);
                     judged.extend(differs.map(|(kind, standing)| (event.id, kind, standing)));
                 }
-                Ok(judged)
+                Ok((judged, is_known))
             })
             .await?;
+        compared.is_known_doubt &= is_known;
         for (event, kind, standing) in judged {
             compared.add(Stream::Events, &event, customer, kind, standing);
         }

@@ -15,7 +15,9 @@ use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::EventPlan;
 use crate::failpoint::{self, Place};
-use crate::mirror::{Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text};
+use crate::mirror::{
+    Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text,
+};
 use crate::observe::Event;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -79,11 +81,17 @@ pub async fn sync(
     };
     let result = error.map_or(result, |error| Err(error.into()));
     let stopped = tools.stop.is_cancelled();
+    tally.sum_up();
+    let batch = mirror.batch()?;
+    for outcome in [Aside::Rejected, Aside::Taken] {
+        tally.set_aside(outcome, &batch.set_aside_in(run, outcome)?);
+    }
     let mut report = report(run, &scope, started_at, resumed, &tally, &result, stopped);
     if is_cut_off {
         // Some of what was counted is undone.
-        mirror.batch()?.recount(run, &mut report.counts)?;
+        batch.recount(run, &mut report.counts)?;
     }
+    drop(batch);
     let learned = tools.client.learned();
     finish(&mut mirror, &report, &base_url, &tools.known.findings(), learned)?;
     Ok(Finished { mirror, report, error: result.err() })
@@ -156,7 +164,6 @@ async fn work(
     if let Some(walked) = walked.filter(|_| !context.halt.is_cancelled()) {
         audit(context, walked).await?;
     }
-    context.tally.sum_up();
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
         let mode = scope.mode();
         context.write(move |batch| batch.drop_checkpoint(mode)).await?;
@@ -303,6 +310,10 @@ fn finish(
         &report.remarks,
         error.as_deref(),
     )?;
+    if report.outcome != Outcome::Interrupted {
+        // Nobody looks at a run that was stopped; the next one tells of it again.
+        batch.note_told(report.finished_at)?;
+    }
     batch.commit()
 }
 

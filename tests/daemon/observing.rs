@@ -109,6 +109,26 @@ async fn both_formats_say_the_same_after_runs_of_every_kind() {
     daemon.end().await.expect(0);
 }
 
+/// One record that nobody can ever take is told once, and is no reason to page somebody for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_known_reject_leaves_the_mirror_ready() {
+    let account = Account::of(3, 1, 2).shared();
+    account.lock().put("c-02", r#"{"id":"c-02","email":5}"#.to_owned());
+    let server = account.serve().await;
+    let place = Place::new();
+    place.program(&server.base_url()).ends(5, &["sync"]).await;
+    let manager = Manager::new(&place).listening();
+    let program = manager.program(place.program(&server.base_url())).set("schedule.sync=* * * * * *");
+    let mut daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
+    let address = address(&daemon.logs("serving /metrics").await);
+    daemon.logs("sync ended").await;
+    let (status, ready) = says(&address, "/readyz").await;
+    assert!(status == 200 && ready.starts_with("ready: "), "{status} {ready}");
+    signal(daemon.pid(), "TERM");
+    daemon.end().await.expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_in_use_is_told_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -299,6 +299,32 @@ async fn customers_that_can_not_be_read_are_named_and_may_differ() {
     assert_everything_equals(&stage.account.state(), &stage.place);
 }
 
+/// The run has told of them already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn known_rejects_are_named_and_let_the_run_be() {
+    let stage = Stage::honest().await;
+    stage.account.lock().put("c-08", r#"{"id":"c-08","email":7}"#.to_owned());
+    stage.account.lock().events.get_mut("c-03").unwrap()[1] = r#"{"id":"c-03-e-2","label":7}"#.to_owned();
+    stage.program().ends(5, &["sync", "--full"]).await;
+    let ran = stage.program().ends(0, &["sync", "--audit", "100", "--json"]).await;
+    let report = ran.json();
+    assert_holds(&report["audit"], json!({"sampled": 12, "audited": 10, "drifted": 0}));
+    let remarks = report["remarks"].to_string();
+    assert!(remarks.contains("2 of the 12 customers drawn for the audit could not be compared"), "{remarks}");
+    ran.tells(&["c-03", "c-08"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_the_lists_never_show_is_no_known_reject() {
+    let broken = r#"{"id":"c-08","email":7}"#;
+    let stage =
+        Stage::with(|_, asked| (asked.path == "/customers/c-08").then(|| Reply::json(200, broken))).await;
+    for _ in 0..2 {
+        let ran = stage.program().ends(5, &["sync", "--audit", "100"]).await;
+        ran.tells(&["customer c-08: its record can't be taken: `email` is not a string"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_goes_down_does_not_take_the_audit_for_ever() {
     let account = Account::of(60, 0, 20).shared();

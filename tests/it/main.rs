@@ -27,6 +27,7 @@ mod paging;
 mod permissions;
 mod proxy;
 mod rejected;
+mod repaired;
 mod secrets;
 mod stopping;
 mod support;

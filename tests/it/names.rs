@@ -119,3 +119,25 @@ async fn ids_that_no_path_can_hold_are_named() {
     }
     assert_asked_for_these_alone(&server, &ids[2..]);
 }
+
+/// No URL carries half of an emoji, and U+FFFD in its place could be another record's id: such a record is set aside.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_with_half_an_emoji_are_set_aside() {
+    let mut account = Account::of(3, 1, 2);
+    for id in ["\\ud83d", "a\\ude00", "\\ude00\\ud83d"] {
+        account.customers.insert(1, (id.to_owned(), format!("{{\"id\":\"{id}\",\"first_name\":\"Ann\"}}")));
+        account.events.get_mut("c-02").unwrap().push(format!("{{\"id\":\"{id}\"}}"));
+    }
+    let server = account.shared().serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    let ran = program.ends(5, &["sync"]).await;
+    assert!(ran.stdout.contains("`id` holds half of a surrogate pair"), "{}", ran.stdout);
+    assert_eq!(place.number("SELECT count(*) FROM rejected WHERE record_id IS NULL"), 6);
+    assert_eq!(
+        place.number("SELECT (SELECT count(*) FROM customers) * 10 + (SELECT count(*) FROM events)"),
+        33
+    );
+    assert_asked_for_these_alone(&server, &["c-01", "c-02", "c-03"].map(str::to_owned));
+    program.ends(0, &["sync", "--full"]).await;
+}

@@ -1,6 +1,10 @@
 //! Records that can't be taken: set aside with their text, named, and forgotten once they heal (api-contract point 8).
 
-use crate::support::{Account, Place, assert_everything_equals, customer, event};
+use crate::support::{Account, Place, Reply, assert_everything_equals, customer, event};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unusable_records_are_set_aside_and_taken_when_they_heal() {
@@ -21,9 +25,13 @@ async fn unusable_records_are_set_aside_and_taken_when_they_heal() {
         events[0] = r#"{"id":"c-05-e-1","timestamp":"yesterday"}"#.to_owned();
         events.push(r#"{"type":"WithoutId","weight":1.50}"#.to_owned());
     }
-    for arguments in [&["sync", "--full", "--json"][..], &["sync", "--full", "--json"]] {
-        let report = program.ends(5, arguments).await.json();
-        assert_eq!(report["outcome"], "incomplete");
+    for (code, outcome, remark) in [
+        (5, "incomplete", "4 records could not be taken"),
+        (0, "ok", "4 records that an earlier run could not"),
+    ] {
+        let report = program.ends(code, &["sync", "--full", "--json"]).await.json();
+        assert_eq!((&report["outcome"], &report["counts"]["rejected"]), (&outcome.into(), &4.into()));
+        assert!(report["remarks"][0].as_str().unwrap().starts_with(remark), "{report}");
         assert_everything_equals(&good, &place);
         let rejected = place
             .query("SELECT stream, customer_id, record_id, reason, raw FROM rejected ORDER BY stream, raw");
@@ -38,7 +46,10 @@ async fn unusable_records_are_set_aside_and_taken_when_they_heal() {
         assert_eq!(rejected[2]["customer_id"].text(), "c-05");
     }
     let status = program.ends(0, &["status"]).await;
-    assert!(status.stdout.contains("4 records set aside"), "{}", status.stdout);
+    let broken = "event c-05-e-1 of customer c-05: `timestamp` is not a 64-bit integer, since 20";
+    for text in ["4 records set aside", "customer c-02: `email` is not a string", broken] {
+        assert!(status.stdout.contains(text), "{}", status.stdout);
+    }
     // Healed.
     {
         let mut account = account.lock();
@@ -97,4 +108,162 @@ async fn a_page_of_nothing_but_unusable_events_is_no_end() {
     place.program(&server.base_url()).ends(5, &["sync", "--full"]).await;
     assert_everything_equals(&good, &place);
     assert_eq!(place.number("SELECT count(*) FROM rejected"), 2);
+}
+
+/// A record that nobody can ever take, in place of the customer's.
+fn unusable(id: &str, note: &str) -> String {
+    format!("{{\"id\":\"{id}\",\"email\":5,\"note\":\"{note}\",\"updated_at\":\"2024-06-01T00:00:00Z\"}}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_known_reject_is_told_once_and_everything_else_goes_on() {
+    let account = Account::of(6, 1, 2).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url()).set("sync.events_max_age=0s");
+    program.ends(0, &["sync"]).await;
+    account.lock().put("c-02", unusable("c-02", "first"));
+    let ran = program.ends(5, &["sync"]).await;
+    assert!(
+        ran.stdout.contains("The first of them: customer c-02: `email` is not a string"),
+        "{}",
+        ran.stdout
+    );
+    // Its events are still read, and so is everybody else.
+    account.lock().add_event("c-02", "c-02-e-2");
+    account.lock().put("c-03", customer("c-03", "Changed", "2024-06-01T00:00:00Z"));
+    for n in 0..2 {
+        let report = program.ends(0, &["sync", "--json"]).await.json();
+        assert_eq!((&report["outcome"], &report["counts"]["rejected"]), (&"ok".into(), &1.into()), "{n}");
+    }
+    assert_eq!(place.number("SELECT count(*) FROM events WHERE customer_id = 'c-02'"), 2);
+    assert_eq!(place.text("SELECT first_name FROM customers WHERE id = 'c-02'"), "First");
+    assert_eq!(place.text("SELECT first_name FROM customers WHERE id = 'c-03'"), "Changed");
+    // Not as it was any more, or another one: told once again.
+    account.lock().put("c-02", unusable("c-02", "second"));
+    program.ends(5, &["sync"]).await;
+    program.ends(0, &["sync"]).await;
+    account.lock().put("c-04", unusable("c-04", "another"));
+    let ran = program.ends(5, &["sync", "--json"]).await;
+    let remarks = ran.json()["remarks"].to_string();
+    assert!(remarks.contains("1 records could not") && remarks.contains("customer c-04"), "{remarks}");
+    assert!(remarks.contains("1 records that an earlier run could not take came again"), "{remarks}");
+    program.ends(0, &["sync", "--full"]).await;
+    // Alone as well, by the text that is known.
+    program.ends(0, &["sync", "--customer", "c-02"]).await;
+}
+
+/// What changed in a record that can't be taken, nobody knows: it may be its events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_events_of_a_customer_whose_record_broke_are_read_at_once() {
+    let account = Account::of(4, 1, 2).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url()).set("sync.events_max_age=24h");
+    program.ends(0, &["sync"]).await;
+    account.lock().put("c-02", unusable("c-02", "first"));
+    account.lock().add_event("c-02", "c-02-e-2");
+    // Never in the mirror: its events would have nowhere to go.
+    account.lock().customers.push(("c-09".to_owned(), unusable("c-09", "unknown")));
+    account.lock().add_event("c-09", "c-09-e-1");
+    program.ends(5, &["sync"]).await;
+    assert_eq!(place.number("SELECT count(*) FROM events WHERE customer_id = 'c-02'"), 2);
+    assert_eq!(place.number("SELECT count(*) FROM events WHERE customer_id = 'c-09'"), 0);
+    let before = server.asked().len();
+    program.ends(0, &["sync"]).await;
+    assert!(server.asked()[before..].iter().all(|asked| asked.is_customer_list()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_died_has_told_nobody() {
+    let account = Account::of(6, 1, 2).shared();
+    account.lock().put("c-02", unusable("c-02", "first"));
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    // All is stored; the run's record is not.
+    let dying = program.clone().variable("MALOMO_MIRROR_FAIL_POINT", "before-run-record:1");
+    assert_eq!(dying.run(&["sync"]).await.code(), None);
+    assert_eq!(place.number("SELECT count(*) FROM rejected"), 1);
+    program.ends(5, &["sync"]).await;
+    program.ends(0, &["sync"]).await;
+}
+
+/// The run that goes on doesn't meet the page again on which the record stood.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_goes_on_tells_what_the_killed_one_met() {
+    let account = Account::of(6, 1, 2).shared();
+    account.lock().put("c-02", unusable("c-02", "first"));
+    let (silent, noticed) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
+    let (switch, notice) = (silent.clone(), noticed.clone());
+    let server = account
+        .serve_but(move |asked| {
+            let is_late = asked.parameter("next") == Some("at-4") && switch.load(Ordering::SeqCst);
+            is_late.then(|| {
+                notice.notify_one();
+                Reply::Silence
+            })
+        })
+        .await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    let mut running = program.start(&["sync", "--full"]);
+    noticed.notified().await;
+    while place.number("SELECT coalesce(max(pages), 0) FROM checkpoints") < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running.kill();
+    running.end().await;
+    silent.store(false, Ordering::SeqCst);
+    let report = program.ends(5, &["sync", "--full", "--json"]).await.json();
+    assert_eq!((&report["resumed"], &report["counts"]["customer_pages"]), (&true.into(), &1.into()));
+    assert!(report["remarks"].to_string().contains("customer c-02"), "{report}");
+    assert_eq!(place.number("SELECT count(*) FROM rejected"), 1);
+    program.ends(0, &["sync", "--full"]).await;
+}
+
+/// A run that ends for another reason tells as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_fails_has_told() {
+    let account = Account::of(6, 1, 2).shared();
+    account.lock().put("c-02", unusable("c-02", "first"));
+    let failing = Arc::new(AtomicBool::new(true));
+    let switch = failing.clone();
+    let server = account
+        .serve_but(move |asked| {
+            let fails = asked.parameter("next") == Some("at-4") && switch.load(Ordering::SeqCst);
+            fails.then(|| Reply::error(500, "broken", "it broke"))
+        })
+        .await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    let ran = program.ends(1, &["sync", "--json"]).await;
+    assert!(ran.json()["remarks"].to_string().contains("customer c-02"), "{}", ran.stdout);
+    failing.store(false, Ordering::SeqCst);
+    program.ends(0, &["sync"]).await;
+}
+
+/// Hundreds are one remark, and no run says more for more of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_full_of_rejects_is_one_remark() {
+    let account = Account::of(300, 1, 100).shared();
+    for n in 1..=300 {
+        let id = format!("c-{n:02}");
+        account.lock().put(&id, unusable(&id, "all of them"));
+    }
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    let report = program.ends(5, &["sync", "--json"]).await.json();
+    assert_eq!(
+        (&report["counts"]["rejected"], report["remarks"].as_array().unwrap().len()),
+        (&300.into(), 1)
+    );
+    let report = program.ends(0, &["sync", "--json"]).await.json();
+    assert_eq!(
+        (&report["counts"]["rejected"], report["remarks"].as_array().unwrap().len()),
+        (&300.into(), 1)
+    );
+    let status = program.ends(0, &["status"]).await.stdout;
+    assert!(status.contains("300 records set aside") && status.contains("and 295 more"), "{status}");
 }

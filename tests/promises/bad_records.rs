@@ -39,7 +39,7 @@ fn junk(luck: &mut fastrand::Rng) -> String {
     (*luck.choice(&junk).unwrap()).to_owned()
 }
 
-/// Junk among good records, in both streams. All of it is set aside, all else is taken.
+/// Junk among good records, in both streams. All of it is set aside and told once, all else is taken.
 async fn unusable(mut luck: fastrand::Rng) -> Findings {
     let mut found = Findings::of_a_try();
     let account = account(12, 3, 4).shared();
@@ -53,9 +53,9 @@ async fn unusable(mut luck: fastrand::Rng) -> Findings {
     }
     let place = Place::new();
     let program = program(&place, &server.base_url());
-    for _ in 0..2 {
+    for code in [5, 0] {
         let ran = program.run(&["sync", "--full"]).await;
-        found.ended(&ran, &[5]);
+        found.ended(&ran, &[code]);
         let rejected = place.number("SELECT count(DISTINCT stream) FROM rejected");
         found.check(rejected == 2, || format!("set aside in {rejected} streams"));
         found.judge(&good, &place, &program).await;
@@ -65,7 +65,23 @@ async fn unusable(mut luck: fastrand::Rng) -> Findings {
 
 /// Odd, but to be taken as the state that the account has afterwards.
 type Oddity = fn(&mut Account);
-const ODDITIES: [Oddity; 6] = [
+const ODDITIES: [Oddity; 8] = [
+    // Half an emoji, at either end and in a row.
+    |account| {
+        let record = person("c-03", "half", "2024-06-01T00:00:00Z");
+        let record = record.replace("Zyxwvut half", r"\ude00 Zyxwvut \ud83d\ud83d\ude00\ud83d");
+        account.put("c-03", record);
+        let event = &mut account.events.get_mut("c-04").unwrap()[0];
+        *event = event.replace("fulfilled for Zyxwvut", r"for Zyxwvut \ud83d\nand \ude00\ud83d");
+    },
+    // Times as other programs write them.
+    |account| {
+        for (n, time) in TIMES.iter().enumerate() {
+            let id = format!("c-{:02}", n + 1);
+            let record = person(&id, "in time", "2024-06-01T00:00:00Z");
+            account.put(&id, record.replace("\"2024-06-01T00:00:00Z\"", time));
+        }
+    },
     // NULs, line ends and quotes in every text.
     |account| account.put("c-03", person("c-03", "a\0b\r\n\"c\",;\u{2028}\u{feff}", "2024-06-01T00:00:00Z")),
     // A page of 10 MB.
@@ -88,6 +104,17 @@ const ODDITIES: [Oddity; 6] = [
         let moved = account.events.get_mut("c-02").unwrap().remove(0);
         account.events.get_mut("c-07").unwrap().push(moved);
     },
+];
+
+/// All of them after the times of before.
+const TIMES: [&str; 7] = [
+    "\"2024-06-01 00:00:00 UTC\"",
+    "\"2024-06-01 02:00:00 +0200\"",
+    "\"2024-06-01T00:00:00.1234567890123Z\"",
+    "\"1717200000\"",
+    "1717200000.25",
+    "1717200000250",
+    "\"9999-12-31\"",
 ];
 
 async fn odd(oddity: Oddity) -> Findings {

@@ -3,7 +3,7 @@
 use super::super::output::{count, counted, size, span};
 use super::Status;
 use super::runs::{LastError, ShownRun};
-use crate::mirror::Counts;
+use crate::mirror::{Counts, SetAside};
 use jiff::Timestamp;
 
 pub(super) fn text(status: &Status) -> String {
@@ -192,13 +192,24 @@ fn missing(status: &Status) -> String {
             counted(status.missing_events, "event")
         ));
     }
-    if status.rejected > 0 {
-        text.push_str(&format!(
-            "\n{} set aside: see the mirror's table `rejected`\n",
-            counted(status.rejected, "record")
-        ));
-    }
+    text.push_str(&set_aside(status.rejected, "set aside", &status.rejected_records));
+    text.push_str(&set_aside(status.repaired, "taken with a repair", &status.repaired_records));
     text.push_str(&crate::cli::audit::status(status.last_audit.as_ref()));
+    text
+}
+
+fn set_aside(number: u64, how: &str, shown: &[SetAside]) -> String {
+    if number == 0 {
+        return String::new();
+    }
+    let mut text = format!("\n{} {how}: see the mirror's table `rejected`\n", counted(number, "record"));
+    for aside in shown {
+        text.push_str(&format!("  {aside}, since {}\n", to_the_second(&aside.first_seen_at)));
+    }
+    let unnamed = number.saturating_sub(shown.len() as u64);
+    if unnamed > 0 {
+        text.push_str(&format!("  and {} more\n", count(unnamed)));
+    }
     text
 }
 

@@ -23,7 +23,7 @@ mod tls;
 
 pub use account::{Account, Shared, customer, event};
 pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
-pub use json::{Cell, Row, members};
+pub use json::{Cell, Row, members, object};
 pub use pages::{Old, Pages, Tokens};
 pub use place::{Place, query};
 pub use program::{Program, Ran};
