@@ -359,7 +359,7 @@ impl Client {
         match result {
             Ok(answer) if call.succeeds_with(answer.status) => Ok(answer),
             // "Not found" may end in a deletion: it must be the API's own word, not a proxy's page.
-            Ok(answer) if answer.status == 404 && is_html(&answer) => {
+            Ok(answer) if matches!(answer.status, 404 | 410) && is_html(&answer) => {
                 let error = ApiError::new(ErrorKind::NotDocumented).with_status(answer.status);
                 Err(error.with_detail("an HTML page").into())
             }

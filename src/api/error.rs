@@ -19,7 +19,7 @@ pub enum ErrorKind {
     NotDocumented,
     /// 401 or 403.
     KeyRefused,
-    /// 404.
+    /// 404 or 410: there is no such record, or not any more.
     NotFound,
     /// Any other 4xx.
     BadRequest,
@@ -145,7 +145,7 @@ impl ErrorKind {
     pub(super) fn of_status(status: u16) -> ErrorKind {
         match status {
             401 | 403 => ErrorKind::KeyRefused,
-            404 => ErrorKind::NotFound,
+            404 | 410 => ErrorKind::NotFound,
             408 => ErrorKind::Timeout,
             429 => ErrorKind::RateLimited,
             300..=399 => ErrorKind::Redirect,
@@ -180,6 +180,7 @@ struct Details {
     code: Option<String>,
     message: Option<String>,
     request_id: Option<String>,
+    is_documented_form: bool,
     detail: Option<String>,
     request: Option<String>,
     attempts: u32,
@@ -195,6 +196,7 @@ impl ApiError {
             code: None,
             message: None,
             request_id: None,
+            is_documented_form: false,
             detail: None,
             request: None,
             attempts: 0,
@@ -213,6 +215,9 @@ impl ApiError {
             Some(serde_json::Value::Number(number)) => shown(&number.to_string()),
             _ => None,
         };
+        error.0.is_documented_form = ["code", "message"]
+            .into_iter()
+            .all(|name| parsed.get(name).is_some_and(serde_json::Value::is_string));
         error.0.code = field("code");
         error.0.message = field("message");
         error.0.request_id = field("request_id").or_else(|| request_id_header.and_then(shown));
@@ -273,6 +278,12 @@ impl ApiError {
     /// What the vendor's support asks for.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// Whether the answer is the API's own word, not that of a gateway in front of it: a JSON object with the documented
+    /// members of an error, `code` and `message`, each a string (`api-contract`, Transport).
+    pub fn is_documented_form(&self) -> bool {
+        self.0.is_documented_form
     }
 
     /// How often the request was attempted.
@@ -419,6 +430,36 @@ mod tests {
     }
 
     #[test]
+    fn only_the_documented_members_are_the_apis_own_word() {
+        for (body, expected) in [
+            ("", false),
+            ("404 page not found\n", false),
+            ("<html><h1>404</h1></html>", false),
+            ("null", false),
+            (r#""not found""#, false),
+            ("[]", false),
+            (r#"[{"code":"not_found","message":"m"}]"#, false),
+            ("{}", false),
+            (r#"{"message":"no Route matched with those values"}"#, false),
+            (r#"{"code":"not_found"}"#, false),
+            (r#"{"code":404,"message":"m"}"#, false),
+            (r#"{"code":"not_found","message":null}"#, false),
+            (r#"{"error":{"code":"not_found","message":"m"}}"#, false),
+            (r#"{"code":"not_found","message":"m""#, false),
+            (r#"{"code":"not_found","message":"m"}"#, true),
+            (r#"{"code":"not_found","message":"m","request_id":"r","status":404}"#, true),
+            (r#"{"code":"not_found","message":"","details":[]}"#, true),
+        ] {
+            for status in [404, 410] {
+                let error = ApiError::of_answer(status, Some("hdr"), body.as_bytes());
+                assert_eq!(error.is_documented_form(), expected, "{body}");
+                assert_eq!(error.kind(), ErrorKind::NotFound);
+            }
+        }
+        assert!(!ApiError::new(ErrorKind::NotFound).with_status(404).is_documented_form());
+    }
+
+    #[test]
     fn long_messages_are_bounded() {
         let error = refused(&format!(r#"{{"message":"{}"}}"#, "ä".repeat(5000)));
         assert_eq!(error.message().unwrap().chars().count(), SHOWN + 1);
@@ -430,6 +471,7 @@ mod tests {
             (400, ErrorKind::BadRequest),
             (403, ErrorKind::KeyRefused),
             (404, ErrorKind::NotFound),
+            (410, ErrorKind::NotFound),
             (408, ErrorKind::Timeout),
             (422, ErrorKind::BadRequest),
             (429, ErrorKind::RateLimited),

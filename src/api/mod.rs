@@ -11,6 +11,7 @@
 //! | `limit` | how much the API bears, at once and a second (point 13) | none |
 //! | `gate` | holds the requests in flight to that | timers |
 //! | `clock` | how far the server's clock is ahead of ours | none |
+//! | `account` | which account the key belongs to | network |
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
@@ -25,6 +26,7 @@
 //!
 //! Points are those of `api-contract`.
 
+mod account;
 mod ahead;
 mod behaviour;
 mod breaker;

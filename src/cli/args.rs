@@ -121,6 +121,10 @@ pub(super) struct Sync {
     /// right and told, and ends with 5 where it is above sync.drift_limit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) audit: Option<u64>,
+    /// Take the account that the API answers for as the mirror's from now on, where that was in doubt: its customers come
+    /// in, and those of the old account go once the API says that they don't exist
+    #[arg(long, conflicts_with_all = ["customers", "dry_run"])]
+    pub(super) accept_account: bool,
     /// Where another run holds the mirror, wait for its end instead of giving up
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) wait: bool,

@@ -82,6 +82,8 @@ pub(super) fn sync_settings(config: &Config, audit: u64) -> sync::Settings {
         concurrency: config.api.concurrency,
         events_max_age: signed(config.sync.events_max_age),
         deletion_limit: config.sync.deletion_limit,
+        deletion_wait: signed(config.sync.deletion_wait),
+        accept_account: false,
         resume_max_age: signed(config.sync.resume_max_age),
         audit,
         drift_limit: config.sync.drift_limit,

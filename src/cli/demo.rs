@@ -95,7 +95,8 @@ impl Demo {
             stop: self.stop.clone(),
         };
         let _lock = assemble::lock(&self.config, "demo")?;
-        let (finished, exported) = run_once(&self.config, tools, scope, 0).await?;
+        let (finished, exported) =
+            run_once(&self.config, tools, scope, assemble::sync_settings(&self.config, 0)).await?;
         if let Some(error) = finished.error {
             return Err(error.into());
         }

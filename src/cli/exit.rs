@@ -169,7 +169,11 @@ impl From<SyncError> for Failure {
         match error {
             SyncError::Walk(error) => error.into(),
             error => {
-                let failure = Failure::of(Exit::Failed, &error);
+                let exit = match error {
+                    SyncError::OtherAccount { .. } => Exit::Usage,
+                    _ => Exit::Failed,
+                };
+                let failure = Failure::of(exit, &error);
                 match error.hint() {
                     Some(hint) => failure.with_hint(hint),
                     None => failure,

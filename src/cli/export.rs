@@ -27,6 +27,9 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
 fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = open(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
+    if let Some(doubt) = mirror.snapshot()?.account()?.doubt {
+        return Err(Failure::new(Exit::Incomplete, format!("nothing was exported: {}", doubt.reason)));
+    }
     let (settings, now) = (assemble::export_settings(&config), Timestamp::now());
     let exported = if args.snapshot {
         export_snapshot(&mut mirror, &settings, None, now)?

@@ -9,8 +9,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
 use crate::mirror::{
-    self, Aside, Audit, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, SetAside,
-    holder,
+    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode,
+    SetAside, holder,
 };
 use crate::schedule::Schedule;
 use jiff::Timestamp;
@@ -38,6 +38,10 @@ struct Status {
     /// Whether a run is under way, and who runs it.
     running: bool,
     holder: Option<Holder>,
+    /// The account that the mirror belongs to, where the API names it.
+    account_id: Option<String>,
+    /// While set, nothing is inserted, deleted or exported.
+    account_doubt: Option<Doubt>,
     last_error: Option<LastError>,
     streams: Vec<Freshness>,
     last_ok: LastOk,
@@ -54,6 +58,8 @@ struct Status {
     /// Records that were taken with a repair, and the oldest of them.
     repaired: u64,
     repaired_records: Vec<SetAside>,
+    /// Events that complete walks of their lists lack, kept until time has shown that they are gone.
+    missing_events: u64,
     last_audit: Option<Audit>,
     next: Next,
     /// Findings about another address are not used.
@@ -120,6 +126,7 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         None => snapshot.last_run_with_error()?.map(show),
     };
     let last_error = LastError::of(troubled, &last_ok);
+    let account = snapshot.account()?;
     Ok(Status {
         mirror: path,
         mirror_id,
@@ -128,6 +135,8 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         wal_bytes,
         running,
         holder,
+        account_id: account.id,
+        account_doubt: account.doubt,
         last_error,
         export_lag: export_lag(config, &streams, &exports),
         streams,
@@ -141,6 +150,7 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         rejected_records,
         repaired,
         repaired_records,
+        missing_events: snapshot.missing_events()?,
         last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
         base_url: config.api.base_url.to_string(),

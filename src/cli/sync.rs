@@ -8,7 +8,7 @@ use super::progress::Progress;
 use crate::config::Config;
 use crate::export::{Exported, export};
 use crate::mirror::{Mirror, MirrorError, Outcome, RunId, checkpoint_beside};
-use crate::sync::{DryRun, Finished, Report, Scope, Tools, dry_run, sync};
+use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -36,13 +36,15 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
         return preview(&config, &tools, &scope(args), json, &progress).await;
     }
     let command = command_line(&args);
-    let (wait, audit) = (args.wait, args.audit.unwrap_or(0));
+    let wait = args.wait;
+    let mut settings = assemble::sync_settings(&config, args.audit.unwrap_or(0));
+    settings.accept_account = args.accept_account;
     let scope = scope(args);
     let _lock = match wait {
         true => assemble::lock_when_free(&config, &command, &tools.stop).await?,
         false => assemble::lock(&config, &command)?,
     };
-    let finished = run_once(&config, tools, scope, audit).await;
+    let finished = run_once(&config, tools, scope, settings).await;
     progress.finish();
     let (finished, exported) = finished?;
     let Finished { report, error, .. } = finished;
@@ -74,21 +76,20 @@ fn check_audit(args: &args::Sync) -> Result<(), Failure> {
     }
 }
 
-/// Runs a sync with an audit of so many customers, and exports what it changed; a run that was stopped, before its
-/// export or in the middle of it, leaves its
-/// changes to the next export.
+/// Runs a sync, and exports what it changed; a run that was stopped, before its export or in the middle of it, leaves its
+/// changes to the next export. Nothing is exported while it is in doubt whose account the API answers for.
 pub(super) async fn run_once(
     config: &Config,
     tools: Tools,
     scope: Scope,
-    audit: u64,
+    settings: sync::Settings,
 ) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
     let path = config.mirror.path.clone();
     let mirror = off_the_runtime(move || Mirror::open(&path)).await??;
     let stop = tools.stop.clone();
-    let mut finished = sync(mirror, tools, assemble::sync_settings(config, audit), scope).await?;
+    let mut finished = sync::sync(mirror, tools, settings, scope).await?;
     log(&finished.report);
-    if finished.report.outcome == Outcome::Interrupted {
+    if finished.report.outcome == Outcome::Interrupted || is_in_doubt(&mut finished.mirror)? {
         return Ok((finished, Ok(None)));
     }
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
@@ -99,6 +100,10 @@ pub(super) async fn run_once(
         (finished, exported)
     })
     .await
+}
+
+fn is_in_doubt(mirror: &mut Mirror) -> Result<bool, MirrorError> {
+    Ok(mirror.snapshot()?.account()?.doubt.is_some())
 }
 
 fn export_after(
@@ -337,6 +342,12 @@ fn plan_text(plan: &DryRun) -> String {
     row(plan.missing, "customers to be asked for alone: mirrored, but not in the list");
     if let Some(refused) = &plan.deletions_refused {
         text.push_str(&format!("  they would not be asked for: {refused}\n"));
+    }
+    if plan.account_in_doubt {
+        text.push_str(
+            "the list brings too few of the mirror's customers to be the same account's: a run would take nothing from it, \
+             unless `sync --accept-account` says that it is right\n",
+        );
     }
     text.push_str(&format!(
         "{} listed: {} new, {} changed; nothing was written\n",

@@ -33,6 +33,7 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &MIRROR_RUNS_MAX_AGE,
     &SYNC_EVENTS_MAX_AGE,
     &SYNC_DELETION_LIMIT,
+    &SYNC_DELETION_WAIT,
     &SYNC_RESUME_MAX_AGE,
     &SYNC_AUDIT,
     &SYNC_DRIFT_LIMIT,
@@ -249,6 +250,15 @@ pub(super) static SYNC_DELETION_LIMIT: Key<f64> = Key {
     default: Literal::Number(0.5),
     expected: "a number from 0 to 1",
     read: read::share,
+};
+
+pub(super) static SYNC_DELETION_WAIT: Key<Duration> = Key {
+    path: "sync.deletion_wait",
+    doc: "An event that its customer's list no longer has is deleted when walks of that list in two runs lack it that are at \
+          least this far apart; until then the mirror keeps it, with missing_since. \"0s\" = when two walks in one run lack it.",
+    default: Literal::Text("1h"),
+    expected: read::DURATION,
+    read: read::duration,
 };
 
 pub(super) static SYNC_RESUME_MAX_AGE: Key<Duration> = Key {

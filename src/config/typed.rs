@@ -98,6 +98,8 @@ pub struct SyncConfig {
     pub events_max_age: Duration,
     /// The largest share of the mirrored customers that one run may take as deleted, 0 to 1.
     pub deletion_limit: f64,
+    /// An event is deleted when walks of its list in two runs lack it that are so far apart; zero = in one run.
+    pub deletion_wait: Duration,
     /// An interrupted walk that is older starts again; zero = always.
     pub resume_max_age: Duration,
     /// Customers that are read again and compared after each full sync of the daemon; zero = none.
@@ -193,6 +195,7 @@ impl Config {
         let sync = SyncConfig {
             events_max_age: settings.read(&keys::SYNC_EVENTS_MAX_AGE)?,
             deletion_limit: settings.read(&keys::SYNC_DELETION_LIMIT)?,
+            deletion_wait: settings.read(&keys::SYNC_DELETION_WAIT)?,
             resume_max_age: settings.read(&keys::SYNC_RESUME_MAX_AGE)?,
             audit: settings.read(&keys::SYNC_AUDIT)?,
             drift_limit: settings.read(&keys::SYNC_DRIFT_LIMIT)?,

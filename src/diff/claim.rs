@@ -7,7 +7,6 @@
 use super::order;
 use crate::record::Event;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 
 /// What the listing of an event means that the mirror holds under another customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,28 +20,6 @@ pub enum Claim {
 /// Judges an event that is listed by one customer and `stored` under another.
 pub fn judge_claim(stored: &Event, listed: &Event) -> Claim {
     if order(stored, listed) == Some(Ordering::Less) { Claim::Moved } else { Claim::Open }
-}
-
-/// Events that a customer's list lacks, parted by what becomes of them.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Parted {
-    /// Listed by another customer: the event, and that customer.
-    pub moved: Vec<(String, String)>,
-    /// Listed by nobody.
-    pub deleted: Vec<String>,
-}
-
-/// Parts what two complete readings of a customer's list lacked; `claims` names who lists an event of that customer
-/// as well.
-pub fn part(missing: Vec<String>, claims: &HashMap<String, String>) -> Parted {
-    let mut parted = Parted::default();
-    for event in missing {
-        match claims.get(&event) {
-            Some(claimant) => parted.moved.push((event, claimant.clone())),
-            None => parted.deleted.push(event),
-        }
-    }
-    parted
 }
 
 #[cfg(test)]
@@ -84,13 +61,5 @@ mod tests {
             }
             assert!(moves <= 1 && stored == &new);
         }
-    }
-
-    #[test]
-    fn what_another_lists_is_not_deleted() {
-        let claims = HashMap::from([("e-2".to_owned(), "c-9".to_owned())]);
-        let parted = part(["e-1", "e-2", "e-3"].map(str::to_owned).to_vec(), &claims);
-        assert_eq!(parted.moved, [("e-2".to_owned(), "c-9".to_owned())]);
-        assert_eq!(parted.deleted, ["e-1", "e-3"]);
     }
 }

@@ -1,17 +1,21 @@
 //! What an answer of the API means for the mirror. Pure: rows, times and settings come in as
 //! arguments, decisions go out.
 
+mod account;
 pub mod audit;
 mod claim;
 mod confidence;
 mod deletion;
 mod due;
+mod event_list;
 mod sample;
 
-pub use claim::{Claim, Parted, judge_claim, part};
+pub use account::{AccountId, Overlap, is_same_customer, judge_account_id};
+pub use claim::{Claim, judge_claim};
 pub use confidence::{CONFIDENCE, upper_bound};
 pub use deletion::{DeletionRefused, MissingEvents, WalkedList, may_delete, may_delete_events};
 pub use due::EventPlan;
+pub use event_list::{EventListShape, KnownEventList, deleted_if_missing_since, is_short};
 pub use sample::{Sample, sample_seed};
 
 use crate::record::{Record, instant};

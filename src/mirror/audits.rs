@@ -212,7 +212,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the mirror can't be read.
     pub fn audited_event(&self, id: &str) -> Result<Option<Event>, MirrorError> {
-        Ok(self.stored_event(id)?.map(|(_, event)| event))
+        Ok(self.stored_event(id)?.map(|stored| stored.event))
     }
 
     /// Whether the audit of a run before `run` found that the API doesn't have this customer.

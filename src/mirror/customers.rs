@@ -3,7 +3,7 @@
 use super::batch::{Batch, Stamp, utc_text};
 use super::lookup::{Found, look_up, look_up_one};
 use super::{MirrorError, SeenRows};
-use crate::diff::{EventPlan, Trust, Verdict, compare};
+use crate::diff::{EventPlan, Trust, Verdict, compare, is_same_customer};
 use crate::record::{Customer, Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -16,13 +16,26 @@ pub struct CustomersApplied {
     pub inserted: u64,
     /// Changed.
     pub updated: u64,
+    /// Not marked in `seen` before.
+    pub first_met: u64,
     /// Listed in an older version than the mirror's, which was kept; in a full sync, which asks for each of these alone,
-    /// also in another version whose age can't be told.
-    pub stale: Vec<String>,
+    /// also in another version whose age can't be told: their row numbers.
+    pub stale: Vec<i64>,
     /// Listed in another version than the mirror's, and taken although the times don't tell which one is newer.
     pub undated: Vec<String>,
     /// Whose events are to be looked at now; each customer once in a walk.
     pub due: Vec<String>,
+}
+
+impl std::ops::AddAssign for CustomersApplied {
+    fn add_assign(&mut self, more: CustomersApplied) {
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+        self.first_met += more.first_met;
+        self.stale.extend(more.stale);
+        self.undated.extend(more.undated);
+        self.due.extend(more.due);
+    }
 }
 
 /// What a customer of the list would mean for the mirror, without writing it.
@@ -99,11 +112,37 @@ impl Batch<'_> {
                 written.insert(customer.id.as_str());
             }
             let first_time = seen.insert(row);
+            applied.first_met += u64::from(first_time);
             if (first_time || changed) && plan.is_due(&customer.id, checked_at, stamp.now) {
                 applied.due.push(customer.id.clone());
             }
         }
         Ok(applied)
+    }
+
+    /// How many of these customers the mirror holds, as far as ids and times of creation tell: another account's customers
+    /// may have the same ids.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn known_customers(&self, customers: &[Customer]) -> Result<u64, MirrorError> {
+        let mut known = 0;
+        for (customer, found) in customers.iter().zip(look_up(&self.transaction, customers)?) {
+            known += u64::from(match found {
+                Found::Nothing => false,
+                Found::Same { .. } => true,
+                Found::Other(stored) => is_same_customer(&stored.customer, customer),
+            });
+        }
+        Ok(known)
+    }
+
+    /// Whether the mirror holds this customer, in the sense of [`Batch::known_customers`].
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn is_known(&self, customer: &Customer) -> Result<bool, MirrorError> {
+        Ok(self.known_customers(std::slice::from_ref(customer))? == 1)
     }
 
     /// Returns the customer's row, whether it was written, and when its events were last read.
@@ -126,8 +165,8 @@ impl Batch<'_> {
         let will_be_asked_for = matches!(plan, EventPlan::Everybody { .. });
         match compare(Some(&stored.customer), customer, trust) {
             Verdict::Unchanged | Verdict::Insert => return Ok((stored.row, false, stored.events_checked_at)),
-            Verdict::Stale => applied.stale.push(customer.id.clone()),
-            Verdict::Undated if will_be_asked_for => applied.stale.push(customer.id.clone()),
+            Verdict::Stale => applied.stale.push(stored.row),
+            Verdict::Undated if will_be_asked_for => applied.stale.push(stored.row),
             verdict @ (Verdict::Update | Verdict::Undated) => {
                 if verdict == Verdict::Undated {
                     applied.undated.push(customer.id.clone());
@@ -162,6 +201,7 @@ impl Batch<'_> {
         self.log(stamp, Stream::Customers, Op::Delete, id, Some(evidence))?;
         self.transaction.prepare_cached("DELETE FROM customers WHERE rowid = ?1")?.execute([row])?;
         self.clear_event_failure(id)?;
+        self.transaction.prepare_cached("DELETE FROM event_lists WHERE customer_id = ?1")?.execute([id])?;
         self.transaction
             .prepare_cached("DELETE FROM rejected WHERE stream = 'events' AND customer_id = ?1")?
             .execute([id])?;
@@ -224,6 +264,19 @@ impl Batch<'_> {
         limit: usize,
     ) -> Result<Vec<MirroredCustomer>, MirrorError> {
         self.customers_where(after, limit, |row, _, _| !seen.contains(row))
+    }
+
+    /// The mirrored customers in `seen`, in the order of their rows; at most `limit`, from those after row `after`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn customers_in(
+        &self,
+        seen: &SeenRows,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<MirroredCustomer>, MirrorError> {
+        self.customers_where(after, limit, |row, _, _| seen.contains(row))
     }
 
     /// The mirrored customers in `seen` whose events are due by `plan`, in the order of their rows; at most `limit`,

@@ -3,7 +3,7 @@
 use super::MirrorError;
 use super::batch::{Batch, Stamp, utc_text};
 use crate::diff::{Claim, Trust, Verdict, compare, judge_claim};
-use crate::record::{Event, IdSet, Op, Stream};
+use crate::record::{Event, Op, Stream};
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
 
@@ -24,12 +24,30 @@ pub struct EventsApplied {
     pub undated: Vec<String>,
     /// Events that the mirror holds under another customer and that stay there for now: each with that customer.
     pub claimed: Vec<(String, String)>,
-    /// The customer's events that the mirror held before, unless they are too many to be told at once: then
-    /// [`Batch::events_not_in`] goes through them.
-    pub held: Option<Vec<String>>,
+    /// The customer's mirrored events that these records lack, with their row numbers, unless the customer has too many to
+    /// be told at once: then [`Batch::event_rows_not_in`] goes through them.
+    pub unlisted: Option<Vec<(i64, String)>>,
 }
 
-type StoredEvents = HashMap<String, (i64, Event)>;
+/// An event as the mirror holds it.
+pub(super) struct StoredEvent {
+    row: i64,
+    pub(super) event: Event,
+    is_missing: bool,
+}
+
+type StoredEvents = HashMap<String, StoredEvent>;
+
+/// A query for what [`stored_row`] reads.
+macro_rules! select_stored {
+    ($where:literal) => {
+        concat!(
+            "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
+             extra, missing_since IS NOT NULL FROM events WHERE ",
+            $where
+        )
+    };
+}
 
 impl Batch<'_> {
     /// Takes events of one customer's list into the mirror, in the order given. Rows that did not change are not
@@ -45,8 +63,7 @@ impl Batch<'_> {
         trust: Trust,
     ) -> Result<EventsApplied, MirrorError> {
         let mut stored = self.stored_events(customer_id)?;
-        let held = stored.as_ref().map(|stored| stored.keys().cloned().collect());
-        let mut applied = EventsApplied { held, ..EventsApplied::default() };
+        let mut applied = EventsApplied::default();
         for event in events {
             let known = stored.as_mut().and_then(|stored| stored.remove(&event.id));
             if known.is_none() && self.insert_event(stamp, event)? {
@@ -55,38 +72,42 @@ impl Batch<'_> {
             }
             // It may stand under another customer, or came twice in this list.
             let found = known.map_or_else(|| self.stored_event(&event.id), |known| Ok(Some(known)))?;
-            if let Some((_, stored)) = &found
-                && stored.customer_id != customer_id
-                && judge_claim(stored, event) == Claim::Open
-            {
-                applied.claimed.push((event.id.clone(), stored.customer_id.clone()));
-                continue;
-            }
-            match compare(found.as_ref().map(|(_, stored)| stored), event, trust) {
-                verdict @ (Verdict::Update | Verdict::Undated) => {
-                    if verdict == Verdict::Undated {
-                        applied.undated.push(event.id.clone());
-                    }
-                    applied.updated += 1;
-                    if let Some((row, _)) = found {
-                        self.update_event(stamp, row, event)?;
-                    }
-                }
-                Verdict::Stale => applied.stale += 1,
-                Verdict::Unchanged | Verdict::Insert => {}
-            }
+            let Some(found) = found else { continue };
+            self.apply_event(stamp, event, &found, trust, &mut applied)?;
         }
+        applied.unlisted = stored.map(|left| left.into_iter().map(|(id, stored)| (stored.row, id)).collect());
         Ok(applied)
     }
 
-    /// The mirrored events of a customer that `seen` lacks.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn events_not_in(&self, customer_id: &str, seen: &IdSet) -> Result<Vec<String>, MirrorError> {
-        let mut ids = self.event_ids(customer_id)?;
-        ids.retain(|id| !seen.contains(id));
-        Ok(ids)
+    /// Takes an event that the mirror holds already.
+    fn apply_event(
+        &mut self,
+        stamp: Stamp,
+        event: &Event,
+        stored: &StoredEvent,
+        trust: Trust,
+        applied: &mut EventsApplied,
+    ) -> Result<(), MirrorError> {
+        let owner = &stored.event.customer_id;
+        if *owner != event.customer_id && judge_claim(&stored.event, event) == Claim::Open {
+            applied.claimed.push((event.id.clone(), owner.clone()));
+            return Ok(());
+        }
+        match compare(Some(&stored.event), event, trust) {
+            verdict @ (Verdict::Update | Verdict::Undated) => {
+                if verdict == Verdict::Undated {
+                    applied.undated.push(event.id.clone());
+                }
+                applied.updated += 1;
+                self.update_event(stamp, stored.row, event)?;
+            }
+            Verdict::Stale => applied.stale += 1,
+            Verdict::Unchanged | Verdict::Insert => {}
+        }
+        if stored.is_missing {
+            self.clear_missing(&event.id)?;
+        }
+        Ok(())
     }
 
     /// How many events the mirror holds.
@@ -122,38 +143,6 @@ impl Batch<'_> {
             }
         }
         Ok(deleted)
-    }
-
-    /// Puts events of a customer under others, each as the list of the other one has claimed it; returns how many. What
-    /// is not the customer's any more stays, and so does what was claimed for a customer who is gone.
-    ///
-    /// # Errors
-    /// When the mirror can't be written.
-    pub fn move_events(
-        &mut self,
-        stamp: Stamp,
-        customer_id: &str,
-        moved: &[(String, String)],
-    ) -> Result<u64, MirrorError> {
-        let mut count = 0;
-        for (id, to) in moved {
-            let row: Option<i64> = self
-                .transaction
-                .prepare_cached(
-                    "SELECT rowid FROM events WHERE id = ?1 AND customer_id = ?2 AND EXISTS (SELECT 1 FROM customers \
-                     WHERE id = ?3)",
-                )?
-                .query_row([id, customer_id, to], |row| row.get(0))
-                .optional()?;
-            if let Some(row) = row {
-                count += 1;
-                let seq = self.log(stamp, Stream::Events, Op::Update, id, None)?;
-                self.transaction
-                    .prepare_cached("UPDATE events SET customer_id = ?2, change_seq = ?3 WHERE rowid = ?1")?
-                    .execute(params![row, to, seq])?;
-            }
-        }
-        Ok(count)
     }
 
     /// Notes that a customer's events could not be read.
@@ -200,24 +189,18 @@ impl Batch<'_> {
     /// A customer's events by id; `None` if they are too many to be read at once.
     fn stored_events(&self, customer_id: &str) -> Result<Option<StoredEvents>, MirrorError> {
         // A limit given as a parameter would have SQLite prepare the statement anew each time.
-        let mut select = self.transaction.prepare_cached(
-            "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
-             extra FROM events WHERE customer_id = ?1 LIMIT 1001",
-        )?;
+        let mut select = self.transaction.prepare_cached(select_stored!("customer_id = ?1 LIMIT 1001"))?;
         let mut rows = select.query([customer_id])?;
         let mut stored = StoredEvents::new();
         while let Some(row) = rows.next()? {
-            let (number, event) = stored_row(row)?;
-            stored.insert(event.id.clone(), (number, event));
+            let found = stored_row(row)?;
+            stored.insert(found.event.id.clone(), found);
         }
         Ok(Some(stored).filter(|stored| stored.len() <= READ_AT_ONCE))
     }
 
-    pub(super) fn stored_event(&self, id: &str) -> rusqlite::Result<Option<(i64, Event)>> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
-             extra FROM events WHERE id = ?1",
-        )?;
+    pub(super) fn stored_event(&self, id: &str) -> rusqlite::Result<Option<StoredEvent>> {
+        let mut select = self.transaction.prepare_cached(select_stored!("id = ?1"))?;
         select.query_row([id], stored_row).optional()
     }
 
@@ -273,7 +256,7 @@ impl Batch<'_> {
     }
 }
 
-fn stored_row(row: &Row<'_>) -> rusqlite::Result<(i64, Event)> {
+fn stored_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     let event = Event {
         id: row.get(1)?,
         customer_id: row.get(2)?,
@@ -286,5 +269,5 @@ fn stored_row(row: &Row<'_>) -> rusqlite::Result<(i64, Event)> {
         updated_at: row.get(9)?,
         extra: row.get(10)?,
     };
-    Ok((row.get(0)?, event))
+    Ok(StoredEvent { row: row.get(0)?, event, is_missing: row.get(11)? })
 }

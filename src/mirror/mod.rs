@@ -5,6 +5,7 @@
 //! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
 //! [`Snapshot`], one read transaction.
 
+mod account;
 mod audits;
 mod batch;
 mod behaviour;
@@ -19,6 +20,7 @@ mod history;
 mod list_marks;
 mod lock;
 mod lookup;
+mod missing_events;
 mod reading;
 mod rejected;
 mod runs;
@@ -28,6 +30,7 @@ mod snapshot;
 mod status;
 mod upkeep;
 
+pub use account::{Account, Doubt};
 pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
 pub use batch::{Batch, Stamp};
 pub use behaviour::Behaviour;
@@ -40,7 +43,7 @@ pub use exports::{ExportFile, ExportNote};
 pub use history::{History, Logged};
 pub use list_marks::ListMark;
 pub use lock::{Holder, LockError, RunLock, holder};
-pub use rejected::{Aside, AsideInRun, RejectedRecord, SetAside};
+pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
 pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};
 pub use seen::SeenRows;
 pub use snapshot::Snapshot;
@@ -146,6 +149,8 @@ fn connect(path: &Path) -> Result<Connection, MirrorError> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
+    connection.pragma_update(None, "foreign_keys", false)?;
     // Exports name changes by their number. A commit that a power cut could take back would let a number stand for
     // two different changes, so each commit is synced.
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -99,7 +99,7 @@ counts! {
     retries,
     /// Pages of the customer list.
     customer_pages,
-    /// Rows on those pages.
+    /// Customers that stood in the list, each counted once.
     customers_seen,
     /// Customers new to the mirror.
     customers_inserted,
@@ -115,7 +115,7 @@ counts! {
     event_walks,
     /// Customers whose events could not be read.
     event_walks_failed,
-    /// Events on the pages read.
+    /// Events that stood in the lists, each counted once a list.
     events_seen,
     /// Events new to the mirror.
     events_inserted,
@@ -123,6 +123,9 @@ counts! {
     events_updated,
     /// Events deleted, on evidence.
     events_deleted,
+    /// Events marked as missing at the run's end: complete walks of their lists lack them, and time is to show whether
+    /// they are deleted.
+    events_missing,
     /// Events listed in an older version than the mirror's.
     events_stale,
     /// Records that could not be taken.

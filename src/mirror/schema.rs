@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/0001_mirror.sql"),
     include_str!("../../schema/0002_audit.sql"),
     include_str!("../../schema/0003_list_marks.sql"),
+    include_str!("../../schema/0004_evidence.sql"),
     include_str!("../../schema/0005_rejected.sql"),
 ];
 

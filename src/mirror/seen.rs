@@ -5,6 +5,7 @@
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SeenRows {
     bits: Vec<u8>,
+    count: u64,
 }
 
 impl SeenRows {
@@ -16,6 +17,7 @@ impl SeenRows {
         }
         let new = self.bits[byte] & bit == 0;
         self.bits[byte] |= bit;
+        self.count += u64::from(new);
         new
     }
 
@@ -27,7 +29,7 @@ impl SeenRows {
 
     /// How many rows are marked.
     pub fn count(&self) -> u64 {
-        self.bits.iter().map(|byte| u64::from(byte.count_ones())).sum()
+        self.count
     }
 
     /// The set as bytes, for [`SeenRows::from_bytes`].
@@ -37,7 +39,8 @@ impl SeenRows {
 
     /// The set that gave these bytes.
     pub fn from_bytes(bytes: Vec<u8>) -> SeenRows {
-        SeenRows { bits: bytes }
+        let count = bytes.iter().map(|byte| u64::from(byte.count_ones())).sum();
+        SeenRows { bits: bytes, count }
     }
 }
 

@@ -1,10 +1,10 @@
 //! A read transaction: what exports ([`super::Change`]) and `status` read.
 
 use super::{
-    Aside, Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode,
-    Run, SetAside,
+    Account, Aside, Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt,
+    MirrorError, Mode, Run, SetAside,
 };
-use super::{audits, behaviour, customers, exports, rejected, runs, status};
+use super::{account, audits, behaviour, customers, exports, missing_events, rejected, runs, status};
 use crate::diff::EventPlan;
 use crate::record::Customer;
 use jiff::Timestamp;
@@ -113,6 +113,22 @@ impl<'m> Snapshot<'m> {
     /// When the mirror can't be read.
     pub fn behaviour(&self) -> Result<Vec<Behaviour>, MirrorError> {
         behaviour::all(&self.transaction)
+    }
+
+    /// What the mirror knows of its account.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn account(&self) -> Result<Account, MirrorError> {
+        account::account(&self.transaction)
+    }
+
+    /// How many events complete walks of their lists lack; they are kept until time has shown that they are gone.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn missing_events(&self) -> Result<u64, MirrorError> {
+        missing_events::missing_events(&self.transaction)
     }
 
     /// How current each stream is.

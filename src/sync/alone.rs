@@ -34,18 +34,34 @@ pub(super) async fn settle(
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     if walk.mode == crate::mirror::Mode::Full {
-        let stale = walk.stale.clone();
-        ask_all(context, stale, due, async |id, gone| not_deleted(context, &id, gone, "listed, but")).await?;
-    } else if !walk.stale.is_empty() {
+        settle_stale(context, walk, due).await?;
+    } else if walk.stale.count() > 0 {
         context.tally.remark(format!(
             "{} customers were listed in an older version than the mirror's, which was kept; a full sync settles them",
-            walk.stale.len()
+            walk.stale.count()
         ));
     }
     if context.halt.is_cancelled() {
         return Ok(());
     }
     settle_missing(context, walk, due).await
+}
+
+async fn settle_stale(
+    context: &Context,
+    walk: &CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    let mut after = 0;
+    while walk.stale.count() > 0 && !context.halt.is_cancelled() {
+        let (stale, from) = (walk.stale.clone(), after);
+        let batch = context.write(move |batch| batch.customers_in(&stale, from, BATCH)).await?;
+        let Some(last) = batch.last() else { break };
+        after = last.row;
+        let ids = batch.into_iter().map(|customer| customer.id).collect();
+        ask_all(context, ids, due, async |id, gone| not_deleted(context, &id, gone, "listed, but")).await?;
+    }
+    Ok(())
 }
 
 async fn settle_missing(
@@ -63,12 +79,16 @@ async fn settle_missing(
     // Customers that this very walk brought say nothing about those that it should have brought: another account's
     // list may be as long.
     let mirrored = now.saturating_sub(walk.inserted);
-    if let Err(refused) = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit) {
+    // Another account was accepted: nobody has to be left of the old one.
+    let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
+    let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);
+    if let Some(refused) = decided.err().filter(|_| !is_accepted) {
         context.tally.incomplete(refused.to_string());
         return Ok(());
     }
-    let missing_from =
-        format!("missing from the complete walk of run {} ({} customers)", context.run, walk.customers);
+    let listed = walk.seen.count();
+    let missing_from = format!("missing from the complete walk of run {} ({listed} customers)", context.run);
+    context.gone.walked(missing_from, walk.seen.clone());
     let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
         let (seen, from) = (walk.seen.clone(), after);
@@ -78,7 +98,7 @@ async fn settle_missing(
         let ids = batch.into_iter().map(|customer| customer.id).collect();
         alive += ask_all(context, ids, due, async |id, request_id| {
             // Deleted at the run's end: others may turn out to list its events.
-            context.gone.add_customer(&missing_from, id, request_id);
+            context.gone.add_customer(id, request_id);
             Ok(())
         })
         .await?;
@@ -156,7 +176,8 @@ async fn ask_all(
 fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
     match result {
         Ok(record) => Answer::Present(record),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        // Only the API's own word proves it; anything on the way answers 404 as well (`api-contract` point 9).
+        Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => {
             Answer::Gone(error.request_id().map(str::to_owned))
         }
         Err(error) => Answer::Failed(error),

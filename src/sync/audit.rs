@@ -9,9 +9,10 @@
 use super::SyncError;
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error};
 use super::customers::hand_on;
+use super::events::{self, Reading};
 use super::report::{Audited, Unread};
 use super::reread::{Compared, Rereader, Stop};
-use super::{events, settling};
+use super::settling;
 use crate::api::ErrorKind;
 use crate::diff::audit::Standing;
 use crate::diff::{Trust, sample_seed};
@@ -58,7 +59,7 @@ pub(super) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncE
         drop(due);
         halt_on_error(context, result)
     };
-    let healing = async { halt_on_error(context, events::walk_all(context, queue).await) };
+    let healing = async { halt_on_error(context, events::walk_all(context, queue, Reading::Again).await) };
     let (read, healed) = tokio::join!(reading, healing);
     // What was found is recorded even where the rest could not be read.
     let recorded = conclude(context, sum).await;

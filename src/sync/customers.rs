@@ -4,13 +4,18 @@
 //! A walk that reads the list from several places at once has no single request at which another run could go on. Its
 //! checkpoint stands at the list's beginning, then: a run that goes on from there lists the pages again, in as little time, and
 //! takes over when the walk began, which tells whose events it needn't read again.
+//!
+//! While it isn't known whose list this is (`account`), pages are held back: compared with the mirror, but not taken. The page
+//! that shows it takes them along; mostly that is the first one. Where more had to be held back than memory is to be spent on,
+//! they come with a second walk.
 
 use super::SyncError;
-use super::context::{Context, Sorted, record_findings, rows, set_aside_customers};
+use super::account::Identity;
+use super::context::{Context, Sorted, record_findings, set_aside_customers};
 use super::listing::{Listed, Listing, Whole};
 use super::marks::Remembered;
 use crate::api::{Cursor, Finding, Page, Reuse, TokenNames, TokenStyle};
-use crate::diff::{EventPlan, Trust};
+use crate::diff::{EventPlan, Overlap, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
 use crate::record::{Customer, Stream};
@@ -25,6 +30,9 @@ const PAGES_AHEAD: usize = 4;
 /// While nothing changes, the checkpoint is renewed this often: a run that finds nothing new writes next to nothing.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
+/// So many records are held back in memory.
+const HELD_AT_MOST: usize = 10_000;
+
 /// A walk of the customer list, begun or taken up.
 pub(super) struct CustomerWalk {
     pub(super) mode: Mode,
@@ -32,12 +40,21 @@ pub(super) struct CustomerWalk {
     /// Where to go on; `None` if the list was walked to its end and only what follows is left.
     pub(super) cursor: Option<Cursor>,
     pub(super) pages: u64,
-    pub(super) customers: u64,
     pub(super) seen: SeenRows,
     /// Of them, customers that were new to the mirror.
     pub(super) inserted: u64,
     /// Customers listed in an older version than the mirror's.
-    pub(super) stale: Vec<String>,
+    pub(super) stale: SeenRows,
+    /// How far the list has brought the mirror's customers, for as long as that is of interest.
+    pub(super) overlap: Overlap,
+    /// Whether the list is this account's.
+    is_confirmed: bool,
+    /// Pages that wait until that is known.
+    held: Vec<Sorted<Customer>>,
+    /// More of them came than could be held back.
+    is_overflown: bool,
+    /// Customers counted in this run, each once.
+    counted: u64,
     /// Whether the list's end was one.
     pub(super) is_proven: bool,
     /// Customers that the list brought new or changed, in this run.
@@ -48,16 +65,24 @@ pub(super) struct CustomerWalk {
 
 impl CustomerWalk {
     /// From the list's beginning.
-    pub(super) fn begin(mode: Mode, started_at: Timestamp) -> CustomerWalk {
+    pub(super) fn begin(mode: Mode, started_at: Timestamp, identity: Identity) -> CustomerWalk {
+        let mirrored = match identity {
+            Identity::Confirmed => 0,
+            Identity::Open { mirrored } => mirrored,
+        };
         CustomerWalk {
+            overlap: Overlap { mirrored, ..Overlap::default() },
+            is_confirmed: identity == Identity::Confirmed,
+            held: Vec::new(),
+            is_overflown: false,
+            counted: 0,
             mode,
             started_at,
             cursor: Some(Cursor::Start),
             pages: 0,
-            customers: 0,
             seen: SeenRows::default(),
             inserted: 0,
-            stale: Vec::new(),
+            stale: SeenRows::default(),
             is_proven: true,
             changed: 0,
             is_split: false,
@@ -70,10 +95,9 @@ impl CustomerWalk {
             cursor: serde_json::from_str(&checkpoint.cursor).ok()?,
             started_at: checkpoint.started_at,
             pages: checkpoint.pages,
-            customers: checkpoint.customers,
             inserted: checkpoint.inserted,
             seen: checkpoint.seen,
-            ..CustomerWalk::begin(mode, checkpoint.started_at)
+            ..CustomerWalk::begin(mode, checkpoint.started_at, Identity::Confirmed)
         })
     }
 
@@ -83,7 +107,7 @@ impl CustomerWalk {
             base_url: base_url.to_owned(),
             cursor: serde_json::to_string(&self.cursor).unwrap_or_else(|_| "null".to_owned()),
             pages: self.pages,
-            customers: self.customers,
+            customers: self.seen.count(),
             inserted: self.inserted,
             seen: self.seen.clone(),
         }
@@ -91,26 +115,65 @@ impl CustomerWalk {
 
     /// At the list's beginning, with nothing walked.
     fn checkpoint_at_start(&self, base_url: &str) -> Checkpoint {
-        CustomerWalk::begin(self.mode, self.started_at).checkpoint(base_url)
+        CustomerWalk::begin(self.mode, self.started_at, Identity::Confirmed).checkpoint(base_url)
     }
 
     /// Whether another run could go on here. In a full sync, customers that are still to be asked for alone stand in
     /// memory only: a run that is cut off then goes on before the first of them.
     fn may_be_cut_off(&self) -> bool {
-        self.mode != Mode::Full || self.stale.is_empty()
+        (self.mode != Mode::Full || self.stale.count() == 0) && !self.is_overflown
     }
 
-    /// Begins again: the server refused the cursor. What is stored stays.
+    /// Holds pages back, as many as there is room for.
+    fn hold(&mut self, pages: Vec<Sorted<Customer>>) {
+        match pages.iter().map(Sorted::len).sum::<usize>() <= HELD_AT_MOST {
+            true => self.held = pages,
+            false => self.is_overflown = true,
+        }
+    }
+
+    /// Whether the list turned out to be this account's.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.is_confirmed
+    }
+
+    /// Begins again. What is stored stays, and what was new to the mirror tells nothing about what it held before.
     fn restart(&mut self) {
+        let identity = match self.is_confirmed {
+            true => Identity::Confirmed,
+            false => Identity::Open { mirrored: self.overlap.mirrored },
+        };
         *self = CustomerWalk {
             stale: std::mem::take(&mut self.stale),
-            ..CustomerWalk::begin(self.mode, self.started_at)
+            inserted: self.inserted,
+            changed: self.changed,
+            ..CustomerWalk::begin(self.mode, self.started_at, identity)
         };
     }
 }
 
 /// Walks the list to its end and hands on whose events are due. Returns the walk, or `None` if the run halted.
 pub(super) async fn walk(
+    context: &Context,
+    walk: CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<Option<CustomerWalk>, SyncError> {
+    let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
+    if walked.is_confirmed && walked.is_overflown {
+        restart(context, &mut walked);
+        return walk_once(context, walked, due).await;
+    }
+    Ok(Some(walked))
+}
+
+/// Begins a walk again; its customers will be counted again.
+fn restart(context: &Context, walk: &mut CustomerWalk) {
+    let counted = walk.counted;
+    context.tally.count(|counts| counts.customers_seen -= counted.min(counts.customers_seen));
+    walk.restart();
+}
+
+async fn walk_once(
     context: &Context,
     walk: CustomerWalk,
     due: &mpsc::Sender<String>,
@@ -149,12 +212,12 @@ async fn store(
             Listed::Split => walk.is_split = true,
             Listed::Restarted(why) => {
                 context.tally.remark(why.to_owned());
-                walk.restart();
+                restart(context, &mut walk);
             }
             Listed::End(whole) => {
                 walk.cursor = None;
                 walk.is_proven = whole.is_proven;
-                context.tally.observe(&Event::CustomerWalkFinished { customers: walk.customers });
+                context.tally.observe(&Event::CustomerWalkFinished { customers: walk.seen.count() });
                 return Ok(Some(keep_end(context, walk, whole).await?));
             }
             Listed::Page(page) => {
@@ -189,13 +252,8 @@ impl StoredPage {
         since_checkpoint: Duration,
         news: bool,
     ) -> StoredPage {
-        let rows = rows(&page);
         walk.pages += 1;
-        walk.customers += rows;
-        context.tally.count(|counts| {
-            counts.customer_pages += 1;
-            counts.customers_seen += rows;
-        });
+        context.tally.count(|counts| counts.customer_pages += 1);
         let mut sorted = Sorted::new();
         sorted.add(&context.tally, Stream::Customers, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
@@ -212,49 +270,102 @@ async fn store_page(
     last_checkpoint: &mut Instant,
 ) -> Result<Vec<String>, SyncError> {
     let StoredPage { sorted, cursor, checkpoint_is_due } = page;
-    let rows = sorted.len() as u64;
     walk.cursor = cursor;
-    // It goes with the job and comes back; a checkpoint gets its copy where one is saved.
-    let mut seen = std::mem::take(&mut walk.seen);
+    let resumable = (walk.is_split || walk.cursor.is_some()) && walk.may_be_cut_off();
+    // They go with the job and come back; a checkpoint gets its copy where one is saved.
+    let (mut seen, mut pages) = (std::mem::take(&mut walk.seen), std::mem::take(&mut walk.held));
+    pages.push(sorted);
     let (mode, base_url, is_split) = (walk.mode, &context.settings.base_url, walk.is_split);
     let mut checkpoint = match is_split {
         true => walk.checkpoint_at_start(base_url),
         false => walk.checkpoint(base_url),
     };
-    let (stamp, plan, resumable) =
-        (context.stamp(), context.plan, (is_split || walk.cursor.is_some()) && walk.may_be_cut_off());
-    let (applied, seen, saved) = context
+    let (stamp, plan) = (context.stamp(), context.plan);
+    let (is_confirmed, overlap) = (walk.is_confirmed, walk.overlap);
+    let taken = context
         .write(move |batch| {
-            let applied = apply(batch, stamp, plan, Trust::Listed, &sorted, &mut seen)?;
+            let mut overlap = overlap;
+            if !is_confirmed && !shows_account(batch, &pages, &mut overlap)? {
+                return Ok(Taken { seen, overlap, applied: None, pages, saved: false });
+            }
+            let mut applied = CustomersApplied::default();
+            for page in &pages {
+                applied += apply(batch, stamp, plan, Trust::Listed, page, &mut seen)?;
+            }
             let changed = applied.inserted + applied.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
-            let save = resumable && nothing_left && (changed || checkpoint_is_due);
-            if save {
+            let saved = resumable && nothing_left && (changed || checkpoint_is_due);
+            if saved {
                 if !is_split {
                     checkpoint.inserted += applied.inserted;
+                    checkpoint.customers = seen.count();
                     checkpoint.seen = seen.clone();
                 }
                 batch.save_checkpoint(mode, &checkpoint)?;
                 record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             }
-            Ok((applied, seen, save))
+            Ok(Taken { seen, overlap, applied: Some(applied), pages, saved })
         })
         .await?;
+    let Taken { seen, overlap, applied, pages, saved } = taken;
+    (walk.seen, walk.overlap) = (seen, overlap);
+    let Some(applied) = applied else {
+        walk.hold(pages);
+        return Ok(Vec::new());
+    };
+    walk.is_confirmed = true;
     if saved {
         *last_checkpoint = Instant::now();
     }
-    walk.seen = seen;
+    Ok(count(context, walk, applied))
+}
+
+/// Whether the newest of the pages shows that the list is this account's.
+fn shows_account(
+    batch: &Batch<'_>,
+    pages: &[Sorted<Customer>],
+    overlap: &mut Overlap,
+) -> Result<bool, MirrorError> {
+    if let Some(newest) = pages.last() {
+        overlap.listed += newest.len() as u64;
+        overlap.known += batch.known_customers(&newest.records)?;
+        let rejected: Vec<Customer> =
+            newest.rejected.iter().filter_map(|item| Customer::peek(&item.raw)).collect();
+        overlap.known += batch.known_customers(&rejected)?;
+    }
+    Ok(overlap.is_enough())
+}
+
+/// Counts what pages did; returns whose events are due.
+fn count(context: &Context, walk: &mut CustomerWalk, applied: CustomersApplied) -> Vec<String> {
     walk.inserted += applied.inserted;
     walk.changed += applied.inserted + applied.updated;
-    walk.stale.extend(applied.stale.iter().cloned());
+    for row in &applied.stale {
+        walk.stale.insert(*row);
+    }
+    let rows = applied.first_met;
+    walk.counted += rows;
     context.tally.count(|counts| {
+        counts.customers_seen += rows;
         counts.customers_inserted += applied.inserted;
         counts.customers_updated += applied.updated;
         counts.customers_stale += applied.stale.len() as u64;
     });
     context.tally.undated(Stream::Customers, &applied.undated);
     context.tally.observe(&Event::CustomerPageStored { rows });
-    Ok(applied.due)
+    applied.due
+}
+
+/// What became of a page.
+struct Taken {
+    seen: SeenRows,
+    overlap: Overlap,
+    /// `None`: it isn't known yet whose list this is.
+    applied: Option<CustomersApplied>,
+    /// The page, behind those that had been held back.
+    pages: Vec<Sorted<Customer>>,
+    /// Whether the checkpoint was renewed.
+    saved: bool,
 }
 
 /// Takes customers into the mirror, and sets aside what can't be taken as it stands.
@@ -267,7 +378,7 @@ pub(super) fn apply(
     seen: &mut SeenRows,
 ) -> Result<CustomersApplied, MirrorError> {
     let mut applied = batch.apply_customers(stamp, &sorted.records, trust, plan, seen)?;
-    applied.due.extend(set_aside_customers(batch, stamp, plan, sorted, seen)?);
+    set_aside_customers(batch, stamp, plan, sorted, seen, &mut applied)?;
     Ok(applied)
 }
 
@@ -278,11 +389,14 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
     let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
-    let has_work = has_work && walk.may_be_cut_off() && walk.is_proven;
-    let marks = whole.marks.filter(|_| whole.is_proven);
+    let is_of_use = walk.is_confirmed && walk.is_proven;
+    let has_work = has_work && walk.may_be_cut_off() && is_of_use;
+    let marks = whole.marks.filter(|_| is_of_use);
     context
         .write(move |batch| {
-            batch.forget_rejected_customers(stamp, began)?;
+            if is_of_use {
+                batch.forget_rejected_customers(stamp, began)?;
+            }
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             if let Some(marks) = marks {
                 batch.keep_list_marks(&checkpoint.base_url, &marks)?;

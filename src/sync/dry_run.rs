@@ -2,7 +2,7 @@
 
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, List, Pager, TokenStyle, Turn};
-use crate::diff::{DeletionRefused, EventPlan, Verdict, WalkedList, may_delete};
+use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
 use crate::mirror::{CustomerPreview, Mirror, SeenRows};
 use crate::record::{Customer, Stream};
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub struct DryRun {
     pub missing: u64,
     /// Why they would not be asked for.
     pub deletions_refused: Option<String>,
+    /// Whether the list brings too few of the mirror's customers to be its account's: a run would take nothing from it.
+    pub account_in_doubt: bool,
 }
 
 /// Lists the customers, compares them with the mirror, and tells what a run would ask the API for. Changes nothing;
@@ -154,6 +156,8 @@ impl<'m> Preview<'m> {
             let mirrored =
                 streams.iter().find(|stream| stream.stream == "customers").map_or(0, |s| s.row_count);
             found.missing = mirrored.saturating_sub(self.seen.count());
+            let overlap = Overlap { mirrored, listed: found.customers, known: self.seen.count() };
+            found.account_in_doubt = mirrored > 0 && !overlap.is_enough();
             let list = WalkedList { mirrored, missing: found.missing };
             found.deletions_refused = may_delete(list, settings.deletion_limit)
                 .err()

@@ -4,7 +4,7 @@ use super::SyncError;
 use super::context::{Context, Sorted, rows, set_aside, turn};
 use super::report::Failure;
 use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Page, Pager, Turn, WalkError};
-use crate::diff::{EventPlan, Parted, Trust};
+use crate::diff::{EventListShape, EventPlan, Trust, is_short};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
 use crate::record::{Decoded, Event, IdSet, Rejection, Stream};
@@ -33,8 +33,12 @@ enum Read {
 ///
 /// A customer whose events can't be read is noted and left behind. Only a refused key, the mirror's errors, and a
 /// server that fails for many customers in a row end the run.
-pub(super) async fn walk_all(context: &Context, due: mpsc::Receiver<String>) -> Result<(), SyncError> {
-    let walks = Arc::new(Walks { due: Mutex::new(due), failures_in_a_row: AtomicUsize::new(0) });
+pub(super) async fn walk_all(
+    context: &Context,
+    due: mpsc::Receiver<String>,
+    reading: Reading,
+) -> Result<(), SyncError> {
+    let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
     // Several times as many as requests: while some walkers wait for a commit to reach the disk, others use their slots.
     let count = 4 * context.settings.concurrency.max(1);
     let mut walkers = JoinSet::new();
@@ -52,12 +56,20 @@ pub(super) async fn walk_all(context: &Context, due: mpsc::Receiver<String>) -> 
     result
 }
 
+/// Whether a run reads these lists for the first time. What it reads again is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    First,
+    Again,
+}
+
 /// So many customers in a row whose events can't be read because of the server show that it is down.
 pub(super) const FAILURES_THAT_SHOW: usize = 20;
 
 /// What walkers share.
 struct Walks {
     due: Mutex<mpsc::Receiver<String>>,
+    reading: Reading,
     /// Customers whose events could not be read because of the server, since the last one whose could.
     failures_in_a_row: AtomicUsize,
 }
@@ -65,7 +77,7 @@ struct Walks {
 /// Reads the events of one customer after the other. A task for each customer would have to be set up as often.
 async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
     while let Some(customer) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
-        let result = walk(&context, &customer).await;
+        let result = walk(&context, &customer, walks.reading).await;
         walks.finished(&context, &customer, result).await?;
     }
     Ok(())
@@ -87,7 +99,7 @@ impl Walks {
             Err(SyncError::Walk(error)) => failed(context, customer, error).await?,
             Err(error) => return Err(error),
             Ok(read) => {
-                succeeded(context, customer, &read);
+                succeeded(context, customer, &read, self.reading);
                 None
             }
         };
@@ -103,10 +115,10 @@ impl Walks {
     }
 }
 
-fn succeeded(context: &Context, customer: &str, read: &Read) {
+fn succeeded(context: &Context, customer: &str, read: &Read, reading: Reading) {
     match read {
         Read::Whole => {
-            context.tally.count(|counts| counts.event_walks += 1);
+            context.tally.count(|counts| counts.event_walks += u64::from(reading == Reading::First));
             context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
         }
         Read::Halted => {}
@@ -145,33 +157,25 @@ async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> R
     Ok(())
 }
 
-/// Reads one customer's events, twice where the first reading suggests a deletion, or, in a full sync, brings
-/// versions older than the mirror's.
-async fn walk(context: &Context, customer: &str) -> Result<Read, SyncError> {
+/// Reads one customer's events, twice where, in a full sync, the first reading brings versions older than the mirror's, or
+/// where a deletion is not to wait for another run.
+async fn walk(context: &Context, customer: &str, reading: Reading) -> Result<Read, SyncError> {
+    match walk_known(context, customer, reading).await {
+        Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, customer, error).await,
+        read => read,
+    }
+}
+
+async fn walk_known(context: &Context, customer: &str, reading: Reading) -> Result<Read, SyncError> {
     let started_at = Timestamp::now();
-    let full = matches!(context.plan, EventPlan::Everybody { .. });
-    let first = match look(context, customer, Trust::Listed, Some(started_at)).await {
-        Err(SyncError::Walk(error)) if is_not_found(&error) => {
-            return vanished(context, customer, error).await;
-        }
-        look => look?,
+    let Some(first) = look(context, customer, Which::First(reading), started_at).await? else {
+        return Ok(Read::Halted);
     };
-    let Some(first) = first else { return Ok(Read::Halted) };
-    if !first.is_in_doubt(full) {
+    if !first.is_in_doubt(context) {
         return Ok(Read::Whole);
     }
-    let trust = if full { Trust::Alone } else { Trust::Listed };
-    let Some(second) = look(context, customer, trust, None).await? else { return Ok(Read::Halted) };
-    let is_evidence = first.is_evidence && second.is_evidence;
-    let gone: Vec<String> =
-        first.missing.into_iter().filter(|id| is_evidence && !second.seen.contains(id)).collect();
-    let checked_at = (!first.has_claims && !second.has_claims).then_some(started_at);
-    if gone.is_empty() {
-        finish(context, customer, checked_at, Parted::default()).await?;
-    } else {
-        context.gone.add_events(customer, checked_at, gone);
-    }
-    Ok(Read::Whole)
+    let second = look(context, customer, Which::Second { has_claims: first.has_claims }, started_at).await?;
+    Ok(if second.is_some() { Read::Whole } else { Read::Halted })
 }
 
 fn is_not_found(error: &WalkError) -> bool {
@@ -182,19 +186,33 @@ fn is_not_found(error: &WalkError) -> bool {
 async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result<Read, SyncError> {
     match context.halt.run_until_cancelled(context.client.retrieve(customer)).await {
         None => Ok(Read::Halted),
-        Some(Err(gone)) if gone.kind() == ErrorKind::NotFound => Ok(Read::Vanished),
+        Some(Err(gone)) if gone.kind() == ErrorKind::NotFound && gone.is_documented_form() => {
+            Ok(Read::Vanished)
+        }
         Some(Err(other)) => Err(other.into()),
         Some(Ok(_)) => Err(error.into()),
     }
 }
 
+/// Which reading of a customer's events it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    First(Reading),
+    /// Finds out everything anew, and believes an older version.
+    Second {
+        /// As in [`Look`], of the first one.
+        has_claims: bool,
+    },
+}
+
 /// One reading of a customer's events.
 struct Look {
     seen: IdSet,
+    shape: EventListShape,
     stale: u64,
-    /// The customer's mirrored events that it did not bring.
-    missing: Vec<String>,
-    /// Whether absence from it means anything: every record could be told by its id.
+    /// How many of the customer's mirrored events it did not bring.
+    missing: u64,
+    /// Whether absence from it means anything: the list's end is one, and every record could be told by its id.
     is_evidence: bool,
     /// It lists events that the mirror holds under another customer, who keeps them for now: the customer stays due.
     has_claims: bool,
@@ -202,27 +220,40 @@ struct Look {
 
 impl Look {
     fn new() -> Look {
-        Look { seen: IdSet::default(), stale: 0, missing: Vec::new(), is_evidence: true, has_claims: false }
+        Look {
+            seen: IdSet::default(),
+            shape: EventListShape::default(),
+            stale: 0,
+            missing: 0,
+            is_evidence: true,
+            has_claims: false,
+        }
     }
 
     /// Whether a second look is needed before the customer is done with.
-    fn is_in_doubt(&self, full: bool) -> bool {
-        (self.is_evidence && !self.missing.is_empty()) || (full && self.stale > 0)
+    fn is_in_doubt(&self, context: &Context) -> bool {
+        let is_full = matches!(context.plan, EventPlan::Everybody { .. });
+        (is_full && self.stale > 0) || (self.missing > 0 && context.settings.deletion_wait.is_zero())
     }
 }
 
-/// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `checked_at` is noted with
-/// the last records if that settles the customer; without it, this is the second look, and that is left to the caller.
+/// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `started_at` is noted with the last
+/// records, unless a second look is needed.
 async fn look(
     context: &Context,
     customer: &str,
-    trust: Trust,
-    checked_at: Option<Timestamp>,
+    which: Which,
+    started_at: Timestamp,
 ) -> Result<Option<Look>, SyncError> {
     let list = List::Events { customer_id: customer.to_owned() };
     let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
-    let mut pager = if checked_at.is_some() { pager } else { pager.into_second_look() };
+    let is_first = matches!(which, Which::First(_));
+    let mut pager = if is_first { pager } else { pager.into_second_look() };
+    let trust = match context.plan {
+        EventPlan::Everybody { .. } if !is_first => Trust::Alone,
+        _ => Trust::Listed,
+    };
     let mut look = Look::new();
     let mut waiting = Sorted::new();
     loop {
@@ -237,10 +268,12 @@ async fn look(
         };
         match turn {
             Turn::Page(page) => {
-                note(context, &mut look, &page);
+                note(context, &mut look, &page, which == Which::First(Reading::First));
                 waiting.add(&context.tally, Stream::Events, page.items);
             }
-            Turn::Restarted => look.seen = IdSet::default(),
+            Turn::Restarted => {
+                (look.seen, look.shape) = (IdSet::default(), EventListShape::default());
+            }
             Turn::End { is_proven } => {
                 if !is_proven {
                     look.is_evidence = false;
@@ -254,7 +287,7 @@ async fn look(
             store(context, &list, records, trust, &mut look, None).await?;
         }
     }
-    let end = End { customer: customer.to_owned(), checked_at };
+    let end = End { customer: customer.to_owned(), which, started_at };
     store(context, &list, waiting, trust, &mut look, Some(end)).await?;
     Ok(Some(look))
 }
@@ -262,26 +295,36 @@ async fn look(
 /// A list's end, to be stored with its last records.
 struct End {
     customer: String,
-    checked_at: Option<Timestamp>,
+    which: Which,
+    started_at: Timestamp,
 }
 
 pub(super) fn decode(list: &List, record: &str) -> Result<Decoded<Event>, Rejection> {
     Event::decode_telling(list.customer_id().unwrap_or_default(), record)
 }
 
-fn note(context: &Context, look: &mut Look, page: &Page<Event>) {
+/// Counts each event of a list once.
+fn note(context: &Context, look: &mut Look, page: &Page<Event>, is_counted: bool) {
+    look.shape.add_page(rows(page));
+    let mut new = 0;
     for item in &page.items {
-        match item {
-            Item::Record(event) => drop(look.seen.insert(&event.id)),
-            Item::Repaired(repaired) => drop(look.seen.insert(&repaired.record.id)),
-            Item::Rejected(rejected) => match &rejected.id {
-                Some(id) => drop(look.seen.insert(id)),
-                None => look.is_evidence = false,
-            },
+        let id = match item {
+            Item::Record(event) => Some(&event.id),
+            Item::Repaired(repaired) => Some(&repaired.record.id),
+            Item::Rejected(rejected) => rejected.id.as_ref(),
+        };
+        match id {
+            Some(id) => new += u64::from(look.seen.insert(id)),
+            None => {
+                look.is_evidence = false;
+                new += 1;
+            }
         }
     }
-    context.tally.count(|counts| counts.events_seen += rows(page));
-    context.tally.observe(&observe::Event::EventPageStored { rows: rows(page) });
+    if is_counted {
+        context.tally.count(|counts| counts.events_seen += new);
+        context.tally.observe(&observe::Event::EventPageStored { rows: new });
+    }
 }
 
 /// Stores records, and at the list's end what that means.
@@ -294,32 +337,72 @@ async fn store(
     end: Option<End>,
 ) -> Result<(), SyncError> {
     let (stamp, list) = (context.stamp(), list.clone());
-    let full = matches!(context.plan, EventPlan::Everybody { .. });
     let mut so_far = std::mem::replace(look, Look::new());
     let claimant = list.customer_id().unwrap_or_default().to_owned();
-    let (mut applied, after) = context
+    let here = context.clone();
+    let (mut applied, is_short, after) = context
         .write(move |batch| {
             let customer_id = list.customer_id().unwrap_or_default();
             let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
-            set_aside(batch, stamp, &list, &records)?;
+            for (id, _) in set_aside(batch, stamp, &list, &records)? {
+                // It came, though it can't be taken: it is not missing.
+                id.map_or(Ok(()), |id| batch.clear_missing(&id))?;
+            }
             so_far.stale += applied.stale;
             so_far.has_claims |= !applied.claimed.is_empty();
-            if let Some(End { customer, checked_at }) = end {
-                so_far.missing = match applied.held.take() {
-                    Some(held) => held.into_iter().filter(|id| !so_far.seen.contains(id)).collect(),
-                    None => batch.events_not_in(&customer, &so_far.seen)?,
-                };
-                if let Some(at) = checked_at.filter(|_| !so_far.is_in_doubt(full)) {
-                    settle(batch, stamp, &customer, Some(at).filter(|_| !so_far.has_claims))?;
-                }
-            }
-            Ok((applied, so_far))
+            let is_short = match end {
+                Some(end) => ended(&here, batch, end, &mut so_far, applied.unlisted.take())?,
+                None => false,
+            };
+            Ok((applied, is_short, so_far))
         })
         .await?;
     *look = after;
+    if is_short {
+        context.tally.short_event_list(&claimant);
+    }
     context.gone.add_claims(&claimant, std::mem::take(&mut applied.claimed));
     count(context, applied);
     Ok(())
+}
+
+/// Notes what a reading lacks, and settles the customer if no second one follows. Returns whether the list ended before its
+/// time.
+fn ended(
+    context: &Context,
+    batch: &mut Batch<'_>,
+    end: End,
+    look: &mut Look,
+    unlisted: Option<Vec<(i64, String)>>,
+) -> Result<bool, MirrorError> {
+    let (stamp, customer) = (context.stamp(), end.customer.as_str());
+    let rows: Vec<i64> = match unlisted {
+        Some(unlisted) => {
+            unlisted.into_iter().filter(|(_, id)| !look.seen.contains(id)).map(|(row, _)| row).collect()
+        }
+        None => batch.event_rows_not_in(customer, &look.seen)?,
+    };
+    let wait = context.settings.deletion_wait;
+    let is_short = look.is_evidence
+        && !rows.is_empty()
+        && is_short(batch.event_list(customer)?, look.shape, stamp.now, wait);
+    if is_short {
+        batch.note_short_event_list(stamp, customer)?;
+    } else if look.is_evidence {
+        match end.which {
+            // What one reading lacked is confirmed by the second.
+            Which::First(_) => batch.mark_missing(stamp, &rows, !wait.is_zero())?,
+            Which::Second { .. } if wait.is_zero() => batch.confirm_missing(stamp, &rows)?,
+            Which::Second { .. } => batch.mark_missing(stamp, &rows, true)?,
+        }
+        batch.keep_event_list(customer, look.shape)?;
+        look.missing = rows.len() as u64;
+    }
+    let has_claims = look.has_claims || matches!(end.which, Which::Second { has_claims: true });
+    if matches!(end.which, Which::Second { .. }) || !look.is_in_doubt(context) {
+        settle(batch, stamp, customer, Some(end.started_at).filter(|_| !has_claims && !is_short))?;
+    }
+    Ok(is_short)
 }
 
 fn count(context: &Context, applied: EventsApplied) {
@@ -343,29 +426,4 @@ fn settle(
         Some(at) => batch.mark_events_checked(customer, at),
         None => batch.leave_events_due(customer),
     }
-}
-
-/// Does about a customer's events what two readings have shown, and settles the customer.
-pub(super) async fn finish(
-    context: &Context,
-    customer: &str,
-    checked_at: Option<Timestamp>,
-    parted: Parted,
-) -> Result<(), SyncError> {
-    let (stamp, customer) = (context.stamp(), customer.to_owned());
-    let (moved, deleted) = context
-        .write(move |batch| {
-            let evidence =
-                format!("two complete walks of the customer's events in run {} lacked it", stamp.run);
-            let moved = batch.move_events(stamp, &customer, &parted.moved)?;
-            let deleted = batch.delete_events(stamp, &customer, &parted.deleted, &evidence)?;
-            settle(batch, stamp, &customer, checked_at)?;
-            Ok((moved, deleted))
-        })
-        .await?;
-    context.tally.count(|counts| {
-        counts.events_updated += moved;
-        counts.events_deleted += deleted;
-    });
-    Ok(())
 }

@@ -1,9 +1,9 @@
-//! What a run has found missing, and who else lists it: decided about together at the run's end. A server that has lost
-//! its event lists looks the same as events that were deleted; an event that one customer's list lacks may stand in
-//! another's; and a customer who is gone may have left its events to somebody.
+//! What a run decides about at its end: customers that are gone, and events that two customers list. An event that one
+//! customer's list lacks may stand in another's, and a customer who is gone may have left its events to somebody. Events that
+//! are missing are marked in the mirror itself.
 
-use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::mirror::SeenRows;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// So many events that stand in two customers' lists are known one by one.
@@ -15,18 +15,8 @@ pub(super) struct Gone(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    events: Vec<GoneEvents>,
     customers: GoneCustomers,
     claims: Claims,
-}
-
-/// Events of one customer that two walks of its list lacked.
-pub(super) struct GoneEvents {
-    pub(super) customer: String,
-    /// When the walk of the customer's events began; `None` if they are to be read again all the same.
-    pub(super) checked_at: Option<Timestamp>,
-    /// Their ids.
-    pub(super) events: Vec<String>,
 }
 
 /// Customers that a complete walk of the list lacked, and the API doesn't know.
@@ -34,6 +24,8 @@ pub(super) struct GoneEvents {
 pub(super) struct GoneCustomers {
     /// What lacked them.
     pub(super) missing_from: String,
+    /// Whom it brought.
+    pub(super) listed: SeenRows,
     /// Their ids, and the request id of the API's 404 where it had one.
     pub(super) customers: Vec<(String, Option<String>)>,
 }
@@ -49,15 +41,15 @@ pub(super) struct Claims {
 }
 
 impl Gone {
-    pub(super) fn add_events(&self, customer: &str, checked_at: Option<Timestamp>, events: Vec<String>) {
-        self.lock().events.push(GoneEvents { customer: customer.to_owned(), checked_at, events });
+    /// The walk that `missing_from` describes has brought these customers.
+    pub(super) fn walked(&self, missing_from: String, listed: SeenRows) {
+        let customers = &mut self.lock().customers;
+        (customers.missing_from, customers.listed) = (missing_from, listed);
     }
 
-    pub(super) fn add_customer(&self, missing_from: &str, id: String, request_id: Option<String>) {
-        let customers = &mut self.lock().customers;
-        customers.missing_from.clear();
-        customers.missing_from.push_str(missing_from);
-        customers.customers.push((id, request_id));
+    /// It has not brought this one, and the API doesn't know it either.
+    pub(super) fn add_customer(&self, id: String, request_id: Option<String>) {
+        self.lock().customers.customers.push((id, request_id));
     }
 
     /// Events that `claimant` lists, each with the customer under whom the mirror holds it.
@@ -80,15 +72,9 @@ impl Gone {
         }
     }
 
-    /// Those who hold claimed events and whose lists are not known to lack any.
-    pub(super) fn owners_to_read(&self) -> Vec<String> {
-        let state = self.lock();
-        let read: HashSet<&String> = state.events.iter().map(|gone| &gone.customer).collect();
-        state.claims.by_owner.keys().filter(|owner| !read.contains(owner)).cloned().collect()
-    }
-
-    pub(super) fn take_events(&self) -> Vec<GoneEvents> {
-        std::mem::take(&mut self.lock().events)
+    /// Those who hold claimed events.
+    pub(super) fn owners(&self) -> Vec<String> {
+        self.lock().claims.owners()
     }
 
     pub(super) fn take_customers(&self) -> GoneCustomers {
@@ -106,6 +92,11 @@ impl Gone {
 }
 
 impl Claims {
+    /// Those who hold claimed events.
+    pub(super) fn owners(&self) -> Vec<String> {
+        self.by_owner.keys().cloned().collect()
+    }
+
     /// Who claims which events of `owner`; they count as settled from now on, but for those that are put back.
     pub(super) fn take(&mut self, owner: &str) -> HashMap<String, String> {
         self.by_owner.remove(owner).unwrap_or_default()

@@ -9,6 +9,7 @@
 //!
 //! All channels are bounded: a slow mirror slows the requests down, and memory doesn't grow with the account.
 
+mod account;
 mod alone;
 mod audit;
 mod context;
@@ -47,6 +48,11 @@ pub struct Settings {
     pub events_max_age: SignedDuration,
     /// The largest share of the mirrored customers that one run may take as deleted.
     pub deletion_limit: f64,
+    /// An event is deleted when complete walks in two runs lack it that are at least this far apart; zero: when two walks
+    /// of one run do.
+    pub deletion_wait: SignedDuration,
+    /// Whoever the API answers for is the mirror's account from now on.
+    pub accept_account: bool,
     /// An interrupted walk that began longer ago than this starts again.
     pub resume_max_age: SignedDuration,
     /// Customers that are read again one by one at the end of a walk of the whole list, and compared; 0: none.
@@ -101,6 +107,14 @@ pub enum SyncError {
     /// The mirror could not be read or written.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
+    /// The API answers for another account than the mirror's. Nothing but this was written.
+    #[error("this mirror holds account {mirrored}, but the API answers for account {answered}")]
+    OtherAccount {
+        /// The mirror's account.
+        mirrored: String,
+        /// The key's account.
+        answered: String,
+    },
     /// So many customers' events in a row could not be read that the server must be down.
     #[error("the events of {customers} customers in a row could not be read; the last one: {last}")]
     ServerDown {
@@ -141,6 +155,10 @@ impl SyncError {
         match self {
             SyncError::Walk(error) => Some(error.hint()),
             SyncError::ServerDown { last, .. } => Some(last.hint()),
+            SyncError::OtherAccount { .. } => Some(
+                "use the key of the mirror's account, or another mirror.path for this one; if this mirror is to become the \
+                 other account's, run `sync --accept-account`",
+            ),
             _ => None,
         }
     }

@@ -145,7 +145,7 @@ impl Rereader {
         let retrieving = self.context.client.retrieve(id);
         match self.context.halt.run_until_cancelled(retrieving).await.ok_or(Stop::Halted)? {
             Ok(record) => Ok(Some(record)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => Ok(None),
             Err(error) => Err(WalkError::from(error).into()),
         }
     }

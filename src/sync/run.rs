@@ -1,16 +1,18 @@
 //! A run from its record's first line to its last.
 
+use super::account::{self, Identity, Witness};
 use super::alone;
 use super::audit::audit;
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
 use super::customers::{self, CustomerWalk, hand_on};
+use super::events::{self, Reading};
 use super::limits;
 use super::report::Report;
+use super::settling;
 use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
-use super::{events, settling};
-use crate::api::{Finding, Learned, WalkError};
+use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::EventPlan;
 use crate::failpoint::{self, Place};
 use crate::mirror::{
@@ -64,6 +66,7 @@ pub async fn sync(
         writer,
         tally: tally.clone(),
         gone: Arc::default(),
+        account_id: Arc::default(),
         settings: Arc::new(settings),
         run,
         started_at,
@@ -136,18 +139,22 @@ async fn work(
     walk: Option<CustomerWalk>,
     started_at: Timestamp,
 ) -> Result<(), SyncError> {
+    let identity = account::identify(context, context.settings.accept_account).await?;
+    if context.halt.is_cancelled() {
+        return Ok(());
+    }
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let customers = async {
         let result = match scope {
-            Scope::Customers(ids) => alone::sync_named(context, ids, &due).await.map(|()| None),
+            Scope::Customers(ids) => sync_named(context, ids, identity, &due).await.map(|()| None),
             Scope::Full | Scope::Incremental => {
-                walk_customers(context, scope.mode(), walk, started_at, &due).await
+                walk_customers(context, scope.mode(), walk, (started_at, identity), &due).await
             }
         };
         drop(due);
         halt_on_error(context, result)
     };
-    let events = async { halt_on_error(context, events::walk_all(context, queue).await) };
+    let events = async { halt_on_error(context, events::walk_all(context, queue, Reading::First).await) };
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
@@ -164,22 +171,40 @@ async fn work(
     Ok(())
 }
 
+async fn sync_named(
+    context: &Context,
+    ids: &[String],
+    identity: Identity,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
+    if is_confirmed { alone::sync_named(context, ids, due).await } else { Ok(()) }
+}
+
 async fn walk_customers(
     context: &Context,
     mode: Mode,
     taken_up: Option<CustomerWalk>,
-    started_at: Timestamp,
+    (started_at, identity): (Timestamp, Identity),
     due: &mpsc::Sender<String>,
 ) -> Result<Option<Walked>, SyncError> {
     let walk = match taken_up {
-        Some(walk) => {
+        Some(walk) if walk.cursor == Some(Cursor::Start) => {
+            CustomerWalk::begin(mode, walk.started_at, identity)
+        }
+        Some(walk) if goes_on(context, &walk, identity).await? => {
             hand_on_waiting(context, &walk.seen, due).await?;
             walk
         }
-        None => CustomerWalk::begin(mode, started_at),
+        _ => CustomerWalk::begin(mode, started_at, identity),
     };
     match customers::walk(context, walk, due).await {
+        Ok(Some(walk)) if !walk.is_accepted() => {
+            account::doubt_list(context, walk.overlap).await?;
+            Ok(None)
+        }
         Ok(Some(walk)) => {
+            account::confirm(context).await?;
             alone::settle(context, &walk, due).await?;
             Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
         }
@@ -194,6 +219,18 @@ async fn walk_customers(
             }
             Err(error)
         }
+    }
+}
+
+/// Whether a walk may go on in the middle of the list: what comes from there on is mostly new to the mirror, so whether it
+/// is this account's shows in a customer whom the walk has met already.
+async fn goes_on(context: &Context, walk: &CustomerWalk, identity: Identity) -> Result<bool, SyncError> {
+    if identity == Identity::Confirmed {
+        return Ok(true);
+    }
+    match account::find_witness(context, Some(walk.seen.clone())).await? {
+        Witness::Found(_) => account::confirm(context).await.map(|()| true),
+        Witness::Unknown | Witness::Unanswered(_) | Witness::Halted => Ok(false),
     }
 }
 

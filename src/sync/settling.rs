@@ -1,12 +1,13 @@
-//! The decisions that wait for a run's end: about events that two walks of their lists lacked, about customers that
+//! The decisions that wait for a run's end: about events that complete walks of their lists lacked, about customers that
 //! are gone, and about events that stand in the lists of two customers.
 
 use super::SyncError;
+use super::account::{Witness, find_witness};
 use super::context::{Context, DUE_QUEUE, halt_on_error};
 use super::customers::hand_on;
-use super::events;
-use super::gone::{Claims, GoneCustomers, GoneEvents};
-use crate::diff::{MissingEvents, Parted, may_delete_events, part};
+use super::events::{self, Reading};
+use super::gone::{Claims, GoneCustomers};
+use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
 use tokio::sync::mpsc;
 
 /// Moves and deletes what was collected, or says why not; the customers concerned are then looked at again in the next
@@ -18,7 +19,6 @@ pub(super) async fn settle(context: &Context) -> Result<(), SyncError> {
         return Ok(());
     }
     let mut claims = context.gone.take_claims();
-    let (events, customers) = (context.gone.take_events(), context.gone.take_customers());
     if claims.are_cut {
         context.tally.incomplete(
             "too many events stand in the lists of two customers to be told apart in one run: none was deleted, and the \
@@ -26,8 +26,11 @@ pub(super) async fn settle(context: &Context) -> Result<(), SyncError> {
                 .to_owned(),
         );
     }
-    settle_events(context, events, &mut claims).await?;
-    settle_customers(context, customers, &mut claims).await?;
+    move_events(context, &mut claims).await?;
+    if !claims.are_cut {
+        delete_events(context).await?;
+    }
+    settle_customers(context, &mut claims).await?;
     if let Some((count, event, owner, claimant)) = claims.left() {
         context.tally.incomplete(format!(
             "{count} events stand in the lists of two customers; the mirror keeps each under the one where it was first \
@@ -35,12 +38,22 @@ pub(super) async fn settle(context: &Context) -> Result<(), SyncError> {
              by customer {claimant} too"
         ));
     }
+    let missing = context
+        .write(|batch| {
+            let missing = batch.missing_events()?;
+            if missing > 0 {
+                batch.leave_missing_due()?;
+            }
+            Ok(missing)
+        })
+        .await?;
+    context.tally.count(|counts| counts.events_missing = missing);
     Ok(())
 }
 
 /// Reads the lists of those who hold claimed events, unless this run has done so already.
 async fn read_owners(context: &Context) -> Result<(), SyncError> {
-    let (owners, since) = (context.gone.owners_to_read(), context.started_at);
+    let (owners, since) = (context.gone.owners(), context.started_at);
     if owners.is_empty() {
         return Ok(());
     }
@@ -50,60 +63,72 @@ async fn read_owners(context: &Context) -> Result<(), SyncError> {
         hand_on(context, &due, unread).await;
         drop(due);
     };
-    let ((), read) = tokio::join!(handing, events::walk_all(context, queue));
+    let ((), read) = tokio::join!(handing, events::walk_all(context, queue, Reading::First));
     halt_on_error(context, read)
 }
 
-async fn settle_events(
-    context: &Context,
-    gone: Vec<GoneEvents>,
-    claims: &mut Claims,
-) -> Result<(), SyncError> {
-    let mut parted = Vec::with_capacity(gone.len());
-    for gone in gone {
-        let mut claimed = claims.take(&gone.customer);
-        let what = part(gone.events, &claimed);
-        what.moved.iter().for_each(|(event, _)| drop(claimed.remove(event)));
-        claims.put_back(&gone.customer, claimed);
-        parted.push((gone.customer, gone.checked_at, what));
-    }
-    let missing = parted.iter().map(|(_, _, what)| what.deleted.len() as u64).sum();
-    let may_delete = !claims.are_cut && may_delete(context, missing).await?;
-    for (customer, checked_at, what) in parted {
-        if may_delete {
-            events::finish(context, &customer, checked_at, what).await?;
-        } else if !what.moved.is_empty() {
-            let moved_only = Parted { deleted: Vec::new(), ..what };
-            events::finish(context, &customer, None, moved_only).await?;
-        }
+/// Moves the claimed events that their owners' lists lacked in this run.
+async fn move_events(context: &Context, claims: &mut Claims) -> Result<(), SyncError> {
+    for owner in claims.owners() {
+        let (stamp, claimed) = (context.stamp(), claims.take(&owner));
+        let (owner, kept, moved) = context
+            .write(move |batch| {
+                let (mut kept, mut moved) = (claimed.clone(), 0);
+                for (event, to) in &claimed {
+                    if batch.move_missing_event(stamp, &owner, (event, to))? {
+                        kept.remove(event);
+                        moved += 1;
+                    }
+                }
+                Ok((owner, kept, moved))
+            })
+            .await?;
+        claims.put_back(&owner, kept);
+        context.tally.count(|counts| counts.events_updated += moved);
     }
     Ok(())
 }
 
-async fn may_delete(context: &Context, missing: u64) -> Result<bool, SyncError> {
-    if missing == 0 {
-        return Ok(true);
-    }
-    let mirrored = context.write(|batch| batch.event_count()).await?;
+/// Deletes what has been missing for long enough.
+async fn delete_events(context: &Context) -> Result<(), SyncError> {
+    let stamp = context.stamp();
+    let until = deleted_if_missing_since(context.started_at, stamp.now, context.settings.deletion_wait);
+    let (missing, mirrored) =
+        context.write(move |batch| Ok((batch.deletable_events(stamp, until)?, batch.event_count()?))).await?;
     let decided = may_delete_events(MissingEvents { mirrored, missing }, context.settings.deletion_limit);
-    Ok(decided.map_err(|refused| context.tally.incomplete(refused.to_string())).is_ok())
+    if let Err(refused) = decided {
+        context.tally.incomplete(refused.to_string());
+        return Ok(());
+    }
+    loop {
+        let deleted = context.write(move |batch| batch.delete_missing_events(stamp, until)).await?;
+        if deleted == 0 {
+            return Ok(());
+        }
+        context.tally.count(|counts| counts.events_deleted += deleted);
+    }
 }
 
 /// Deletes customers with their events, but for events that others list: those stay, under who lists them.
-async fn settle_customers(
-    context: &Context,
-    gone: GoneCustomers,
-    claims: &mut Claims,
-) -> Result<(), SyncError> {
+async fn settle_customers(context: &Context, claims: &mut Claims) -> Result<(), SyncError> {
+    let gone = context.gone.take_customers();
+    if gone.customers.is_empty() {
+        return Ok(());
+    }
+    let Some(witness) = witness_of_404s(context, &gone).await? else { return Ok(()) };
     for (id, request_id) in gone.customers {
-        let moved: Vec<(String, String)> = claims.take(&id).into_iter().collect();
+        let claimed = claims.take(&id);
         let may_delete = !claims.are_cut;
         let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
-        let evidence = format!("{}; then GET answered 404{request}", gone.missing_from);
+        let evidence =
+            format!("{}; then GET answered 404{request}, and 200 for customer {witness}", gone.missing_from);
         let stamp = context.stamp();
         let (moved, deleted) = context
             .write(move |batch| {
-                let moved = batch.move_events(stamp, &id, &moved)?;
+                let mut moved = 0;
+                for (event, to) in &claimed {
+                    moved += u64::from(batch.move_event(stamp, &id, (event, to))?);
+                }
                 let deleted = match may_delete {
                     true => batch.delete_customer(stamp, &id, &evidence)?,
                     false => None,
@@ -118,4 +143,22 @@ async fn settle_customers(
         });
     }
     Ok(())
+}
+
+/// A customer that the list has and that the API gives alone: its 404s for others mean something then (`api-contract`
+/// point 9). `None` where nobody is deleted, and the run has said why.
+async fn witness_of_404s(context: &Context, gone: &GoneCustomers) -> Result<Option<String>, SyncError> {
+    let why = match find_witness(context, Some(gone.listed.clone())).await? {
+        Witness::Found(id) => return Ok(Some(id)),
+        Witness::Halted => return Ok(None),
+        Witness::Unknown => "it doesn't know customers either that the list has".to_owned(),
+        Witness::Unanswered(error) => {
+            format!("a customer that the list has could not be asked for: {}", error.log_form())
+        }
+    };
+    context.tally.incomplete(format!(
+        "the API answers 404 for {} customers that the list lacks, but {why}; nobody was deleted, and the next run asks again",
+        gone.customers.len()
+    ));
+    Ok(None)
 }

@@ -33,15 +33,18 @@ struct State {
     incomplete: bool,
     unproven_ends: u64,
     /// Records whose `updated_at` can't be read as a time.
-    unreadable_times: BTreeMap<Stream, Met>,
+    unreadable_times: BTreeMap<Stream, Counted>,
     /// Records that were taken although the times didn't tell whether they were newer than the mirror's version.
-    undated: BTreeMap<Stream, Met>,
+    undated: BTreeMap<Stream, Counted>,
+    short_event_lists: u64,
+    /// The customer of the first one.
+    first_short: Option<String>,
     audited: Option<Audited>,
 }
 
 /// Records that are told of together: eight bytes for each, and the first by name.
 #[derive(Default)]
-struct Met {
+struct Counted {
     met: IdSet,
     first: String,
 }
@@ -114,6 +117,14 @@ impl Tally {
         self.lock().unproven_ends += 1;
     }
 
+    /// A customer's list of events ended where an earlier walk of it went on.
+    pub(super) fn short_event_list(&self, customer_id: &str) {
+        let mut state = self.lock();
+        state.incomplete = true;
+        state.short_event_lists += 1;
+        state.first_short.get_or_insert_with(|| customer_id.to_owned());
+    }
+
     /// A record's `updated_at` is none.
     pub(super) fn unreadable_time(&self, stream: Stream, id: &str) {
         self.lock().unreadable_times.entry(stream).or_default().add(id);
@@ -160,18 +171,33 @@ impl Tally {
 
     /// Turns what was only counted so far into remarks.
     pub(super) fn sum_up(&self) {
-        let (unproven, unreadable, undated) = {
+        let (unproven, unreadable, undated, short, missing) = {
             let mut state = self.lock();
-            (state.unproven_ends, take(&mut state.unreadable_times), take(&mut state.undated))
+            let short = state.first_short.clone().map(|first| (state.short_event_lists, first));
+            let (unreadable, undated) = (take(&mut state.unreadable_times), take(&mut state.undated));
+            (state.unproven_ends, unreadable, undated, short, state.counts.events_missing)
         };
-        for (stream, Met { met, first }) in unreadable {
+        if let Some((lists, first)) = short {
+            self.incomplete(format!(
+                "the event lists of {lists} customers ended at the end of a page where an earlier walk went on: the way to \
+                 their next page may have been lost. Nothing of them was deleted; every run reads them again. The first of \
+                 them: customer {first}"
+            ));
+        }
+        if missing > 0 {
+            self.remark(format!(
+                "{missing} events no longer stand in their customers' lists; each is kept, with missing_since, until a walk \
+                 at least sync.deletion_wait after the first one lacks it as well"
+            ));
+        }
+        for (stream, Counted { met, first }) in unreadable {
             self.remark(format!(
                 "the updated_at of {} {stream} can't be read as a time, so that nothing tells which of two versions is \
                  newer; the first of them: {first}",
                 met.len()
             ));
         }
-        for (stream, Met { met, first }) in undated {
+        for (stream, Counted { met, first }) in undated {
             self.remark(format!(
                 "{} {stream} were listed with other content than the mirror's, and their times don't tell which one is \
                  newer: what was listed was taken. A full sync asks for such customers one by one. The first of them: {first}",
@@ -213,7 +239,7 @@ impl State {
     }
 }
 
-impl Met {
+impl Counted {
     fn add(&mut self, id: &str) {
         if self.met.is_empty() {
             id.clone_into(&mut self.first);

@@ -184,7 +184,7 @@ async fn a_wrong_key_ends_with_three() {
             ran.tells(&["the API refused the key", "unauthorized", "req-unauthorized"]);
             assert!(!ran.stderr.contains("sk_test") && !ran.stdout.contains("sk_test"));
         }
-        assert_eq!(server.asked().len(), 9, "a refused key is not tried again");
+        assert_eq!(server.all_asked().len(), 9, "a refused key is not tried again");
     }
     // Refused in the middle of a run, by an event list.
     let account = Account::of(6, 1, 2).shared();

@@ -4,6 +4,7 @@
 //! `support` holds what the tests share; every other module is one subject. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+mod account;
 mod audit;
 mod churn;
 mod commands;
@@ -15,6 +16,7 @@ mod faults;
 mod hygiene;
 mod incremental;
 mod matrix;
+mod missing_events;
 mod moves;
 mod names;
 mod origin;

@@ -74,7 +74,7 @@ async fn a_second_run_is_told_who_holds_the_mirror() {
     for arguments in [&["sync"][..], &["sync", "--full"], &["sync", "--customer", "c-01"], &["export"]] {
         program.ends(4, arguments).await.tells(&["another run holds this mirror", &holder]);
     }
-    assert_eq!(server.asked().len(), 1, "they asked for nothing");
+    assert_eq!(server.all_asked().len(), 1, "they asked for nothing");
     // Reading is free.
     program.ends(0, &["status"]).await;
     go.notify_one();

@@ -89,7 +89,8 @@ impl Job {
             Kind::Sync => (Scope::Incremental, 0),
             Kind::Full => (Scope::Full, config.sync.audit),
         };
-        let (mut finished, exported) = run_once(config, tools, scope, audit).await?;
+        let settings = assemble::sync_settings(config, audit);
+        let (mut finished, exported) = run_once(config, tools, scope, settings).await?;
         let outcome = finished.report.outcome;
         self.metrics.run_ended(&finished.report);
         self.note(&mut finished)?;

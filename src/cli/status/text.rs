@@ -9,6 +9,7 @@ use jiff::Timestamp;
 pub(super) fn text(status: &Status) -> String {
     [
         head(status),
+        account(status),
         last_error(status),
         streams(status),
         runs(status),
@@ -40,6 +41,11 @@ fn head(status: &Status) -> String {
         due(status.next.sync),
         due(status.next.full),
     )
+}
+
+fn account(status: &Status) -> String {
+    let Some(doubt) = &status.account_doubt else { return String::new() };
+    format!("\nIN DOUBT since {}\n  {}\n", when(&doubt.since, status.now), doubt.reason)
 }
 
 fn last_error(status: &Status) -> String {
@@ -178,6 +184,13 @@ fn missing(status: &Status) -> String {
             ));
         }
         text.push_str("  every run tries them again\n");
+    }
+    if status.missing_events > 0 {
+        text.push_str(&format!(
+            "\n{} missing from complete walks of their lists: kept, with events.missing_since, until sync.deletion_wait \
+             has passed\n",
+            counted(status.missing_events, "event")
+        ));
     }
     text.push_str(&set_aside(status.rejected, "set aside", &status.rejected_records));
     text.push_str(&set_aside(status.repaired, "taken with a repair", &status.repaired_records));

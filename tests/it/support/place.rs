@@ -32,7 +32,8 @@ impl Place {
         self.path().join("exports")
     }
 
-    /// The binary, set up for this folder and that API: a good key, and no long waits between attempts.
+    /// The binary, set up for this folder and that API: a good key, no long waits between attempts, and none before an event
+    /// is deleted.
     pub fn program(&self, base_url: &str) -> Program {
         Program::new(self.path())
             .set(&format!("mirror.path={}", self.mirror().display()))
@@ -40,6 +41,7 @@ impl Place {
             .set(&format!("api.base_url={base_url}"))
             .set("api.backoff_base=1ms")
             .set("api.backoff_max=5ms")
+            .set("sync.deletion_wait=0s")
             .key("sk_test")
     }
 

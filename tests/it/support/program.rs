@@ -217,6 +217,20 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 
+    /// Asserts that stdout holds each of these texts.
+    #[track_caller]
+    pub fn shows(&self, texts: &[&str]) -> &Ran {
+        for text in texts {
+            assert!(
+                self.stdout.contains(text),
+                "`{}` does not show {text:?}:\n{}",
+                self.arguments,
+                self.stdout
+            );
+        }
+        self
+    }
+
     /// Asserts that stderr holds each of these texts.
     #[track_caller]
     pub fn tells(&self, texts: &[&str]) -> &Ran {

@@ -133,8 +133,15 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What was asked so far, in order.
+    /// What was asked so far, in order, but for the question whose account it is, with which every run begins.
     pub fn asked(&self) -> Vec<Asked> {
+        let mut asked = self.all_asked();
+        asked.retain(|asked| asked.path != "/accounts/self");
+        asked
+    }
+
+    /// Everything that was asked so far, in order.
+    pub fn all_asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
 

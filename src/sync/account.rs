@@ -1,0 +1,143 @@
+//! Whether the API answers for the account whose mirror this is: `diff::account` judges, this asks.
+//!
+//! While that is in doubt nothing is inserted, deleted or exported, in this run and in every later one, until the account
+//! answers again or the operator says that the new one is right.
+
+use super::SyncError;
+use super::context::Context;
+use crate::api::{ApiError, ErrorKind};
+use crate::diff::{AccountId, Overlap, judge_account_id, sample_seed};
+use crate::mirror::SeenRows;
+use crate::record::Customer;
+
+/// Customers that are asked for to see whether the API knows any: one alone may have been deleted just now.
+const WITNESSES: usize = 3;
+
+const WHAT_TO_DO: &str = "Nothing was inserted or deleted, and nothing is exported until the account answers again. Check the \
+     key and api.base_url; if this really is the account that the mirror is to hold from now on, run `sync --accept-account`";
+
+/// How far it is known whose list the run is about to walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// The mirror's account.
+    Confirmed,
+    /// Still to be shown; the mirror holds so many customers.
+    Open { mirrored: u64 },
+}
+
+/// Asks the API for the account and compares. With `accept`, whoever answers is the mirror's account from now on.
+///
+/// # Errors
+/// [`SyncError::OtherAccount`], after the mirror was put in doubt.
+pub(super) async fn identify(context: &Context, accept: bool) -> Result<Identity, SyncError> {
+    let asking = context.client.account_id();
+    let Some(answered) = context.halt.run_until_cancelled(asking).await.transpose()? else {
+        return Ok(Identity::Open { mirrored: 0 });
+    };
+    if let Some(id) = &answered {
+        // Asked once a run.
+        let _ = context.account_id.set(id.clone());
+    }
+    let (held, mirrored) = context.write(|batch| Ok((batch.account()?, batch.customer_count()?))).await?;
+    match judge_account_id(held.id.as_deref(), answered.as_deref(), mirrored) {
+        AccountId::Other { mirrored, answered } if !accept => {
+            let error = SyncError::OtherAccount { mirrored, answered };
+            let reason = format!("{error}; {}", error.hint().unwrap_or_default());
+            let stamp = context.stamp();
+            context.write(move |batch| batch.doubt_account(stamp, &reason)).await?;
+            Err(error)
+        }
+        AccountId::Open if !accept => Ok(Identity::Open { mirrored }),
+        _ => {
+            confirm(context).await?;
+            Ok(Identity::Confirmed)
+        }
+    }
+}
+
+/// The API answers for the mirror's account.
+pub(super) async fn confirm(context: &Context) -> Result<(), SyncError> {
+    let id = context.account_id.clone();
+    context.write(move |batch| batch.accept_account(id.get().map(String::as_str))).await
+}
+
+/// A whole list brought too few of the mirror's customers.
+pub(super) async fn doubt_list(context: &Context, overlap: Overlap) -> Result<(), SyncError> {
+    let Overlap { mirrored, listed, known } = overlap;
+    let known = if known == 0 { "none".to_owned() } else { format!("only {known}") };
+    doubt(context, format!("the customer list has {listed} customers, and brought {known} of the mirror's {mirrored} customers"))
+        .await
+}
+
+async fn doubt(context: &Context, what: String) -> Result<(), SyncError> {
+    let reason = format!("{what}: it may be another account's. {WHAT_TO_DO}");
+    context.tally.incomplete(reason.clone());
+    let stamp = context.stamp();
+    context.write(move |batch| batch.doubt_account(stamp, &reason)).await
+}
+
+/// Before customers are synced that the user named: whether the API knows any of the mirror's. Else the mirror is put in
+/// doubt.
+///
+/// # Errors
+/// When the API doesn't answer.
+pub(super) async fn confirm_by_customers(context: &Context) -> Result<bool, SyncError> {
+    match find_witness(context, None).await? {
+        Witness::Found(_) => confirm(context).await.map(|()| true),
+        Witness::Halted => Ok(false),
+        Witness::Unknown => {
+            let what = "the API knows none of the mirror's customers that it was asked for";
+            doubt(context, what.to_owned()).await.map(|()| false)
+        }
+        Witness::Unanswered(error) => Err(error.into()),
+    }
+}
+
+/// What asking for customers brought that are known to be there.
+pub(super) enum Witness {
+    /// The API gives this one.
+    Found(String),
+    /// The API doesn't know them, or gives others by the same ids.
+    Unknown,
+    /// It gave no such answer.
+    Unanswered(ApiError),
+    /// The run halts.
+    Halted,
+}
+
+/// Asks for customers that are known to be there, one by one until one answers: `seen` in a walk, or drawn from the whole
+/// mirror.
+pub(super) async fn find_witness(context: &Context, seen: Option<SeenRows>) -> Result<Witness, SyncError> {
+    let seed = sample_seed(context.run.0, context.started_at);
+    let candidates: Vec<String> = context
+        .write(move |batch| match seen {
+            Some(seen) => {
+                let found = batch.customers_in(&seen, 0, WITNESSES)?;
+                Ok(found.into_iter().map(|customer| customer.id).collect())
+            }
+            None => Ok(batch.draw_customers(WITNESSES as u64, seed)?.ids),
+        })
+        .await?;
+    let mut failed = None;
+    for id in candidates {
+        let Some(answer) = context.halt.run_until_cancelled(context.client.retrieve(&id)).await else {
+            return Ok(Witness::Halted);
+        };
+        let record = match answer {
+            Ok(record) => record,
+            Err(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
+        if let Ok(customer) = Customer::decode(record.get())
+            && customer.id == id
+            && context.write(move |batch| batch.is_known(&customer)).await?
+        {
+            return Ok(Witness::Found(id));
+        }
+    }
+    Ok(failed.map_or(Witness::Unknown, Witness::Unanswered))
+}
