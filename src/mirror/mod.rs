@@ -43,7 +43,7 @@ pub use exports::{ExportFile, ExportNote};
 pub use history::{History, Logged};
 pub use list_marks::ListMark;
 pub use lock::{Holder, LockError, RunLock, holder};
-pub use rejected::{Aside, AsideInRun, RejectedRecord, SetAside};
+pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
 pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};
 pub use seen::SeenRows;
 pub use snapshot::Snapshot;

@@ -49,6 +49,17 @@ pub struct RejectedRecord<'a> {
     pub raw: &'a str,
 }
 
+/// Whether a record that was set aside had been met before, with the same text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// It is new, or not as it was.
+    New,
+    /// By an earlier run.
+    Known,
+    /// By this run.
+    Again,
+}
+
 /// A record that stands set aside, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SetAside {
@@ -95,24 +106,27 @@ pub struct AsideInRun {
 }
 
 impl Batch<'_> {
-    /// Sets a record aside; one that was set aside before keeps its first time. Returns whether it is new, or not as it was.
+    /// Sets a record aside; one that was set aside before keeps its first time.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn set_aside(&mut self, stamp: Stamp, record: RejectedRecord<'_>) -> Result<bool, MirrorError> {
+    pub fn set_aside(&mut self, stamp: Stamp, record: RejectedRecord<'_>) -> Result<Met, MirrorError> {
         self.nothing_rejected = false;
         let digest = digest(record.stream, record.customer_id, record.raw);
-        let now = utc_text(stamp.now);
-        let (outcome, reason) = (record.outcome.name(), record.reason);
-        let known = self
+        let (outcome, reason, now) = (record.outcome.name(), record.reason, utc_text(stamp.now));
+        let known: Option<i64> = self
             .transaction
-            .prepare_cached(
-                "UPDATE rejected SET run_id = ?2, last_seen_at = ?3, reason = ?4, outcome = ?5, \
-                 told_at = iif(outcome = ?5, told_at, NULL) WHERE digest = ?1",
-            )?
-            .execute(params![digest, stamp.run.0, now, reason, outcome])?;
-        if known > 0 {
-            return Ok(false);
+            .prepare_cached("SELECT run_id FROM rejected WHERE digest = ?1")?
+            .query_row([&digest], |row| row.get(0))
+            .optional()?;
+        if let Some(run) = known {
+            self.transaction
+                .prepare_cached(
+                    "UPDATE rejected SET run_id = ?2, last_seen_at = ?3, reason = ?4, outcome = ?5, \
+                     told_at = iif(outcome = ?5, told_at, NULL) WHERE digest = ?1",
+                )?
+                .execute(params![digest, stamp.run.0, now, reason, outcome])?;
+            return Ok(if run == stamp.run.0 { Met::Again } else { Met::Known });
         }
         self.transaction
             .prepare_cached(
@@ -130,7 +144,7 @@ impl Batch<'_> {
                 stamp.run.0,
                 outcome
             ])?;
-        Ok(true)
+        Ok(Met::New)
     }
 
     /// Whether a record stands set aside, with this very text.
@@ -300,23 +314,23 @@ mod tests {
         let (_folder, mut mirror) = mirror();
         let mut batch = mirror.batch().unwrap();
         let known = record("{1}", Aside::Rejected);
-        assert!(batch.set_aside(stamp(1, 1), known).unwrap());
-        assert!(!batch.set_aside(stamp(1, 2), known).unwrap());
+        assert_eq!(batch.set_aside(stamp(1, 1), known).unwrap(), Met::New);
+        assert_eq!(batch.set_aside(stamp(1, 2), known).unwrap(), Met::Again);
         let is_there = |stream, customer, raw| batch.is_set_aside(stream, customer, raw).unwrap();
         assert!(is_there(Stream::Customers, None, "{1}") && !is_there(Stream::Customers, None, "{2}"));
         assert!(!is_there(Stream::Events, Some("c-1"), "{1}"));
-        assert!(batch.set_aside(stamp(1, 2), record("{2}", Aside::Taken)).unwrap());
+        assert_eq!(batch.set_aside(stamp(1, 2), record("{2}", Aside::Taken)).unwrap(), Met::New);
         assert_eq!(counts(&batch, 1, Aside::Rejected), (1, 0, 1));
         assert_eq!(counts(&batch, 1, Aside::Taken), (1, 0, 1));
         // The run was cut off: the next one has to tell of it, whether or not it meets it.
         assert_eq!(counts(&batch, 2, Aside::Rejected), (0, 0, 1));
         batch.note_told(Timestamp::UNIX_EPOCH).unwrap();
-        assert!(!batch.set_aside(stamp(3, 3), known).unwrap());
+        assert_eq!(batch.set_aside(stamp(3, 3), known).unwrap(), Met::Known);
         assert_eq!(counts(&batch, 3, Aside::Rejected), (1, 1, 0));
         assert_eq!(counts(&batch, 3, Aside::Taken), (0, 0, 0));
         // Not as it was: another text, or another judgement of the same one.
-        assert!(batch.set_aside(stamp(3, 3), record("{3}", Aside::Rejected)).unwrap());
-        assert!(!batch.set_aside(stamp(3, 3), record("{2}", Aside::Rejected)).unwrap());
+        assert_eq!(batch.set_aside(stamp(3, 3), record("{3}", Aside::Rejected)).unwrap(), Met::New);
+        assert_eq!(batch.set_aside(stamp(3, 3), record("{2}", Aside::Rejected)).unwrap(), Met::Known);
         assert_eq!(counts(&batch, 3, Aside::Rejected), (3, 1, 2));
         let first = batch.set_aside_in(RunId(3), Aside::Rejected).unwrap().first_new.unwrap();
         assert_eq!(first.to_string(), "customer c-1: `email` is not a string");

@@ -36,6 +36,14 @@ impl Customer {
         Customer::decode_telling(record).map(|decoded| decoded.record)
     }
 
+    /// What tells whose a record is that can't be taken: its id and its time of creation, nothing else.
+    pub fn peek(record: &str) -> Option<Customer> {
+        let mut fields = Fields::parse(record).ok()?;
+        let (id, created_at) = (fields.id().ok()?, fields.time("created_at").ok().flatten());
+        let (email, first_name, last_name, phone_number, updated_at, extra) = Default::default();
+        Some(Customer { id, email, first_name, last_name, phone_number, created_at, updated_at, extra })
+    }
+
     /// The same, with what was repaired in the record.
     ///
     /// # Errors
@@ -109,6 +117,15 @@ mod tests {
             Customer::decode(r#"{"id":"x","email":["a"]}"#),
             Err(Rejection::WrongType { field: "email", expected: "a string" })
         );
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_taken_still_tells_whose_it_is() {
+        let peeked =
+            Customer::peek(r#"{"id":"x","email":5,"created_at":"2019-01-30T13:30:00Z","a":1}"#).unwrap();
+        assert_eq!((peeked.id.as_str(), peeked.created_at.as_deref()), ("x", Some("2019-01-30T13:30:00Z")));
+        assert_eq!((peeked.email, peeked.extra), (None, None));
+        assert!(Customer::peek("[]").is_none() && Customer::peek(r#"{"id":7}"#).is_none());
     }
 
     #[test]

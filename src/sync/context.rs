@@ -7,7 +7,9 @@ use super::{Settings, SyncError};
 use crate::api::{Client, Finding, Item, KnownPaging, List, Page, Pager, Turn, WalkError};
 use crate::api::{RejectedItem, RepairedItem};
 use crate::diff::EventPlan;
-use crate::mirror::{Aside, Batch, MirrorError, RejectedRecord, RunId, SeenRows, Stamp};
+use crate::mirror::{
+    Aside, Batch, CustomersApplied, Met, MirrorError, RejectedRecord, RunId, SeenRows, Stamp,
+};
 use crate::record::{Customer, Record, Repairs, Stream, instant};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
@@ -67,7 +69,7 @@ pub(super) struct Walked {
 /// A page's records, sorted into those that can be taken and those that can't.
 pub(super) struct Sorted<R> {
     pub(super) records: Vec<R>,
-    rejected: Vec<RejectedItem>,
+    pub(super) rejected: Vec<RejectedItem>,
     repaired: Vec<Repaired>,
 }
 
@@ -106,52 +108,48 @@ impl<R: Record> Sorted<R> {
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.rejected.len()
     }
-
-    /// How many can't be taken.
-    pub(super) fn rejected(&self) -> u64 {
-        self.rejected.len() as u64
-    }
 }
 
-/// Sets a page's records aside that can't be taken, or not as they stand. Returns the ids of those that can't, each with
-/// whether it is new.
+/// Sets a page's records aside that can't be taken, or not as they stand. Returns the ids of those that can't.
 pub(super) fn set_aside<R>(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     list: &List,
     sorted: &Sorted<R>,
-) -> Result<Vec<(String, bool)>, MirrorError> {
+) -> Result<Vec<(Option<String>, Met)>, MirrorError> {
     let (stream, customer_id) = (list.stream(), list.customer_id());
     for Repaired { id, repairs, raw } in &sorted.repaired {
         let (outcome, reason, record_id) = (Aside::Taken, &repairs.to_string(), Some(id.as_str()));
         batch.set_aside(stamp, RejectedRecord { stream, customer_id, record_id, outcome, reason, raw })?;
     }
-    let mut rejected = Vec::new();
+    let mut rejected = Vec::with_capacity(sorted.rejected.len());
     for RejectedItem { id, reason, raw } in &sorted.rejected {
         let (outcome, reason, record_id) = (Aside::Rejected, &reason.to_string(), id.as_deref());
         let record = RejectedRecord { stream, customer_id, record_id, outcome, reason, raw };
-        let is_new = batch.set_aside(stamp, record)?;
-        rejected.extend(id.clone().map(|id| (id, is_new)));
+        rejected.push((id.clone(), batch.set_aside(stamp, record)?));
     }
     Ok(rejected)
 }
 
 /// The same for customers. One that the mirror holds stays there, and is not missing: it came, though it can't be taken.
-/// Returns those of them whose events are due; without its customer in the mirror, an event would have nowhere to go.
+/// Its events are read when they are due; without its customer in the mirror, an event would have nowhere to go.
 pub(super) fn set_aside_customers(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     plan: EventPlan,
     sorted: &Sorted<Customer>,
     seen: &mut SeenRows,
-) -> Result<Vec<String>, MirrorError> {
-    let mut due = Vec::new();
-    for (id, is_new) in set_aside(batch, stamp, &List::Customers, sorted)? {
-        if batch.keep_customer(&id, is_new, plan, stamp.now, seen)? {
-            due.push(id);
+    applied: &mut CustomersApplied,
+) -> Result<(), MirrorError> {
+    for (id, met) in set_aside(batch, stamp, &List::Customers, sorted)? {
+        applied.first_met += u64::from(met != Met::Again);
+        if let Some(id) = id
+            && batch.keep_customer(&id, met == Met::New, plan, stamp.now, seen)?
+        {
+            applied.due.push(id);
         }
     }
-    Ok(due)
+    Ok(())
 }
 
 /// Records what was found out about the API; what is recorded already is not written again.

@@ -317,8 +317,7 @@ async fn store_page(
     if saved {
         *last_checkpoint = Instant::now();
     }
-    let rejected = pages.iter().map(|page| page.rejected()).sum();
-    Ok(count(context, walk, applied, rejected))
+    Ok(count(context, walk, applied))
 }
 
 /// Whether the newest of the pages shows that the list is this account's.
@@ -330,23 +329,21 @@ fn shows_account(
     if let Some(newest) = pages.last() {
         overlap.listed += newest.len() as u64;
         overlap.known += batch.known_customers(&newest.records)?;
+        let rejected: Vec<Customer> =
+            newest.rejected.iter().filter_map(|item| Customer::peek(&item.raw)).collect();
+        overlap.known += batch.known_customers(&rejected)?;
     }
     Ok(overlap.is_enough())
 }
 
 /// Counts what pages did; returns whose events are due.
-fn count(
-    context: &Context,
-    walk: &mut CustomerWalk,
-    applied: CustomersApplied,
-    rejected: u64,
-) -> Vec<String> {
+fn count(context: &Context, walk: &mut CustomerWalk, applied: CustomersApplied) -> Vec<String> {
     walk.inserted += applied.inserted;
     walk.changed += applied.inserted + applied.updated;
     for row in &applied.stale {
         walk.stale.insert(*row);
     }
-    let rows = applied.first_met + rejected;
+    let rows = applied.first_met;
     walk.counted += rows;
     context.tally.count(|counts| {
         counts.customers_seen += rows;
@@ -381,7 +378,7 @@ pub(super) fn apply(
     seen: &mut SeenRows,
 ) -> Result<CustomersApplied, MirrorError> {
     let mut applied = batch.apply_customers(stamp, &sorted.records, trust, plan, seen)?;
-    applied.due.extend(set_aside_customers(batch, stamp, plan, sorted, seen)?);
+    set_aside_customers(batch, stamp, plan, sorted, seen, &mut applied)?;
     Ok(applied)
 }
 

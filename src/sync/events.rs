@@ -345,7 +345,8 @@ async fn store(
             let customer_id = list.customer_id().unwrap_or_default();
             let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
             for (id, _) in set_aside(batch, stamp, &list, &records)? {
-                batch.clear_missing(&id)?;
+                // It came, though it can't be taken: it is not missing.
+                id.map_or(Ok(()), |id| batch.clear_missing(&id))?;
             }
             so_far.stale += applied.stale;
             so_far.has_claims |= !applied.claimed.is_empty();

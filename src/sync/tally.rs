@@ -33,21 +33,21 @@ struct State {
     failures: Vec<Failure>,
     incomplete: bool,
     unproven_ends: u64,
+    /// Records whose `updated_at` can't be read as a time.
+    unreadable_times: BTreeMap<Stream, Counted>,
+    /// Records that were taken although the times didn't tell whether they were newer than the mirror's version.
+    undated: BTreeMap<Stream, Counted>,
     short_event_lists: u64,
     /// The customer of the first one.
     first_short: Option<String>,
     /// Why, in the first of them.
     unproven: Option<UnprovenEnd>,
-    /// Records whose `updated_at` can't be read as a time.
-    unreadable_times: BTreeMap<Stream, Met>,
-    /// Records that were taken although the times didn't tell whether they were newer than the mirror's version.
-    undated: BTreeMap<Stream, Met>,
     audited: Option<Audited>,
 }
 
 /// Records that are told of together: eight bytes for each, and the first by name.
 #[derive(Default)]
-struct Met {
+struct Counted {
     met: IdSet,
     first: String,
 }
@@ -196,14 +196,14 @@ impl Tally {
                  at least sync.deletion_wait after the first one lacks it as well"
             ));
         }
-        for (stream, Met { met, first }) in unreadable {
+        for (stream, Counted { met, first }) in unreadable {
             self.remark(format!(
                 "the updated_at of {} {stream} can't be read as a time, so that nothing tells which of two versions is \
                  newer; the first of them: {first}",
                 met.len()
             ));
         }
-        for (stream, Met { met, first }) in undated {
+        for (stream, Counted { met, first }) in undated {
             self.remark(format!(
                 "{} {stream} were listed with other content than the mirror's, and their times don't tell which one is \
                  newer: what was listed was taken. A full sync asks for such customers one by one. The first of them: {first}",
@@ -245,7 +245,7 @@ impl State {
     }
 }
 
-impl Met {
+impl Counted {
     fn add(&mut self, id: &str) {
         if self.met.is_empty() {
             id.clone_into(&mut self.first);
