@@ -94,8 +94,8 @@ impl Demo {
             observer: self.progress.clone(),
             stop: self.stop.clone(),
         };
-        let _lock = assemble::lock(&self.config, "demo")?;
-        let (finished, exported) = run_once(&self.config, tools, scope, 0).await?;
+        let lock = assemble::lock(&self.config, "demo")?;
+        let (finished, exported) = run_once(&self.config, lock, tools, scope, 0).await?;
         if let Some(error) = finished.error {
             return Err(error.into());
         }

@@ -112,6 +112,7 @@ impl From<KeyError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         let exit = match error {
+            LockError::Place(error) => return error.into(),
             LockError::Held { .. } => Exit::Held,
             LockError::Io { .. } => Exit::Failed,
         };
@@ -121,7 +122,11 @@ impl From<LockError> for Failure {
 
 impl From<MirrorError> for Failure {
     fn from(error: MirrorError) -> Failure {
-        Failure::of(Exit::Failed, &error)
+        let exit = match error {
+            MirrorError::Unusable { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Failure::of(exit, &error)
     }
 }
 
