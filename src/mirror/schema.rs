@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/0001_mirror.sql"),
     include_str!("../../schema/0002_audit.sql"),
     include_str!("../../schema/0003_list_marks.sql"),
+    include_str!("../../schema/0007_stream_totals.sql"),
 ];
 
 /// "MaMi": tells a mirror from any other SQLite database.
@@ -134,6 +135,10 @@ mod tests {
             let snapshot = mirror.snapshot().unwrap();
             assert_eq!((snapshot.head().unwrap(), snapshot.newest_runs(5).unwrap().len()), (1, 1));
             assert_eq!(snapshot.last_audit().unwrap(), None);
+            let totals = snapshot.freshness().unwrap();
+            let totals: Vec<_> =
+                totals.iter().map(|s| (&s.stream[..], s.row_count, s.last_change_seq)).collect();
+            assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
         }
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
     }
