@@ -4,13 +4,15 @@ use super::args::{self, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
-use crate::config::{KeyError, api_key};
+use crate::config::{Config, KeyError, api_key};
+use crate::mirror::{MirrorError, is_there};
 
 pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let key = api_key(&config, &assemble::environment()?);
     match action {
         args::Config::Check => {
+            check_mirror(&config)?;
             let file =
                 config.file().map_or("no file; defaults".to_owned(), |file| file.display().to_string());
             output::line(&format!("the configuration is valid ({file})"))?;
@@ -31,5 +33,13 @@ pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failur
         args::Config::Show { json: false } => {
             output::text(&config.to_toml(key.as_ref())).map(|()| Exit::Done)
         }
+    }
+}
+
+/// Refuses a place where there can be no mirror. One that this user can't look at may be right for another user.
+fn check_mirror(config: &Config) -> Result<(), Failure> {
+    match is_there(&config.mirror.path) {
+        Err(error @ MirrorError::Unusable { .. }) => Err(error.into()),
+        _ => Ok(()),
     }
 }

@@ -94,9 +94,9 @@ impl Demo {
             observer: self.progress.clone(),
             stop: self.stop.clone(),
         };
-        let _lock = assemble::lock(&self.config, "demo")?;
-        let (finished, exported) =
-            run_once(&self.config, tools, scope, assemble::sync_settings(&self.config, 0)).await?;
+        let lock = assemble::lock(&self.config, "demo")?;
+        let settings = assemble::sync_settings(&self.config, 0);
+        let (finished, exported) = run_once(&self.config, lock, tools, scope, settings).await?;
         if let Some(error) = finished.error {
             return Err(error.into());
         }

@@ -1,5 +1,6 @@
 //! How a command ends.
 
+use super::stderr::Stderr;
 use crate::api::{ApiError, ErrorKind, WalkError};
 use crate::config::{ConfigError, KeyError};
 use crate::export::ExportError;
@@ -7,7 +8,6 @@ use crate::mirror::{LockError, MirrorError};
 use crate::sandbox::SandboxError;
 use crate::sync::SyncError;
 use std::error::Error;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// The exit codes that scripts rely on.
@@ -84,8 +84,16 @@ impl Failure {
         text
     }
 
-    /// On stderr; nobody is left to tell if that fails.
-    pub(super) fn print(&self) {
+    /// Nobody reads stdout any more (`| head`): no failure, and nothing to say, but there is no use in going on.
+    pub(super) fn reader_gone() -> Failure {
+        Failure::new(Exit::Done, "")
+    }
+
+    /// On stderr.
+    pub(super) fn print(&self, stderr: &Stderr) {
+        if self.exit == Exit::Done {
+            return;
+        }
         let mut text = format!("error: {}\n", self.message);
         for cause in &self.causes {
             text.push_str(&format!("  because: {cause}\n"));
@@ -93,7 +101,7 @@ impl Failure {
         if let Some(hint) = &self.hint {
             text.push_str(&format!("  what to do: {hint}\n"));
         }
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        stderr.line(text.into_bytes());
     }
 }
 
@@ -112,6 +120,7 @@ impl From<KeyError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         let exit = match error {
+            LockError::Place(error) => return error.into(),
             LockError::Held { .. } => Exit::Held,
             LockError::Io { .. } => Exit::Failed,
         };
@@ -121,7 +130,11 @@ impl From<LockError> for Failure {
 
 impl From<MirrorError> for Failure {
     fn from(error: MirrorError) -> Failure {
-        Failure::of(Exit::Failed, &error)
+        let exit = match error {
+            MirrorError::Unusable { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Failure::of(exit, &error)
     }
 }
 

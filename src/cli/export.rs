@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::output::{self, counted};
 use crate::config::Config;
 use crate::export::{Exported, export, export_snapshot};
-use crate::mirror::{Mirror, MirrorError, RunLock};
+use crate::mirror::{Mirror, MirrorError, RunLock, is_there};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
@@ -50,11 +50,12 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
 
 /// The existing mirror, and the right to write it.
 fn open(config: &Config, command: &str) -> Result<(RunLock, Mirror), Failure> {
-    if !config.mirror.path.exists() {
+    if !is_there(&config.mirror.path)? {
         return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());
     }
     let lock = assemble::lock(config, command)?;
-    Ok((lock, Mirror::open(&config.mirror.path)?))
+    let mirror = lock.open_mirror()?;
+    Ok((lock, mirror))
 }
 
 /// The JSON result of `export`; the files' paths are relative to `dir`.

@@ -1,14 +1,15 @@
 //! Log lines on stderr.
 
 use super::args::{Global, LogFormat};
-use indicatif::ProgressBar;
+use super::stderr::Stderr;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, Write};
+use std::thread;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Starts logging for the whole process. Lines go above the progress bar where one is shown.
-/// `runs` is whether the command is one whose course is worth telling; the others only warn.
-pub(super) fn start(global: &Global, runs: bool, bar: &ProgressBar) {
+/// Starts logging for the whole process. `runs` is whether the command is one whose course is worth telling; the others only warn.
+pub(super) fn start(global: &Global, runs: bool, stderr: &Stderr) {
     let terminal = std::io::stderr().is_terminal();
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,
@@ -19,7 +20,7 @@ pub(super) fn start(global: &Global, runs: bool, bar: &ProgressBar) {
     };
     // Libraries below may log what we must not: URLs with tokens, header names. They stay silent.
     let ours = tracing_subscriber::filter::Targets::new().with_target("malomo_mirror", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(Stderr(bar.clone())).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(Lines(stderr.clone())).with_target(false);
     use tracing_subscriber::Layer;
     use tracing_subscriber::layer::SubscriberExt;
     let json = match global.log_format {
@@ -32,21 +33,38 @@ pub(super) fn start(global: &Global, runs: bool, bar: &ProgressBar) {
     // A second start, in tests, changes nothing.
     let _ =
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines.with_filter(ours)));
+    log_panics();
 }
 
-struct Stderr(ProgressBar);
+/// A panic is logged as everything else is, and waits for stderr no longer than that. By default it would be written
+/// where it happens, and a run that nobody reads the log of would never end.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = Backtrace::capture();
+        let is_captured = backtrace.status() == BacktraceStatus::Captured;
+        tracing::error!(
+            thread = thread::current().name(),
+            place = panic.location().map(tracing::field::display),
+            backtrace = is_captured.then(|| tracing::field::display(backtrace)),
+            "the program panicked: {}",
+            panic.payload_as_str().unwrap_or("it doesn't say why")
+        );
+    }));
+}
 
-impl<'a> MakeWriter<'a> for Stderr {
+struct Lines(Stderr);
+
+impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { bar: &self.0, text: Vec::new() }
+        Line { stderr: &self.0, text: Vec::new() }
     }
 }
 
-/// A log line; written as a whole, while the progress bar is off the screen.
+/// A log line, which goes to stderr as a whole.
 struct Line<'a> {
-    bar: &'a ProgressBar,
+    stderr: &'a Stderr,
     text: Vec<u8>,
 }
 
@@ -63,7 +81,6 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        // Nobody is left to tell if stderr is gone.
-        self.bar.suspend(|| drop(std::io::stderr().write_all(&self.text)));
+        self.stderr.line(std::mem::take(&mut self.text));
     }
 }

@@ -21,6 +21,7 @@ mod sandbox;
 mod shell;
 mod signals;
 mod status;
+mod stderr;
 mod sync;
 
 pub use args::Args;
@@ -32,25 +33,21 @@ use exit::Failure;
 use indicatif::ProgressBar;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use stderr::Stderr;
 
 /// Runs the command that the arguments name, prints its result or its failure, and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let bar = ProgressBar::hidden();
+    let stderr = Stderr::start(bar.clone());
+    let _flushed = stderr.flush_at_end();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
-        Err(error) => {
-            if let Some(failure) = misplaced_key::refusal(&arguments).filter(|_| error.use_stderr()) {
-                failure.print();
-                return failure.exit.into();
-            }
-            // Help and version come this way too.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
-        }
+        Err(error) => return answer(&error, &arguments, &stderr).into(),
     };
-    let bar = ProgressBar::hidden();
-    logging::start(&args.global, matches!(args.command, Command::Sync(_) | Command::Daemon), &bar);
+    logging::start(&args.global, matches!(args.command, Command::Sync(_) | Command::Daemon), &stderr);
     let result = enough_descriptors()
         .and_then(|()| {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
@@ -67,10 +64,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.print();
+            failure.print(&stderr);
             failure.exit.into()
         }
     }
+}
+
+/// Says what is wrong with the arguments. Help and version, which were asked for, come this way too.
+fn answer(error: &clap::Error, arguments: &[OsString], stderr: &Stderr) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    match misplaced_key::refusal(arguments) {
+        Some(failure) => failure.print(stderr),
+        // In colour.
+        None if std::io::stderr().is_terminal() => drop(error.print()),
+        None => stderr.line(error.render().to_string().into_bytes()),
+    }
+    Exit::Usage
 }
 
 /// Files and sockets that a run has open at once at least.

@@ -24,10 +24,10 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// A reader that has seen enough (`| head`) is no failure: the program ends quietly with what it has printed.
 fn settle(error: std::io::Error) -> Result<(), Failure> {
-    if error.kind() == ErrorKind::BrokenPipe {
-        std::process::exit(Exit::Done as i32);
-    }
-    Err(Failure::new(Exit::Failed, format!("stdout could not be written: {error}")))
+    Err(match error.kind() {
+        ErrorKind::BrokenPipe => Failure::reader_gone(),
+        _ => Failure::new(Exit::Failed, format!("stdout could not be written: {error}")),
+    })
 }
 
 /// A count with separators, for people: 1234567 is `1,234,567`.

@@ -7,7 +7,7 @@ use super::output::{self, count, counted};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::export::{Exported, export};
-use crate::mirror::{Mirror, MirrorError, Outcome, RunId, checkpoint_beside};
+use crate::mirror::{Mirror, MirrorError, Outcome, RunId, RunLock, checkpoint_beside, is_there};
 use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
@@ -40,11 +40,11 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
     let mut settings = assemble::sync_settings(&config, args.audit.unwrap_or(0));
     settings.accept_account = args.accept_account;
     let scope = scope(args);
-    let _lock = match wait {
+    let lock = match wait {
         true => assemble::lock_when_free(&config, &command, &tools.stop).await?,
         false => assemble::lock(&config, &command)?,
     };
-    let finished = run_once(&config, tools, scope, settings).await;
+    let finished = run_once(&config, lock, tools, scope, settings).await;
     progress.finish();
     let (finished, exported) = finished?;
     let Finished { report, error, .. } = finished;
@@ -76,18 +76,23 @@ fn check_audit(args: &args::Sync) -> Result<(), Failure> {
     }
 }
 
-/// Runs a sync, and exports what it changed; a run that was stopped, before its export or in the middle of it, leaves its
-/// changes to the next export. Nothing is exported while it is in doubt whose account the API answers for.
+/// Runs a sync of the locked mirror, and exports what it changed; a run that was stopped, before its export or in the middle
+/// of it, leaves its changes to the next export. Nothing is exported while it is in doubt whose account the API answers for.
+/// The lock is free on return.
 pub(super) async fn run_once(
     config: &Config,
+    lock: RunLock,
     tools: Tools,
     scope: Scope,
     settings: sync::Settings,
 ) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
-    let path = config.mirror.path.clone();
-    let mirror = off_the_runtime(move || Mirror::open(&path)).await??;
+    let (_lock, mirror) = off_the_runtime(move || {
+        let mirror = lock.open_mirror();
+        (lock, mirror)
+    })
+    .await?;
     let stop = tools.stop.clone();
-    let mut finished = sync::sync(mirror, tools, settings, scope).await?;
+    let mut finished = sync::sync(mirror?, tools, settings, scope).await?;
     log(&finished.report);
     if finished.report.outcome == Outcome::Interrupted || is_in_doubt(&mut finished.mirror)? {
         return Ok((finished, Ok(None)));
@@ -313,7 +318,7 @@ async fn preview(
     json: bool,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
-    let mut mirror = match config.mirror.path.exists() {
+    let mut mirror = match is_there(&config.mirror.path)? {
         true => Some(Mirror::open_read_only(&config.mirror.path)?),
         false => None,
     };

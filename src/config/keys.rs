@@ -218,11 +218,11 @@ pub(super) static EVENTS_FORWARD: Key<Option<Parameter>> = Key {
 
 pub(super) static MIRROR_PATH: Key<PathBuf> = Key {
     path: "mirror.path",
-    doc: "The database file. SQLite keeps a -wal and a -shm file beside it. One run at a time holds it; \
-          readers never wait.",
+    doc: "The database file; links are followed. SQLite keeps a -wal and a -shm file beside it, which belong to it. \
+          One run at a time holds it; readers never wait.",
     default: Literal::Text("/var/lib/malomo-mirror/mirror.db"),
     expected: "the path of a file",
-    read: read::path,
+    read: read::database,
 };
 
 pub(super) static MIRROR_RUNS_MAX_AGE: Key<Duration> = Key {
@@ -339,7 +339,10 @@ pub(super) static EXPORT_MAX_AGE: Key<Duration> = Key {
 
 pub(super) static SCHEDULE_TIMEZONE: Key<TimeZone> = Key {
     path: "schedule.timezone",
-    doc: "The time zone of the expressions below, by its IANA name, such as Europe/Berlin.",
+    doc: "The time zone of the expressions below, by its IANA name, such as Europe/Berlin. Where its clocks are put \
+          forward or back, expressions with a wildcard or a step in minutes or hours (*/15, @hourly) keep to real \
+          time, as in cron(8); fixed times run once: those that are left out right after the change, those \
+          that stand twice the first time.",
     default: Literal::Text("UTC"),
     expected: "the IANA name of a time zone, such as \"Europe/Berlin\"",
     read: read::time_zone,

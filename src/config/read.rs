@@ -70,6 +70,30 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, Refusal> {
     }
 }
 
+/// The path of a database. Names that SQLite, or people who know it, give another meaning are refused: `:memory:` would
+/// keep nothing, and a URI would become a file of that name.
+pub(super) fn database(value: &Value) -> Result<PathBuf, Refusal> {
+    let path = path(value)?;
+    let given = text(value)?;
+    let begins_with_file = given.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("file:"));
+    if given.starts_with(':') {
+        return Err(Refusal::because(format!(
+            "SQLite takes a name that begins with a colon for no file (`:memory:` is gone with the run); write \
+             `./{given}` for a file of that name"
+        )));
+    }
+    if begins_with_file || given.contains("://") {
+        return Err(Refusal::because(
+            "it is a URI; write the path alone, such as /var/lib/malomo-mirror/mirror.db (or begin with ./ for a file \
+             of that name)",
+        ));
+    }
+    if matches!(given.rsplit('/').next(), Some("" | "." | "..")) {
+        return Err(Refusal::because("it names a folder; name a file in it, such as mirror.db"));
+    }
+    Ok(path)
+}
+
 /// A path that may be left out; a key in the place of its file is caught before it can be shown.
 pub(super) fn key_file(value: &Value) -> Result<Option<PathBuf>, Refusal> {
     let given = text(value)?;
@@ -228,6 +252,32 @@ mod tests {
             "http://[::2]",
         ] {
             assert!(url(given).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn databases_are_files() {
+        for (given, reason) in [
+            (":memory:", "`./:memory:` for a file"),
+            (":other", "begins with a colon"),
+            ("file:m?mode=memory", "it is a URI"),
+            ("file:///var/lib/mirror.db", "it is a URI"),
+            ("File:mirror.db", "it is a URI"),
+            ("sqlite:///mirror.db", "it is a URI"),
+            ("", "it is empty"),
+            ("mirror\0.db", "NUL"),
+            ("/var/lib/malomo-mirror/", "it names a folder"),
+            (".", "it names a folder"),
+            ("./..", "it names a folder"),
+            ("here/.", "it names a folder"),
+        ] {
+            let why = database(&Value::Text(given.to_owned())).unwrap_err().why.unwrap();
+            assert!(why.contains(reason), "{given:?}: {why}");
+        }
+        for given in
+            ["mirror.db", "./:memory:", "./file:x.db", "files/mirror.db", "/a/b:c/ä.db", "...", "a/..b"]
+        {
+            assert_eq!(database(&Value::Text(given.to_owned())), Ok(PathBuf::from(given)), "{given:?}");
         }
     }
 

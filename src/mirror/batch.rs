@@ -49,7 +49,7 @@ impl<'m> Batch<'m> {
     /// # Errors
     /// When the disk is full or fails; the batch is then undone as a whole.
     pub fn commit(mut self) -> Result<(), MirrorError> {
-        self.log.flush(&self.transaction)?;
+        self.log.close(&self.transaction)?;
         failpoint::reached(Place::BeforeCommit);
         self.transaction.commit()?;
         failpoint::reached(Place::AfterCommit);

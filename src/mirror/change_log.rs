@@ -10,13 +10,24 @@ use std::rc::Rc;
 const LINES_PER_STATEMENT: usize = 32;
 
 /// The part of the change log that a transaction adds. Lines wait until there are enough for a statement: nothing
-/// reads the log within a write transaction before [`ChangeLog::flush`].
+/// reads the log within a write transaction before [`ChangeLog::close`].
 pub(super) struct ChangeLog {
     next_seq: i64,
     waiting: Vec<Line>,
     added: u64,
+    totals: [Total; Stream::ALL.len()],
     /// The newest line's time, in milliseconds of Unix time and as text.
     time: (i64, Rc<str>),
+}
+
+/// What the lines of a stream add up to.
+#[derive(Debug, Clone, Copy)]
+struct Total {
+    stream: Stream,
+    /// Rows that were added, less those that were taken away.
+    rows: i64,
+    /// The newest line; none: there is none.
+    last_seq: Option<i64>,
 }
 
 struct Line {
@@ -36,7 +47,8 @@ impl ChangeLog {
             .prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'")?
             .query_row([], |row| row.get(0))?;
         let time = (0, utc_text(Timestamp::UNIX_EPOCH).into());
-        Ok(ChangeLog { next_seq: newest + 1, waiting: Vec::new(), added: 0, time })
+        let totals = Stream::ALL.map(|stream| Total { stream, rows: 0, last_seq: None });
+        Ok(ChangeLog { next_seq: newest + 1, waiting: Vec::new(), added: 0, totals, time })
     }
 
     /// How many lines were added.
@@ -62,6 +74,14 @@ impl ChangeLog {
             self.time = (now, utc_text(stamp.now).into());
         }
         let seq = self.next_seq;
+        if let Some(total) = self.totals.iter_mut().find(|total| total.stream == stream) {
+            total.last_seq = Some(seq);
+            total.rows += match op {
+                Op::Insert => 1,
+                Op::Update => 0,
+                Op::Delete => -1,
+            };
+        }
         self.waiting.push(Line {
             seq,
             stream,
@@ -79,8 +99,20 @@ impl ChangeLog {
         Ok(seq)
     }
 
+    /// Writes the lines that still wait, and what all of them add up to.
+    pub(super) fn close(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.flush(connection)?;
+        let mut update = connection.prepare_cached(
+            "UPDATE stream_totals SET row_count = row_count + ?2, last_change_seq = ?3 WHERE stream = ?1",
+        )?;
+        for total in self.totals.iter().filter(|total| total.last_seq.is_some()) {
+            update.execute(params![total.stream.name(), total.rows, total.last_seq])?;
+        }
+        Ok(())
+    }
+
     /// Writes the lines that still wait.
-    pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         const INSERT: &str = "INSERT INTO changes (seq, stream, op, id, observed_at, run_id, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)";
         if self.waiting.len() == LINES_PER_STATEMENT {
             let sql = format!("{INSERT}{}", ", (?, ?, ?, ?, ?, ?, ?)".repeat(LINES_PER_STATEMENT - 1));

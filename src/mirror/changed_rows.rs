@@ -309,6 +309,18 @@ mod tests {
         found
     }
 
+    /// What stands in `freshness`, counted anew.
+    const COUNTED: &str = "(SELECT 'customers' AS stream, (SELECT count(*) FROM customers) AS row_count, \
+         (SELECT max(seq) FROM changes WHERE stream = 'customers') AS last_change_seq \
+         UNION ALL SELECT 'events', (SELECT count(*) FROM events), (SELECT max(seq) FROM changes WHERE stream = 'events'))";
+
+    fn totals(snapshot: &Snapshot<'_>, of: &str) -> Vec<(String, i64, Option<i64>)> {
+        let sql = format!("SELECT stream, row_count, last_change_seq FROM {of} ORDER BY stream");
+        let mut select = snapshot.transaction.prepare(&sql).unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     const STAMP: Stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
 
     fn put_customer(batch: &mut Batch<'_>, id: &str, name: Option<usize>) {
@@ -369,6 +381,7 @@ mod tests {
                 batch.commit().unwrap();
             }
             let snapshot = mirror.snapshot().unwrap();
+            prop_assert_eq!(totals(&snapshot, "freshness"), totals(&snapshot, COUNTED));
             let head = snapshot.head().unwrap();
             for after in 0..=head {
                 let wanted = [(Stream::Customers, after), (Stream::Events, (after + apart) % (head + 1))];

@@ -1,5 +1,6 @@
 //! What can go wrong with the mirror.
 
+use super::Unusable;
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,26 @@ pub enum MirrorError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// Something that can't be a mirror's file.
+    #[error("mirror.path {} {what}", path.display())]
+    Unusable {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is, and what to do.
+        what: Unusable,
+    },
+    /// This user may read the mirror, but needs files beside it that are not there.
+    #[error(
+        "the mirror {0} can't be opened by this user: the files {0}-wal and {0}-shm are not there, and this user may \
+         not create them. Every run leaves them there: have `malomo-mirror sync` run by its owner. A copy made with \
+         `VACUUM INTO` needs none", path.display()
+    )]
+    NoSideFiles {
+        /// The mirror.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
     },
     /// The file can't be opened as a database.
     #[error("the mirror {} can't be opened{}", path.display(), remedy(source))]

@@ -1,5 +1,12 @@
 //! One writer: a lock on a file beside the mirror. The system frees it when its holder ends, however it ends.
+//!
+//! The lock stands beside the file that all links lead to, so that every name of a mirror is locked at once. (Hard links
+//! can't be followed: a file with several names is no mirror, see [`super::Unusable`]. The database file itself can't
+//! be locked either: closing any handle on it would drop the locks that SQLite holds in this process, fcntl(2).)
 
+use super::location::{prepared, real};
+use super::upkeep::beside;
+use super::{Mirror, MirrorError};
 use crate::ownership::adopt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +43,9 @@ pub enum LockError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// There can be no mirror at that place.
+    #[error(transparent)]
+    Place(#[from] MirrorError),
 }
 
 /// What to do about the commonest reasons.
@@ -60,7 +70,8 @@ fn describe(holder: Option<&Holder>) -> String {
 /// Who holds the mirror at `mirror`, by the lock file's word; `None` if nobody does, or if the process named there
 /// has ended. Takes no lock, so that it stands in nobody's way.
 pub fn holder(mirror: &Path) -> Option<Holder> {
-    let holder = read_holder(&mut File::open(lock_path(mirror)).ok()?)?;
+    let lock = beside(&real(mirror).ok()?, LOCK);
+    let holder = read_holder(&mut File::open(lock).ok()?)?;
     let lives = Path::new("/proc").join(holder.pid.to_string()).exists();
     lives.then_some(holder)
 }
@@ -69,18 +80,23 @@ pub fn holder(mirror: &Path) -> Option<Holder> {
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
+    mirror: PathBuf,
 }
 
+/// How the lock file's name ends.
+const LOCK: &str = ".lock";
+
 impl RunLock {
-    /// Takes the lock of the mirror at `mirror`, in `MIRROR.lock`, and notes there who holds it. Does not wait.
+    /// Takes the lock of the mirror at `mirror`, in `MIRROR.lock` beside the file that links lead to, and notes there who
+    /// holds it. Does not wait.
     ///
     /// # Errors
-    /// When another process holds it, or the lock file can't be created.
+    /// When another process holds it, the lock file can't be created, or there can be no mirror at that place.
     pub fn acquire(mirror: &Path, command: &str, now: Timestamp) -> Result<RunLock, LockError> {
-        let path = lock_path(mirror);
+        let mirror = prepared(mirror)?;
+        let path = beside(&mirror, LOCK);
         let failed = |source| LockError::Io { path: path.clone(), source };
-        super::create_folder(mirror).map_err(failed)?;
-        let mut file = open(&path, super::folder_of(mirror)).map_err(failed)?;
+        let mut file = open(&path, super::folder_of(&mirror)).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read_holder(&mut file) }),
@@ -89,7 +105,15 @@ impl RunLock {
         let since = super::batch::utc_text(now);
         let holder = Holder { pid: std::process::id(), command: command.to_owned(), since };
         write_holder(&mut file, &holder).map_err(failed)?;
-        Ok(RunLock { file })
+        Ok(RunLock { file, mirror })
+    }
+
+    /// Opens the mirror that is locked, for writing: the very file, wherever links lead by now.
+    ///
+    /// # Errors
+    /// As [`Mirror::open`].
+    pub fn open_mirror(&self) -> Result<Mirror, MirrorError> {
+        Mirror::open(&self.mirror)
     }
 }
 
@@ -108,12 +132,6 @@ fn open(path: &Path, folder: &Path) -> std::io::Result<File> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(path),
         Err(error) => Err(error),
     }
-}
-
-fn lock_path(mirror: &Path) -> PathBuf {
-    let mut name = mirror.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
 }
 
 fn read_holder(file: &mut File) -> Option<Holder> {
@@ -140,6 +158,32 @@ mod tests {
         ] {
             let error = LockError::Io { path: PathBuf::from("m.lock"), source: kind.into() };
             assert_eq!(error.to_string(), format!("the lock file m.lock can't be used: {expected}"));
+        }
+    }
+
+    #[test]
+    fn every_name_is_locked_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink(at("real/mirror.db"), at("link.db")).unwrap();
+        let lock = |name: &str| RunLock::acquire(&at(name), "sync", Timestamp::UNIX_EPOCH);
+        // The link leads to nothing yet.
+        let first = lock("link.db").unwrap();
+        std::os::unix::fs::symlink("real", at("folder")).unwrap();
+        let names = ["link.db", "real/mirror.db", "folder/mirror.db", "real/../real/mirror.db"];
+        let refused = || {
+            for name in names {
+                assert!(matches!(lock(name), Err(LockError::Held { holder: Some(_) })), "{name}");
+                assert_eq!(holder(&at(name)).unwrap().command, "sync", "{name}");
+            }
+        };
+        refused();
+        let mirror = first.open_mirror().unwrap();
+        assert_eq!(mirror.path(), at("real/mirror.db").canonicalize().unwrap());
+        refused();
+        drop(first);
+        for name in names {
+            assert!(lock(name).is_ok(), "{name}");
         }
     }
 

@@ -18,6 +18,7 @@ mod events;
 mod exports;
 mod history;
 mod list_marks;
+mod location;
 mod lock;
 mod lookup;
 mod missing_events;
@@ -42,6 +43,7 @@ pub use events::EventsApplied;
 pub use exports::{ExportFile, ExportNote};
 pub use history::{History, Logged};
 pub use list_marks::ListMark;
+pub use location::{Unusable, is_there};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
 pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};
@@ -51,7 +53,7 @@ pub use status::{EventFailure, Freshness};
 pub use upkeep::{Wal, checkpoint_beside, sizes};
 
 use crate::ownership::adopt;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, FileControl, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -78,13 +80,32 @@ impl Mirror {
     /// Opens the mirror at `path` for writing; creates it and its folder where they don't exist, and brings an older
     /// schema up to date. The file is created readable by owner and group only, whatever the umask.
     ///
+    /// Whoever migrates a mirror must be the only one to write it: [`RunLock::open_mirror`] sees to that.
+    ///
     /// # Errors
     /// When the file can't be opened or created, is no mirror, is corrupt, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
-        create_private(path)?;
-        let connection = connect(path)?;
-        configure(&connection).map_err(|source| MirrorError::open(path, source))?;
-        schema::migrate(&connection, path)?;
+        let path = location::prepared(path)?;
+        create_private(&path)?;
+        let connection = connect(&path)?;
+        // Somebody else's database is left as it is, its journal mode included.
+        schema::version(&connection, &path)?;
+        configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
+        schema::migrate(&connection, &path)?;
+        Mirror::with(connection, path)
+    }
+
+    /// Opens an existing mirror for writing beside a run that may be going, without the run's lock: neither creates nor
+    /// migrates it.
+    ///
+    /// # Errors
+    /// When there is no mirror at `path`, it can't be written, is no mirror, or has another schema version than this
+    /// program's.
+    pub fn open_beside_runs(path: &Path) -> Result<Mirror, MirrorError> {
+        let path = reading::find(path)?;
+        let connection = connect(&path)?;
+        schema::check_current(&connection, &path)?;
+        configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
         Mirror::with(connection, path)
     }
 
@@ -95,18 +116,18 @@ impl Mirror {
     /// When there is no mirror at `path`, it can't be read, is no mirror, or has another schema version than this
     /// program's.
     pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
-        reading::exists(path)?;
-        let connection = reading::connect(path).map_err(|source| reading::explain(path, source))?;
-        schema::check_current(&connection, path)?;
+        let path = reading::find(path)?;
+        let connection = reading::connect(&path).map_err(|source| reading::explain(&path, source))?;
+        schema::check_current(&connection, &path)?;
         Mirror::with(connection, path)
     }
 
-    fn with(connection: Connection, path: &Path) -> Result<Mirror, MirrorError> {
+    fn with(connection: Connection, path: PathBuf) -> Result<Mirror, MirrorError> {
         connection.set_prepared_statement_cache_capacity(64);
         let id = connection
             .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
-            .map_err(|source| MirrorError::open(path, source))?;
-        Ok(Mirror { connection, path: path.to_owned(), id, halt: None })
+            .map_err(|source| MirrorError::open(&path, source))?;
+        Ok(Mirror { connection, path, id, halt: None })
     }
 
     /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
@@ -114,7 +135,7 @@ impl Mirror {
         self.halt = Some(halt);
     }
 
-    /// Where the mirror is.
+    /// Where the mirror is: an absolute path without links.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -141,13 +162,21 @@ impl Mirror {
     }
 }
 
+/// A connection that writes. `path` is a [`location::real`] one.
 fn connect(path: &Path) -> Result<Connection, MirrorError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(|source| MirrorError::open(path, source))
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // The last one to close a mirror would take away the files beside it that end in -wal and -shm. Who may read
+        // them, but create nothing here, can open the mirror only while they are there.
+        let mut keep = 1;
+        connection.file_control(None::<&str>, FileControl::PersistWal(&mut keep))?;
+        Ok(connection)
+    });
+    opened.map_err(|source| MirrorError::open(path, source))
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
     connection.pragma_update(None, "foreign_keys", false)?;
@@ -162,14 +191,13 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // The names of streams and operations that are written here are the program's own. SQLite would build a little
     // tree of the allowed ones for each line of the change log, which takes as long as writing it.
     connection.pragma_update(None, "ignore_check_constraints", true)?;
-    // After a long-running reader let go, the WAL file shrinks back to this size.
+    // After a long-running reader let go, the WAL file shrinks back to this size; when the last one closes, to nothing.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
 
 /// SQLite gives WAL and shared-memory files the mode of the database file.
 fn create_private(path: &Path) -> Result<(), MirrorError> {
     let failed = |source| MirrorError::Create { path: path.to_owned(), source };
-    create_folder(path).map_err(failed)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
         Ok(file) => adopt(&file, folder_of(path)).map_err(failed),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

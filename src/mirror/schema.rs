@@ -1,9 +1,9 @@
-//! Migrations: the numbered files of `schema/`, applied in order, one transaction each. SQLite's `user_version` holds
-//! the number of the last one.
+//! Migrations: the numbered files of `schema/`, applied in order, in one transaction. SQLite's `user_version` holds the
+//! number of the last one.
 
 use super::MirrorError;
 use crate::failpoint::{self, Place};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 
 /// Every schema text, in order; number n brings version n-1 to version n. A published one is never edited.
@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/0003_list_marks.sql"),
     include_str!("../../schema/0004_evidence.sql"),
     include_str!("../../schema/0005_rejected.sql"),
+    include_str!("../../schema/0007_stream_totals.sql"),
 ];
 
 /// "MaMi": tells a mirror from any other SQLite database.
@@ -21,18 +22,23 @@ const APPLICATION_ID: i64 = 0x4d61_4d69;
 /// The version that this program reads and writes.
 pub(super) const CURRENT: i64 = MIGRATIONS.len() as i64;
 
-/// Brings the database to [`CURRENT`]. A database that holds tables but not our mark is left alone.
+/// Brings the database to [`CURRENT`], in one transaction that begins with reading its version: of two who start at
+/// once, the second finds the work done. A database that holds tables but not our mark is left alone.
 pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
-    let mut version = version(connection, path)?;
-    if version > CURRENT {
-        return Err(MirrorError::TooNew { path: path.to_owned(), found: version, known: CURRENT });
+    if version(connection, path)? == CURRENT {
+        return Ok(());
     }
-    while version < CURRENT {
-        step(connection, version)
-            .map_err(|source| MirrorError::Migration { version: version + 1, source })?;
-        version += 1;
+    let failed = |version: i64| move |source| MirrorError::Migration { version, source };
+    let transaction =
+        Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed(CURRENT))?;
+    let found = version(&transaction, path)?;
+    if found > CURRENT {
+        return Err(MirrorError::TooNew { path: path.to_owned(), found, known: CURRENT });
     }
-    Ok(())
+    for from in found..CURRENT {
+        step(&transaction, from).map_err(failed(from + 1))?;
+    }
+    transaction.commit().map_err(failed(CURRENT))
 }
 
 /// Refuses every version but [`CURRENT`].
@@ -46,7 +52,8 @@ pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<(), 
     }
 }
 
-fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
+/// The version, 0 for an empty database. Refuses a database of somebody else.
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
     let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let open = |source| MirrorError::open(path, source);
     let application = read("application_id").map_err(open)?;
@@ -59,8 +66,7 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
     Err(MirrorError::NotAMirror { path: path.to_owned() })
 }
 
-fn step(connection: &Connection, from: i64) -> rusqlite::Result<()> {
-    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+fn step(transaction: &Transaction<'_>, from: i64) -> rusqlite::Result<()> {
     transaction.execute_batch(MIGRATIONS[from as usize])?;
     failpoint::reached(Place::Migration);
     if from == 0 {
@@ -68,8 +74,7 @@ fn step(connection: &Connection, from: i64) -> rusqlite::Result<()> {
         transaction.execute("INSERT INTO meta (key, value) VALUES ('mirror_id', ?1)", [id])?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    transaction.pragma_update(None, "user_version", from + 1)?;
-    transaction.commit()
+    transaction.pragma_update(None, "user_version", from + 1)
 }
 
 #[cfg(test)]
@@ -132,8 +137,43 @@ mod tests {
             let snapshot = mirror.snapshot().unwrap();
             assert_eq!((snapshot.head().unwrap(), snapshot.newest_runs(5).unwrap().len()), (1, 1));
             assert_eq!(snapshot.last_audit().unwrap(), None);
+            let totals = snapshot.freshness().unwrap();
+            let totals: Vec<_> =
+                totals.iter().map(|s| (&s.stream[..], s.row_count, s.last_change_seq)).collect();
+            assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
         }
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
+    }
+
+    #[test]
+    fn many_who_open_an_old_mirror_at_once_migrate_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..10 {
+            let path = folder.path().join(format!("{n}.db"));
+            drop(mirror_of_version_1(&path));
+            std::thread::scope(|scope| {
+                let opening =
+                    (0..4).map(|_| scope.spawn(|| Mirror::open(&path).map(|mirror| mirror.id().to_owned())));
+                for opened in opening.collect::<Vec<_>>() {
+                    assert_eq!(opened.join().unwrap().unwrap(), "the-first");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn who_has_no_lock_creates_and_migrates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        assert!(matches!(Mirror::open_beside_runs(&path), Err(MirrorError::Missing { .. })));
+        assert!(!path.exists());
+        let old = mirror_of_version_1(&path);
+        assert!(matches!(Mirror::open_beside_runs(&path), Err(MirrorError::TooOld { found: 1, .. })));
+        assert_eq!(version(&old, &path).unwrap(), 1);
+        drop(old);
+        drop(Mirror::open(&path).unwrap());
+        let mut beside = Mirror::open_beside_runs(&path).unwrap();
+        beside.batch().unwrap().commit().unwrap();
     }
 
     #[test]
@@ -150,7 +190,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let other = folder.path().join("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE customers (id)").unwrap();
+        let before = std::fs::read(&other).unwrap();
         assert!(matches!(Mirror::open(&other), Err(MirrorError::NotAMirror { .. })));
+        assert_eq!(std::fs::read(&other).unwrap(), before);
         let text = folder.path().join("notes.txt");
         std::fs::write(&text, "x".repeat(4096)).unwrap();
         assert!(matches!(Mirror::open(&text), Err(MirrorError::Open { .. })));

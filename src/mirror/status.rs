@@ -34,7 +34,8 @@ pub struct EventFailure {
 
 pub(super) fn freshness(connection: &Connection) -> Result<Vec<Freshness>, MirrorError> {
     let mut select = connection.prepare(
-        "SELECT stream, row_count, coalesce(last_change_seq, 0), last_sync_ok_at, last_full_ok_at FROM freshness",
+        "SELECT stream, row_count, coalesce(last_change_seq, 0), last_sync_ok_at, last_full_ok_at FROM freshness \
+         ORDER BY stream",
     )?;
     let streams = select
         .query_map([], |row| {

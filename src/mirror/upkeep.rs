@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How the write-ahead log's name ends.
+const WAL: &str = "-wal";
+
 /// What is left of the write-ahead log after a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wal {
@@ -25,7 +28,7 @@ impl Mirror {
         self.connection.busy_timeout(Duration::ZERO)?;
         let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         self.connection.busy_timeout(BUSY_TIMEOUT)?;
-        Ok(Wal { bytes: size(&wal_path(&self.path)), held: busy? })
+        Ok(Wal { bytes: size(&beside(&self.path, WAL)), held: busy? })
     }
 }
 
@@ -69,14 +72,16 @@ impl Batch<'_> {
     }
 }
 
-/// The sizes in bytes of a mirror's database file and of its write-ahead log; zero where there is none.
+/// The sizes in bytes of a mirror's database file and of its write-ahead log; zero where there is none. `mirror` is
+/// [`Mirror::path`].
 pub fn sizes(mirror: &Path) -> (u64, u64) {
-    (size(mirror), size(&wal_path(mirror)))
+    (size(mirror), size(&beside(mirror, WAL)))
 }
 
-pub(super) fn wal_path(mirror: &Path) -> PathBuf {
+/// A file beside the mirror: its name with that ending.
+pub(super) fn beside(mirror: &Path, ending: &str) -> PathBuf {
     let mut name = mirror.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(ending);
     PathBuf::from(name)
 }
 

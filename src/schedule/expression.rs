@@ -7,6 +7,7 @@ use super::field::{self, Field};
 pub(super) struct Parsed {
     pub(super) sets: cron::Schedule,
     pub(super) either_day: bool,
+    pub(super) is_wildcard: bool,
 }
 
 pub(super) fn parse(expression: &str) -> Result<Parsed, ScheduleError> {
@@ -43,10 +44,13 @@ fn nickname(expression: &str) -> Result<&'static str, ScheduleError> {
 fn translate(expression: &str, texts: [&str; 6]) -> Result<Parsed, ScheduleError> {
     let [second, minute, hour, day, month, weekday] = texts;
     let weekdays: Vec<u32> = field::parse(Field::Weekday, weekday)?.iter().map(|day| day + 1).collect();
+    let (minutes, hours) = (field::parse(Field::Minute, minute)?, field::parse(Field::Hour, hour)?);
+    let is_wildcard =
+        field::is_wildcard(Field::Minute, minute, &minutes) || field::is_wildcard(Field::Hour, hour, &hours);
     let lists = [
         field::parse(Field::Second, second)?,
-        field::parse(Field::Minute, minute)?,
-        field::parse(Field::Hour, hour)?,
+        minutes,
+        hours,
         field::parse(Field::Day, day)?,
         field::parse(Field::Month, month)?,
         weekdays,
@@ -56,5 +60,6 @@ fn translate(expression: &str, texts: [&str; 6]) -> Result<Parsed, ScheduleError
         expression: expression.to_owned(),
         reason: error.to_string(),
     })?;
-    Ok(Parsed { sets, either_day: !day.starts_with('*') && !weekday.starts_with('*') })
+    let either_day = !day.starts_with('*') && !weekday.starts_with('*');
+    Ok(Parsed { sets, either_day, is_wildcard })
 }

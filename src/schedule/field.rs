@@ -97,6 +97,12 @@ pub(super) fn parse(field: Field, text: &str) -> Result<Vec<u32>, ScheduleError>
     Ok(values.into_iter().collect())
 }
 
+/// Whether the field repeats its unit rather than naming times of it: it has a step, or holds every value there is.
+pub(super) fn is_wildcard(field: Field, text: &str, values: &[u32]) -> bool {
+    let (least, greatest) = field.bounds();
+    text.contains('/') || values.len() as u32 == greatest - least + 1
+}
+
 /// One item of a list: `*`, `a`, `a-b`, each but `a` also with `/n`.
 fn parse_item(field: Field, item: &str) -> Result<Vec<u32>, String> {
     let (range, step) = match item.split_once('/') {

@@ -4,12 +4,18 @@
 //! Names (`JAN`, `mon`), lists, ranges (also ones that wrap, `FRI-MON`), steps, `0` and `7` for Sunday and
 //! `@hourly` and its kin are understood as crontab(5) describes them.
 //!
-//! Three readings, where implementations differ:
+//! Readings, where implementations differ:
 //! - *Days.* Where day of month and day of week are both restricted, a day matches if **either** does. A field that
 //!   starts with `*` counts as unrestricted, so `*/2` in one of them means that **both** must match: what
 //!   Vixie cron and its descendants do, and what crontab(5) of Debian and cronie says ("do not start with *").
-//! - *Spring.* Times inside the gap of a clock that goes forward run once, together, at the first instant after it.
-//! - *Autumn.* A time that stands twice because the clock goes back runs once, the first time.
+//! - *Wildcards*, where the clock is put forward or back. An expression whose minute or hour field has a step (`*/15`,
+//!   `0-59/15`) or holds every value (`*`, `@hourly`) runs whenever the clock shows a time that matches: times that the
+//!   clock leaves out don't run, times that it shows twice run twice. So `*/15` keeps to every fifteen minutes of real
+//!   time. cron(8) of Debian and cronie does the same with fields that start with `*`; a step over a range written out
+//!   means the same set of times, so it is treated alike here.
+//! - *Fixed times*, all others, run once. Those inside the gap of a clock that goes forward run together, at the first
+//!   instant after it; one that stands twice because the clock goes back runs the first time. That is cron(8)'s rule
+//!   for changes of less than three hours; here it holds for every change that a time zone makes.
 //!
 //! Everything here is pure: the instant comes in as an argument.
 
@@ -33,6 +39,8 @@ pub struct Schedule {
     sets: cron::Schedule,
     /// Whether one of the two day fields is enough.
     either_day: bool,
+    /// Whether it runs by real time where the clock is changed.
+    is_wildcard: bool,
 }
 
 impl Schedule {
@@ -48,6 +56,7 @@ impl Schedule {
             zone,
             sets: parsed.sets,
             either_day: parsed.either_day,
+            is_wildcard: parsed.is_wildcard,
         };
         if schedule.ever_fires() {
             Ok(schedule)

@@ -17,6 +17,35 @@ impl Schedule {
     /// the end of the calendar, in the year 9999. The instants of successive calls ascend, so a loop over
     /// them ends. The search is bounded.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.is_wildcard { self.next_shown(after) } else { self.next_once(after) }
+    }
+
+    /// The next instant at which the clock shows a matching time, however often it shows it.
+    ///
+    /// Between two changes of the clock its times ascend, and the first match on it is the next one. A change matters
+    /// only where it comes before that match; and the match found is still the first one after the change unless the
+    /// clock then shows an earlier time than was searched from, or has already left the match out.
+    fn next_shown(&self, after: Timestamp) -> Option<Timestamp> {
+        let mut offset = self.zone.to_offset(after);
+        let mut searched_from = next_second(offset.to_datetime(after))?;
+        let mut found = self.next_on_clock(searched_from)?;
+        for change in self.zone.following(after) {
+            let instant = offset.to_timestamp(found).ok()?;
+            if instant < change.timestamp() {
+                return Some(instant);
+            }
+            offset = change.offset();
+            let shown = offset.to_datetime(change.timestamp());
+            if shown < searched_from || shown > found {
+                found = self.next_on_clock(shown)?;
+            }
+            searched_from = shown;
+        }
+        offset.to_timestamp(found).ok()
+    }
+
+    /// The next instant, where each time of the calendar runs once.
+    fn next_once(&self, after: Timestamp) -> Option<Timestamp> {
         let clock = self.zone.to_datetime(after);
         let mut candidate = clock.with().subsec_nanosecond(0).build().ok()?;
         // Instants ascend with the clock's times, so the first that lies ahead is the next one. In the second
@@ -27,7 +56,7 @@ impl Schedule {
             if instant > after {
                 return Some(instant);
             }
-            candidate = time.checked_add(jiff::SignedDuration::from_secs(1)).ok()?;
+            candidate = next_second(time)?;
         }
         None
     }
@@ -90,6 +119,12 @@ impl Schedule {
         let first_minute = at_or_after(self.sets.minutes(), 0)?;
         time(at_or_after(self.sets.hours(), hour + 1)?, first_minute, first_second)
     }
+}
+
+/// The whole second after `time`, which may have a fraction.
+fn next_second(time: DateTime) -> Option<DateTime> {
+    let second = time.with().subsec_nanosecond(0).build().ok()?;
+    second.checked_add(jiff::SignedDuration::from_secs(1)).ok()
 }
 
 fn at_or_after(set: &impl TimeUnitSpec, least: u32) -> Option<u32> {

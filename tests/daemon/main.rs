@@ -14,3 +14,4 @@ mod stopping;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
 mod support;
 mod telling;
+mod unread;

@@ -4,6 +4,7 @@ use crate::form::Form;
 use crate::judge::Findings;
 use crate::people::{account, change, program};
 use crate::support::{Place, Program};
+use rusqlite::Connection;
 
 /// What `abort` sends.
 const ABORTED: i32 = 6;
@@ -22,8 +23,11 @@ const POINTS: [(&str, u64); 6] = [
 /// Files of a snapshot, two streams in two formats, and their manifest.
 const SNAPSHOT_RENAMES: u64 = 5;
 
-/// Points of a mirror's creation: the first schema, and those after it.
-const MIGRATIONS: (&str, u64) = ("migration", 3);
+/// The point of a mirror's creation: once for the first schema, and for each after it.
+fn migrations() -> (&'static str, u64) {
+    let schemas = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/schema")).unwrap();
+    ("migration", schemas.count() as u64)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_wherever_the_process_dies() {
@@ -37,7 +41,7 @@ pub async fn scenario(form: &Form) -> Findings {
     }
     let mut tries = Vec::new();
     for compression in if form.is_long { &["none", "gzip", "zstd"][..] } else { &["none"] } {
-        let first = POINTS.iter().chain([&MIGRATIONS]).map(|point| (true, *point));
+        let first = POINTS.into_iter().chain([migrations()]).map(|point| (true, point));
         for (is_first, (point, times)) in first.chain(POINTS.map(|point| (false, point))) {
             tries.extend((1..=times).map(|time| (*compression, is_first, format!("{point}:{time}"))));
         }
@@ -82,9 +86,7 @@ async fn upgrade() -> Findings {
     let place = Place::new();
     let program = program(&place, &server.base_url());
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
-    let first_version =
-        "DROP TABLE list_marks; DROP TABLE audits; DROP TABLE audit_findings; PRAGMA user_version = 1";
-    rusqlite::Connection::open(place.mirror()).unwrap().execute_batch(first_version).unwrap();
+    put_back_to_the_first_version(&place);
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
     dies(&mut found, &program, "migration:1", &["sync"]).await;
     let version = place.number("PRAGMA user_version");
@@ -92,6 +94,32 @@ async fn upgrade() -> Findings {
     found.ended(&program.run(&["sync"]).await, &[0]);
     found.judge(&account.state(), &place, &program).await;
     found
+}
+
+/// A mirror with the same rows, as the first version of the schema had them.
+fn put_back_to_the_first_version(place: &Place) {
+    let old = place.path().join("old.db");
+    let connection = Connection::open(&old).unwrap();
+    connection.execute_batch(include_str!("../../schema/0001_mirror.sql")).unwrap();
+    connection.execute("ATTACH ?1 AS newest", [place.mirror().to_str().unwrap()]).unwrap();
+    let texts = |sql: &str| -> Vec<String> {
+        let mut select = connection.prepare(sql).unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    for table in
+        texts("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    {
+        let columns = texts(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newest.{table}");
+        connection.execute(&copy, []).unwrap();
+    }
+    let mark: i64 = connection.query_row("PRAGMA newest.application_id", [], |row| row.get(0)).unwrap();
+    connection.execute_batch(&format!("PRAGMA application_id = {mark}; PRAGMA user_version = 1")).unwrap();
+    drop(connection);
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(place.path().join(format!("mirror.db{ending}"))).unwrap();
+    }
+    std::fs::rename(old, place.mirror()).unwrap();
 }
 
 async fn snapshot(time: u64) -> Findings {

@@ -1,7 +1,9 @@
 //! What a try left behind, counted.
 
 use crate::people::SECRETS;
-use crate::support::{Place, Program, Ran, Row, State, assert_no_strays, manifest, replay};
+use crate::support::{
+    Place, Program, Ran, Row, State, assert_no_strays, assert_totals_are_true, manifest, replay,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -165,6 +167,7 @@ impl Findings {
         self.duplicated += place.number(doubled) as u64;
         self.duplicated += exported_twice(place);
         self.read(|| assert_no_strays(place));
+        self.read(|| assert_totals_are_true(place));
         let verified = program.run(&["export", "verify"]).await;
         self.ended(&verified, &[0]);
         for path in other_files(place) {

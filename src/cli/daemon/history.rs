@@ -5,7 +5,7 @@ use super::super::exit::{Exit, Failure};
 use super::job::Last;
 use crate::config::Config;
 use crate::daemon::{History, Past};
-use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot};
+use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot, is_there};
 use jiff::Timestamp;
 
 /// Reads it; opens the mirror as a run would where nobody else holds it, so that what would stop every run stops the
@@ -18,8 +18,8 @@ pub(super) fn read(config: &Config) -> Result<(History, Option<Last>), Failure> 
         Err(error) => return Err(error.into()),
     };
     let mut mirror = match &lock {
-        Some(_) => Mirror::open(path)?,
-        None if path.exists() => Mirror::open_read_only(path)?,
+        Some(lock) => lock.open_mirror()?,
+        None if is_there(path)? => Mirror::open_read_only(path)?,
         None => return Ok((History::default(), None)),
     };
     // The folder is looked at for the same reason.

@@ -74,6 +74,7 @@ impl Job {
     async fn run_locked(
         &self,
         config: &Config,
+        lock: RunLock,
         kind: Kind,
         stop: CancellationToken,
     ) -> Result<Outcome, Failure> {
@@ -90,7 +91,7 @@ impl Job {
             Kind::Full => (Scope::Full, config.sync.audit),
         };
         let settings = assemble::sync_settings(config, audit);
-        let (mut finished, exported) = run_once(config, tools, scope, settings).await?;
+        let (mut finished, exported) = run_once(config, lock, tools, scope, settings).await?;
         let outcome = finished.report.outcome;
         self.metrics.run_ended(&finished.report);
         self.note(&mut finished)?;
@@ -148,7 +149,7 @@ impl Job {
     async fn run_here(&self, kind: Kind, stop: CancellationToken) -> Ended {
         let config = self.config();
         let command = format!("daemon, {} sync", kind.name());
-        let _lock = match RunLock::acquire(&config.mirror.path, &command, Timestamp::now()) {
+        let lock = match RunLock::acquire(&config.mirror.path, &command, Timestamp::now()) {
             Ok(lock) => lock,
             Err(error @ LockError::Held { .. }) => {
                 tracing::warn!(mode = kind.name(), "{error}");
@@ -163,7 +164,7 @@ impl Job {
                 return Ended::Broken;
             }
         };
-        match self.run_locked(&config, kind, stop).await {
+        match self.run_locked(&config, lock, kind, stop).await {
             Ok(outcome) => Ended::Run(outcome),
             Err(failure) => {
                 tracing::error!(mode = kind.name(), error = failure.line(), "the run broke off");

@@ -57,9 +57,11 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, job.clone(), changed));
     let pulse = Arc::new(Pulse::new(pace.beat));
-    let reader = Arc::new(Reader::open(&job.config().mirror.path)?);
     let _endpoint = match job.config().http.listen {
-        Some(address) => Some(endpoint::start(address, job.clone(), reader.clone(), pulse.clone()).await?),
+        Some(address) => {
+            let reader = Reader::open(&job.config().mirror.path)?;
+            Some(endpoint::start(address, job.clone(), Arc::new(reader), pulse.clone()).await?)
+        }
         None => None,
     };
     let voice = Voice::new(job.clone(), systemd, pulse);

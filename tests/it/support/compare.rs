@@ -40,10 +40,23 @@ fn difference(stream: &str, expected: &Rows, found: &Rows) -> Vec<String> {
 #[track_caller]
 pub fn assert_everything_equals(expected: &State, place: &Place) {
     assert_same(expected, &State::of_mirror(place), "the mirror");
+    assert_totals_are_true(place);
     let formats = formats(place);
     assert!(!formats.is_empty() || expected == &State::default(), "nothing was exported");
     for format in formats {
         assert_same(expected, &replay(place, &format), &format!("the {format} exports"));
+    }
+}
+
+/// Asserts that what the mirror says of its streams is what counting gives.
+#[track_caller]
+pub fn assert_totals_are_true(place: &Place) {
+    for stream in ["customers", "events"] {
+        let differing = place.query(&format!(
+            "SELECT * FROM freshness WHERE stream = '{stream}' AND (row_count <> (SELECT count(*) FROM {stream}) \
+             OR last_change_seq IS NOT (SELECT max(seq) FROM changes WHERE stream = '{stream}'))"
+        ));
+        assert!(differing.is_empty(), "{differing:?}");
     }
 }
 

@@ -22,7 +22,7 @@ mod state;
 mod tls;
 
 pub use account::{Account, Shared, customer, event};
-pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
+pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same, assert_totals_are_true};
 pub use json::{Cell, Row, members, object};
 pub use pages::{Old, Pages, Tokens};
 pub use place::{Place, query};

@@ -1,0 +1,228 @@
+//! stderr, written by a thread of its own: who logs a line never waits for whoever reads it, or doesn't.
+//!
+//! Lines wait in a queue of bounded size. While stderr takes them, none is lost: where they come faster than it can
+//! take them, loggers wait for room, a second in all before the queue has been empty again. What comes after that finds
+//! no room and is dropped; so is what stderr refuses (a full disk, a pipe whose reader has gone). How many were dropped
+//! is logged as soon as stderr takes lines again.
+
+use indicatif::ProgressBar;
+use std::collections::VecDeque;
+use std::io::{Error, ErrorKind, Result as IoResult, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+/// How many bytes wait at most.
+const ROOM: usize = 256 * 1024;
+
+/// How long is waited for stderr, and no longer.
+const LIMITS: Limits = Limits { patience: Duration::from_secs(1), stall: Duration::from_secs(2) };
+
+/// A stderr that is set not to block is tried again after this.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// The way to stderr. All clones share one queue.
+#[derive(Clone)]
+pub(super) struct Stderr(Arc<Queue>);
+
+struct Queue {
+    limits: Limits,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    /// How long loggers wait for room at most, together, before the queue has been empty again.
+    patience: Duration,
+    /// At the program's end, what waits is given up when stderr has taken no line for so long.
+    stall: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Vec<u8>>,
+    /// Bytes in `lines`.
+    bytes: usize,
+    /// Whether the writer is at a line that it has taken out of `lines`.
+    writing: bool,
+    /// Lines that were written or refused.
+    done: u64,
+    dropped: u64,
+    /// How long loggers may still wait for room.
+    patience: Duration,
+    /// The thread that writes; none: there is no such thread, and lines are written where they come up.
+    writer: Option<ThreadId>,
+}
+
+impl Stderr {
+    /// The process's stderr. Lines go above `bar` while it is drawn.
+    pub(super) fn start(bar: ProgressBar) -> Stderr {
+        let announce = |dropped| {
+            // An error, so that it stands in every log, however quiet.
+            tracing::error!("{dropped} log lines were dropped: stderr was not read, or could not be written");
+        };
+        Stderr::writing_to(move |line| above(&bar, line), announce, LIMITS)
+    }
+
+    /// Each line goes to `write`, and the number of those that were dropped to `announce`, which may log it.
+    fn writing_to(
+        write: impl Fn(&[u8]) -> IoResult<()> + Send + 'static,
+        announce: impl Fn(u64) + Send + 'static,
+        limits: Limits,
+    ) -> Stderr {
+        let state = Mutex::new(State { patience: limits.patience, ..State::default() });
+        let queue = Arc::new(Queue { limits, state, changed: Condvar::new() });
+        let of_thread = queue.clone();
+        let thread = thread::Builder::new().name("stderr".to_owned());
+        let started = thread.spawn(move || of_thread.serve(write, announce));
+        queue.locked().writer = started.ok().map(|thread| thread.thread().id());
+        Stderr(queue)
+    }
+
+    /// Takes a line, or several, with the line breaks.
+    pub(super) fn line(&self, line: Vec<u8>) {
+        let mut state = self.0.locked();
+        let Some(writer) = state.writer else {
+            drop(state);
+            // Nobody is left to tell if that fails.
+            let _ = write_all(&mut std::io::stderr(), &line);
+            return;
+        };
+        // The writer's own word about dropped lines is always taken: nobody else could make room for it.
+        if thread::current().id() != writer {
+            state = self.0.wait_for_room(state, line.len());
+            if !state.has_room(line.len()) {
+                state.dropped += 1;
+                return;
+            }
+        }
+        state.bytes += line.len();
+        state.lines.push_back(line);
+        self.0.changed.notify_all();
+    }
+
+    /// Flushes at the end of a scope, however that is left.
+    pub(super) fn flush_at_end(&self) -> FlushAtEnd {
+        FlushAtEnd(self.clone())
+    }
+
+    /// Waits until everything is written, or stderr takes nothing more.
+    pub(super) fn flush(&self) {
+        let mut state = self.0.locked();
+        while state.writer.is_some() && !state.is_empty() {
+            let before = state.done;
+            let waiting =
+                self.0.changed.wait_timeout_while(state, self.0.limits.stall, |now| now.done == before);
+            let (now, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() {
+                return;
+            }
+            state = now;
+        }
+    }
+}
+
+/// See [`Stderr::flush_at_end`].
+pub(super) struct FlushAtEnd(Stderr);
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+impl State {
+    fn has_room(&self, bytes: usize) -> bool {
+        // A line that is larger than all the room there is goes alone.
+        self.lines.is_empty() || self.bytes + bytes <= ROOM
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && !self.writing
+    }
+}
+
+impl Queue {
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_room<'q>(&self, state: MutexGuard<'q, State>, bytes: usize) -> MutexGuard<'q, State> {
+        if state.has_room(bytes) || state.patience.is_zero() {
+            return state;
+        }
+        let (began, patience) = (Instant::now(), state.patience);
+        let waiting = self.changed.wait_timeout_while(state, patience, |now| !now.has_room(bytes));
+        let mut state = waiting.unwrap_or_else(PoisonError::into_inner).0;
+        state.patience = state.patience.saturating_sub(began.elapsed());
+        state
+    }
+
+    /// Writes line after line, as long as the process lives.
+    fn serve(&self, write: impl Fn(&[u8]) -> IoResult<()>, announce: impl Fn(u64)) {
+        loop {
+            let line = self.next();
+            let dropped = self.wrote(write(&line).is_ok());
+            if dropped > 0 {
+                announce(dropped);
+            }
+            self.rest();
+        }
+    }
+
+    fn next(&self) -> Vec<u8> {
+        let waiting = self.changed.wait_while(self.locked(), |state| state.lines.is_empty());
+        let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
+        let line = state.lines.pop_front().unwrap_or_default();
+        state.bytes -= line.len();
+        state.writing = true;
+        line
+    }
+
+    /// Returns how many dropped lines are to be announced now.
+    fn wrote(&self, is_written: bool) -> u64 {
+        let mut state = self.locked();
+        state.done += 1;
+        if is_written {
+            return std::mem::take(&mut state.dropped);
+        }
+        state.dropped += 1;
+        0
+    }
+
+    fn rest(&self) {
+        let mut state = self.locked();
+        state.writing = false;
+        if state.lines.is_empty() {
+            state.patience = self.limits.patience;
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// A bar that is not drawn is left alone: it would be locked for as long as the line takes.
+fn above(bar: &ProgressBar, line: &[u8]) -> IoResult<()> {
+    match bar.is_hidden() {
+        true => write_all(&mut std::io::stderr(), line),
+        false => bar.suspend(|| write_all(&mut std::io::stderr(), line)),
+    }
+}
+
+/// As [`Write::write_all`], but waits where the other end of stderr was set not to block.
+fn write_all(to: &mut impl Write, mut bytes: &[u8]) -> IoResult<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(Error::from(ErrorKind::WriteZero)),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "stderr_tests.rs"]
+mod tests;
