@@ -6,14 +6,19 @@ pub(super) enum Purpose {
     CustomerId = 1,
     CustomerTimes,
     CustomerFields,
-    EventCount,
-    EventTimes,
+    OrderCount,
+    OrderTimes,
     EventId,
-    EventFields,
+    OrderFields,
     Fault,
     RequestId,
     Churn,
     Token,
+    EventTimes,
+    OrderPlan,
+    Parcel,
+    Event,
+    Account,
 }
 
 /// A sequence of numbers (SplitMix64). Written out here so that a seed keeps its world whatever becomes
