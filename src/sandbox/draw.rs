@@ -17,7 +17,8 @@ pub(super) enum Purpose {
     EventTimes,
     OrderPlan,
     Parcel,
-    Event,
+    Place,
+    Issue,
     Account,
 }
 

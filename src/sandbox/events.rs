@@ -118,7 +118,7 @@ impl Told<'_> {
         }
         if self.step.kind == Kind::OrderIssueCreated {
             out.push_str(",\"order_issue\":{\"reason\":\"");
-            out.push_str(self.draw(Purpose::Event, self.row.ordinal.number()).pick(ISSUES));
+            out.push_str(self.draw(Purpose::Issue, self.row.ordinal.number()).pick(ISSUES));
             out.push_str("\"}");
         }
         if self.row.revision > 0 {
@@ -148,7 +148,9 @@ impl Told<'_> {
         }
         if self.step.kind.is_scan() {
             out.push_str(",\"location\":\"");
-            out.push_str(self.draw(Purpose::Event, self.row.ordinal.number()).pick(PLACES));
+            // By the time, since one scan may be two events.
+            let mut place = self.draw(Purpose::Place, (part << 32) | u64::from(self.step.at));
+            out.push_str(place.pick(PLACES));
             out.push('"');
         }
         out.push_str(",\"estimated_delivery_at\":");

@@ -62,7 +62,14 @@ impl Kind {
 
     /// Whether a carrier scanned the parcel, so that the event says where.
     pub(super) fn is_scan(self) -> bool {
-        matches!(self, Kind::FirstInTransit | Kind::InTransit | Kind::OutForDelivery | Kind::Delivered)
+        matches!(
+            self,
+            Kind::FirstInTransit
+                | Kind::InTransit
+                | Kind::FirstOutForDelivery
+                | Kind::OutForDelivery
+                | Kind::Delivered
+        )
     }
 }
 
