@@ -24,7 +24,7 @@ pub enum Change {
     EventDeleted,
 }
 
-/// How often each change happens, in a hundred.
+/// How often each change happens, in a hundred. Nothing but these edits and deletions touches what has happened.
 const SHARES: [(u64, Change); 6] = [
     (10, Change::CustomerCreated),
     (25, Change::CustomerUpdated),
