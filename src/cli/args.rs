@@ -263,9 +263,18 @@ pub(super) struct Sandbox {
     /// Share of faulty answers, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub(super) fault_rate: f64,
-    /// Changes to the world a second
+    /// Changes to the world a second: orders, new customers, edits, deletions; orders under way go on meanwhile
     #[arg(long, value_name = "N", default_value_t = 0.0)]
     pub(super) churn: f64,
+    /// With --churn: how many times as fast as real time the world's clock runs; 1440: a minute is a day
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub(super) time_factor: f64,
+    /// A new event moves its customer's `updated_at`
+    #[arg(long)]
+    pub(super) events_touch_customer: bool,
+    /// Answer GET /accounts/self with 404
+    #[arg(long)]
+    pub(super) no_account: bool,
     /// Where a list's answer says how it goes on
     #[arg(long, value_enum, value_name = "STYLE", default_value_t = TokenStyle::Link)]
     pub(super) token_style: TokenStyle,

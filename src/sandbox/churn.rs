@@ -1,36 +1,35 @@
-//! Changes that the world makes of its own accord while it is served.
+//! Changes that the world makes of its own accord while it is served, beside what falls due of orders under way.
 
 use super::draw::Draw;
 use super::fields::{CustomerField, CustomerFields};
 use super::world::World;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// A change to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// A customer was made.
+    /// A customer was made, with an order.
     CustomerCreated,
     /// One field of a customer was written.
     CustomerUpdated,
     /// A customer was deleted with its events.
     CustomerDeleted,
-    /// A customer has one event more.
-    EventAdded,
+    /// A customer ordered something.
+    OrderCreated,
     /// An event was revised.
     EventRevised,
     /// An event was deleted.
     EventDeleted,
 }
 
-/// How often each change happens, in a hundred.
+/// How often each change happens, in a hundred. Nothing but these edits and deletions touches what has happened.
 const SHARES: [(u64, Change); 6] = [
     (10, Change::CustomerCreated),
     (25, Change::CustomerUpdated),
     (5, Change::CustomerDeleted),
-    (35, Change::EventAdded),
+    (35, Change::OrderCreated),
     (15, Change::EventRevised),
     (10, Change::EventDeleted),
 ];
@@ -57,7 +56,7 @@ impl World {
                 self.update_customer(&id, CustomerFields::default().set(field, &written(field, text)))
             }
             (Change::CustomerDeleted, Some(id), _) => self.delete_customer(&id),
-            (Change::EventAdded, Some(id), _) => self.add_event(&id).is_some(),
+            (Change::OrderCreated, Some(id), _) => self.order(&id),
             (Change::EventRevised, Some(id), Some(event)) => self.revise_event(&id, &event),
             (Change::EventDeleted, Some(id), Some(event)) => self.delete_event(&id, &event),
             _ => false,
@@ -74,7 +73,7 @@ fn draw_change(draw: &mut Draw) -> Change {
         }
         number -= share;
     }
-    Change::EventAdded
+    Change::OrderCreated
 }
 
 fn written(field: CustomerField, number: u64) -> String {
@@ -86,16 +85,19 @@ fn written(field: CustomerField, number: u64) -> String {
     }
 }
 
-/// Changes the world `per_second` times a second until told to stop.
-pub(super) async fn run(world: Arc<World>, per_second: f64, stop: CancellationToken) {
-    let mut beat = tokio::time::interval(Duration::from_secs_f64((1.0 / per_second).min(1e6)));
-    beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    // The first beat comes at once; the first change is due one interval later.
-    beat.tick().await;
+/// Lets the world live until told to stop.
+pub(super) async fn run(world: Arc<World>, stop: CancellationToken) {
+    // Slower changes leave the clock standing for a tenth of a second at most.
+    let pulse = Duration::from_secs_f64((1.0 / world.settings.churn).clamp(0.001, 0.1));
+    let mut beat = tokio::time::interval(pulse);
+    let mut lived_until = tokio::time::Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = beat.tick() => { world.churn(); }
+            now = beat.tick() => {
+                world.live(now.saturating_duration_since(lived_until));
+                lived_until = now;
+            }
         }
     }
 }
@@ -131,9 +133,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_world_changes_at_its_pace() {
-        let world = Arc::new(World::new(&Settings { customers: 0, ..Settings::default() }));
+        let settings = Settings { customers: 0, churn: 100.0, ..Settings::default() };
+        let world = Arc::new(World::new(&settings));
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run(Arc::clone(&world), 100.0, stop.clone()));
+        let running = tokio::spawn(run(Arc::clone(&world), stop.clone()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(world.customer_count() > 0);
         stop.cancel();

@@ -15,6 +15,8 @@ pub struct RequestCounts {
     pub event_pages: u64,
     /// Customers created, updated and deleted.
     pub writes: u64,
+    /// The account asked for.
+    pub accounts: u64,
     /// Requests without a good key, API version, path or method.
     pub rejected: u64,
     /// Requests above a limit (429); they count nowhere else.
@@ -30,6 +32,7 @@ pub(super) struct Counters {
     retrieves: AtomicU64,
     event_pages: AtomicU64,
     writes: AtomicU64,
+    accounts: AtomicU64,
     rejected: AtomicU64,
     refused: AtomicU64,
     faults: AtomicU64,
@@ -42,6 +45,7 @@ impl Counters {
             Route::RetrieveCustomer(_) => &self.retrieves,
             Route::ListEvents(_) => &self.event_pages,
             Route::CreateCustomer | Route::UpdateCustomer(_) | Route::DeleteCustomer(_) => &self.writes,
+            Route::RetrieveAccount => &self.accounts,
         };
         counter.fetch_add(1, Relaxed);
     }
@@ -64,6 +68,7 @@ impl Counters {
             retrieves: self.retrieves.load(Relaxed),
             event_pages: self.event_pages.load(Relaxed),
             writes: self.writes.load(Relaxed),
+            accounts: self.accounts.load(Relaxed),
             rejected: self.rejected.load(Relaxed),
             refused: self.refused.load(Relaxed),
             faults: self.faults.load(Relaxed),

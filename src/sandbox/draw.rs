@@ -6,14 +6,20 @@ pub(super) enum Purpose {
     CustomerId = 1,
     CustomerTimes,
     CustomerFields,
-    EventCount,
-    EventTimes,
+    OrderCount,
+    OrderTimes,
     EventId,
-    EventFields,
+    OrderFields,
     Fault,
     RequestId,
     Churn,
     Token,
+    EventTimes,
+    OrderPlan,
+    Parcel,
+    Place,
+    Issue,
+    Account,
 }
 
 /// A sequence of numbers (SplitMix64). Written out here so that a seed keeps its world whatever becomes

@@ -2,6 +2,7 @@
 
 use super::awkward::{self, CustomerOddity, EventOddity};
 use super::draw::{Draw, Purpose};
+use super::life::{Plan, Step};
 use super::text::{push_padded, push_uuid};
 
 /// 2019-01-01T00:00:00Z in milliseconds: nobody became a customer before.
@@ -10,8 +11,16 @@ const FIRST: i64 = 1_546_300_800_000;
 pub(super) const CLOCK_START: i64 = 1_735_689_600_000;
 /// The world's clock moves by this with each change, in milliseconds.
 pub(super) const CLOCK_STEP: i64 = 1000;
-/// The most events a customer has at the start.
-const MOST_EVENTS: f64 = 100_000.0;
+/// The mean number of events of an order at the start, when some orders are under way; a test measures it.
+const EVENTS_PER_ORDER: f64 = 6.36;
+/// The most orders a customer has at the start.
+const MOST_ORDERS: f64 = 10_000.0;
+/// In a hundred customers, how many buy often.
+const REGULARS: u64 = 5;
+/// In a hundred customers who bought something, how many did so again within the last days.
+const BUSY: u64 = 8;
+/// How far back those last days reach, in seconds.
+const LAST_DAYS: u64 = 8 * 86_400;
 
 /// Where records come from.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +32,7 @@ pub(super) struct Source {
 /// An event as it is kept: all else follows from the seed, its customer's number and this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EventRow {
-    /// Counted per customer from 0, never used again.
-    pub(super) ordinal: u32,
+    pub(super) ordinal: Ordinal,
     /// How often it was revised.
     pub(super) revision: u32,
     /// Milliseconds since 1970.
@@ -33,13 +41,54 @@ pub(super) struct EventRow {
     pub(super) updated: i64,
 }
 
+/// Which of its customer's events it is: a step in the plan of one of the customer's orders, which are counted
+/// from 0. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ordinal(u32);
+
+impl Ordinal {
+    /// Bits for the step; no plan is that long.
+    const STEP: u32 = 6;
+
+    pub(super) fn new(order: u32, step: usize) -> Ordinal {
+        Ordinal((order << Self::STEP) | step as u32)
+    }
+
+    pub(super) fn order(self) -> u32 {
+        self.0 >> Self::STEP
+    }
+
+    pub(super) fn step(self) -> usize {
+        (self.0 & ((1 << Self::STEP) - 1)) as usize
+    }
+
+    /// The step after it.
+    pub(super) fn next(self) -> Ordinal {
+        Ordinal::new(self.order(), self.step() + 1)
+    }
+
+    pub(super) fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+/// A customer's life up to the start of the clock.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Oldest first.
+    pub(super) events: Vec<EventRow>,
+    pub(super) orders: u32,
+    /// For each order that is under way: when its next event falls due, in milliseconds since 1970, and which it is.
+    pub(super) under_way: Vec<(i64, Ordinal)>,
+}
+
 impl Source {
     pub(super) fn customer_oddity(self, serial: u64) -> Option<CustomerOddity> {
         self.awkward.then(|| awkward::customer_oddity(serial)).flatten()
     }
 
-    pub(super) fn event_oddity(self, serial: u64, ordinal: u32) -> Option<EventOddity> {
-        self.awkward.then(|| awkward::event_oddity(serial, u64::from(ordinal))).flatten()
+    pub(super) fn event_oddity(self, serial: u64, ordinal: Ordinal) -> Option<EventOddity> {
+        self.awkward.then(|| awkward::event_oddity(serial, ordinal.number())).flatten()
     }
 
     /// The id of a customer that the world made itself.
@@ -61,8 +110,8 @@ impl Source {
         id
     }
 
-    pub(super) fn push_event_id(self, out: &mut String, serial: u64, ordinal: u32) {
-        let mut draw = Draw::new(self.seed, Purpose::EventId, serial, u64::from(ordinal));
+    pub(super) fn push_event_id(self, out: &mut String, serial: u64, ordinal: Ordinal) {
+        let mut draw = Draw::new(self.seed, Purpose::EventId, serial, ordinal.number());
         match self.event_oddity(serial, ordinal) {
             Some(EventOddity::Id(before, after)) => odd_id(out, before, &mut draw, after),
             _ => push_uuid(out, draw.next(), draw.next()),
@@ -82,34 +131,67 @@ impl Source {
         }
     }
 
-    /// How many events a customer of the start has: logarithmically normal with the given mean. Half the
-    /// customers have less than half the mean, a few have a hundred times as much.
-    fn event_count(self, serial: u64, mean: f64) -> u64 {
-        const SPREAD: f64 = 1.2;
-        let mut draw = Draw::new(self.seed, Purpose::EventCount, serial, 0);
+    /// How many orders a customer of the start has, so that `mean` is the mean of their events: logarithmically
+    /// normal, with few differences among most of them, and large ones among those who buy often.
+    fn order_count(self, serial: u64, mean: f64) -> u32 {
+        let mut draw = Draw::new(self.seed, Purpose::OrderCount, serial, 0);
+        // The shares of both kinds make 1 together: 0.05 × 6 + 0.95 × 14 / 19.
+        let (share, spread) = if draw.below(100) < REGULARS { (6.0, 1.2) } else { (14.0 / 19.0, 0.4) };
         let normal = (0..12).map(|_| draw.unit()).sum::<f64>() - 6.0;
-        let count = mean * (SPREAD * normal - SPREAD * SPREAD / 2.0).exp();
-        (count.min(MOST_EVENTS) + draw.unit()).floor() as u64
+        let count = mean / EVENTS_PER_ORDER * share * (spread * normal - spread * spread / 2.0).exp();
+        (count.min(MOST_ORDERS) + draw.unit()).floor() as u32
     }
 
-    /// The events of a customer of the start, oldest first.
-    pub(super) fn event_rows(self, serial: u64, customer_created: i64, mean: f64) -> Vec<EventRow> {
-        let count = self.event_count(serial, mean);
-        let mut draw = Draw::new(self.seed, Purpose::EventTimes, serial, 0);
-        let span = ((CLOCK_START - customer_created) / 1000).max(1) as u64;
-        let mut times: Vec<i64> =
-            (0..count).map(|_| customer_created + 1000 * draw.below(span) as i64).collect();
-        times.sort_unstable();
-        let mut rows = Vec::with_capacity(times.len());
-        for (created, ordinal) in times.into_iter().zip(0_u32..) {
-            let updated = later(&mut draw, created, 0.2);
-            let (created, updated) = match self.event_oddity(serial, ordinal) {
-                Some(EventOddity::Times(_)) => with_fraction(&mut draw, created, updated),
-                _ => (created, updated),
-            };
-            rows.push(EventRow { ordinal, revision: 0, created, updated });
+    /// When a customer's orders of the start were made, oldest first, in whole seconds: people become customers by
+    /// their first one.
+    fn order_times(self, serial: u64, customer_created: i64, count: u32) -> Vec<i64> {
+        if count == 0 {
+            return Vec::new();
         }
-        rows
+        let mut draw = Draw::new(self.seed, Purpose::OrderTimes, serial, 0);
+        let first = (customer_created + 999).div_euclid(1000) * 1000;
+        let seconds = ((CLOCK_START - first) / 1000).max(1) as u64;
+        let mut times = vec![first];
+        times.extend((1..count).map(|_| first + 1000 * draw.below(seconds) as i64));
+        times.sort_unstable();
+        if draw.below(100) < BUSY
+            && let Some(newest) = times.last_mut()
+        {
+            *newest = (*newest).max(CLOCK_START - 1000 * (1 + draw.below(seconds.min(LAST_DAYS)) as i64));
+        }
+        times
+    }
+
+    /// How an order goes on.
+    pub(super) fn plan(self, serial: u64, order: u32) -> Plan {
+        Plan::drawn(self.seed, serial, order)
+    }
+
+    /// The life of a customer of the start.
+    pub(super) fn past(self, serial: u64, customer_created: i64, mean: f64) -> Past {
+        let orders = self.order_count(serial, mean);
+        let mut past = Past { orders, ..Past::default() };
+        for (order, ordered) in (0..).zip(self.order_times(serial, customer_created, orders)) {
+            let plan = self.plan(serial, order);
+            let at = |step: &Step| ordered + 1000 * i64::from(step.at);
+            let happened = plan.steps().partition_point(|step| at(step) < CLOCK_START);
+            let ordinals = (0..).map(|step| Ordinal::new(order, step));
+            past.events.extend(plan.steps()[..happened].iter().zip(ordinals).map(|(step, ordinal)| {
+                EventRow { ordinal, revision: 0, created: at(step), updated: at(step) }
+            }));
+            past.under_way
+                .extend(plan.steps().get(happened).map(|step| (at(step), Ordinal::new(order, happened))));
+        }
+        // Orders overlap: a customer may buy again while a parcel is on its way.
+        past.events.sort_by_key(|event| event.created);
+        let mut draw = Draw::new(self.seed, Purpose::EventTimes, serial, 0);
+        for event in &mut past.events {
+            event.updated = later(&mut draw, event.created, 0.2);
+            if let Some(EventOddity::Times(_)) = self.event_oddity(serial, event.ordinal) {
+                (event.created, event.updated) = with_fraction(&mut draw, event.created, event.updated);
+            }
+        }
+        past
     }
 }
 
@@ -138,14 +220,35 @@ mod tests {
 
     const PLAIN: Source = Source { seed: 5, awkward: false };
 
+    fn pasts(seed: u64) -> Vec<Past> {
+        let source = Source { seed, ..PLAIN };
+        (0..20_000).map(|serial| source.past(serial, source.customer_times(serial).0, 5.0)).collect()
+    }
+
     #[test]
     fn the_mean_is_met_with_a_heavy_tail() {
-        let counts: Vec<u64> = (0..20_000).map(|serial| PLAIN.event_count(serial, 5.0)).collect();
-        let mean = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
-        assert!((4.5..5.5).contains(&mean), "{mean}");
-        assert!(counts.iter().filter(|count| **count == 0).count() > 1000);
+        let counts: Vec<usize> = (1..5).flat_map(pasts).map(|past| past.events.len()).collect();
+        let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
+        assert!((4.9..5.1).contains(&mean), "{mean}");
         assert!(counts.iter().any(|count| *count > 100));
-        assert_eq!(PLAIN.event_count(1, 0.0), 0);
+        assert_eq!(PLAIN.order_count(1, 0.0), 0);
+    }
+
+    #[test]
+    fn most_buyers_bought_once_or_a_few_times_and_some_often() {
+        let orders: Vec<u32> = pasts(6).iter().map(|past| past.orders).filter(|orders| *orders > 0).collect();
+        let share = |few: fn(&&u32) -> bool| orders.iter().filter(few).count() as f64 / orders.len() as f64;
+        assert!(orders.len() > 10_000, "{}", orders.len());
+        assert!(share(|orders| **orders <= 3) > 0.9);
+        assert!(share(|orders| **orders > 10) > 0.005);
+    }
+
+    #[test]
+    fn a_few_of_a_hundred_buyers_wait_for_something() {
+        let pasts = pasts(7);
+        let buyers = pasts.iter().filter(|past| past.orders > 0).count() as f64;
+        let waiting = pasts.iter().filter(|past| !past.under_way.is_empty()).count() as f64;
+        assert!((0.02..0.1).contains(&(waiting / buyers)), "{}", waiting / buyers);
     }
 
     #[test]
@@ -154,10 +257,12 @@ mod tests {
             for serial in 0..500 {
                 let (created, updated) = source.customer_times(serial);
                 assert!(FIRST <= created && created <= updated && updated < CLOCK_START + CLOCK_STEP);
-                for row in source.event_rows(serial, created, 5.0) {
+                let past = source.past(serial, created, 5.0);
+                for row in &past.events {
                     assert!(created <= row.created && row.created <= row.updated);
-                    assert!(row.updated < CLOCK_START + CLOCK_STEP);
+                    assert!(row.created < CLOCK_START && row.updated < CLOCK_START + CLOCK_STEP);
                 }
+                assert!(past.under_way.iter().all(|(at, _)| *at >= CLOCK_START));
             }
         }
     }

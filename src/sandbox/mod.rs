@@ -6,8 +6,8 @@
 //! it while it is served, and [`Settings::churn`] lets it change by itself.
 //!
 //! The files in the order in which a request meets them: `connection`, `server`, `limits`, `access`,
-//! `routes`, `faults`, `lists`, `paging`, `world`, `render`; `generate` and `awkward` say what the world
-//! holds at its start.
+//! `routes`, `faults`, `lists`, `paging`, `world`, `render` (customers), `events`; `generate` and `awkward` say what
+//! the world holds at its start, `life` how an order goes on, `under_way` and `churn` what happens as time passes.
 
 mod access;
 mod answer;
@@ -17,9 +17,11 @@ mod churn;
 mod connection;
 mod counts;
 mod draw;
+mod events;
 mod faults;
 mod fields;
 mod generate;
+mod life;
 mod limits;
 mod lists;
 mod paging;
@@ -28,6 +30,7 @@ mod routes;
 mod server;
 mod settings;
 mod text;
+mod under_way;
 mod world;
 
 pub use churn::Change;

@@ -1,4 +1,4 @@
-//! The API's six calls and what each of them answers.
+//! The API's calls and what each of them answers.
 
 use super::answer::{Answer, Refusal};
 use super::fields::CustomerFields;
@@ -19,6 +19,7 @@ pub(super) enum Route {
     UpdateCustomer(String),
     DeleteCustomer(String),
     ListEvents(String),
+    RetrieveAccount,
 }
 
 impl Route {
@@ -41,6 +42,10 @@ impl Route {
             },
             ["customers", customer, "events"] => match *method {
                 Method::GET => Ok(Route::ListEvents(id(customer)?)),
+                _ => Err(Refusal::method("GET")),
+            },
+            ["accounts", "self"] => match *method {
+                Method::GET => Ok(Route::RetrieveAccount),
                 _ => Err(Refusal::method("GET")),
             },
             _ => Err(unknown()),
@@ -80,6 +85,8 @@ impl Call<'_> {
             }
             Route::DeleteCustomer(id) if world.delete_customer(id) => Ok(Answer::done()),
             Route::DeleteCustomer(_) => Err(Refusal::not_found("customer")),
+            Route::RetrieveAccount if world.settings.account => Ok(Answer::json(world.account_json())),
+            Route::RetrieveAccount => Err(Refusal::not_found("path")),
         }
     }
 
@@ -205,13 +212,22 @@ mod tests {
         assert_eq!(route(Method::PUT, "/customers/x"), Ok(Route::UpdateCustomer("x".into())));
         assert_eq!(route(Method::DELETE, "/customers/x"), Ok(Route::DeleteCustomer("x".into())));
         assert_eq!(route(Method::GET, "/customers/x/events"), Ok(Route::ListEvents("x".into())));
-        for path in
-            ["/", "/customers/", "/customers//events", "/customers/x/events/y", "/orders", "/customers/%f"]
-        {
+        assert_eq!(route(Method::GET, "/accounts/self"), Ok(Route::RetrieveAccount));
+        for path in [
+            "/",
+            "/accounts",
+            "/accounts/other",
+            "/customers/",
+            "/customers//events",
+            "/customers/x/events/y",
+            "/orders",
+            "/customers/%f",
+        ] {
             assert_eq!(route(Method::GET, path), Err(404), "{path}");
         }
         assert_eq!(route(Method::DELETE, "/customers"), Err(405));
         assert_eq!(route(Method::POST, "/customers/x"), Err(405));
         assert_eq!(route(Method::PUT, "/customers/x/events"), Err(405));
+        assert_eq!(route(Method::PUT, "/accounts/self"), Err(405));
     }
 }

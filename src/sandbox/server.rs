@@ -79,7 +79,7 @@ pub async fn start(listen: SocketAddr, settings: Settings) -> Result<Sandbox, Sa
         let _ = serving.await;
     })];
     if settings.churn > 0.0 {
-        tasks.push(tokio::spawn(churn::run(Arc::clone(&server.world), settings.churn, stop.clone())));
+        tasks.push(tokio::spawn(churn::run(Arc::clone(&server.world), stop.clone())));
     }
     Ok(Sandbox { address, server, stop, tasks })
 }

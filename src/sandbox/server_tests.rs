@@ -59,6 +59,44 @@ async fn all_six_calls() {
 }
 
 #[tokio::test]
+async fn the_account_has_a_name_unless_it_is_not_told() {
+    async fn account(settings: Settings) -> (u16, serde_json::Value) {
+        let sandbox = sandbox(Settings { customers: 1, ..settings }).await;
+        let (status, text) = get(&sandbox, "/accounts/self").await;
+        assert_eq!(sandbox.requests().accounts, 1);
+        (status, serde_json::from_str(&text).unwrap())
+    }
+    let (status, one) = account(Settings::default()).await;
+    assert_eq!((status, &one["name"]), (200, &"Sandbox shop 1".into()));
+    assert!(uuid::Uuid::parse_str(one["id"].as_str().unwrap()).is_ok());
+    assert_eq!(account(Settings { customers: 5, page_size: 3, ..Settings::default() }).await.1, one);
+    let (_, two) = account(Settings { seed: 2, ..Settings::default() }).await;
+    assert!(two["id"] != one["id"] && two["name"] != one["name"]);
+    let (status, error) = account(Settings { account: false, ..Settings::default() }).await;
+    assert_eq!((status, &error["code"]), (404, &"not_found".into()));
+    let sandbox = sandbox(Settings::default()).await;
+    let url = format!("{}/accounts/self", sandbox.base_url());
+    assert_eq!(Client::new().get(url).bearer_auth("pk_1").send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_minute_is_a_day_where_the_clock_runs_that_fast() {
+    async fn clock(sandbox: &Sandbox) -> std::time::SystemTime {
+        let response = request(sandbox, Method::GET, "/customers").send().await.unwrap();
+        httpdate::parse_http_date(response.headers()["date"].to_str().unwrap()).unwrap()
+    }
+    let sandbox = sandbox(Settings { time_factor: 1440.0, ..Settings::default() }).await;
+    let world = sandbox.world();
+    let before: Vec<_> = world.customer_ids().into_iter().map(|id| (world.event_ids(&id), id)).collect();
+    let began = clock(&sandbox).await;
+    world.live(Duration::from_secs(60));
+    assert_eq!(clock(&sandbox).await.duration_since(began).unwrap(), Duration::from_secs(86_400));
+    let (old, id) = before.into_iter().find(|(old, id)| *old != world.event_ids(id)).unwrap();
+    let new = walk(&sandbox, &format!("/customers/{id}/events"), TokenStyle::Link, "next").await;
+    assert!(new.starts_with(&old) && new.len() > old.len(), "what was under way went on");
+}
+
+#[tokio::test]
 async fn awkward_ids_are_found() {
     let sandbox = sandbox(Settings { customers: 100, awkward: true, ..Settings::default() }).await;
     for id in sandbox.world().customer_ids().iter().filter(|id| id.len() != 36) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Customers at the start.
     pub customers: usize,
-    /// Events per customer at the start: the mean of a distribution with a heavy tail, in which some
-    /// customers have none.
+    /// Events per customer at the start: the mean of a distribution with a heavy tail, in which many
+    /// customers have none, since an order has several.
     pub events_per_customer: f64,
     /// Records on a page, at least 1.
     pub page_size: usize,
@@ -24,8 +24,14 @@ pub struct Settings {
     pub concurrency_limit: Option<usize>,
     /// The share of API answers, 0 to 1, that are faulty.
     pub fault_rate: f64,
-    /// Changes to the world a second while the server runs.
+    /// Changes to the world a second while the server runs; orders under way go on meanwhile. 0: it stands still.
     pub churn: f64,
+    /// How many times as fast as real time the world's clock runs while it changes.
+    pub time_factor: f64,
+    /// A new event moves its customer's `updated_at` (`api-contract` point 10).
+    pub events_touch_customer: bool,
+    /// `GET /accounts/self` names the account; else it is answered with 404.
+    pub account: bool,
     /// Where a list's answer carries the next page token (`api-contract` point 1).
     pub token_style: TokenStyle,
     /// The meanings of the parameters `next` and `prev` are exchanged (`api-contract` point 2).
@@ -48,6 +54,9 @@ impl Default for Settings {
             concurrency_limit: None,
             fault_rate: 0.0,
             churn: 0.0,
+            time_factor: 1.0,
+            events_touch_customer: false,
+            account: true,
             token_style: TokenStyle::Link,
             swap_direction: false,
             order: Order::CreatedAsc,
@@ -102,7 +111,7 @@ impl Order {
 const MOST_CUSTOMERS: usize = 50_000_000;
 /// The most events per customer, as a mean.
 const MOST_EVENTS: f64 = 10_000.0;
-/// The fastest a limit or the churn can be: a million a second.
+/// The fastest a limit, the churn or the clock can be: a million a second.
 const FASTEST: f64 = 1e6;
 
 impl Settings {
@@ -124,6 +133,11 @@ impl Settings {
             (self.concurrency_limit != Some(0), "concurrency_limit", "at least 1"),
             ((0.0..=1.0).contains(&self.fault_rate), "fault_rate", "a number from 0 to 1"),
             ((0.0..=FASTEST).contains(&self.churn), "churn", "a number from 0 to 1000000"),
+            (
+                self.time_factor > 0.0 && self.time_factor <= FASTEST,
+                "time_factor",
+                "a number above 0, at most 1000000",
+            ),
         ];
         rules.into_iter().find(|(good, ..)| !good).map(|(_, name, expected)| (name, expected))
     }
@@ -148,6 +162,8 @@ mod tests {
             (Settings { concurrency_limit: Some(0), ..base() }, "concurrency_limit"),
             (Settings { fault_rate: 1.5, ..base() }, "fault_rate"),
             (Settings { churn: f64::INFINITY, ..base() }, "churn"),
+            (Settings { time_factor: 0.0, ..base() }, "time_factor"),
+            (Settings { time_factor: f64::NAN, ..base() }, "time_factor"),
         ];
         for (settings, name) in cases {
             assert_eq!(settings.fault().map(|(name, _)| name), Some(name));

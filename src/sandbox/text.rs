@@ -96,6 +96,15 @@ pub(super) fn push_time(out: &mut String, milliseconds: i64, offset_minutes: i64
     push_padded(out, offset_minutes.unsigned_abs() % 60, 2);
 }
 
+/// Appends the two members that say when a record was created and last changed.
+pub(super) fn push_times(out: &mut String, created: i64, updated: i64, offset_minutes: i64) {
+    out.push_str(",\"created_at\":\"");
+    push_time(out, created, offset_minutes);
+    out.push_str("\",\"updated_at\":\"");
+    push_time(out, updated, offset_minutes);
+    out.push('"');
+}
+
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years are counted
 /// from March, so that the leap day stands last.
 fn civil(days: i64) -> (i64, u64, u64) {

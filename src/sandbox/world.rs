@@ -5,17 +5,19 @@
 
 use super::draw::{Draw, Purpose};
 use super::fields::CustomerFields;
-use super::generate::{CLOCK_START, CLOCK_STEP, EventRow, Source};
+use super::generate::{CLOCK_START, CLOCK_STEP, EventRow, Ordinal, Source};
 use super::paging::{Index, Position};
 use super::render::CustomerFacts;
 use super::settings::Settings;
-use std::collections::HashMap;
+use super::under_way::Due;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A seeded, deterministic account with customers and their events, which may be changed while it is served.
 ///
-/// Its clock begins on 2025-01-01 and moves by one second with each change, whatever the time of day.
+/// Its clock begins on 2025-01-01, with some orders under way, and shows whole seconds. It moves by one second with
+/// each change, so that no two have the same time, and as [`World::live`] is told; whatever the time of day.
 pub struct World {
     pub(super) settings: Settings,
     pub(super) source: Source,
@@ -24,31 +26,42 @@ pub struct World {
 
 /// What changes.
 pub(super) struct State {
-    rows: Vec<Option<CustomerRow>>,
+    pub(super) rows: Vec<Option<CustomerRow>>,
     by_id: HashMap<Arc<str>, u32>,
     pub(super) index: Index,
-    now: i64,
+    pub(super) now: i64,
     pub(super) churn: Draw,
+    pub(super) under_way: BTreeSet<Due>,
+    /// The real time that has passed for it.
+    pub(super) lived: Duration,
+    /// How many changes it made in that time.
+    pub(super) changes: u64,
 }
 
 /// A customer as it is kept. Its place in the table is its number, which is never used again.
 pub(super) struct CustomerRow {
-    id: Arc<str>,
+    pub(super) id: Arc<str>,
     created: i64,
-    updated: i64,
+    pub(super) updated: i64,
     written: Option<Box<CustomerFields>>,
     plain: bool,
     /// Oldest first.
     pub(super) events: Vec<EventRow>,
-    next_ordinal: u32,
+    /// How many orders there were; the number of the next one.
+    pub(super) orders: u32,
 }
 
 impl World {
     /// The world as the settings and their seed say.
     pub fn new(settings: &Settings) -> World {
         let source = Source { seed: settings.seed, awkward: settings.awkward };
-        let rows: Vec<_> = (0..settings.customers as u64)
-            .map(|serial| Some(CustomerRow::of_start(source, serial, settings.events_per_customer)))
+        let mut under_way = BTreeSet::new();
+        let rows: Vec<_> = (0..settings.customers as u32)
+            .map(|slot| {
+                let (row, due) = CustomerRow::of_start(source, slot, settings);
+                under_way.extend(due.into_iter().map(|(at, ordinal)| Due { at, slot, ordinal }));
+                Some(row)
+            })
             .collect();
         let numbered = || rows.iter().flatten().zip(0_u32..);
         let state = State {
@@ -56,6 +69,9 @@ impl World {
             index: numbered().map(|(row, slot)| (row.position(settings), slot)).collect(),
             now: CLOCK_START,
             churn: Draw::new(settings.seed, Purpose::Churn, 0, 0),
+            under_way,
+            lived: Duration::ZERO,
+            changes: 0,
             rows,
         };
         World { settings: settings.clone(), source, state: RwLock::new(state) }
@@ -71,7 +87,7 @@ impl World {
         self.insert(Some(fields))
     }
 
-    /// Makes a customer as the seed says, odd ones among them. Returns its id.
+    /// Makes a customer as the seed says, odd ones among them, with an order. Returns its id.
     pub(super) fn create_drawn_customer(&self) -> String {
         self.insert(None)
     }
@@ -89,11 +105,14 @@ impl World {
             written: fields.map(|fields| Box::new(fields.completed())),
             plain,
             events: Vec::new(),
-            next_ordinal: 0,
+            orders: 0,
         };
         state.by_id.insert(Arc::clone(&row.id), serial as u32);
         state.index.insert(row.position(&self.settings), serial as u32);
         state.rows.push(Some(row));
+        if !plain {
+            self.begin_order(&mut state, serial as u32);
+        }
         id
     }
 
@@ -122,13 +141,23 @@ impl World {
         true
     }
 
-    /// Adds an event, which is the customer's newest, and returns its id. The customer's own `updated_at`
-    /// stays (`api-contract` point 10). `None` where there is no such customer.
+    /// Adds an event, which is the customer's newest, and returns its id: the next one of an order that is under
+    /// way, ahead of its time, else a new order's first. The customer's own `updated_at` stays (`api-contract`
+    /// point 10) but for [`Settings::events_touch_customer`]. `None` where there is no such customer.
     pub fn add_event(&self, customer_id: &str) -> Option<String> {
-        self.with_customer(customer_id, |source, serial, row, now| {
-            let ordinal = row.push_event(now);
-            event_id(source, serial, ordinal)
-        })
+        let mut state = self.write();
+        let slot = state.slot(customer_id)?;
+        state.tick();
+        let ordinal = self.hasten(&mut state, slot)?;
+        Some(event_id(self.source, u64::from(slot), ordinal))
+    }
+
+    /// Begins a new order of the customer, whatever else is under way. False where there is no such customer.
+    pub(super) fn order(&self, customer_id: &str) -> bool {
+        let mut state = self.write();
+        let Some(slot) = state.slot(customer_id) else { return false };
+        state.tick();
+        self.begin_order(&mut state, slot).is_some()
     }
 
     /// Changes an event's content and moves its `updated_at`; the customer's own stays. False where there is
@@ -152,16 +181,18 @@ impl World {
         deleted.flatten().is_some()
     }
 
-    /// Gives the customer exactly `count` events: deletes its newest ones, or adds some at one instant. Its
-    /// `updated_at` stays. False where there is no such customer.
+    /// Gives the customer exactly `count` events: deletes its newest ones, or adds some at one instant, as
+    /// [`World::add_event`] does. False where there is no such customer.
     pub fn set_event_count(&self, customer_id: &str, count: usize) -> bool {
-        let set = self.with_customer(customer_id, |_, _, row, now| {
-            row.events.truncate(count);
-            while row.events.len() < count {
-                row.push_event(now);
-            }
-        });
-        set.is_some()
+        let mut state = self.write();
+        let Some(slot) = state.slot(customer_id) else { return false };
+        state.tick();
+        let Some(row) = state.rows[slot as usize].as_mut() else { return false };
+        row.events.truncate(count);
+        for _ in row.events.len()..count {
+            self.hasten(&mut state, slot);
+        }
+        true
     }
 
     /// The ids of all customers, in the order of the list.
@@ -179,6 +210,13 @@ impl World {
     /// How many events all customers have together.
     pub fn event_count(&self) -> usize {
         self.read().rows.iter().flatten().map(|row| row.events.len()).sum()
+    }
+
+    /// The account's JSON, to the byte as the API serves it.
+    pub fn account_json(&self) -> String {
+        let mut out = String::new();
+        self.source.push_account(&mut out);
+        out
     }
 
     /// The customer's JSON, to the byte as the API serves it.
@@ -317,29 +355,30 @@ impl State {
 }
 
 impl CustomerRow {
-    fn of_start(source: Source, serial: u64, events_per_customer: f64) -> CustomerRow {
-        let (created, updated) = source.customer_times(serial);
-        let events = source.event_rows(serial, created, events_per_customer);
-        CustomerRow {
+    /// A customer of the start, and what falls due of the orders that are under way.
+    fn of_start(source: Source, slot: u32, settings: &Settings) -> (CustomerRow, Vec<(i64, Ordinal)>) {
+        let serial = u64::from(slot);
+        let (created, mut updated) = source.customer_times(serial);
+        let past = source.past(serial, created, settings.events_per_customer);
+        if let Some(newest) = past.events.last()
+            && settings.events_touch_customer
+        {
+            updated = updated.max(newest.created);
+        }
+        let row = CustomerRow {
             id: Arc::from(source.customer_id(serial)),
             created,
             updated,
             written: None,
             plain: false,
-            next_ordinal: events.len() as u32,
-            events,
-        }
+            events: past.events,
+            orders: past.orders,
+        };
+        (row, past.under_way)
     }
 
-    fn position(&self, settings: &Settings) -> Position {
+    pub(super) fn position(&self, settings: &Settings) -> Position {
         Position { sort: settings.order.sort_key(self.created, self.updated), id: Arc::clone(&self.id) }
-    }
-
-    fn push_event(&mut self, now: i64) -> u32 {
-        let ordinal = self.next_ordinal;
-        self.next_ordinal += 1;
-        self.events.push(EventRow { ordinal, revision: 0, created: now, updated: now });
-        ordinal
     }
 
     fn find_event(&self, source: Source, serial: u64, id: &str) -> Option<usize> {
@@ -352,98 +391,12 @@ impl CustomerRow {
     }
 }
 
-fn event_id(source: Source, serial: u64, ordinal: u32) -> String {
+fn event_id(source: Source, serial: u64, ordinal: Ordinal) -> String {
     let mut id = String::with_capacity(40);
     source.push_event_id(&mut id, serial, ordinal);
     id
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{Customer, Event, instant};
-    use crate::sandbox::{CustomerField, Order};
-
-    fn world(order: Order) -> World {
-        World::new(&Settings { customers: 100, awkward: true, order, ..Settings::default() })
-    }
-
-    fn everything(world: &World) -> Vec<String> {
-        let ids = world.customer_ids();
-        ids.iter()
-            .flat_map(|id| [vec![world.customer_json(id).unwrap()], world.events_json(id)].concat())
-            .collect()
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_world() {
-        assert_eq!(everything(&world(Order::Id)), everything(&world(Order::Id)));
-        let other = World::new(&Settings { seed: 2, customers: 100, ..Settings::default() });
-        assert_ne!(other.customer_ids(), world(Order::CreatedAsc).customer_ids());
-    }
-
-    #[test]
-    fn edits_show_up_and_move_updated_at() {
-        let world = world(Order::UpdatedDesc);
-        let id = world.customer_ids()[50].clone();
-        let before = Customer::decode(&world.customer_json(&id).unwrap()).unwrap();
-        assert!(
-            world.update_customer(&id, CustomerFields::default().set(CustomerField::FirstName, "New\n\""))
-        );
-        let after = Customer::decode(&world.customer_json(&id).unwrap()).unwrap();
-        assert_eq!(after.first_name.as_deref(), Some("New\n\""));
-        assert_eq!((after.email, after.created_at), (before.email, before.created_at));
-        assert!(instant(&after.updated_at.unwrap()) > instant(&before.updated_at.unwrap()));
-        assert_eq!(world.customer_ids()[0], id);
-        assert!(!world.update_customer("nobody", CustomerFields::default()));
-    }
-
-    #[test]
-    fn customers_come_and_go() {
-        let world = world(Order::CreatedAsc);
-        let id =
-            world.create_customer(CustomerFields::default().set(CustomerField::Email, "new@example.com"));
-        assert_eq!(world.customer_ids().last(), Some(&id));
-        let customer = Customer::decode(&world.customer_json(&id).unwrap()).unwrap();
-        assert_eq!((customer.email.as_deref(), customer.last_name), (Some("new@example.com"), None));
-        assert!(world.delete_customer(&id));
-        assert!(!world.delete_customer(&id));
-        assert_eq!(world.customer_json(&id), None);
-        assert_eq!(world.customer_count(), 100);
-        assert_ne!(world.create_customer(CustomerFields::default()), id);
-    }
-
-    #[test]
-    fn events_change_without_their_customer() {
-        let world = world(Order::CreatedAsc);
-        let id = world.customer_ids()[7].clone();
-        let customer = world.customer_json(&id);
-        assert!(world.set_event_count(&id, 0) && world.event_ids(&id).is_empty());
-        let first = world.add_event(&id).unwrap();
-        let second = world.add_event(&id).unwrap();
-        assert_eq!(world.event_ids(&id), [first.clone(), second.clone()]);
-        let before = world.events_json(&id);
-        assert!(world.revise_event(&id, &first));
-        let after = world.events_json(&id);
-        assert_ne!(before[0], after[0]);
-        assert_eq!(before[1], after[1]);
-        assert_eq!(Event::decode(&id, &after[0]).unwrap().id, first);
-        assert!(world.delete_event(&id, &first) && !world.delete_event(&id, &first));
-        assert_eq!(world.event_ids(&id), [second]);
-        assert!(world.set_event_count(&id, 1000) && world.event_ids(&id).len() == 1000);
-        assert!(world.set_event_count(&id, 1) && world.event_ids(&id).len() == 1);
-        assert_eq!(world.customer_json(&id), customer);
-        assert_eq!(world.add_event("nobody"), None);
-    }
-
-    #[test]
-    fn ids_are_unique() {
-        let world = world(Order::Id);
-        let mut ids: Vec<String> = world.customer_ids().iter().flat_map(|id| world.event_ids(id)).collect();
-        let count = ids.len();
-        assert_eq!(count, world.event_count());
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), count);
-    }
-}
+#[path = "world_tests.rs"]
+mod tests;

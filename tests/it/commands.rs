@@ -199,6 +199,60 @@ async fn the_demo_shows_everything_in_a_folder_of_its_own() {
     program.ends(2, &["demo", "--dir", dir.to_str().unwrap()]).await.tells(&["not empty"]);
 }
 
+/// The README's example query shows what it shows for the demo.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_readmes_query_brings_what_the_readme_shows() {
+    let place = Place::new();
+    let dir = place.path().join("demo");
+    Program::new(place.path()).ends(0, &["demo", "--dir", dir.to_str().unwrap()]).await;
+    let readme = include_str!("../../README.md");
+    let (_, example) = readme.split_once("sqlite3 -readonly -box mirror.db \"").unwrap();
+    let (sql, shown) = example.split_once("\"\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let cells = |line: &str| -> Vec<String> {
+        line.split('│').map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
+    };
+    let mut lines = shown.lines().filter(|line| line.starts_with('│')).map(cells);
+    let columns = lines.next().unwrap();
+    let as_texts: Vec<String> =
+        columns.iter().map(|name| format!("CAST({name} AS TEXT) AS {name}")).collect();
+    let sql = format!("SELECT {} FROM ({sql})", as_texts.join(", "));
+    let rows: Vec<Vec<String>> = query(&dir.join("mirror.db"), &sql)
+        .iter()
+        .map(|row| columns.iter().map(|name| row[name].text().to_owned()).collect())
+        .collect();
+    assert_eq!(lines.collect::<Vec<_>>(), rows);
+    assert!(!rows.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sandboxs_clock_runs_as_fast_as_it_is_told() {
+    let place = Place::new();
+    let mut running = Program::new(place.path()).start(&[
+        "sandbox",
+        "--listen=127.0.0.1:0",
+        "--customers=20",
+        "--churn=100",
+        "--time-factor=1000000",
+        "--events-touch-customer",
+        "--no-account",
+    ]);
+    let line = running.prints("http://127.0.0.1:").await;
+    let program = place.program(line.split_whitespace().nth(1).unwrap());
+    // A tenth of a second is more than a day: somebody comes after the day on which the clock began.
+    loop {
+        let listed = program.ends(0, &["customers", "list"]).await.stdout;
+        let came_later = |line: &str| {
+            line.contains("\"created_at\":\"2025-") && !line.contains("\"created_at\":\"2025-01-01T")
+        };
+        if listed.lines().any(came_later) {
+            break;
+        }
+    }
+    running.signal("TERM");
+    running.end().await.expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sandbox_of_the_command_line_serves_the_api() {
     let place = Place::new();
