@@ -8,6 +8,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
+use crate::export::folder_name;
 use crate::mirror::{
     self, Audit, Behaviour, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, holder,
 };
@@ -96,7 +97,8 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let going = runs.first().filter(|_| running).map(|run| run.id);
     let show = |run| ShownRun::of(run, going, now);
     let (event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
-    let (streams, exports) = (snapshot.freshness()?, snapshot.newest_exports()?);
+    let exports = snapshot.exports_of(&folder_name(&config.export.dir))?.newest()?;
+    let streams = snapshot.freshness()?;
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
     let last_ok = LastOk {
         incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),

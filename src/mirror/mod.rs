@@ -36,7 +36,7 @@ pub use checkpoints::Checkpoint;
 pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
 pub use error::MirrorError;
 pub use events::EventsApplied;
-pub use exports::{ExportFile, ExportNote};
+pub use exports::{ExportFile, FolderExports};
 pub use history::{History, Logged};
 pub use list_marks::ListMark;
 pub use lock::{Holder, LockError, RunLock, holder};

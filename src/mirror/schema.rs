@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/0001_mirror.sql"),
     include_str!("../../schema/0002_audit.sql"),
     include_str!("../../schema/0003_list_marks.sql"),
+    include_str!("../../schema/0006_exports.sql"),
 ];
 
 /// "MaMi": tells a mirror from any other SQLite database.

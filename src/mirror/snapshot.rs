@@ -1,9 +1,7 @@
 //! A read transaction: what exports ([`super::Change`]) and `status` read.
 
-use super::{
-    Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt, MirrorError, Mode, Run,
-};
-use super::{audits, behaviour, customers, exports, runs, status};
+use super::{Audit, Behaviour, CustomerPreview, EventFailure, Freshness, Halt, MirrorError, Mode, Run};
+use super::{audits, behaviour, customers, runs, status};
 use crate::diff::EventPlan;
 use crate::record::Customer;
 use jiff::Timestamp;
@@ -136,21 +134,5 @@ impl<'m> Snapshot<'m> {
     /// When the mirror can't be read.
     pub fn rejected_count(&self) -> Result<u64, MirrorError> {
         status::rejected_count(&self.transaction)
-    }
-
-    /// Every export file, by stream, format and range.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn exports(&self) -> Result<Vec<ExportFile>, MirrorError> {
-        exports::all(&self.transaction)
-    }
-
-    /// The newest export file of each stream and format.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn newest_exports(&self) -> Result<Vec<ExportFile>, MirrorError> {
-        exports::newest(&self.transaction)
     }
 }

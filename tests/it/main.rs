@@ -20,6 +20,7 @@ mod names;
 mod origin;
 mod paging;
 mod permissions;
+mod readers;
 mod rejected;
 mod secrets;
 mod stopping;

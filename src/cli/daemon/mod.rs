@@ -57,7 +57,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, job.clone(), changed));
     let pulse = Arc::new(Pulse::new(pace.beat));
-    let reader = Arc::new(Reader::open(&job.config().mirror.path)?);
+    let reader = Arc::new(Reader::open(&job.config().mirror.path, &job.config().export.dir)?);
     let _endpoint = match job.config().http.listen {
         Some(address) => Some(endpoint::start(address, job.clone(), reader.clone(), pulse.clone()).await?),
         None => None,
