@@ -103,6 +103,8 @@ pub(super) fn export_settings(config: &Config) -> export::Settings {
         dir: export.dir.clone(),
         formats: export.formats.clone(),
         compression: export.compression,
+        exact: export.exact,
+        csv_bom: export.csv_bom,
         csv_formula_guard: export.csv_formula_guard,
         max_age: export.max_age,
     }

@@ -8,6 +8,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
+use crate::export::folder_name;
 use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode,
     SetAside, holder,
@@ -113,7 +114,8 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let (event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
     let (rejected_records, rejected) = snapshot.set_aside(Aside::Rejected, SET_ASIDE)?;
     let (repaired_records, repaired) = snapshot.set_aside(Aside::Taken, SET_ASIDE)?;
-    let (streams, exports) = (snapshot.freshness()?, snapshot.newest_exports()?);
+    let exports = snapshot.exports_of(&folder_name(&config.export.dir))?.newest()?;
+    let streams = snapshot.freshness()?;
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
     let last_ok = LastOk {
         incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),

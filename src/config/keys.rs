@@ -40,6 +40,8 @@ pub(super) static ALL: &[&dyn Declared] = &[
     &EXPORT_DIR,
     &EXPORT_FORMATS,
     &EXPORT_COMPRESSION,
+    &EXPORT_EXACT,
+    &EXPORT_CSV_BOM,
     &EXPORT_CSV_FORMULA_GUARD,
     &EXPORT_MAX_AGE,
     &SCHEDULE_TIMEZONE,
@@ -314,9 +316,31 @@ pub(super) static EXPORT_COMPRESSION: Key<Compression> = Key {
     read: read::compression,
 };
 
+pub(super) static EXPORT_EXACT: Key<bool> = Key {
+    path: "export.exact",
+    doc: "false makes readable what has common readers refuse a whole file: a NUL is left out, half of a surrogate \
+          pair in JSON becomes U+FFFD, and a string takes the place of a JSON number that is an integer of more than \
+          64 bits, beyond the range of a double or longer than 1000 characters, and of what is nested deeper than \
+          120 levels. The manifest line says in `rewritten` how many values these were. true writes every value as \
+          the API gave it. The mirror keeps it in either case.",
+    default: Literal::Flag(false),
+    expected: "true or false",
+    read: read::flag,
+};
+
+pub(super) static EXPORT_CSV_BOM: Key<bool> = Key {
+    path: "export.csv_bom",
+    doc: "For CSV that people open in a spreadsheet, together with csv_formula_guard: true begins each file with a \
+          byte order mark, without which Excel does not take it for UTF-8. Not for programs: many take the mark \
+          for a part of the first column's name. The manifest line of such a file says csv_bom.",
+    default: Literal::Flag(false),
+    expected: "true or false",
+    read: read::flag,
+};
+
 pub(super) static EXPORT_CSV_FORMULA_GUARD: Key<bool> = Key {
     path: "export.csv_formula_guard",
-    doc: "For CSV that people open in a spreadsheet: true puts a ' before every text of the API that begins \
+    doc: "For CSV that people open in a spreadsheet, together with csv_bom: true puts a ' before every text of the API that begins \
           with = + - @ a tab, a line end, a NUL or a ', so that none is taken for a formula. Such text is no \
           longer what the API gave, phone numbers like +49 among it: to get it back take away one leading ' \
           from every field but _seq, _op, _observed_at and timestamp. The manifest line of such a file says \

@@ -117,6 +117,10 @@ pub struct ExportConfig {
     pub formats: Vec<Format>,
     /// How files are compressed.
     pub compression: Compression,
+    /// Whether values that common readers refuse are written as they are.
+    pub exact: bool,
+    /// Whether CSV begins with a byte order mark.
+    pub csv_bom: bool,
     /// Whether text in CSV is kept from being taken for formulas.
     pub csv_formula_guard: bool,
     /// Older files are removed once nobody needs them; zero = never.
@@ -204,6 +208,8 @@ impl Config {
             dir: settings.read(&keys::EXPORT_DIR)?,
             formats: settings.read(&keys::EXPORT_FORMATS)?,
             compression: settings.read(&keys::EXPORT_COMPRESSION)?,
+            exact: settings.read(&keys::EXPORT_EXACT)?,
+            csv_bom: settings.read(&keys::EXPORT_CSV_BOM)?,
             csv_formula_guard: settings.read(&keys::EXPORT_CSV_FORMULA_GUARD)?,
             max_age: settings.read(&keys::EXPORT_MAX_AGE)?,
         };

@@ -1,30 +1,39 @@
 //! Changes as CSV: RFC 4180, UTF-8, a header line, lines end with CRLF.
 //!
 //! RFC 4180 knows no NULL. Here NULL is an empty field and the empty string is `""`, which is how PostgreSQL
-//! (`COPY … CSV`), DuckDB and Python's `csv.QUOTE_NOTNULL` read them. Any other field is quoted only where it holds a
-//! comma, a quote, CR or LF, or begins or ends with white space. Text is written as it is, unless it is to be guarded: then
-//! what a spreadsheet would take for a formula gets a `'` in front.
+//! (`COPY … CSV`), DuckDB (with `allow_quoted_nulls = false`), polars and Python's `csv.QUOTE_NOTNULL` (from 3.13 on) read
+//! them. Any other field is quoted only where it holds a comma, a quote, CR or LF, or begins or ends with white space. The
+//! header's names are always quoted: DuckDB takes a file for one without quotes where the first 20,480 rows have none, and
+//! then tears quoted fields behind them apart.
 
 use super::bytes::any;
 use super::columns::columns;
+use super::form::Form;
 use super::guard::guard;
+use super::readable::readable;
 use crate::mirror::Change;
 use crate::record::{Column, Stream, Value};
+use std::borrow::Cow;
 use std::io::{self, Write};
+
+/// What spreadsheets take as a sign that a text is UTF-8 (`export.csv_bom`).
+const BOM: &str = "\u{feff}";
 
 /// Writes changes as CSV.
 pub(super) struct CsvRows<W: Write> {
     sink: W,
     columns: &'static [Column],
-    guarded: bool,
+    form: Form,
     line: Vec<u8>,
+    rewritten: u64,
 }
 
 impl<W: Write> CsvRows<W> {
-    pub(super) fn begin(stream: Stream, guarded: bool, mut sink: W) -> io::Result<CsvRows<W>> {
-        let names: Vec<&str> = columns(stream).collect();
-        write!(sink, "{}\r\n", names.join(","))?;
-        Ok(CsvRows { sink, columns: stream.columns(), guarded, line: Vec::new() })
+    pub(super) fn begin(stream: Stream, form: Form, mut sink: W) -> io::Result<CsvRows<W>> {
+        let quote = if form.old_layout { "" } else { "\"" };
+        let names: Vec<String> = columns(stream).map(|name| format!("{quote}{name}{quote}")).collect();
+        write!(sink, "{}{}\r\n", if form.bom { BOM } else { "" }, names.join(","))?;
+        Ok(CsvRows { sink, columns: stream.columns(), form, line: Vec::new(), rewritten: 0 })
     }
 
     pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
@@ -34,26 +43,27 @@ impl<W: Write> CsvRows<W> {
             self.line.push(b',');
             field(&mut self.line, Value::Text(text))?;
         }
-        match change.row {
-            Some(values) => values.iter().try_for_each(|value| self.given(*value))?,
-            None => self.columns.iter().try_for_each(|column| {
-                self.given(if column.name == "id" { Value::Text(change.id) } else { Value::Null })
-            })?,
+        for (n, column) in self.columns.iter().enumerate() {
+            self.given(column, self.form.value(change, n))?;
         }
         self.line.extend_from_slice(b"\r\n");
         self.sink.write_all(&self.line)
     }
 
-    pub(super) fn finish(self) -> W {
-        self.sink
+    /// Hands the sink back, and says how many fields were rewritten.
+    pub(super) fn finish(self) -> (W, u64) {
+        (self.sink, self.rewritten)
     }
 
     /// A field that the API gave.
-    fn given(&mut self, value: Value<'_>) -> io::Result<()> {
+    fn given(&mut self, column: &Column, value: Value<'_>) -> io::Result<()> {
         self.line.push(b',');
-        match value {
-            Value::Text(text) if self.guarded => field(&mut self.line, Value::Text(&guard(text))),
-            value => field(&mut self.line, value),
+        let Value::Text(text) = value else { return field(&mut self.line, value) };
+        let text = if self.form.exact { Cow::from(text) } else { readable(column.kind, text) };
+        self.rewritten += u64::from(matches!(text, Cow::Owned(_)));
+        match self.form.guarded {
+            true => field(&mut self.line, Value::Text(&guard(&text))),
+            false => field(&mut self.line, Value::Text(&text)),
         }
     }
 }
@@ -120,47 +130,90 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_has_a_header_line_and_deletes_hold_the_id_alone() {
-        let mut rows = CsvRows::begin(Stream::Customers, false, Vec::new()).unwrap();
-        let values = [Value::Text("a"), Value::Text(""), Value::Null, Value::Text("x,y")];
-        let values: Vec<_> = values.into_iter().chain([Value::Null; 3]).chain([Value::Text("{}")]).collect();
-        let change = Change {
-            seq: 7,
-            op: Op::Insert,
-            observed_at: "2024-05-01T12:00:00.000Z",
-            id: "a",
-            row: Some(&values),
-        };
+    /// An event's row, as far as it is given.
+    fn row<'v>(given: &[(usize, Value<'v>)]) -> Vec<Value<'v>> {
+        let mut values = vec![Value::Null; Stream::Events.columns().len()];
+        given.iter().for_each(|(n, value)| values[*n] = *value);
+        values
+    }
+
+    /// What a file holds with an insert of the first and a delete of the second row; and how many values were rewritten.
+    fn file(form: Form, values: &[Value<'_>], keys: &[Value<'_>]) -> (String, u64) {
+        let mut rows = CsvRows::begin(Stream::Events, form, Vec::new()).unwrap();
+        let change = Change { seq: 7, op: Op::Insert, observed_at: "t", id: "a", row: Some(values) };
         rows.write(&change).unwrap();
-        rows.write(&Change { seq: 8, op: Op::Delete, row: None, id: "b,c", ..change }).unwrap();
+        rows.write(&Change { seq: 8, op: Op::Delete, row: Some(keys), ..change }).unwrap();
+        let (file, rewritten) = rows.finish();
+        (String::from_utf8(file).unwrap(), rewritten)
+    }
+
+    #[test]
+    fn the_header_is_quoted_and_deletes_hold_the_keys_alone() {
+        let values = row(&[
+            (0, Value::Text("a")),
+            (1, Value::Text("")),
+            (3, Value::Text("x,y")),
+            (9, Value::Text("{}")),
+        ]);
+        let keys = row(&[(0, Value::Text("a")), (1, Value::Text("c,d"))]);
+        let (found, rewritten) = file(Form::PLAIN, &values, &keys);
         assert_eq!(
-            String::from_utf8(rows.finish()).unwrap(),
-            "_seq,_op,_observed_at,id,email,first_name,last_name,phone_number,created_at,updated_at,extra\r\n\
-             7,insert,2024-05-01T12:00:00.000Z,a,\"\",,\"x,y\",,,,{}\r\n\
-             8,delete,2024-05-01T12:00:00.000Z,\"b,c\",,,,,,,\r\n"
+            found,
+            "\"_seq\",\"_op\",\"_observed_at\",\"id\",\"customer_id\",\"type\",\"label\",\"link_back_url\",\"timestamp\",\
+             \"properties\",\"created_at\",\"updated_at\",\"extra\"\r\n\
+             7,insert,t,a,\"\",,\"x,y\",,,,,,{}\r\n\
+             8,delete,t,a,\"c,d\",,,,,,,,\r\n"
         );
+        assert_eq!(rewritten, 0);
+        let (marked, _) = file(Form { bom: true, ..Form::PLAIN }, &values, &keys);
+        assert_eq!(marked, format!("\u{feff}{found}"));
+        // As older versions wrote them.
+        let (old, _) = file(Form { old_layout: true, exact: true, ..Form::PLAIN }, &values, &keys);
+        let lines: Vec<&str> = old.lines().collect();
+        assert!(lines[0].starts_with("_seq,_op,_observed_at,id,customer_id,"), "{old}");
+        assert_eq!(lines[2], "8,delete,t,a,,,,,,,,,");
     }
 
     #[test]
     fn a_guarded_file_begins_no_field_like_a_formula() {
-        let mut rows = CsvRows::begin(Stream::Events, true, Vec::new()).unwrap();
-        let mut values = vec![Value::Null; 10];
-        values[0] = Value::Text("-id");
-        values[2] = Value::Text("=A1&\"x\"");
-        values[3] = Value::Text("'quoted'");
-        values[4] = Value::Text("");
-        values[5] = Value::Integer(-7);
-        values[6] = Value::Text("-1");
-        let change = Change { seq: 7, op: Op::Insert, observed_at: "t", id: "-id", row: Some(&values) };
-        rows.write(&change).unwrap();
-        rows.write(&Change { op: Op::Delete, row: None, ..change }).unwrap();
-        let text = String::from_utf8(rows.finish()).unwrap();
-        let lines: Vec<&str> = text.lines().skip(1).collect();
+        let values = row(&[
+            (0, Value::Text("-id")),
+            (2, Value::Text("=A1&\"x\"")),
+            (3, Value::Text("'quoted'")),
+            (4, Value::Text("")),
+            (5, Value::Integer(-7)),
+            (6, Value::Text("-1")),
+            (7, Value::Text("\0\0=1")),
+        ]);
+        let keys = row(&[(0, Value::Text("-id")), (1, Value::Text("+c"))]);
+        let (found, rewritten) = file(Form { guarded: true, ..Form::PLAIN }, &values, &keys);
+        let lines: Vec<&str> = found.lines().skip(1).collect();
         assert_eq!(
             lines,
-            ["7,insert,t,'-id,,\"'=A1&\"\"x\"\"\",''quoted',\"\",-7,'-1,,,", "7,delete,t,'-id,,,,,,,,,"]
+            [
+                "7,insert,t,'-id,,\"'=A1&\"\"x\"\"\",''quoted',\"\",-7,'-1,'=1,,",
+                "8,delete,t,'-id,'+c,,,,,,,,"
+            ]
         );
+        assert_eq!(rewritten, 1);
+    }
+
+    #[test]
+    fn what_readers_refuse_is_rewritten_and_counted_unless_it_is_to_be_exact() {
+        let values = row(&[
+            (0, Value::Text("a")),
+            (3, Value::Text("x\0y")),
+            (6, Value::Text("{\"a\":1e400}")),
+            (9, Value::Text("{\"a\":1e4}")),
+        ]);
+        let exact = Form { exact: true, ..Form::PLAIN };
+        for (form, row, expected) in [
+            (Form::PLAIN, "7,insert,t,a,,,xy,,,\"{\"\"a\"\":\"\"1e400\"\"}\",,,\"{\"\"a\"\":1e4}\"", 2),
+            (exact, "7,insert,t,a,,,x\0y,,,\"{\"\"a\"\":1e400}\",,,\"{\"\"a\"\":1e4}\"", 0),
+        ] {
+            let (found, rewritten) = file(form, &values, &values[..2]);
+            assert_eq!((found.lines().nth(1), rewritten), (Some(row), expected));
+        }
     }
 
     proptest! {
@@ -169,9 +222,10 @@ mod tests {
         fn any_text_comes_back(texts in prop::collection::vec(prop::option::of("[a,\" \r\n\t\0é😀=-]{0,6}|.*"), 8)) {
             let values: Vec<Value<'_>> =
                 texts.iter().map(|text| text.as_deref().map_or(Value::Null, Value::Text)).collect();
-            let mut rows = CsvRows::begin(Stream::Customers, false, Vec::new()).unwrap();
+            let exact = Form { exact: true, ..Form::PLAIN };
+            let mut rows = CsvRows::begin(Stream::Customers, exact, Vec::new()).unwrap();
             rows.write(&Change { seq: 1, op: Op::Update, observed_at: "t", id: "a", row: Some(&values) }).unwrap();
-            let file = rows.finish();
+            let (file, _) = rows.finish();
             let record = ::csv::Reader::from_reader(file.as_slice()).records().next().unwrap().unwrap();
             let fields: Vec<&str> = record.iter().skip(3).collect();
             let expected: Vec<&str> = texts.iter().map(|text| text.as_deref().unwrap_or("")).collect();

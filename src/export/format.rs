@@ -1,6 +1,7 @@
 //! The formats, and what they have in common.
 
 use super::csv::CsvRows;
+use super::form::Form;
 use super::ndjson::NdjsonRows;
 use crate::mirror::Change;
 use crate::record::Stream;
@@ -41,12 +42,10 @@ pub(super) enum RowWriter<W: Write> {
 
 impl<W: Write> RowWriter<W> {
     /// Begins a file: writes what stands before its first row.
-    ///
-    /// `guarded`: whether CSV text is kept from being taken for formulas; the other formats don't need it.
-    pub(super) fn begin(format: Format, stream: Stream, guarded: bool, sink: W) -> io::Result<RowWriter<W>> {
+    pub(super) fn begin(format: Format, stream: Stream, form: Form, sink: W) -> io::Result<RowWriter<W>> {
         Ok(match format {
-            Format::Csv => RowWriter::Csv(CsvRows::begin(stream, guarded, sink)?),
-            Format::Ndjson => RowWriter::Ndjson(NdjsonRows::begin(stream, sink)),
+            Format::Csv => RowWriter::Csv(CsvRows::begin(stream, form, sink)?),
+            Format::Ndjson => RowWriter::Ndjson(NdjsonRows::begin(stream, form, sink)),
         })
     }
 
@@ -57,8 +56,8 @@ impl<W: Write> RowWriter<W> {
         }
     }
 
-    /// Hands everything over to the sink, and the sink back.
-    pub(super) fn finish(self) -> W {
+    /// Hands everything over to the sink, and the sink back; says how many values were rewritten for readers' sake.
+    pub(super) fn finish(self) -> (W, u64) {
         match self {
             RowWriter::Csv(rows) => rows.finish(),
             RowWriter::Ndjson(rows) => rows.finish(),

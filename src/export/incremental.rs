@@ -2,6 +2,7 @@
 
 use super::copy::{self, Comparison};
 use super::file::Unannounced;
+use super::form::Form;
 use super::manifest::{MANIFEST, Manifest};
 use super::name::{Covers, FileName};
 use super::plan::{self, Positions, Refusal, StreamPlan};
@@ -19,8 +20,8 @@ use std::path::Path;
 /// them in the manifest. Everything is read from one state of the mirror, once for all streams and formats, and
 /// memory grows neither with the number of rows nor with that of the manifest's lines. Blocks; the caller holds the mirror's process lock.
 ///
-/// When this returns, the files, the manifest and the mirror's copy of it are durable. Exporting again without a
-/// change in between writes nothing, neither to the folder nor to the mirror.
+/// When this returns, the files, the manifest and the mirror's copy of it are durable; a manifest is there even if there was
+/// nothing to write. Exporting again without a change in between writes nothing, neither to the folder nor to the mirror.
 ///
 /// # Errors
 /// When the folder can't be written, holds the exports of another mirror, of a newer state of this one or of a future that
@@ -40,7 +41,7 @@ pub fn export(
     }
     let (head_seq, written) = write(mirror, settings, &manifest.positions, front.as_ref(), run, now)?;
     let files = publish(&manifest, written)?;
-    copy::add(mirror, &files)?;
+    copy::add(mirror, &settings.dir, &files)?;
     let (existing, pruned) = (Vec::new(), Vec::new());
     let exported = Exported { head_seq, files, existing, removed, pruned, not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
@@ -76,7 +77,7 @@ pub(super) fn read_own(
     own: &str,
 ) -> Result<(Manifest, bool), ExportError> {
     let head = snapshot.head()?;
-    let (mut comparison, mut unknown) = (Comparison::with(snapshot), Unknown::default());
+    let (mut comparison, mut unknown) = (Comparison::with(copy::of(snapshot, dir)?), Unknown::default());
     let manifest = Manifest::read_with(dir, |entry| {
         check(dir, &entry.line, own, head)?;
         if !comparison.knows(&entry.line)? {
@@ -111,8 +112,9 @@ fn clean_up(
     copy_in_step: bool,
 ) -> Result<Vec<String>, ExportError> {
     let snapshot = mirror.snapshot()?;
+    let copy = copy::of(&snapshot, dir)?;
     leftovers::clean_up(dir, manifest, Kind::Changes, |name| {
-        Ok(copy_in_step && copy::knows_file(&snapshot, name)?)
+        Ok(copy_in_step && copy::knows_file(&copy, name)?)
     })
 }
 
@@ -152,7 +154,7 @@ impl Output {
                 let covers = Covers::Changes { first_seq: self.position + 1, last_seq: head };
                 let (stream, format, compression) = (self.stream, self.format, settings.compression);
                 let name = FileName { stream, covers, format, compression };
-                none.insert(StreamFile::begin(&settings.dir, name, settings.csv_formula_guard)?)
+                none.insert(StreamFile::begin(&settings.dir, name, Form::of_settings(settings, format))?)
             }
         };
         file.write(change)
@@ -180,9 +182,10 @@ fn write_changes(
     Ok(outputs.into_iter().filter_map(|output| output.file).collect())
 }
 
-/// Gives complete files their names, then announces them. Returns their lines. Without files nothing is written.
+/// Gives complete files their names, then announces them. Returns their lines. Without files nothing is written, but for a
+/// manifest without lines where there was none.
 pub(super) fn publish(manifest: &Manifest, written: Vec<Written>) -> Result<Vec<ManifestLine>, ExportError> {
-    if written.is_empty() {
+    if written.is_empty() && manifest.exists() {
         return Ok(Vec::new());
     }
     let (files, lines): (Vec<_>, Vec<_>) =

@@ -26,6 +26,7 @@ mod copy;
 mod csv;
 mod error;
 mod file;
+mod form;
 mod format;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -39,6 +40,7 @@ mod packed;
 mod plan;
 mod prune;
 mod pruned;
+mod readable;
 mod repair;
 mod sink;
 mod snapshot;
@@ -52,6 +54,7 @@ mod scenarios;
 
 pub use acknowledge::{Acknowledgement, acknowledge};
 pub use compression::Compression;
+pub use copy::folder_name;
 pub use error::ExportError;
 pub use format::Format;
 pub use incremental::export;
@@ -76,6 +79,11 @@ pub struct Settings {
     pub formats: Vec<Format>,
     /// How new files are compressed (`export.compression`). May change from one export to the next.
     pub compression: Compression,
+    /// Whether every value is written as the API gave it, also where common readers refuse the file for it
+    /// (`export.exact`). May change from one export to the next.
+    pub exact: bool,
+    /// Whether CSV begins with a byte order mark (`export.csv_bom`). May change from one export to the next.
+    pub csv_bom: bool,
     /// Whether text in CSV gets a `'` in front where a spreadsheet would take it for a formula
     /// (`export.csv_formula_guard`). May change from one export to the next.
     pub csv_formula_guard: bool,

@@ -1,15 +1,20 @@
-//! Changes as NDJSON: one JSON object a line, UTF-8, lines end with LF.
+//! Changes as NDJSON: one JSON object a line, UTF-8, lines end with LF. Every object has the same members.
 
 use super::bytes::any;
+use super::form::Form;
+use super::readable::readable;
 use crate::mirror::Change;
-use crate::record::{Column, ColumnKind, Stream, Value};
+use crate::record::{Column, ColumnKind, Op, Stream, Value};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Writes changes as NDJSON.
 pub(super) struct NdjsonRows<W: Write> {
     sink: W,
     members: Vec<Member>,
+    form: Form,
     line: Vec<u8>,
+    rewritten: u64,
 }
 
 /// A member of each object.
@@ -20,9 +25,10 @@ struct Member {
 }
 
 impl<W: Write> NdjsonRows<W> {
-    pub(super) fn begin(stream: Stream, sink: W) -> NdjsonRows<W> {
+    pub(super) fn begin(stream: Stream, form: Form, sink: W) -> NdjsonRows<W> {
         let member = |column: &Column| Member { name: format!(",\"{}\":", column.name), kind: column.kind };
-        NdjsonRows { sink, members: stream.columns().iter().map(member).collect(), line: Vec::new() }
+        let members = stream.columns().iter().map(member).collect();
+        NdjsonRows { sink, members, form, line: Vec::new(), rewritten: 0 }
     }
 
     pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
@@ -34,34 +40,39 @@ impl<W: Write> NdjsonRows<W> {
         line.extend_from_slice(change.op.name().as_bytes());
         line.extend_from_slice(b"\",\"_observed_at\":");
         string(line, change.observed_at)?;
-        match change.row {
-            Some(values) => {
-                self.members.iter().zip(values).try_for_each(|(member, value)| member.write(*value, line))?
-            }
-            None => {
-                line.extend_from_slice(b",\"id\":");
-                string(line, change.id)?;
-            }
+        let only_id = self.form.old_layout && change.op == Op::Delete;
+        let members = self.members.iter().take(if only_id { 1 } else { self.members.len() });
+        for (n, member) in members.enumerate() {
+            line.extend_from_slice(member.name.as_bytes());
+            self.rewritten += u64::from(member.write(self.form.value(change, n), self.form, line)?);
         }
         line.extend_from_slice(b"}\n");
         self.sink.write_all(line)
     }
 
-    pub(super) fn finish(self) -> W {
-        self.sink
+    /// Hands the sink back, and says how many values were rewritten.
+    pub(super) fn finish(self) -> (W, u64) {
+        (self.sink, self.rewritten)
     }
 }
 
 impl Member {
-    fn write(&self, value: Value<'_>, line: &mut Vec<u8>) -> io::Result<()> {
-        line.extend_from_slice(self.name.as_bytes());
-        match (value, self.kind) {
-            (Value::Null, _) => line.extend_from_slice(b"null"),
-            (Value::Integer(number), _) => integer(line, number)?,
-            (Value::Text(json), ColumnKind::Json) => on_one_line(line, json),
-            (Value::Text(text), _) => string(line, text)?,
+    /// Writes its value; returns whether that was rewritten.
+    fn write(&self, value: Value<'_>, form: Form, line: &mut Vec<u8>) -> io::Result<bool> {
+        let text = match value {
+            Value::Null => {
+                line.extend_from_slice(b"null");
+                return Ok(false);
+            }
+            Value::Integer(number) => return integer(line, number).map(|()| false),
+            Value::Text(text) if form.exact => Cow::from(text),
+            Value::Text(text) => readable(self.kind, text),
+        };
+        match self.kind {
+            ColumnKind::Json => on_one_line(line, &text),
+            _ => string(line, &text)?,
         }
-        Ok(())
+        Ok(matches!(text, Cow::Owned(_)))
     }
 }
 
@@ -97,10 +108,13 @@ mod tests {
     use crate::record::Op;
     use proptest::prelude::*;
 
-    fn line(change: &Change<'_>) -> String {
-        let mut rows = NdjsonRows::begin(Stream::Events, Vec::new());
+    const EXACT: Form = Form { exact: true, ..Form::PLAIN };
+
+    fn line(change: &Change<'_>, form: Form) -> (String, u64) {
+        let mut rows = NdjsonRows::begin(Stream::Events, form, Vec::new());
         rows.write(change).unwrap();
-        String::from_utf8(rows.finish()).unwrap()
+        let (line, rewritten) = rows.finish();
+        (String::from_utf8(line).unwrap(), rewritten)
     }
 
     #[test]
@@ -127,21 +141,37 @@ mod tests {
             row: Some(&values),
         };
         assert_eq!(
-            line(&change),
+            line(&change, EXACT).0,
             "{\"_seq\":9,\"_op\":\"update\",\"_observed_at\":\"2024-05-01T12:00:00.000Z\",\"id\":\"e\\\"1\",\
              \"customer_id\":\"c\",\"type\":null,\"label\":\"a\\r\\nb\\u0000😀\",\"link_back_url\":\"\",\
              \"timestamp\":-7,\"properties\":{\"n\": 12345678901234567890,  \"x\": 12.30, \"e\": 1e400, \
              \"t\": \"a\\nb\\u00e9\"},\"created_at\":null,\"updated_at\":null,\"extra\":{\"w\":1.50}}\n"
         );
+        let (readable, rewritten) = line(&change, Form::PLAIN);
+        assert!(readable.contains("\"label\":\"a\\r\\nb😀\""), "{readable}");
+        assert!(
+            readable.contains(
+                "{\"n\": 12345678901234567890,  \"x\": 12.30, \"e\": \"1e400\", \"t\": \"a\\nb\\u00e9\"}"
+            ),
+            "{readable}"
+        );
+        assert_eq!(rewritten, 2);
     }
 
     #[test]
-    fn a_delete_holds_the_id_alone() {
-        let change = Change { seq: 9, op: Op::Delete, observed_at: "t", id: "a\nb", row: None };
+    fn a_delete_holds_the_keys_and_has_all_members() {
+        let values = [[Value::Text("a\nb"), Value::Text("c")].as_slice(), &[Value::Null; 8]].concat();
+        let change = Change { seq: 9, op: Op::Delete, observed_at: "t", id: "a\nb", row: Some(&values) };
+        let front = "{\"_seq\":9,\"_op\":\"delete\",\"_observed_at\":\"t\",\"id\":\"a\\nb\"";
         assert_eq!(
-            line(&change),
-            "{\"_seq\":9,\"_op\":\"delete\",\"_observed_at\":\"t\",\"id\":\"a\\nb\"}\n"
+            line(&change, Form::PLAIN).0,
+            format!(
+                "{front},\"customer_id\":\"c\",\"type\":null,\"label\":null,\"link_back_url\":null,\"timestamp\":null,\
+                 \"properties\":null,\"created_at\":null,\"updated_at\":null,\"extra\":null}}\n"
+            )
         );
+        // As older versions wrote it.
+        assert_eq!(line(&change, Form { old_layout: true, ..EXACT }).0, format!("{front}}}\n"));
     }
 
     proptest! {

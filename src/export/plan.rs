@@ -36,6 +36,11 @@ impl Positions {
         }
     }
 
+    /// The newest change that any of the files covers; 0 where there is none.
+    pub(super) fn newest(&self) -> i64 {
+        self.0.values().copied().max().unwrap_or(0)
+    }
+
     /// Up to which change a stream was exported in a format: the last one of its newest file; without one the last one
     /// that was pruned, or 0.
     pub(super) fn of(&self, front: Option<&Front>, stream: Stream, format: Format) -> i64 {

@@ -11,13 +11,14 @@
 //! isn't there, and its first line can always be tied to the one before it. Files that a power cut leaves are removed by
 //! the next export, like those that were never announced.
 
+use super::acknowledge::Acknowledged;
 use super::manifest::{self, Entry, Lines, Manifest, ManifestLine};
 use super::name::FileName;
-use super::pruned::{self, Acknowledged, Front};
+use super::pruned::{self, Front};
 use super::snapshot::FOLDER;
 use super::verify::{Kind, Source, file_name, in_folder};
 use super::{ExportError, Format, Settings, copy, file};
-use crate::mirror::{ExportNote, Mirror};
+use crate::mirror::Mirror;
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,7 @@ pub(super) fn prune(
     };
     let snapshots = settings.dir.join(FOLDER);
     let (newest, newest_snapshots) = (Newest::read(&settings.dir)?, Newest::read(&snapshots)?);
-    let acknowledged = pruned::read_acknowledged(&mirror.snapshot()?)?;
+    let acknowledged = Acknowledged::read(&settings.dir)?;
     let mut whole = Whole { root: &snapshots, newest: &newest_snapshots, known: BTreeMap::new() };
 
     let of_changes = Gone::find(&settings.dir, Kind::Changes, before, &newest, |number, line| {
@@ -189,7 +190,7 @@ impl Gone {
         self.replace_manifest()?;
         let removed = self.remove_files()?;
         if self.kind == Kind::Changes {
-            copy::forget(mirror, &self.files)?;
+            copy::forget(mirror, &self.root, &self.files)?;
         }
         Ok(removed)
     }
@@ -214,7 +215,7 @@ impl Gone {
             (front.dir != place || front.snapshots != is_snapshots) || Some(front) == in_force.as_ref()
         });
         fronts.push(front);
-        pruned::store(mirror, ExportNote::Pruned, &fronts)
+        pruned::store(mirror, &fronts)
     }
 
     /// Takes the lines away. Files that a line that stays names too are none of those that go any more.
@@ -246,13 +247,6 @@ impl Gone {
             }
         }
         Ok(removed)
-    }
-}
-
-impl Acknowledged {
-    fn covers(&self, line: &ManifestLine) -> bool {
-        let names = Stream::from_name(&line.stream).zip(Format::from_name(&line.format));
-        names.is_some_and(|(stream, format)| self.through(stream, format) >= line.last_seq)
     }
 }
 

@@ -1,10 +1,9 @@
 //! What the mirror remembers about the front of export folders: what was pruned from manifests, so that the first line that
-//! is left can still be tied to the one before it, and what consumers have acknowledged.
+//! is left can still be tied to the one before it.
 
 use super::{ExportError, Format};
-use crate::mirror::{ExportNote, Mirror, MirrorError, Snapshot};
+use crate::mirror::{Mirror, MirrorError, Snapshot};
 use crate::record::Stream;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A front that was removed, or was going to be when the power failed: it counts only for a manifest whose first line
@@ -65,51 +64,22 @@ pub(super) fn in_force<'f>(fronts: &'f [Front], follows: Option<&str>) -> Option
     fronts.iter().find(|front| front.digest == previous)
 }
 
-/// Up to which change the files of each stream and format were acknowledged.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Acknowledged(Vec<Through>);
-
-impl Acknowledged {
-    pub(super) fn through(&self, stream: Stream, format: Format) -> i64 {
-        through(&self.0, stream, format)
-    }
-
-    pub(super) fn set(&mut self, stream: Stream, format: Format, last_seq: i64) {
-        self.0.retain(|through| !through.is_of(stream, format));
-        self.0.push(Through { stream: stream.name().to_owned(), format: format.name().to_owned(), last_seq });
-    }
-}
-
 /// The fronts that the mirror remembers, oldest first.
 pub(super) fn read(snapshot: &Snapshot<'_>) -> Result<Vec<Front>, MirrorError> {
-    read_note(snapshot, ExportNote::Pruned)
-}
-
-/// What was acknowledged.
-pub(super) fn read_acknowledged(snapshot: &Snapshot<'_>) -> Result<Acknowledged, MirrorError> {
-    read_note(snapshot, ExportNote::Acknowledged)
-}
-
-fn read_note<T: DeserializeOwned + Default>(
-    snapshot: &Snapshot<'_>,
-    note: ExportNote,
-) -> Result<T, MirrorError> {
-    match snapshot.export_note(note)? {
-        None => Ok(T::default()),
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|_| MirrorError::Unreadable { what: format!("a row {} in its table meta", note.key()) }),
+    match snapshot.export_fronts()? {
+        None => Ok(Vec::new()),
+        Some(text) => serde_json::from_str(&text).map_err(|_| unusable()),
     }
 }
 
-/// Notes something in the mirror. Durable on return.
-pub(super) fn store(
-    mirror: &mut Mirror,
-    note: ExportNote,
-    value: &impl Serialize,
-) -> Result<(), ExportError> {
-    let unwritable = |_| MirrorError::Unreadable { what: format!("a row {} in its table meta", note.key()) };
-    let text = serde_json::to_string(value).map_err(unwritable)?;
+/// Notes fronts in the mirror. Durable on return.
+pub(super) fn store(mirror: &mut Mirror, fronts: &[Front]) -> Result<(), ExportError> {
+    let text = serde_json::to_string(fronts).map_err(|_| unusable())?;
     let mut batch = mirror.batch()?;
-    batch.note_export(note, &text)?;
+    batch.note_export_fronts(&text)?;
     Ok(batch.commit()?)
+}
+
+fn unusable() -> MirrorError {
+    MirrorError::Unreadable { what: "a row about removed exports in its table meta".to_owned() }
 }

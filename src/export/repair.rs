@@ -10,6 +10,7 @@
 //! **How it shows.** The line of a file whose bytes are others than before has `repaired_at`, and the lines behind it are
 //! tied to it anew. A damaged file that can't come back as a whole is kept beside the new one as `FILE.damaged`.
 
+use super::form::Form;
 use super::manifest::{self, Manifest, ManifestLine};
 use super::name::{Covers, FileName};
 use super::snapshot::FOLDER;
@@ -149,7 +150,7 @@ pub(super) fn write(
             reason,
         })?;
         let end = changes.positions.of(front, name.stream, name.format);
-        let (file, left_out) = rewrite(&root(dir, kind), name, line.csv_formula_guard, &history, end)?;
+        let (file, left_out) = rewrite(&root(dir, kind), name, Form::of_line(line), &history, end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
@@ -162,7 +163,7 @@ pub(super) fn write(
 fn rewrite(
     root: &Path,
     name: FileName,
-    guarded: bool,
+    form: Form,
     history: &History<'_>,
     end: i64,
 ) -> Result<(StreamFile, u64), ExportError> {
@@ -170,7 +171,7 @@ fn rewrite(
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = StreamFile::begin(root, name, guarded)?;
+    let mut file = StreamFile::begin(root, name, form)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {
@@ -206,7 +207,6 @@ fn what_to_write<'a>(
     }
     match (change.op, change.row) {
         (Op::Delete, _) if as_inserts => Ok(Write::Nothing),
-        (Op::Delete, _) => Ok(Write::Row(Change { row: None, ..change })),
         (_, Some(_)) if as_inserts => Ok(Write::Row(Change { op: Op::Insert, ..change })),
         (_, Some(_)) => Ok(Write::Row(change)),
         (_, None) if !logged.is_newest_up_to(end) => Ok(Write::LeftOut),
@@ -281,9 +281,9 @@ mod tests {
             (logged(Op::Insert, Some(9), None), false, Write::Nothing),
             (logged(Op::Insert, Some(12), None), false, Write::LeftOut),
             (logged(Op::Insert, Some(20), None), true, Write::LeftOut),
-            (logged(Op::Delete, Some(12), None), false, Write::Row(change(Op::Delete, None))),
-            (logged(Op::Delete, None, None), false, Write::Row(change(Op::Delete, None))),
-            (logged(Op::Delete, None, None), true, Write::Nothing),
+            (logged(Op::Delete, Some(12), row), false, Write::Row(change(Op::Delete, row))),
+            (logged(Op::Delete, None, row), false, Write::Row(change(Op::Delete, row))),
+            (logged(Op::Delete, None, row), true, Write::Nothing),
         ] {
             assert_eq!(what_to_write(&logged, 10, 20, as_inserts).unwrap(), expected, "{logged:?}");
         }

@@ -25,13 +25,16 @@ enum Piece {
 /// The way of rows from their format to the disk.
 pub(super) type Rows = RowWriter<Chunks<Compressor<Disk>>>;
 
+/// A file's content, and how many of its values were rewritten for readers' sake.
+pub(super) type Ended = (Settled, u64);
+
 /// Takes a file's rows. Dropped, it waits until its thread has let go of the file.
 pub(super) struct Sink {
     pack: Packed,
     /// Packs that were written, to be filled again.
     written: Receiver<Packed>,
     sender: Option<SyncSender<Piece>>,
-    thread: Option<JoinHandle<io::Result<Settled>>>,
+    thread: Option<JoinHandle<io::Result<Ended>>>,
 }
 
 impl Sink {
@@ -68,7 +71,7 @@ impl Sink {
     ///
     /// # Errors
     /// The first one that its thread met.
-    pub(super) fn finish(mut self) -> io::Result<Settled> {
+    pub(super) fn finish(mut self) -> io::Result<Ended> {
         self.join()
     }
 
@@ -86,7 +89,7 @@ impl Sink {
         }
     }
 
-    fn join(&mut self) -> io::Result<Settled> {
+    fn join(&mut self) -> io::Result<Ended> {
         self.sender = None;
         let ended = self.thread.take().map(JoinHandle::join);
         ended.and_then(Result::ok).unwrap_or_else(|| Err(given_up()))
@@ -100,7 +103,7 @@ impl Drop for Sink {
     }
 }
 
-fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<Packed>) -> io::Result<Settled> {
+fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<Packed>) -> io::Result<Ended> {
     for piece in pieces {
         match piece {
             Piece::Rows(mut packed) => {
@@ -109,7 +112,10 @@ fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<Packed>) -> io::
                 // At the file's end nobody fills it any more.
                 let _ = empty.send(packed);
             }
-            Piece::End => return file::settle(rows.finish().finish()?.finish()?),
+            Piece::End => {
+                let (chunks, rewritten) = rows.finish();
+                return Ok((file::settle(chunks.finish()?.finish()?)?, rewritten));
+            }
         }
     }
     Err(given_up())
@@ -163,16 +169,18 @@ mod tests {
     use super::super::Format;
     use super::super::compression::{Compression, decompress};
     use super::super::file::{Temporary, names};
+    use super::super::form::Form;
     use super::*;
-    use crate::record::{Op, Stream};
+    use crate::record::{Op, Stream, Value};
 
     fn rows(compression: Compression, disk: Disk) -> Rows {
         let chunks = Chunks::new(Compressor::new(compression, disk).unwrap());
-        RowWriter::begin(Format::Ndjson, Stream::Events, false, chunks).unwrap()
+        RowWriter::begin(Format::Ndjson, Stream::Events, Form::PLAIN, chunks).unwrap()
     }
 
-    fn deleted(seq: i64, id: &str) -> Change<'_> {
-        Change { seq, op: Op::Delete, observed_at: "t", id, row: None }
+    /// Long rows are made of their `_observed_at`.
+    fn deleted(seq: i64, at: &str) -> Change<'_> {
+        Change { seq, op: Op::Delete, observed_at: at, id: "e", row: Some(&[Value::Text("e")]) }
     }
 
     #[test]
@@ -180,16 +188,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
         let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
-        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, false, Vec::new()).unwrap();
+        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, Form::PLAIN, Vec::new()).unwrap();
         changes.iter().for_each(|change| plain.write(change).unwrap());
-        let plain = plain.finish();
+        let (plain, _) = plain.finish();
         assert!(plain.len() > 10 * CHUNK);
         for compression in Compression::ALL {
             let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
             let mut sink = Sink::begin(rows(compression, disk)).unwrap();
             changes.iter().for_each(|change| sink.write(change).unwrap());
             sink.end().unwrap();
-            let path = temporary.complete(sink.finish()).unwrap().publish().unwrap();
+            let path =
+                temporary.complete(sink.finish().map(|(settled, _)| settled)).unwrap().publish().unwrap();
             let written = std::fs::read(path).unwrap();
             assert!(decompress(compression, &written) == plain, "{compression:?}");
         }
@@ -238,6 +247,6 @@ mod tests {
         // Without its end it is none.
         let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
         let sink = Sink::begin(rows(Compression::None, disk)).unwrap();
-        assert!(temporary.complete(sink.finish()).is_err());
+        assert!(temporary.complete(sink.finish().map(|(settled, _)| settled)).is_err());
     }
 }

@@ -1,10 +1,11 @@
 //! The export of the whole current state.
 
+use super::form::Form;
 use super::manifest::Manifest;
 use super::name::{Covers, FileName};
 use super::stream_file::{Ending, Origin, StreamFile};
 use super::verify::Kind;
-use super::{ExportError, Exported, Format, ManifestLine, Settings, incremental, leftovers, plan};
+use super::{ExportError, Exported, ManifestLine, Settings, incremental, leftovers, plan};
 use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -46,8 +47,7 @@ pub fn export_snapshot(
     for stream in Stream::ALL {
         let (there, missing) = wanted.of_stream(stream, &root);
         existing.extend(there);
-        let guarded = settings.csv_formula_guard;
-        ending.extend(write_stream(&snapshot, &root, stream, &missing, guarded)?);
+        ending.extend(write_stream(&snapshot, &root, stream, &missing, settings)?);
     }
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
@@ -57,13 +57,13 @@ pub fn export_snapshot(
 }
 
 /// The files of a snapshot, each with the newest line that announces it.
-struct Wanted {
+struct Wanted<'s> {
     files: Vec<(FileName, Option<ManifestLine>)>,
-    guarded: bool,
+    settings: &'s Settings,
 }
 
-impl Wanted {
-    fn of(settings: &Settings, head_seq: i64) -> Wanted {
+impl Wanted<'_> {
+    fn of(settings: &Settings, head_seq: i64) -> Wanted<'_> {
         let names = Stream::ALL.into_iter().flat_map(|stream| {
             plan::distinct(&settings.formats).into_iter().map(move |format| FileName {
                 stream,
@@ -72,7 +72,7 @@ impl Wanted {
                 compression: settings.compression,
             })
         });
-        Wanted { files: names.map(|name| (name, None)).collect(), guarded: settings.csv_formula_guard }
+        Wanted { files: names.map(|name| (name, None)).collect(), settings }
     }
 
     /// Takes the manifest's next line.
@@ -87,8 +87,8 @@ impl Wanted {
     fn of_stream(&self, stream: Stream, root: &Path) -> (Vec<ManifestLine>, Vec<FileName>) {
         let (mut there, mut missing) = (Vec::new(), Vec::new());
         for (name, newest) in self.files.iter().filter(|(name, _)| name.stream == stream) {
-            let guarded = self.guarded && name.format == Format::Csv;
-            let newest = newest.as_ref().filter(|line| line.csv_formula_guard == guarded);
+            let form = Form::of_settings(self.settings, name.format);
+            let newest = newest.as_ref().filter(|line| Form::of_line(line) == form);
             match newest.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
                 Some(line) => there.push(line.clone()),
                 None => missing.push(*name),
@@ -109,13 +109,13 @@ fn write_stream(
     root: &Path,
     stream: Stream,
     names: &[FileName],
-    guarded: bool,
+    settings: &Settings,
 ) -> Result<Vec<Ending>, ExportError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let mut files: Vec<StreamFile> =
-        names.iter().map(|name| StreamFile::begin(root, *name, guarded)).collect::<Result<_, _>>()?;
+    let begin = |name: &FileName| StreamFile::begin(root, *name, Form::of_settings(settings, name.format));
+    let mut files: Vec<StreamFile> = names.iter().map(begin).collect::<Result<_, _>>()?;
     snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
     files.into_iter().map(StreamFile::end).collect()
 }

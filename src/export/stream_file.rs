@@ -3,11 +3,12 @@
 use super::columns::columns;
 use super::compression::Compressor;
 use super::file::{Complete, Temporary};
+use super::form::Form;
 use super::format::RowWriter;
 use super::manifest::ManifestLine;
 use super::name::{Covers, FileName};
 use super::sink::{Chunks, Sink};
-use super::{ExportError, Format, file};
+use super::{ExportError, file};
 use crate::mirror::{Change, RunId};
 use jiff::Timestamp;
 use std::path::Path;
@@ -23,7 +24,7 @@ pub(super) struct Origin {
 /// A file that is being written. Dropped, it is gone.
 pub(super) struct StreamFile {
     name: FileName,
-    guarded: bool,
+    form: Form,
     sink: Sink,
     // Dropped after the sink, which still writes to it until then.
     temporary: Temporary,
@@ -33,7 +34,7 @@ pub(super) struct StreamFile {
 /// A file that has all its rows and is on its way to the disk. Dropped, it is gone.
 pub(super) struct Ending {
     name: FileName,
-    guarded: bool,
+    form: Form,
     sink: Sink,
     temporary: Temporary,
     rows: u64,
@@ -46,20 +47,16 @@ pub(super) struct Written {
 }
 
 impl StreamFile {
-    /// Begins a file below the manifest's folder `root`; `guarded`: whether text in CSV is kept from being taken for
-    /// formulas.
-    pub(super) fn begin(root: &Path, name: FileName, guarded: bool) -> Result<StreamFile, ExportError> {
+    /// Begins a file below the manifest's folder `root`.
+    pub(super) fn begin(root: &Path, name: FileName, form: Form) -> Result<StreamFile, ExportError> {
         let folder = root.join(name.stream.name());
         file::ensure_folder(&folder)?;
         let (temporary, disk) = Temporary::create(&folder, &name.to_string())?;
         let sink = Compressor::new(name.compression, disk)
-            .and_then(|compressor| {
-                RowWriter::begin(name.format, name.stream, guarded, Chunks::new(compressor))
-            })
+            .and_then(|compressor| RowWriter::begin(name.format, name.stream, form, Chunks::new(compressor)))
             .and_then(Sink::begin)
             .map_err(ExportError::io("written", temporary.target()))?;
-        let guarded = guarded && name.format == Format::Csv;
-        Ok(StreamFile { name, guarded, sink, temporary, rows: 0 })
+        Ok(StreamFile { name, form, sink, temporary, rows: 0 })
     }
 
     /// Adds a row.
@@ -74,23 +71,30 @@ impl StreamFile {
 
     /// Adds no more rows: the file comes to its end meanwhile.
     pub(super) fn end(self) -> Result<Ending, ExportError> {
-        let StreamFile { name, guarded, mut sink, temporary, rows } = self;
+        let StreamFile { name, form, mut sink, temporary, rows } = self;
         sink.end().map_err(ExportError::io("written", temporary.target()))?;
-        Ok(Ending { name, guarded, sink, temporary, rows })
+        Ok(Ending { name, form, sink, temporary, rows })
     }
 }
 
 impl Ending {
     /// Waits for the file's end; its content is durable on return.
     pub(super) fn finish(self, origin: &Origin) -> Result<Written, ExportError> {
-        let file = self.temporary.complete(self.sink.finish())?;
-        let line =
-            ManifestLine { csv_formula_guard: self.guarded, ..line(&self.name, self.rows, &file, origin) };
+        let ended = self.sink.finish();
+        let rewritten = ended.as_ref().map_or(0, |(_, rewritten)| *rewritten);
+        let file = self.temporary.complete(ended.map(|(settled, _)| settled))?;
+        let line = line(&self.name, (self.form, rewritten), self.rows, &file, origin);
         Ok(Written { file, line })
     }
 }
 
-fn line(name: &FileName, rows: u64, file: &Complete, origin: &Origin) -> ManifestLine {
+fn line(
+    name: &FileName,
+    (form, rewritten): (Form, u64),
+    rows: u64,
+    file: &Complete,
+    origin: &Origin,
+) -> ManifestLine {
     let (first_seq, last_seq, snapshot) = match name.covers {
         Covers::Changes { first_seq, last_seq } => (first_seq, last_seq, false),
         Covers::State { head_seq } => (1, head_seq, true),
@@ -112,7 +116,10 @@ fn line(name: &FileName, rows: u64, file: &Complete, origin: &Origin) -> Manifes
         previous: None,
         repaired_at: None,
         left_out: 0,
-        csv_formula_guard: false,
+        layout: form.layout(),
+        rewritten: (!form.exact).then_some(rewritten),
+        csv_bom: form.bom,
+        csv_formula_guard: form.guarded,
         snapshot,
     }
 }

@@ -70,6 +70,18 @@ impl<'m> Batch<'m> {
         id: &str,
         evidence: Option<&str>,
     ) -> rusqlite::Result<i64> {
-        self.log.add(&self.transaction, stamp, (stream, op, id), evidence)
+        self.log.add(&self.transaction, stamp, (stream, op, id), evidence, None)
+    }
+
+    /// Appends the deletion of a customer's event to the change log, with both of its keys.
+    pub(super) fn log_deleted_event(
+        &mut self,
+        stamp: Stamp,
+        id: &str,
+        customer_id: &str,
+        evidence: &str,
+    ) -> rusqlite::Result<i64> {
+        let change = (Stream::Events, Op::Delete, id);
+        self.log.add(&self.transaction, stamp, change, Some(evidence), Some(customer_id))
     }
 }

@@ -38,6 +38,8 @@ struct Line {
     observed_at: Rc<str>,
     run: i64,
     evidence: Option<String>,
+    /// Of a deleted event: whose it was.
+    customer_id: Option<String>,
 }
 
 impl ChangeLog {
@@ -68,6 +70,7 @@ impl ChangeLog {
         stamp: Stamp,
         (stream, op, id): (Stream, Op, &str),
         evidence: Option<&str>,
+        customer_id: Option<&str>,
     ) -> rusqlite::Result<i64> {
         let now = stamp.now.as_millisecond();
         if self.time.0 != now {
@@ -90,6 +93,7 @@ impl ChangeLog {
             observed_at: self.time.1.clone(),
             run: stamp.run.0,
             evidence: evidence.map(str::to_owned),
+            customer_id: customer_id.map(str::to_owned),
         });
         self.next_seq += 1;
         self.added += 1;
@@ -113,15 +117,24 @@ impl ChangeLog {
 
     /// Writes the lines that still wait.
     fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        const INSERT: &str = "INSERT INTO changes (seq, stream, op, id, observed_at, run_id, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        const INSERT: &str = "INSERT INTO changes (seq, stream, op, id, observed_at, run_id, evidence, customer_id) \
+                              VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
         if self.waiting.len() == LINES_PER_STATEMENT {
-            let sql = format!("{INSERT}{}", ", (?, ?, ?, ?, ?, ?, ?)".repeat(LINES_PER_STATEMENT - 1));
+            let sql = format!("{INSERT}{}", ", (?, ?, ?, ?, ?, ?, ?, ?)".repeat(LINES_PER_STATEMENT - 1));
             let names: Vec<_> =
                 self.waiting.iter().map(|line| (line.stream.name(), line.op.name())).collect();
-            let mut values: Vec<&dyn ToSql> = Vec::with_capacity(7 * LINES_PER_STATEMENT);
+            let mut values: Vec<&dyn ToSql> = Vec::with_capacity(8 * LINES_PER_STATEMENT);
             for (line, (stream, op)) in self.waiting.iter().zip(&names) {
-                let row: [&dyn ToSql; 7] =
-                    [&line.seq, stream, op, &line.id, &line.observed_at, &line.run, &line.evidence];
+                let row: [&dyn ToSql; 8] = [
+                    &line.seq,
+                    stream,
+                    op,
+                    &line.id,
+                    &line.observed_at,
+                    &line.run,
+                    &line.evidence,
+                    &line.customer_id,
+                ];
                 values.extend(row);
             }
             connection.prepare_cached(&sql)?.execute(values.as_slice())?;
@@ -135,7 +148,8 @@ impl ChangeLog {
                     line.id,
                     line.observed_at,
                     line.run,
-                    line.evidence
+                    line.evidence,
+                    line.customer_id
                 ])?;
             }
         }

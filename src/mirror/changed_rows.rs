@@ -18,7 +18,7 @@ pub struct Change<'a> {
     pub observed_at: &'a str,
     /// Of the row.
     pub id: &'a str,
-    /// The row in the order of [`Stream::columns`]; none for a delete.
+    /// The row in the order of [`Stream::columns`]; for a delete its keys and otherwise NULL.
     pub row: Option<&'a [Value<'a>]>,
 }
 
@@ -43,8 +43,9 @@ impl Snapshot<'_> {
     ) -> Result<(), E> {
         let Some(after) = wanted.iter().map(|(_, after)| *after).min() else { return Ok(()) };
         let prepare = |sql: &str| self.transaction.prepare_cached(sql).map_err(MirrorError::from);
-        let mut log =
-            prepare("SELECT seq, op, observed_at, id, stream FROM changes WHERE seq > ?1 ORDER BY seq")?;
+        let mut log = prepare(
+            "SELECT seq, op, observed_at, id, stream, customer_id FROM changes WHERE seq > ?1 ORDER BY seq",
+        )?;
         let mut log = log.query([after]).map_err(MirrorError::from)?;
         let mut tables = Vec::new();
         for (stream, after) in wanted.iter().copied() {
@@ -79,6 +80,13 @@ impl Snapshot<'_> {
             *read += 1;
             let (stream, change) = (text(entry, 4)?, logged(entry)?);
             let Some(of) = tables.iter().position(|table| table.holds(stream, change.seq)) else { continue };
+            let keys;
+            let change = if change.op == Op::Delete {
+                keys = read_keys(entry, tables[of].stream, change.id, 5)?;
+                Change { row: Some(&keys), ..change }
+            } else {
+                change
+            };
             let Some(astray) = tables[of].follow(change, each)? else { continue };
             let mut positions = tables.iter().map(Along::behind).collect::<Result<Vec<_>, _>>()?;
             positions[of] = astray;
@@ -182,7 +190,7 @@ impl Along<'_, '_> {
     }
 }
 
-/// A line of the log.
+/// A line of the log, without its row.
 fn logged<'r>(row: &'r Row<'_>) -> Result<Change<'r>, MirrorError> {
     Ok(Change {
         seq: row.get(0)?,
@@ -239,6 +247,26 @@ impl<'r> Deref for Values<'r> {
     fn deref(&self) -> &[Value<'r>] {
         self.values.get(..self.count).unwrap_or(&self.values)
     }
+}
+
+/// What is left of a deleted record: its keys, with NULL in all other places. `customer_id` is the place of that column.
+pub(super) fn read_keys<'r>(
+    line: &'r Row<'_>,
+    stream: Stream,
+    id: &'r str,
+    customer_id: usize,
+) -> Result<Values<'r>, MirrorError> {
+    let mut values = Values { values: [Value::Null; MOST_COLUMNS], count: stream.columns().len() };
+    for (key, value) in stream.keys().iter().zip(&mut values.values) {
+        *value = match key.name {
+            "id" => Value::Text(id),
+            _ => match line.get_ref(customer_id)? {
+                ValueRef::Null => Value::Null,
+                _ => Value::Text(text(line, customer_id)?),
+            },
+        };
+    }
+    Ok(values)
 }
 
 pub(super) fn read_values<'r>(
@@ -298,10 +326,16 @@ mod tests {
         let read = snapshot.changes(wanted, |stream, change| {
             let name =
                 stream.columns().iter().position(|column| matches!(column.name, "first_name" | "label"));
-            let name = change.row.zip(name).map(|(row, name)| match row[name] {
-                Value::Text(name) => name.to_owned(),
+            let name = change.row.zip(name).and_then(|(row, name)| match row[name] {
+                Value::Text(name) => Some(name.to_owned()),
+                Value::Null => None,
                 other => panic!("{other:?}"),
             });
+            let keys: Vec<Value<'_>> = [Value::Text(change.id), Value::Text("somebody")]
+                .into_iter()
+                .take(stream.keys().len())
+                .collect();
+            assert!(change.row.is_some_and(|row| row.starts_with(&keys)), "{change:?}");
             found.push((change.seq, stream, change.op, change.id.to_owned(), name));
             Ok::<_, MirrorError>(())
         });

@@ -139,7 +139,7 @@ impl Batch<'_> {
                 .execute([id, customer_id])?;
             if gone > 0 {
                 deleted += 1;
-                self.log(stamp, Stream::Events, Op::Delete, id, Some(evidence))?;
+                self.log_deleted_event(stamp, id, customer_id, evidence)?;
             }
         }
         Ok(deleted)

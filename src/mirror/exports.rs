@@ -1,5 +1,5 @@
-//! The export files that were published. The manifest beside the files is what counts; this is its copy, for those
-//! who read only the mirror.
+//! The export files that were published, by export folder. The manifest beside the files is what counts; this is its copy,
+//! for those who read only the mirror.
 
 use super::batch::Batch;
 use super::{MirrorError, Snapshot};
@@ -29,116 +29,167 @@ pub struct ExportFile {
     pub created_at: String,
 }
 
-/// What exports keep in the mirror's table `meta`, as JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExportNote {
-    /// What was pruned from the front of manifests.
-    Pruned,
-    /// What consumers have taken over.
-    Acknowledged,
-}
-
-impl ExportNote {
-    /// The row's key.
-    pub const fn key(self) -> &'static str {
-        match self {
-            ExportNote::Pruned => "export_pruned",
-            ExportNote::Acknowledged => "export_acknowledged",
-        }
-    }
-}
-
 impl Snapshot<'_> {
-    /// What exports have noted; `None` where they never did.
+    /// What was pruned from the front of manifests, as JSON; `None` where nothing ever was.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn export_note(&self, note: ExportNote) -> Result<Option<String>, MirrorError> {
+    pub fn export_fronts(&self) -> Result<Option<String>, MirrorError> {
         let mut select = self.transaction.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-        Ok(select.query_row([note.key()], |row| row.get(0)).optional()?)
+        Ok(select.query_row([FRONTS], |row| row.get(0)).optional()?)
     }
 
-    /// The export file of a stream and format that begins with this change; `None` where the mirror knows none.
+    /// The export files of a folder.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn export_file(
+    pub fn exports_of(&self, folder: &str) -> Result<FolderExports<'_>, MirrorError> {
+        let known: bool = self
+            .transaction
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM export_files WHERE folder = ?1)")?
+            .query_row([folder], |row| row.get(0))?;
+        let folder = if known { folder } else { NO_FOLDER };
+        Ok(FolderExports { connection: &self.transaction, folder: folder.to_owned() })
+    }
+
+    /// The folders that were exported to, but for those of an older version that it doesn't know by name.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn export_folders(&self) -> Result<Vec<String>, MirrorError> {
+        let mut select = self
+            .transaction
+            .prepare("SELECT DISTINCT folder FROM export_files WHERE folder <> ?1 ORDER BY folder")?;
+        Ok(select.query_map([NO_FOLDER], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// The export files of one folder. Where the mirror knows none of it, those that an older version published, which noted
+/// no folder.
+pub struct FolderExports<'s> {
+    connection: &'s Connection,
+    folder: String,
+}
+
+impl FolderExports<'_> {
+    /// Whether these are noted as the folder's own.
+    pub fn is_named(&self) -> bool {
+        self.folder != NO_FOLDER
+    }
+
+    /// The file of a stream and format that begins with this change; `None` where the mirror knows none.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn file(
         &self,
         stream: &str,
         format: &str,
         first_seq: i64,
     ) -> Result<Option<ExportFile>, MirrorError> {
         let sql = "SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at FROM export_files \
-                   WHERE stream = ?1 AND format = ?2 AND first_seq = ?3";
-        Ok(self
-            .transaction
-            .prepare_cached(sql)?
-            .query_row(params![stream, format, first_seq], read)
-            .optional()?)
+                   WHERE folder = ?1 AND stream = ?2 AND format = ?3 AND first_seq = ?4";
+        let mut select = self.connection.prepare_cached(sql)?;
+        Ok(select.query_row(params![self.folder, stream, format, first_seq], read).optional()?)
     }
 
-    /// How many export files the mirror knows.
+    /// How many there are.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn export_count(&self) -> Result<u64, MirrorError> {
-        let count: i64 =
-            self.transaction.query_row("SELECT count(*) FROM export_files", [], |row| row.get(0))?;
-        Ok(count as u64)
+    pub fn count(&self) -> Result<u64, MirrorError> {
+        let mut select =
+            self.connection.prepare_cached("SELECT count(*) FROM export_files WHERE folder = ?1")?;
+        Ok(select.query_row([&self.folder], |row| row.get::<_, i64>(0))? as u64)
+    }
+
+    /// Every file, by stream, format and range.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn all(&self) -> Result<Vec<ExportFile>, MirrorError> {
+        self.select(
+            "SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at FROM export_files \
+             WHERE folder = ?1 ORDER BY stream, format, first_seq",
+        )
+    }
+
+    /// The newest file of each stream and format.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn newest(&self) -> Result<Vec<ExportFile>, MirrorError> {
+        self.select(
+            "SELECT stream, format, first_seq, max(last_seq) AS last_seq, path, rows, bytes, sha256, created_at \
+             FROM export_files WHERE folder = ?1 GROUP BY stream, format ORDER BY stream, format",
+        )
+    }
+
+    fn select(&self, sql: &str) -> Result<Vec<ExportFile>, MirrorError> {
+        let mut select = self.connection.prepare(sql)?;
+        let files = select.query_map([&self.folder], read)?.collect::<rusqlite::Result<_>>()?;
+        Ok(files)
     }
 }
 
+/// The folder of files that were published before the mirror noted folders.
+const NO_FOLDER: &str = "";
+
+/// The key in the table `meta` under which it stands what was pruned.
+const FRONTS: &str = "export_pruned";
+
 impl Batch<'_> {
-    /// Notes something in the place of what stood there.
+    /// Notes what was pruned from the front of manifests, in the place of what stood there.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn note_export(&mut self, note: ExportNote, value: &str) -> Result<(), MirrorError> {
+    pub fn note_export_fronts(&mut self, value: &str) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
-            .execute([note.key(), value])?;
+            .execute([FRONTS, value])?;
         Ok(())
     }
 
-    /// Empties the mirror's list.
+    /// Empties the mirror's list of a folder.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn clear_exports(&mut self) -> Result<(), MirrorError> {
-        self.transaction.execute("DELETE FROM export_files", [])?;
+    pub fn clear_exports(&mut self, folder: &str) -> Result<(), MirrorError> {
+        self.transaction.execute("DELETE FROM export_files WHERE folder = ?1", [folder])?;
         Ok(())
     }
 
-    /// Takes the file with this path from the mirror's list, where it stands there.
+    /// Takes the file with this path from the mirror's list of a folder, where it stands there.
     ///
     /// # Errors
     /// When the mirror can't be written.
     pub fn forget_export(
         &mut self,
-        stream: &str,
-        format: &str,
-        first_seq: i64,
+        folder: &str,
+        (stream, format, first_seq): (&str, &str, i64),
         path: &str,
     ) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached(
-                "DELETE FROM export_files WHERE stream = ?1 AND format = ?2 AND first_seq = ?3 AND path = ?4",
+                "DELETE FROM export_files WHERE folder = ?1 AND stream = ?2 AND format = ?3 AND first_seq = ?4 AND path = ?5",
             )?
-            .execute(params![stream, format, first_seq, path])?;
+            .execute(params![folder, stream, format, first_seq, path])?;
         Ok(())
     }
 
-    /// Adds one file to the mirror's list.
+    /// Adds one file to the mirror's list of a folder. If an older version published it, it is known to be this folder's
+    /// from now on.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn add_export(&mut self, file: &ExportFile) -> Result<(), MirrorError> {
+    pub fn add_export(&mut self, folder: &str, file: &ExportFile) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO export_files (stream, format, first_seq, last_seq, path, rows, bytes, sha256, \
-                 created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO export_files (folder, stream, format, first_seq, last_seq, path, rows, bytes, \
+                 sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
+                folder,
                 file.stream,
                 file.format,
                 file.first_seq,
@@ -149,28 +200,13 @@ impl Batch<'_> {
                 file.sha256,
                 file.created_at
             ])?;
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM export_files WHERE folder = ?1 AND stream = ?2 AND format = ?3 AND first_seq = ?4 AND sha256 = ?5",
+            )?
+            .execute(params![NO_FOLDER, file.stream, file.format, file.first_seq, file.sha256])?;
         Ok(())
     }
-}
-
-/// The newest file of each stream and format.
-pub(super) fn newest(connection: &Connection) -> Result<Vec<ExportFile>, MirrorError> {
-    let mut select = connection.prepare(
-        "SELECT stream, format, first_seq, max(last_seq) AS last_seq, path, rows, bytes, sha256, created_at \
-         FROM export_files GROUP BY stream, format ORDER BY stream, format",
-    )?;
-    let files = select.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(files)
-}
-
-/// Every file, by stream, format and range.
-pub(super) fn all(connection: &Connection) -> Result<Vec<ExportFile>, MirrorError> {
-    let mut select = connection.prepare(
-        "SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at FROM export_files \
-         ORDER BY stream, format, first_seq",
-    )?;
-    let files = select.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(files)
 }
 
 /// Reads a row with the table's columns in their order.

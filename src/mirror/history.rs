@@ -1,6 +1,6 @@
 //! The change log with what became of each change: what export files are checked against.
 
-use super::changed_rows::{columns, read_values, text};
+use super::changed_rows::{columns, read_keys, read_values, text};
 use super::{Change, MirrorError, Snapshot};
 use crate::record::{Op, Stream};
 use rusqlite::{OptionalExtension, Row, params};
@@ -8,7 +8,8 @@ use rusqlite::{OptionalExtension, Row, params};
 /// A change of the log, and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logged<'a> {
-    /// The change. Its row stands there only where the mirror holds it as this very change left it.
+    /// The change. Its row stands there only where the mirror holds it as this very change left it; a delete's keys always
+    /// do.
     pub change: Change<'a>,
     /// The next change of the same row; `None` where this is its newest.
     pub next: Option<i64>,
@@ -129,7 +130,7 @@ impl History<'_> {
 
 fn select(stream: Stream) -> String {
     format!(
-        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, {} FROM changes AS c \
+        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, c.customer_id, {} FROM changes AS c \
          LEFT JOIN temp.successors AS s ON s.seq = c.seq LEFT JOIN {stream} AS t ON t.id = c.id",
         columns(stream, "t.")
     )
@@ -150,7 +151,10 @@ fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) 
     let (next, row_seq) = (row.get(4)?, row.get::<_, Option<i64>>(5)?);
     let values;
     if row_seq == Some(change.seq) {
-        values = read_values(row, stream, 6)?;
+        values = read_values(row, stream, 7)?;
+        change.row = Some(&values);
+    } else if change.op == Op::Delete {
+        values = read_keys(row, stream, change.id, 6)?;
         change.row = Some(&values);
     }
     Ok(read(Logged { change, next, row_seq }))
@@ -204,7 +208,7 @@ mod tests {
                 (2, Some(5), None, false),
                 (3, Some(4), Some(4), false),
                 (4, None, Some(4), true),
-                (5, None, None, false)
+                (5, None, None, true)
             ]
         );
         let one = |seq| {

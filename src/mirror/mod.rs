@@ -40,7 +40,7 @@ pub use checkpoints::Checkpoint;
 pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
 pub use error::MirrorError;
 pub use events::EventsApplied;
-pub use exports::{ExportFile, ExportNote};
+pub use exports::{ExportFile, FolderExports};
 pub use history::{History, Logged};
 pub use list_marks::ListMark;
 pub use location::{Unusable, is_there};
@@ -92,20 +92,6 @@ impl Mirror {
         schema::version(&connection, &path)?;
         configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
         schema::migrate(&connection, &path)?;
-        Mirror::with(connection, path)
-    }
-
-    /// Opens an existing mirror for writing beside a run that may be going, without the run's lock: neither creates nor
-    /// migrates it.
-    ///
-    /// # Errors
-    /// When there is no mirror at `path`, it can't be written, is no mirror, or has another schema version than this
-    /// program's.
-    pub fn open_beside_runs(path: &Path) -> Result<Mirror, MirrorError> {
-        let path = reading::find(path)?;
-        let connection = connect(&path)?;
-        schema::check_current(&connection, &path)?;
-        configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
         Mirror::with(connection, path)
     }
 

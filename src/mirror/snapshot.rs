@@ -1,10 +1,10 @@
 //! A read transaction: what exports ([`super::Change`]) and `status` read.
 
 use super::{
-    Account, Aside, Audit, Behaviour, CustomerPreview, EventFailure, ExportFile, Freshness, Halt,
-    MirrorError, Mode, Run, SetAside,
+    Account, Aside, Audit, Behaviour, CustomerPreview, EventFailure, Freshness, Halt, MirrorError, Mode, Run,
+    SetAside,
 };
-use super::{account, audits, behaviour, customers, exports, missing_events, rejected, runs, status};
+use super::{account, audits, behaviour, customers, missing_events, rejected, runs, status};
 use crate::diff::EventPlan;
 use crate::record::Customer;
 use jiff::Timestamp;
@@ -153,21 +153,5 @@ impl<'m> Snapshot<'m> {
     /// When the mirror can't be read.
     pub fn set_aside(&self, outcome: Aside, limit: usize) -> Result<(Vec<SetAside>, u64), MirrorError> {
         rejected::standing(&self.transaction, outcome, limit)
-    }
-
-    /// Every export file, by stream, format and range.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn exports(&self) -> Result<Vec<ExportFile>, MirrorError> {
-        exports::all(&self.transaction)
-    }
-
-    /// The newest export file of each stream and format.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn newest_exports(&self) -> Result<Vec<ExportFile>, MirrorError> {
-        exports::newest(&self.transaction)
     }
 }

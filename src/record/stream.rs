@@ -31,6 +31,17 @@ impl Stream {
         }
     }
 
+    /// The columns that name a record, the first ones of [`Stream::columns`]: its identifier, and of an event also whose it
+    /// is. They are all that is left of it once it is deleted.
+    pub const fn keys(self) -> &'static [Column] {
+        self.columns()
+            .split_at(match self {
+                Stream::Customers => 1,
+                Stream::Events => 2,
+            })
+            .0
+    }
+
     /// The stream of that name.
     pub fn from_name(name: &str) -> Option<Stream> {
         Stream::ALL.into_iter().find(|stream| stream.name() == name)

@@ -89,6 +89,8 @@ async fn an_export_that_is_stopped_leaves_nothing_half_done() {
         dir: place.exports(),
         formats,
         compression: Compression::None,
+        exact: false,
+        csv_bom: false,
         csv_formula_guard: false,
         max_age: std::time::Duration::ZERO,
     };

@@ -14,6 +14,7 @@ mod customers;
 mod deletion;
 mod echoes;
 mod endings;
+mod export_readers;
 mod faults;
 mod forbidden;
 mod hygiene;

@@ -59,7 +59,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let pulse = Arc::new(Pulse::new(pace.beat));
     let _endpoint = match job.config().http.listen {
         Some(address) => {
-            let reader = Reader::open(&job.config().mirror.path)?;
+            let reader = Reader::open(&job.config().mirror.path, &job.config().export.dir)?;
             Some(endpoint::start(address, job.clone(), Arc::new(reader), pulse.clone()).await?)
         }
         None => None,

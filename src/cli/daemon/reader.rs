@@ -2,9 +2,10 @@
 
 use super::super::exit::Failure;
 use crate::daemon::Reading;
+use crate::export::folder_name;
 use crate::mirror::{self, Mirror, MirrorError, Mode, Run};
 use jiff::Timestamp;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// A connection that stays open as long as the daemon runs.
@@ -12,13 +13,16 @@ pub(super) struct Reader(Mutex<Open>);
 
 struct Open {
     mirror: Mirror,
+    /// The export folder.
+    exports: PathBuf,
     /// What was read last, and at which version of the data.
     read: Option<(i64, Reading)>,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> Result<Reader, Failure> {
-        Ok(Reader(Mutex::new(Open { mirror: Mirror::open_read_only(path)?, read: None })))
+    pub(super) fn open(path: &Path, exports: &Path) -> Result<Reader, Failure> {
+        let (mirror, exports) = (Mirror::open_read_only(path)?, exports.to_owned());
+        Ok(Reader(Mutex::new(Open { mirror, exports, read: None })))
     }
 
     /// What the mirror holds. Reads it again only where another connection has written since.
@@ -42,7 +46,7 @@ impl Open {
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(Reading {
             streams: snapshot.freshness()?,
-            exports: snapshot.newest_exports()?,
+            exports: snapshot.exports_of(&folder_name(&self.exports))?.newest()?,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
             audit: snapshot.last_audit()?,
@@ -65,7 +69,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mirror.db");
         drop(Mirror::open(&path).unwrap());
-        let reader = Reader::open(&path).unwrap();
+        let reader = Reader::open(&path, &folder.path().join("exports")).unwrap();
         assert_eq!(reader.read(&["csv"]).unwrap().last_success(), None);
         let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
         let mut mirror = Mirror::open(&path).unwrap();

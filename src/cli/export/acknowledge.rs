@@ -5,16 +5,15 @@ use super::super::assemble;
 use super::super::exit::{Exit, Failure};
 use super::super::output;
 use crate::export::{ExportError, acknowledge};
-use crate::mirror::Mirror;
 
 pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let mut mirror = Mirror::open_beside_runs(&config.mirror.path)?;
-    let acknowledged =
-        acknowledge(&mut mirror, args.through, args.stream, args.format).map_err(|error| match error {
+    let acknowledged = acknowledge(&config.export.dir, args.through, args.stream, args.format).map_err(
+        |error| match error {
             ExportError::NotExported { .. } => Failure::usage(error.to_string()),
             error => error.into(),
-        })?;
+        },
+    )?;
     if args.json {
         output::json(&acknowledged)?;
     } else {

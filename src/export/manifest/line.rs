@@ -1,6 +1,7 @@
 //! One line of a manifest.
 
 use crate::export::file;
+use crate::export::form::OLD_LAYOUT;
 use crate::mirror::ExportFile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,6 +46,18 @@ pub struct ManifestLine {
     /// newer change of the same record stands in a later file. Absent where it is 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
+    /// How header and deletes are written. 2: CSV's header line is quoted; a delete has the record's keys, and in NDJSON
+    /// all other members with null. Absent where it is 1, as in files of older versions: no quotes there, and of a delete
+    /// the `id` alone.
+    #[serde(default = "old_layout", skip_serializing_if = "is_old")]
+    pub layout: u32,
+    /// How many values were rewritten so that common readers take them (`export.exact = false`). Absent where every value
+    /// stands there as the API gave it, whether or not a reader takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<u64>,
+    /// Whether this CSV file begins with a byte order mark (`export.csv_bom`). Absent where it doesn't.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub csv_bom: bool,
     /// Whether text in this CSV file is guarded (`export.csv_formula_guard`): a `'` that a field of the API's begins with
     /// is to be taken away. Absent where it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -57,6 +70,15 @@ pub struct ManifestLine {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+fn old_layout() -> u32 {
+    OLD_LAYOUT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_old(layout: &u32) -> bool {
+    *layout == OLD_LAYOUT
 }
 
 impl ManifestLine {
@@ -109,6 +131,9 @@ pub(in crate::export) fn sample(stream: &str, format: &str, first_seq: i64, last
         previous: None,
         repaired_at: None,
         left_out: 0,
+        layout: OLD_LAYOUT,
+        rewritten: None,
+        csv_bom: false,
         csv_formula_guard: false,
         snapshot: false,
     }

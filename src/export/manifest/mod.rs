@@ -84,6 +84,11 @@ impl Manifest {
         Ok(Manifest { folder: folder.to_owned(), file, bytes, is_ended, digest, count, follows, positions })
     }
 
+    /// Whether there was one, with lines or without.
+    pub(super) fn exists(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Adds lines to the manifest on the disk, and ties them to it: see [`Replacement::announce`]. Returns them as they
     /// stand there.
     pub(super) fn append(
@@ -91,6 +96,7 @@ impl Manifest {
         mut lines: Vec<ManifestLine>,
         files: Unannounced,
     ) -> Result<Vec<ManifestLine>, ExportError> {
+        file::ensure_folder(&self.folder)?;
         let mut new = self.copy_from(0)?;
         let mut previous = self.digest.clone();
         for line in &mut lines {

@@ -1,7 +1,7 @@
 //! A file with the changes of a range, against the change log and the mirror: both are read in the order of their
 //! numbers, side by side, so that one row of each is in memory.
 
-use super::row::{Row, head_differences, holds_id_alone, value_differences};
+use super::row::{Row, compare, head_differences};
 use super::source::Rows;
 use super::subject::{Subject, Tally};
 use crate::mirror::{History, Logged, MirrorError};
@@ -92,16 +92,19 @@ impl Reading<'_, '_, '_> {
 
     fn meet(&mut self, row: &Row, logged: &Logged<'_>) {
         let change = &logged.change;
-        let names = head_differences(row, change, false);
+        let names = head_differences(row, change, false, self.subject.form());
         let (contradicted, what) = if !names.is_empty() {
             (true, format!("not what the change log says: {}", names.join(", ")))
         } else if change.op == Op::Delete {
-            match (holds_id_alone(row), logged.next.is_none() && logged.row_seq.is_some()) {
-                (false, _) => (false, "a delete that holds more than the id".to_owned()),
-                (_, true) => {
+            let compared = compare(row, self.subject.stream().columns(), change, self.subject.form());
+            match (&compared.differing[..], logged.next.is_none() && logged.row_seq.is_some()) {
+                ([], false) => return self.tally.rewritten += compared.rewritten,
+                ([], true) => {
                     (false, "the mirror holds the record that its change log says is deleted".to_owned())
                 }
-                _ => return,
+                (names, _) => {
+                    (false, format!("a delete with other than the record's keys: {}", names.join(", ")))
+                }
             }
         } else if !logged.is_newest_up_to(self.range.1) {
             (
@@ -111,7 +114,11 @@ impl Reading<'_, '_, '_> {
             )
         } else {
             match content(row, logged, self.subject) {
-                Content::Same => return self.tally.current += 1,
+                Content::Same { rewritten } => {
+                    self.tally.current += 1;
+                    self.tally.rewritten += rewritten;
+                    return;
+                }
                 Content::Unknown => return,
                 Content::Differs(what) => (false, what),
             }
@@ -141,8 +148,11 @@ impl Reading<'_, '_, '_> {
 
 /// How a row's values stand to the mirror's.
 pub(super) enum Content {
-    /// They are the same.
-    Same,
+    /// They are the same, but for so many that were rewritten for readers' sake.
+    Same {
+        /// How many.
+        rewritten: u64,
+    },
     /// The record has changed since: nobody knows them any more.
     Unknown,
     /// They are not.
@@ -152,10 +162,13 @@ pub(super) enum Content {
 /// Compares a row's values with the mirror's.
 pub(super) fn content(row: &Row, logged: &Logged<'_>, subject: &Subject<'_>) -> Content {
     match logged.change.row {
-        Some(values) => match &value_differences(row, subject.stream().columns(), values)[..] {
-            [] => Content::Same,
-            names => Content::Differs(format!("not what the mirror holds: {}", names.join(", "))),
-        },
+        Some(_) => {
+            let compared = compare(row, subject.stream().columns(), &logged.change, subject.form());
+            match &compared.differing[..] {
+                [] => Content::Same { rewritten: compared.rewritten },
+                names => Content::Differs(format!("not what the mirror holds: {}", names.join(", "))),
+            }
+        }
         None if logged.next.is_none() => {
             Content::Differs("the mirror lacks the record that its change log says it holds".to_owned())
         }

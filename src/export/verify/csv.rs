@@ -2,6 +2,7 @@
 //! don't tell: whether an empty field has quotes.
 
 use super::row::{Cell, Row, Unreadable};
+use crate::export::form::Form;
 use crate::record::Op;
 use std::io::{BufRead, Read};
 
@@ -20,19 +21,20 @@ pub(super) struct CsvReader<R> {
 }
 
 impl<R: BufRead> CsvReader<R> {
-    /// Reads the header line, which has to name these columns.
-    pub(super) fn begin(source: R, columns: &[&str]) -> Result<CsvReader<R>, Unreadable> {
+    /// Reads the header line, which has to name these columns, with or without quotes and a byte order mark before it.
+    pub(super) fn begin(source: R, columns: &[&str], form: Form) -> Result<CsvReader<R>, Unreadable> {
         let mut reader = CsvReader { source, columns: columns.len(), record: Vec::new(), rows: 0 };
-        let header = match reader.record()? {
-            Some(record) => split(record).ok_or("the header line is no CSV"),
-            None => Err("it has no header line"),
+        let names = match form.old_layout {
+            true => columns.join(","),
+            false => format!("\"{}\"", columns.join("\",\"")),
         };
-        let header = header.map_err(|what| reader.unreadable(what))?;
-        let expected = columns.iter().map(|name| Cell::Text((*name).to_owned()));
-        if header.iter().eq(expected.collect::<Vec<_>>().iter()) {
-            Ok(reader)
-        } else {
-            Err(reader.unreadable("the header line names other columns"))
+        let expected = if form.bom { format!("\u{feff}{names}") } else { names };
+        match reader.record()? {
+            Some(header) if header == expected.as_bytes() => Ok(reader),
+            Some(_) => {
+                Err(reader.unreadable("the header line is another one than its form has for its columns"))
+            }
+            None => Err(reader.unreadable("it has no header line")),
         }
     }
 
@@ -146,10 +148,10 @@ mod tests {
     use super::*;
 
     const COLUMNS: [&str; 5] = ["_seq", "_op", "_observed_at", "id", "x"];
-    const HEADER: &str = "_seq,_op,_observed_at,id,x\r\n";
+    const HEADER: &str = "\"_seq\",\"_op\",\"_observed_at\",\"id\",\"x\"\r\n";
 
     fn rows(text: &[u8]) -> Result<Vec<Row>, Unreadable> {
-        let mut reader = CsvReader::begin(text, &COLUMNS)?;
+        let mut reader = CsvReader::begin(text, &COLUMNS, Form::PLAIN)?;
         let mut rows = Vec::new();
         while let Some(row) = reader.row()? {
             rows.push(row);
@@ -197,11 +199,18 @@ mod tests {
         for bad in [
             "",
             "\r\n",
-            "_seq,_op,_observed_at,id\r\n",
-            "_seq,_op,_observed_at,x,id\r\n",
+            "\"_seq\",\"_op\",\"_observed_at\",\"id\"\r\n",
+            "\"_seq\",\"_op\",\"_observed_at\",\"x\",\"id\"\r\n",
+            "_seq,_op,_observed_at,id,x\r\n",
             "1,insert,t,a,\r\n",
         ] {
             assert_eq!(rows(bad.as_bytes()).unwrap_err().row, 0, "{bad:?}");
         }
+        let old = Form { old_layout: true, ..Form::PLAIN };
+        let bom = Form { bom: true, ..Form::PLAIN };
+        let begins = |text: &str, form| CsvReader::begin(text.as_bytes(), &COLUMNS, form).is_ok();
+        assert!(begins("_seq,_op,_observed_at,id,x\r\n", old) && !begins(HEADER, old));
+        assert!(begins(&format!("\u{feff}{HEADER}"), bom) && !begins(HEADER, bom));
+        assert!(!begins(&format!("\u{feff}{HEADER}"), Form::PLAIN));
     }
 }

@@ -3,8 +3,9 @@
 //! they agree with the change log. A mirror that was restored from an older copy, and has gone on from there, meets lines
 //! of its lost future: their numbers stand for other changes.
 
+use super::super::ExportError;
+use super::super::form::Form;
 use super::super::manifest::ManifestLine;
-use super::super::{ExportError, columns};
 use super::finding::Kind;
 use super::listed::file_name;
 use super::row::{Row, head_differences};
@@ -59,9 +60,8 @@ fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> 
     let path = dir.join(&line.path);
     let Ok(name) = file_name(Kind::Changes, line) else { return Ok(true) };
     let mut source = Source::open(&path).map_err(ExportError::io("read", &path))?;
-    let names: Vec<&str> = columns::columns(name.stream).collect();
-    let rows =
-        Rows::begin(&mut source, name.stream, name.format, name.compression, line.csv_formula_guard, &names);
+    let form = Form::of_line(line);
+    let rows = Rows::begin(&mut source, name, form);
     // A file that is what its line says and can't be read is no accident of this folder's.
     let Ok(mut rows) = rows else { return Ok(true) };
     let mut next: Result<Option<Row>, _> = rows.next();
@@ -70,7 +70,7 @@ fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> 
         if let Ok(Some(row)) = &next
             && row.seq <= change.seq
         {
-            contradicted |= row.seq < change.seq || !head_differences(row, &change, false).is_empty();
+            contradicted |= row.seq < change.seq || !head_differences(row, &change, false, form).is_empty();
             next = rows.next();
         }
         Ok::<(), ExportError>(())

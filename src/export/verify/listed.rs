@@ -4,6 +4,7 @@ use super::chain::Entry;
 use super::finding::{Difference, Findings, Kind};
 use super::subject::in_folder;
 use crate::export::columns;
+use crate::export::form::LAYOUT;
 use crate::export::manifest::{MANIFEST, ManifestLine};
 use crate::export::name::{Covers, FileName};
 use crate::export::pruned::Front;
@@ -27,6 +28,12 @@ pub(in crate::export) fn file_name(kind: Kind, line: &ManifestLine) -> Result<Fi
     let name = FileName { stream, covers, format, compression };
     if line.path != name.path() {
         return Err(format!("its path is not the one that its range has: {}", name.path()));
+    }
+    if line.layout > LAYOUT {
+        return Err(format!(
+            "its file has layout {}, which only a newer version of this program knows",
+            line.layout
+        ));
     }
     if !line.columns.iter().map(String::as_str).eq(columns::columns(stream)) {
         return Err("it names other columns than the stream has".to_owned());
@@ -71,8 +78,7 @@ pub(in crate::export) fn compare_with_copy(
     let mut unknown = BTreeSet::new();
     if entries.is_empty() && !copy.is_empty() {
         let what = format!(
-            "it is gone or empty, but the mirror knows {} files: it was lost, or export.dir was changed since the last \
-             export",
+            "it is gone or empty, but the mirror knows {} files of this folder: it was lost",
             copy.len()
         );
         findings.of_manifest(Difference::of_file(MANIFEST, what));
@@ -175,6 +181,7 @@ mod tests {
             ManifestLine { last_seq: 6, ..good.clone() },
             ManifestLine { columns: vec!["id".into()], ..good.clone() },
             ManifestLine { snapshot: true, ..good.clone() },
+            ManifestLine { layout: LAYOUT + 1, ..good.clone() },
         ] {
             assert!(file_name(Kind::Changes, &bad).is_err(), "{bad:?}");
         }

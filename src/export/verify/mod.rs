@@ -25,6 +25,7 @@ mod evidence;
 mod finding;
 mod listed;
 mod ndjson;
+mod readable;
 mod row;
 mod source;
 mod state;
@@ -39,12 +40,12 @@ pub(super) use listed::file_name;
 pub(super) use source::Source;
 pub(super) use subject::in_folder;
 
-use super::ExportError;
 use super::leftovers::Leftovers;
 use super::manifest::{MANIFEST, ManifestLine};
 use super::name::FileName;
 use super::pruned::{self, Front};
 use super::snapshot::FOLDER;
+use super::{ExportError, copy};
 use crate::mirror::{History, Mirror, Snapshot};
 use listed::StreamFormat;
 use serde::Serialize;
@@ -215,8 +216,11 @@ impl<'v> Verification<'v> {
 
         let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
         let front = pruned::in_force(&self.fronts, follows).cloned();
-        let copy = self.snapshot.exports()?;
+        let copy = copy::of(self.snapshot, self.dir)?.all()?;
         let unknown = listed::compare_with_copy(&changes, &copy, front.as_ref(), &mut self.findings);
+        if changes.is_empty() && copy.is_empty() {
+            self.look_elsewhere()?;
+        }
         listed::inserted(&changes, &unknown, &mut self.findings);
         let named = self.named(Kind::Changes, &changes);
         let tiled = listed::tile(&named, front.as_ref(), &mut self.findings);
@@ -239,6 +243,19 @@ impl<'v> Verification<'v> {
             ));
         }
         Ok(self.result(ranges, snapshots))
+    }
+
+    /// A folder that nothing was exported to is no mistake, unless the mirror was exported to another one.
+    fn look_elsewhere(&mut self) -> Result<(), ExportError> {
+        let others = self.snapshot.export_folders()?;
+        if !others.is_empty() {
+            let what = format!(
+                "nothing was exported to this folder yet, but to {}: export.dir was changed since",
+                others.join(", ")
+            );
+            self.findings.of_manifest(Difference::of_file(MANIFEST, what));
+        }
+        Ok(())
     }
 
     /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.

@@ -1,6 +1,7 @@
 //! NDJSON read back by a reader of its own, so that a mistake in the writing shows.
 
 use super::row::{Cell, Row, Unreadable};
+use crate::export::form::Form;
 use crate::record::{Column, ColumnKind, Op};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,13 +15,14 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 pub(super) struct NdjsonReader<R> {
     source: R,
     columns: &'static [Column],
+    form: Form,
     line: Vec<u8>,
     rows: u64,
 }
 
 impl<R: BufRead> NdjsonReader<R> {
-    pub(super) fn begin(source: R, columns: &'static [Column]) -> NdjsonReader<R> {
-        NdjsonReader { source, columns, line: Vec::new(), rows: 0 }
+    pub(super) fn begin(source: R, columns: &'static [Column], form: Form) -> NdjsonReader<R> {
+        NdjsonReader { source, columns, form, line: Vec::new(), rows: 0 }
     }
 
     /// The next row; `None` at the end.
@@ -38,11 +40,11 @@ impl<R: BufRead> NdjsonReader<R> {
         }
         let line =
             self.line.strip_suffix(b"\n").ok_or_else(|| unreadable("the row has no end".to_owned()))?;
-        decode(number, line, self.columns).map(Some).map_err(unreadable)
+        decode(number, line, self.columns, self.form).map(Some).map_err(unreadable)
     }
 }
 
-fn decode(number: u64, line: &[u8], columns: &'static [Column]) -> Result<Row, String> {
+fn decode(number: u64, line: &[u8], columns: &'static [Column], form: Form) -> Result<Row, String> {
     let no_object = || "the row is no JSON object in UTF-8".to_owned();
     let text = std::str::from_utf8(line).map_err(|_| no_object())?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -58,8 +60,8 @@ fn decode(number: u64, line: &[u8], columns: &'static [Column]) -> Result<Row, S
     let op = string(take("_op")?).and_then(|op| Op::from_name(&op));
     let op = op.ok_or("_op is neither insert nor update nor delete")?;
     let observed_at = string(take("_observed_at")?).ok_or("_observed_at is no string")?;
-    // A delete has the identifier alone.
-    let given = if op == Op::Delete { 1 } else { columns.len() };
+    // A delete of the old layout has the identifier alone.
+    let given = if op == Op::Delete && form.old_layout { 1 } else { columns.len() };
     let mut cells = vec![Cell::Null; columns.len()];
     for (column, cell) in columns.iter().zip(&mut cells).take(given) {
         *cell = read_cell(column.kind, take(column.name)?);
@@ -110,8 +112,10 @@ mod tests {
         Column { name: "j", kind: ColumnKind::Json },
     ];
 
-    fn rows(text: &[u8]) -> Result<Vec<Row>, Unreadable> {
-        let mut reader = NdjsonReader::begin(text, COLUMNS);
+    const OLD: Form = Form { old_layout: true, ..Form::PLAIN };
+
+    fn rows(text: &[u8], form: Form) -> Result<Vec<Row>, Unreadable> {
+        let mut reader = NdjsonReader::begin(text, COLUMNS, form);
         let mut rows = Vec::new();
         while let Some(row) = reader.row()? {
             rows.push(row);
@@ -124,12 +128,12 @@ mod tests {
         let text = concat!(
             r#"{"_seq":7,"_op":"insert","_observed_at":"t","id":"a\"é\u00e9","n":-5,"j":{"x": 1.50}}"#,
             "\n",
-            r#"{"_seq":8,"_op":"delete","_observed_at":"t","id":"b"}"#,
+            r#"{"_seq":8,"_op":"delete","_observed_at":"t","id":"b","n":null,"j":null}"#,
             "\n",
             r#"{"_seq":9,"_op":"update","_observed_at":"t","id":5,"n":null,"j":"s"}"#,
             "\n"
         );
-        let found = rows(text.as_bytes()).unwrap();
+        let found = rows(text.as_bytes(), Form::PLAIN).unwrap();
         let (text, json) =
             (|text: &str| Cell::Text(text.to_owned()), |text: &str| Cell::Json(text.to_owned()));
         let cells: Vec<_> = found.iter().map(|row| row.cells.clone()).collect();
@@ -143,7 +147,7 @@ mod tests {
         );
         let heads: Vec<_> = found.iter().map(|row| (row.number, row.seq, row.op)).collect();
         assert_eq!(heads, [(1, 7, Op::Insert), (2, 8, Op::Delete), (3, 9, Op::Update)]);
-        assert_eq!(rows(b"").unwrap(), []);
+        assert_eq!(rows(b"", Form::PLAIN).unwrap(), []);
     }
 
     #[test]
@@ -162,8 +166,15 @@ mod tests {
             format!("{}\n", good.replace("delete", "insert")),
             format!("{}\n", good.replace("\"_seq\":1,", "\"_seq\":1,\"_seq\":1,")),
         ] {
-            let error = rows(format!("{good}\n{bad}").as_bytes()).unwrap_err();
+            let error = rows(format!("{good}\n{bad}").as_bytes(), OLD).unwrap_err();
             assert_eq!(error.row, 2, "{bad:?}");
+        }
+        // Each layout's delete is none of the other's.
+        let whole = good.replace('}', ",\"n\":null,\"j\":null}");
+        for (text, form, is_row) in
+            [(good, OLD, true), (good, Form::PLAIN, false), (&whole, OLD, false), (&whole, Form::PLAIN, true)]
+        {
+            assert_eq!(rows(format!("{text}\n").as_bytes(), form).is_ok(), is_row, "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A row of a file as it was decoded, and whether it says the same as the mirror.
 
+use super::readable::{self, Likeness};
+use crate::export::form::Form;
 use crate::mirror::Change;
 use crate::record::{Column, ColumnKind, Op, Value};
 
@@ -73,7 +75,12 @@ pub(super) struct Unreadable {
 
 /// What a row says otherwise than the change that has its number: names of columns. `as_insert`: whether the row is of a
 /// snapshot, where each is an insert.
-pub(super) fn head_differences(row: &Row, change: &Change<'_>, as_insert: bool) -> Vec<&'static str> {
+pub(super) fn head_differences(
+    row: &Row,
+    change: &Change<'_>,
+    as_insert: bool,
+    form: Form,
+) -> Vec<&'static str> {
     let op = if as_insert { Op::Insert } else { change.op };
     let mut names = Vec::new();
     if row.op != op {
@@ -82,30 +89,51 @@ pub(super) fn head_differences(row: &Row, change: &Change<'_>, as_insert: bool) 
     if row.observed_at != change.observed_at {
         names.push("_observed_at");
     }
-    if !is_text(row.cells.first(), change.id) {
+    let id = row.cells.first().map(|cell| likeness(ColumnKind::Text, Value::Text(change.id), cell, form));
+    if id.is_none_or(|likeness| likeness == Likeness::Other) {
         names.push("id");
     }
     names
 }
 
-fn is_text(cell: Option<&Cell>, expected: &str) -> bool {
-    matches!(cell, Some(Cell::Text(text)) if text == expected)
+/// How a row's values stand to those that the change has.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Compared {
+    /// The names of the columns that hold something else.
+    pub(super) differing: Vec<&'static str>,
+    /// How many values were rewritten for readers' sake.
+    pub(super) rewritten: u64,
 }
 
-/// The names of the columns whose values the mirror has otherwise.
-pub(super) fn value_differences(
-    row: &Row,
-    columns: &'static [Column],
-    values: &[Value<'_>],
-) -> Vec<&'static str> {
-    let pairs = columns.iter().zip(values).zip(&row.cells);
-    let differing = pairs.filter(|((column, value), cell)| !same(column.kind, **value, cell));
-    differing.map(|((column, _), _)| column.name).collect()
+/// Compares a row's values with those of the change that has its number.
+pub(super) fn compare(row: &Row, columns: &'static [Column], change: &Change<'_>, form: Form) -> Compared {
+    let mut compared = Compared::default();
+    for (n, (column, cell)) in columns.iter().zip(&row.cells).enumerate() {
+        match likeness(column.kind, form.value(change, n), cell, form) {
+            Likeness::Same => {}
+            Likeness::Rewritten => compared.rewritten += 1,
+            Likeness::Other => compared.differing.push(column.name),
+        }
+    }
+    compared
 }
 
-/// Whether a delete's row holds nothing but the identifier.
-pub(super) fn holds_id_alone(row: &Row) -> bool {
-    row.cells.iter().skip(1).all(|cell| *cell == Cell::Null)
+fn likeness(kind: ColumnKind, value: Value<'_>, cell: &Cell, form: Form) -> Likeness {
+    match (value, cell) {
+        (Value::Text(given), Cell::Json(found)) if !form.exact && kind == ColumnKind::Json => {
+            readable::json(given, found)
+        }
+        (Value::Text(given), Cell::Text(found)) if !form.exact => match kind {
+            ColumnKind::Json => match readable::json(given, found) {
+                // In CSV also the space between tokens.
+                Likeness::Same if given != found => Likeness::Other,
+                likeness => likeness,
+            },
+            _ => readable::text(given, found),
+        },
+        _ if same(kind, value, cell) => Likeness::Same,
+        _ => Likeness::Other,
+    }
 }
 
 fn same(kind: ColumnKind, value: Value<'_>, cell: &Cell) -> bool {
@@ -213,7 +241,12 @@ mod tests {
         let row =
             |cells: Vec<Cell>| Row { number: 1, seq: 3, op: Op::Insert, observed_at: "t".to_owned(), cells };
         let columns = Stream::Events.columns();
-        assert_eq!(value_differences(&row(good.clone()), columns, &values), Vec::<&str>::new());
+        let change = Change { seq: 3, op: Op::Update, observed_at: "t", id: "e", row: Some(&values) };
+        let exact = Form { exact: true, ..Form::PLAIN };
+        let differing = |cells: Vec<Cell>, form| compare(&row(cells), columns, &change, form).differing;
+        for form in [Form::PLAIN, exact] {
+            assert_eq!(differing(good.clone(), form), Vec::<&str>::new());
+        }
         for (n, cell, name) in [
             (0, text("f"), "id"),
             (2, text(""), "type"),
@@ -227,12 +260,92 @@ mod tests {
         ] {
             let mut cells = good.clone();
             cells[n] = cell;
-            assert_eq!(value_differences(&row(cells), columns, &values), [name]);
+            for form in [Form::PLAIN, exact] {
+                assert_eq!(differing(cells.clone(), form), [name]);
+            }
         }
-        let change = Change { seq: 3, op: Op::Update, observed_at: "t", id: "e", row: None };
-        assert_eq!(head_differences(&row(good.clone()), &change, true), Vec::<&str>::new());
-        assert_eq!(head_differences(&row(good.clone()), &change, false), ["_op"]);
+        let head =
+            |change: &Change<'_>, as_insert| head_differences(&row(good.clone()), change, as_insert, exact);
+        assert_eq!(head(&change, true), Vec::<&str>::new());
+        assert_eq!(head(&change, false), ["_op"]);
         let other = Change { observed_at: "u", id: "f", ..change };
-        assert_eq!(head_differences(&row(good), &other, false), ["_op", "_observed_at", "id"]);
+        assert_eq!(head(&other, false), ["_op", "_observed_at", "id"]);
+    }
+
+    #[test]
+    fn a_delete_holds_its_keys_and_in_the_old_layout_the_id_alone() {
+        let values = [[Value::Text("e"), Value::Text("c")].as_slice(), &[Value::Null; 8]].concat();
+        let change = Change { seq: 3, op: Op::Delete, observed_at: "t", id: "e", row: Some(&values) };
+        let (mut keys, old) = (vec![Cell::Null; 10], Form { old_layout: true, ..Form::PLAIN });
+        keys[0] = Cell::Text("e".to_owned());
+        let differing = |cells: &[Cell], form| {
+            let (observed_at, cells) = ("t".to_owned(), cells.to_vec());
+            let row = Row { number: 1, seq: 3, op: Op::Delete, observed_at, cells };
+            compare(&row, Stream::Events.columns(), &change, form).differing
+        };
+        assert_eq!((differing(&keys, old), differing(&keys, Form::PLAIN)), (vec![], vec!["customer_id"]));
+        keys[1] = Cell::Text("c".to_owned());
+        assert_eq!((differing(&keys, old), differing(&keys, Form::PLAIN)), (vec!["customer_id"], vec![]));
+        keys[3] = Cell::Text("label".to_owned());
+        assert_eq!(differing(&keys, Form::PLAIN), ["label"]);
+    }
+
+    #[test]
+    fn values_that_were_made_readable_are_counted_and_refused_in_an_exact_file() {
+        let mut values = [Value::Null; 10];
+        (values[0], values[3], values[6]) = (Value::Text("e\0"), Value::Text("a\0b"), Value::Text("[1e400]"));
+        let change = Change { seq: 3, op: Op::Insert, observed_at: "t", id: "e\0", row: Some(&values) };
+        let mut cells = vec![Cell::Null; 10];
+        (cells[0], cells[3]) = (Cell::Text("e".to_owned()), Cell::Text("ab".to_owned()));
+        for json in [Cell::Text("[\"1e400\"]".to_owned()), Cell::Json("[\"1e400\"]".to_owned())] {
+            cells[6] = json;
+            let row =
+                Row { number: 1, seq: 3, op: Op::Insert, observed_at: "t".to_owned(), cells: cells.clone() };
+            let columns = Stream::Events.columns();
+            let expected = Compared { differing: vec![], rewritten: 3 };
+            assert_eq!(compare(&row, columns, &change, Form::PLAIN), expected);
+            let exact = Form { exact: true, ..Form::PLAIN };
+            assert_eq!(compare(&row, columns, &change, exact).differing, ["id", "label", "properties"]);
+            assert_eq!(head_differences(&row, &change, false, Form::PLAIN), Vec::<&str>::new());
+        }
+    }
+
+    proptest! {
+        /// Two programs of the same rule, written apart.
+        #[test]
+        fn what_is_made_readable_stands_for_what_it_was(json in any_json(), text in "[a\0\"é]{0,6}") {
+            for (kind, given) in [(ColumnKind::Json, json.as_str()), (ColumnKind::Text, text.as_str())] {
+                let made = crate::export::readable::readable(kind, given);
+                let expected = if made == given { Likeness::Same } else { Likeness::Rewritten };
+                let cell = Cell::Text(made.to_string());
+                prop_assert_eq!(likeness(kind, Value::Text(given), &cell, Form::PLAIN), expected);
+            }
+        }
+    }
+
+    /// JSON with everything in it that readers refuse.
+    fn any_json() -> impl Strategy<Value = String> {
+        let string = r#""(a|é|\{|e5|\\n|\\u0000|\\ud83d|\\ude00|\\\\|\\"){0,5}""#;
+        let name = r#""(a|\\ud83d|\\u0000)?""#;
+        let number = r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,4})?";
+        let leaf =
+            prop_oneof![Just("null".to_owned()), Just("true".to_owned()), matching(string), matching(number)];
+        let tree = leaf.prop_recursive(6, 40, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|items| format!("[{}]", items.join(", "))),
+                prop::collection::vec((matching(name), inner), 0..4).prop_map(|members| {
+                    let members: Vec<String> =
+                        members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        });
+        (tree, prop::sample::select(vec![0, 100, 118, 119, 120, 121, 200]))
+            .prop_map(|(json, depth)| format!("{}{json}{}", "[".repeat(depth), "]".repeat(depth)))
+    }
+
+    fn matching(pattern: &str) -> BoxedStrategy<String> {
+        prop::string::string_regex(pattern).unwrap().boxed()
     }
 }

@@ -1,11 +1,14 @@
 //! An export file on its way from the disk: counted and digested as it lies there, unpacked, taken apart into rows.
 
+use super::super::columns::columns;
 use super::super::file::hex;
+use super::super::form::Form;
+use super::super::name::FileName;
 use super::super::{Compression, Format};
 use super::csv::CsvReader;
 use super::ndjson::NdjsonReader;
 use super::row::{Row, Unreadable};
-use crate::record::{Column, Stream};
+use crate::record::Column;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -55,18 +58,9 @@ pub(in crate::export) enum Rows<'s> {
 }
 
 impl<'s> Rows<'s> {
-    /// Begins to read; CSV's header line has to name these columns.
-    ///
-    /// `guarded`: whether its text was kept from being taken for formulas.
-    pub(super) fn begin(
-        source: &'s mut Source,
-        stream: Stream,
-        format: Format,
-        compression: Compression,
-        guarded: bool,
-        columns: &[&str],
-    ) -> Result<Rows<'s>, Unreadable> {
-        let plain: Box<dyn BufRead + 's> = match compression {
+    /// Begins to read a file of that name and form.
+    pub(super) fn begin(source: &'s mut Source, name: FileName, form: Form) -> Result<Rows<'s>, Unreadable> {
+        let plain: Box<dyn BufRead + 's> = match name.compression {
             Compression::None => Box::new(BufReader::with_capacity(BUFFER, source)),
             Compression::Gzip => {
                 let packed = BufReader::with_capacity(BUFFER, source);
@@ -79,10 +73,12 @@ impl<'s> Rows<'s> {
                 Box::new(BufReader::with_capacity(BUFFER, decoder))
             }
         };
-        Ok(match format {
-            Format::Csv if guarded => Rows::Guarded(CsvReader::begin(plain, columns)?, stream.columns()),
-            Format::Csv => Rows::Csv(CsvReader::begin(plain, columns)?),
-            Format::Ndjson => Rows::Ndjson(NdjsonReader::begin(plain, stream.columns())),
+        let names: Vec<&str> = columns(name.stream).collect();
+        let own = name.stream.columns();
+        Ok(match name.format {
+            Format::Csv if form.guarded => Rows::Guarded(CsvReader::begin(plain, &names, form)?, own),
+            Format::Csv => Rows::Csv(CsvReader::begin(plain, &names, form)?),
+            Format::Ndjson => Rows::Ndjson(NdjsonReader::begin(plain, own, form)),
         })
     }
 

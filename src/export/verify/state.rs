@@ -30,7 +30,10 @@ pub(super) fn judge(
         };
         tally.rows += 1;
         let found = history.change(stream, row.seq, |logged| meet(subject, &row, logged, last, &mut met))?;
-        tally.current += u64::from(found);
+        if let Some(rewritten) = found {
+            tally.current += 1;
+            tally.rewritten += rewritten;
+        }
     }
     history.changes(stream, (1, last), |logged| {
         let held = logged.change.op != Op::Delete && logged.is_newest_up_to(last);
@@ -47,16 +50,23 @@ pub(super) fn judge(
     Ok(tally)
 }
 
-/// Whether the mirror holds the row to this day as it stands there.
-fn meet(subject: &mut Subject<'_>, row: &Row, logged: Option<Logged<'_>>, last: i64, met: &mut Met) -> bool {
+/// Judges a row. Where the mirror holds it to this day as it stands there, returns how many of its values were rewritten for
+/// readers' sake.
+fn meet(
+    subject: &mut Subject<'_>,
+    row: &Row,
+    logged: Option<Logged<'_>>,
+    last: i64,
+    met: &mut Met,
+) -> Option<u64> {
     let at = subject.difference("").at_row(row.number).of_change(row.seq);
     let Some(logged) = logged.filter(|_| row.seq <= last) else {
         let what = "the change log has no such change of this stream by then".to_owned();
         subject.contradicted(super::Difference { what, ..at });
-        return false;
+        return None;
     };
     let at = at.of_record(logged.change.id);
-    let names = head_differences(row, &logged.change, true);
+    let names = head_differences(row, &logged.change, true, subject.form());
     let what = if !met.insert(row.seq) {
         "its _seq stands twice".to_owned()
     } else if !names.is_empty() {
@@ -64,18 +74,18 @@ fn meet(subject: &mut Subject<'_>, row: &Row, logged: Option<Logged<'_>>, last: 
             what: format!("not what the change log says: {}", names.join(", ")),
             ..at
         });
-        return false;
+        return None;
     } else if logged.change.op == Op::Delete || !logged.is_newest_up_to(last) {
         "the record has a newer change by then".to_owned()
     } else {
         match content(row, &logged, subject) {
-            Content::Same => return true,
-            Content::Unknown => return false,
+            Content::Same { rewritten } => return Some(rewritten),
+            Content::Unknown => return None,
             Content::Differs(what) => what,
         }
     };
     subject.differs(super::Difference { what, ..at });
-    false
+    None
 }
 
 /// A set of change numbers.

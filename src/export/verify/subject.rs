@@ -4,8 +4,9 @@ use super::chain::Entry;
 use super::finding::{Difference, Findings, Kind};
 use super::source::{Rows, Source};
 use super::{changes, state};
+use crate::export::ManifestLine;
+use crate::export::form::Form;
 use crate::export::name::FileName;
-use crate::export::{ManifestLine, columns};
 use crate::mirror::{History, MirrorError};
 use crate::record::Stream;
 use std::io::ErrorKind;
@@ -35,6 +36,8 @@ pub(in crate::export) struct Tally {
     pub(in crate::export) current: u64,
     /// Changes that a repair left out, since a newer one of the same record stands in a later file.
     pub(in crate::export) left_out: u64,
+    /// Values that were rewritten for readers' sake, in rows of which the mirror knows what the API gave.
+    pub(in crate::export) rewritten: u64,
     /// Whether the rows could be read to their end.
     pub(in crate::export) whole: bool,
 }
@@ -46,6 +49,11 @@ impl<'f> Subject<'f> {
 
     pub(super) fn line(&self) -> &ManifestLine {
         &self.entry.line
+    }
+
+    /// How its rows are written, by the line's word.
+    pub(super) fn form(&self) -> Form {
+        Form::of_line(self.line())
     }
 
     pub(super) fn stream(&self) -> Stream {
@@ -107,10 +115,7 @@ impl<'f> Subject<'f> {
     }
 
     fn judge(&mut self, source: &mut Source, history: &History<'_>) -> Result<Tally, MirrorError> {
-        let FileName { stream, format, compression, .. } = self.name;
-        let names: Vec<&str> = columns::columns(stream).collect();
-        let guarded = self.line().csv_formula_guard;
-        let rows = match Rows::begin(source, stream, format, compression, guarded, &names) {
+        let rows = match Rows::begin(source, self.name, self.form()) {
             Ok(rows) => rows,
             Err(error) => {
                 let difference = self.difference(error.what);
@@ -142,6 +147,13 @@ impl<'f> Subject<'f> {
             found.push(
                 self.difference(format!("it has {} rows, the manifest says {}", tally.rows, line.rows)),
             );
+        }
+        if line.rewritten.is_some_and(|said| tally.rewritten > said) {
+            found.push(self.difference(format!(
+                "it has {} rewritten values or more, the manifest says {}",
+                tally.rewritten,
+                line.rewritten.unwrap_or(0)
+            )));
         }
         if tally.whole && tally.left_out != line.left_out {
             found.push(self.difference(format!(

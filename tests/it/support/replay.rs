@@ -30,13 +30,12 @@ pub fn replay(place: &Place, format: &str) -> State {
     let mut state = State::default();
     let mut ends: BTreeMap<String, i64> = BTreeMap::new();
     for line in manifest(place).iter().filter(|line| line["format"] == format) {
-        let (stream, first, last) =
-            (text(line, "stream"), number(line, "first_seq"), number(line, "last_seq"));
+        let (stream, first, last) = range(line);
         let end = ends.insert(stream.to_owned(), last).unwrap_or(0);
         assert_eq!(first, end + 1, "the range starts where the one before it ended: {line}");
         assert!(last >= first, "{line}");
         let changes = read(place, line);
-        log.check(stream, first, last, &changes, line["left_out"].as_u64().unwrap_or(0));
+        log.check(line, &changes);
         for change in changes {
             let rows = state.stream_mut(stream);
             match change.op.as_str() {
@@ -77,6 +76,10 @@ fn number(line: &Value, name: &str) -> i64 {
     line[name].as_i64().unwrap_or_else(|| panic!("{name} in {line}"))
 }
 
+fn range(line: &Value) -> (&str, i64, i64) {
+    (text(line, "stream"), number(line, "first_seq"), number(line, "last_seq"))
+}
+
 fn columns(stream: &str) -> BTreeMap<String, Kind> {
     let columns: &[(&str, Kind)] = if stream == "customers" { &CUSTOMER } else { &EVENT };
     columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect()
@@ -96,7 +99,7 @@ fn read(place: &Place, line: &Value) -> Vec<Exported> {
     let names: Vec<&str> =
         line["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let rows = match format {
-        "csv" => of_csv(stream, &content, &names, line["csv_formula_guard"] == true),
+        "csv" => of_csv(stream, &content, &names, line),
         "ndjson" => of_ndjson(stream, &content, &names),
         other => panic!("no format {other}"),
     };
@@ -117,9 +120,15 @@ fn unpacked(path: &str, bytes: &[u8]) -> String {
     content
 }
 
-/// `guarded`: whether a leading `'` of what the API gave is to be taken away.
-fn of_csv(stream: &str, content: &str, names: &[&str], guarded: bool) -> Vec<Exported> {
+fn of_csv(stream: &str, content: &str, names: &[&str], line: &Value) -> Vec<Exported> {
     let kinds = columns(stream);
+    // Whether a leading `'` of what the API gave is to be taken away.
+    let guarded = line["csv_formula_guard"] == true;
+    let content = match line["csv_bom"] == true {
+        true => content.strip_prefix('\u{feff}').unwrap(),
+        false => content,
+    };
+    assert!(content.starts_with(&format!("\"{}\"\r\n", names.join("\",\""))), "the header is quoted");
     let mut records = csv::records(content).into_iter();
     let header: Vec<String> = records.next().unwrap().into_iter().map(Option::unwrap).collect();
     assert_eq!(header, names);
@@ -155,11 +164,8 @@ fn of_ndjson(stream: &str, content: &str, names: &[&str]) -> Vec<Exported> {
     assert!(content.ends_with('\n'));
     let read = |line: &str| {
         let members = members(line);
-        let has_row = members.iter().any(|(name, value)| name == "_op" && value != "\"delete\"");
-        if has_row {
-            let found: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(found, names, "{line}");
-        }
+        let found: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, names, "{line}");
         let cell = |(name, value): (String, String)| {
             let kind = if name == "_seq" { Kind::Integer } else { *kinds.get(&name).unwrap_or(&Kind::Text) };
             let cell = cell_of_json(kind, &value);
@@ -184,24 +190,29 @@ fn exported(kinds: &BTreeMap<String, Kind>, mut row: Row) -> Exported {
     Exported { seq, op, id, row }
 }
 
-/// The mirror's `changes`: stream, op and id by number.
-struct ChangeLog(BTreeMap<i64, (String, String, String)>);
+/// The mirror's `changes`: stream, op, id and, of a deleted event, `customer_id` by number.
+struct ChangeLog(BTreeMap<i64, (String, String, String, Cell)>);
 
 impl ChangeLog {
     fn read(place: &Place) -> ChangeLog {
-        let rows = place.query("SELECT seq, stream, op, id FROM changes");
+        let rows = place.query("SELECT seq, stream, op, id, customer_id FROM changes");
         let change = |row: &Row| {
             let text = |name: &str| row[name].text().to_owned();
-            (row["seq"].integer(), (text("stream"), text("op"), text("id")))
+            (row["seq"].integer(), (text("stream"), text("op"), text("id"), row["customer_id"].clone()))
         };
         ChangeLog(rows.iter().map(change).collect())
     }
 
     /// Asserts that a file holds, in order and once each, real changes of its range, and of each record the newest,
-    /// but for so many that have newer ones.
-    fn check(&self, stream: &str, first: i64, last: i64, rows: &[Exported], left_out: u64) {
+    /// but for as many as its line says, of records that have newer ones.
+    fn check(&self, line: &Value, rows: &[Exported]) {
+        let (stream, first, last) = range(line);
+        let left_out = line["left_out"].as_u64().unwrap_or(0);
+        // In a file of readable values there is no NUL.
+        let given =
+            |text: &str| if line["rewritten"].is_u64() { text.replace('\0', "") } else { text.to_owned() };
         let mut newest = BTreeMap::new();
-        for (seq, (found, _, id)) in self.0.range(first..=last) {
+        for (seq, (found, _, id, _)) in self.0.range(first..=last) {
             if found == stream {
                 newest.insert(id, *seq);
             }
@@ -215,14 +226,25 @@ impl ChangeLog {
                 row.seq
             );
             before = row.seq;
-            let change = self.0.get(&row.seq).unwrap_or_else(|| panic!("no change {}", row.seq));
-            assert_eq!(change, &(stream.to_owned(), row.op.clone(), row.id.clone()), "change {}", row.seq);
+            let (of, op, id, customer_id) =
+                self.0.get(&row.seq).unwrap_or_else(|| panic!("no change {}", row.seq));
+            assert_eq!((of.as_str(), op, &given(id)), (stream, &row.op, &row.id), "change {}", row.seq);
+            assert_eq!(*customer_id != Cell::Null, of == "events" && op == "delete", "change {}", row.seq);
+            if op == "delete" {
+                let mut keys = row.row.clone();
+                keys.retain(|_, cell| *cell != Cell::Null);
+                let mut expected = Row::from([("id".to_owned(), Cell::Text(given(id)))]);
+                if let Cell::Text(customer_id) = customer_id {
+                    expected.insert("customer_id".to_owned(), Cell::Text(given(customer_id)));
+                }
+                assert_eq!(keys, expected, "change {}: a delete has its keys and nothing else", row.seq);
+            }
             seen.insert(row.seq);
         }
         let mut missing = 0;
         for (id, seq) in newest {
             let has_newer =
-                || self.0.range(last + 1..).any(|(_, (of, _, found))| of == stream && found == id);
+                || self.0.range(last + 1..).any(|(_, (of, _, found, _))| of == stream && found == id);
             if !seen.contains(&seq) {
                 missing += 1;
                 assert!(
