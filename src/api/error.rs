@@ -114,7 +114,8 @@ impl ErrorKind {
             ErrorKind::Forbidden => row(
                 Never,
                 "the API does not allow this to the key",
-                "Give the key access to it at the vendor's, or ask the vendor's support, with the request id.",
+                "Check that the key is a secret key (sk_…) of this account and may do this; the vendor's support can look up the \
+                 request id.",
             ),
             ErrorKind::NotFound => row(
                 Never,
