@@ -1,9 +1,7 @@
 //! A server that repeats the key, an address and a telephone number wherever it can say anything: none of it is told on.
 
-use crate::support::{Account, Asked, Place, Program, Ran, Reply};
+use crate::support::{Account, Asked, Place, Program, Ran, Reply, address, get};
 use std::path::Path;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 const KEY: &str = "sk_live_neverToBeSeen";
 /// Parts of what is echoed, in every form in which it is.
@@ -227,19 +225,12 @@ async fn the_daemon_repeats_nothing_either() {
         .set("http.listen=127.0.0.1:0")
         .variable("RUST_BACKTRACE", "0");
     let mut daemon = program.start(&["-vv", "--log-format", "json", "daemon"]);
-    let line = daemon.logs("serving /metrics").await;
-    let address: String =
-        line.split("127.0.0.1:").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let address = address(&mut daemon).await;
     for _ in 0..2 {
         daemon.logs("sync ended").await;
     }
     for path in ["/metrics", "/healthz", "/readyz"] {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{address}")).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert_silent(&answer, path);
+        assert_silent(&get(&address, path).await, path);
     }
     daemon.signal("TERM");
     assert_silent_run(&daemon.end().await, "daemon");
