@@ -1,202 +1,11 @@
-//! What can go wrong with a call, and what to do then: one table by kind.
+//! A call that failed: what is told of it, and how.
 
+pub use super::kind::ErrorKind;
+pub(super) use super::kind::Repeat;
 use super::redact::{Cause, Redactor, Told};
 use reqwest::{Method, Url};
 use std::error::Error;
 use std::fmt;
-
-/// The kinds of failure, as far as a caller or an operator would act differently on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// No connection could be made: the request certainly did not reach the server.
-    Unreachable,
-    /// The server's certificate can't be trusted: it has expired, is another host's, or of an unknown authority.
-    Certificate,
-    /// The proxy wants other credentials than it was given, or some.
-    ProxyRefused,
-    /// No answer, or no further part of it, within the time allowed; or the API itself said so (408).
-    Timeout,
-    /// The answer was cut short or the connection broke.
-    BrokenAnswer,
-    /// The body is longer than allowed, counted after decompression.
-    TooLarge,
-    /// The answer is not the documented JSON, such as a proxy's HTML page with status 200.
-    NotDocumented,
-    /// 401, or 403 where the list of customers is asked for.
-    KeyRefused,
-    /// 403 to anything else: the key is good, but not for this.
-    Forbidden,
-    /// 404 or 410: there is no such record, or not any more.
-    NotFound,
-    /// Any other 4xx.
-    BadRequest,
-    /// 429.
-    RateLimited,
-    /// 5xx.
-    ServerFault,
-    /// A link or redirect leads to another origin than the base URL's; nothing was sent there.
-    CrossOrigin,
-    /// A redirect that is not followed: of a write, without a target, or one too many.
-    Redirect,
-    /// An identifier that cannot stand in a request's path; nothing was sent.
-    UnusableId,
-    /// The client could not be built: base URL, key or certificates.
-    Client,
-}
-
-/// Which calls may be repeated after a kind of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// Any: the request did not reach the server.
-    Always,
-    /// Those that do no harm when carried out twice.
-    Idempotent,
-    /// None: it would end the same way.
-    Never,
-}
-
-/// What one kind of failure means: a row of the table.
-struct Row {
-    what: &'static str,
-    hint: &'static str,
-    repeat: Repeat,
-}
-
-impl ErrorKind {
-    const fn row(self) -> Row {
-        use Repeat::{Always, Idempotent, Never};
-        const fn row(repeat: Repeat, what: &'static str, hint: &'static str) -> Row {
-            Row { what, hint, repeat }
-        }
-        match self {
-            ErrorKind::Unreachable => row(
-                Always,
-                "the API could not be reached",
-                "Check the network, the name server, the proxy and `api.base_url`, then run again.",
-            ),
-            ErrorKind::Certificate => row(
-                Never,
-                "the server's certificate can't be trusted",
-                "Check this machine's clock and `api.base_url`. If a proxy re-signs TLS, or the server's authority is your own, \
-                 name a file with the authorities' certificates (PEM) in SSL_CERT_FILE, or a folder of them in SSL_CERT_DIR.",
-            ),
-            ErrorKind::ProxyRefused => row(
-                Never,
-                "the proxy refused the connection (407)",
-                "Check user name and password in HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT, with special characters \
-                 percent-encoded), or name the API's host in NO_PROXY.",
-            ),
-            ErrorKind::Timeout => row(
-                Idempotent,
-                "the API did not answer in time",
-                "Run again later; if it stays, raise `api.timeout` or lower `api.concurrency`.",
-            ),
-            ErrorKind::BrokenAnswer => row(
-                Idempotent,
-                "the answer was cut short",
-                "Run again; if it stays, look for a proxy or firewall that ends connections early.",
-            ),
-            ErrorKind::TooLarge => row(
-                Never,
-                "the answer is too large",
-                "Check that `api.base_url` names the vendor's API; if it does, report this to its support.",
-            ),
-            ErrorKind::NotDocumented => row(
-                Idempotent,
-                "the answer is not the documented JSON",
-                "Check that `api.base_url` names the vendor's API and no proxy answers instead of it.",
-            ),
-            ErrorKind::KeyRefused => row(
-                Never,
-                "the API refused the key",
-                "Check the key: it must be a current secret key (sk_…) of this account.",
-            ),
-            ErrorKind::Forbidden => row(
-                Never,
-                "the API does not allow this to the key",
-                "Give the key access to it at the vendor's, or ask the vendor's support, with the request id.",
-            ),
-            ErrorKind::NotFound => row(
-                Never,
-                "the API knows no such record",
-                "Check the id (the record may have been deleted) and that `api.base_url` names the vendor's API.",
-            ),
-            ErrorKind::BadRequest => row(
-                Never,
-                "the API rejected the request",
-                "Correct what the message names; the vendor's support can look up the request id.",
-            ),
-            ErrorKind::RateLimited => row(
-                Idempotent,
-                "the API is limiting the rate of requests",
-                "Run again later, or lower `api.concurrency`.",
-            ),
-            ErrorKind::ServerFault => row(
-                Idempotent,
-                "the API failed",
-                "Run again later; if it stays, give the request id to the vendor's support.",
-            ),
-            ErrorKind::CrossOrigin => row(
-                Never,
-                "a link or redirect leads away from the API",
-                "The key was not sent there. Check `api.base_url`; if the API has moved, set its new address.",
-            ),
-            ErrorKind::Redirect => row(
-                Never,
-                "the API redirected the request",
-                "Set `api.base_url` to the address that answers without a redirect.",
-            ),
-            ErrorKind::UnusableId => row(
-                Never,
-                "the id cannot be part of a request",
-                "Check the id: it must not be empty, `.` or `..`.",
-            ),
-            ErrorKind::Client => row(
-                Never,
-                "the API client could not be set up",
-                "Check `api.base_url` and the key; if certificates are missing, install them \
-                 (Debian: apt-get install ca-certificates).",
-            ),
-        }
-    }
-
-    /// Which calls may be repeated after it.
-    pub(super) const fn repeat(self) -> Repeat {
-        self.row().repeat
-    }
-
-    /// The kind of an answer with a status that does not belong to the call.
-    pub(super) fn of_status(status: u16) -> ErrorKind {
-        match status {
-            401 => ErrorKind::KeyRefused,
-            403 => ErrorKind::Forbidden,
-            404 | 410 => ErrorKind::NotFound,
-            408 => ErrorKind::Timeout,
-            429 => ErrorKind::RateLimited,
-            300..=399 => ErrorKind::Redirect,
-            400..=499 => ErrorKind::BadRequest,
-            500..=599 => ErrorKind::ServerFault,
-            _ => ErrorKind::NotDocumented,
-        }
-    }
-
-    /// Whether the server may have carried out the request although no proper answer came.
-    pub(super) fn may_have_happened(self) -> bool {
-        use ErrorKind::{BrokenAnswer, NotDocumented, ServerFault, Timeout, TooLarge};
-        matches!(self, Timeout | BrokenAnswer | NotDocumented | ServerFault | TooLarge)
-    }
-
-    /// Whether it says that the server, or the way to it, is down rather than this one request wrong.
-    pub fn is_outage(self) -> bool {
-        use ErrorKind::{
-            BrokenAnswer, Certificate, NotDocumented, ProxyRefused, ServerFault, Timeout, Unreachable,
-        };
-        matches!(
-            self,
-            Unreachable | Certificate | ProxyRefused | Timeout | BrokenAnswer | NotDocumented | ServerFault
-        )
-    }
-}
 
 /// A call that failed, after all its attempts.
 ///
@@ -342,7 +151,7 @@ impl ApiError {
 
     /// What to do now, in one or two sentences.
     pub fn hint(&self) -> &'static str {
-        self.0.kind.row().hint
+        self.0.kind.hint()
     }
 
     /// The line for logs: like `Display`, without the vendor's `message`.
@@ -353,7 +162,7 @@ impl ApiError {
     fn line(&self, with_message: bool) -> String {
         let error = &self.0;
         let mut line = error.request.as_ref().map_or_else(String::new, |request| format!("{request}: "));
-        line.push_str(error.kind.row().what);
+        line.push_str(error.kind.what());
         if let Some(detail) = &error.detail {
             line = format!("{line}: {detail}");
         }
@@ -513,27 +322,6 @@ mod tests {
                 assert!(!told.contains(secret), "{secret}: {told}");
             }
             assert!(told.contains("•••"), "{told}");
-        }
-    }
-
-    #[test]
-    fn every_status_has_its_kind() {
-        for (status, kind) in [
-            (400, ErrorKind::BadRequest),
-            (401, ErrorKind::KeyRefused),
-            (403, ErrorKind::Forbidden),
-            (404, ErrorKind::NotFound),
-            (410, ErrorKind::NotFound),
-            (408, ErrorKind::Timeout),
-            (422, ErrorKind::BadRequest),
-            (429, ErrorKind::RateLimited),
-            (500, ErrorKind::ServerFault),
-            (504, ErrorKind::ServerFault),
-            (304, ErrorKind::Redirect),
-            (202, ErrorKind::NotDocumented),
-            (999, ErrorKind::NotDocumented),
-        ] {
-            assert_eq!(ErrorKind::of_status(status), kind, "{status}");
         }
     }
 }

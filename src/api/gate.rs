@@ -284,6 +284,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn few_streams_are_asked_for_no_more_until_later() {
+        let gate = gate(8);
+        for (streams, expected) in [(2, 2), (5, 2), (0, 1)] {
+            gate.lower_to(streams);
+            assert_eq!(room(&gate).await, expected);
+        }
+        for _ in 0..20 {
+            gate.enter().await.leave(Load::Borne);
+        }
+        assert_eq!(gate.state().limit.concurrency(), 1);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        gate.enter().await.leave(Load::Borne);
+        assert_eq!(gate.state().limit.concurrency(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_fault_ends_the_row() {
         let gate = gate(4);
         gate.enter().await.leave(Load::Throttled(None));

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `settings` | where the API is and how patiently it is asked | none |
 //! | `origin` | which URLs may be asked with the key (point 12) | none |
-//! | `error` | what can go wrong, and what to do then: one table by kind | none |
+//! | `kind` | what can go wrong, and what to do then: one table by kind | none |
+//! | `error` | a call that failed, and what is told of it | none |
 //! | `redact` | what may be repeated of text from outside | none |
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
@@ -46,6 +47,7 @@ mod facts;
 pub(crate) mod fuzzing;
 mod gate;
 mod heard;
+mod kind;
 mod limit;
 mod link;
 mod names;

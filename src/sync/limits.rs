@@ -26,7 +26,7 @@ pub(super) fn record(
     base_url: &str,
     learned: Learned,
 ) -> Result<(), MirrorError> {
-    const EVIDENCE: &str = "more was answered 429 or 503";
+    const EVIDENCE: &str = "more was answered 429 or 503, or had to wait for a stream of the connection";
     let rate = learned.rate.map_or_else(|| NO_RATE.to_owned(), |rate| format!("{rate:.1}"));
     let concurrency = learned.concurrency.to_string();
     batch.record_behaviour(STREAM, CONCURRENCY, &concurrency, EVIDENCE, base_url, now)?;

@@ -1,9 +1,7 @@
 //! A server that repeats the key, an address and a telephone number wherever it can say anything: none of it is told on.
 
-use crate::support::{Account, Asked, Place, Program, Ran, Reply};
+use crate::support::{Account, Asked, Place, Program, Ran, Reply, address, get};
 use std::path::Path;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 const KEY: &str = "sk_live_neverToBeSeen";
 /// Parts of what is echoed, in every form in which it is.
@@ -39,17 +37,20 @@ fn everywhere(status: u16, asked: &Asked) -> Reply {
         "code": text, "message": text, "request_id": text, "status": status, "error": {"code": text, "message": text},
         "errors": [text], text.clone(): text
     });
-    let mut reply = Reply::json(status, &body.to_string());
+    in_headers(Reply::json(status, &body.to_string()), &header)
+}
+
+fn in_headers(mut reply: Reply, text: &str) -> Reply {
     for name in [
         "X-Request-Id",
         "Retry-After",
         "Content-Language",
-        "Link",
         "X-Next-Cursor",
+        "Link",
         "Date",
         "WWW-Authenticate",
     ] {
-        reply = reply.with_header(name, &header);
+        reply = reply.with_header(name, text);
     }
     reply
 }
@@ -62,7 +63,6 @@ fn faults(asked: &Asked) -> Vec<Reply> {
     let mut replies: Vec<Reply> =
         [400, 401, 403, 404, 410, 422, 429, 500, 503].map(|s| everywhere(s, asked)).into();
     replies.extend([
-        everywhere(200, asked),
         everywhere(302, asked),
         everywhere(302, asked).with_header("Location", &header),
         everywhere(302, asked)
@@ -105,48 +105,51 @@ fn assert_silent_files(folder: &Path, what: &str) {
     }
 }
 
-/// Where the fault is met.
+/// Where the fault is met, and what meets it there.
 type Position = fn(&Asked) -> bool;
-const WHERE: [(&str, Position); 3] = [
-    ("the list", |asked| asked.is_customer_list()),
-    ("a customer", |asked| asked.path == "/customers/c-03"),
-    ("events", |asked| asked.path == "/customers/c-03/events"),
+const WHERE: [(&str, Position, &[&[&str]]); 3] = [
+    (
+        "the list",
+        |asked| asked.is_customer_list(),
+        &[&["-vv", "--log-format", "text", "sync", "--full"], &["customers", "list"]],
+    ),
+    (
+        "a customer",
+        |asked| asked.path == "/customers/c-03",
+        &[
+            &["-vv", "--log-format", "text", "sync", "--customer", "c-03", "--json"],
+            &["customers", "get", "c-03"],
+            &["customers", "update", "c-03", "--first-name", "Ann"],
+        ],
+    ),
+    (
+        "events",
+        |asked| asked.path == "/customers/c-03/events",
+        &[&["-vv", "--log-format", "json", "sync", "--full"], &["events", "list", "c-03"]],
+    ),
 ];
 
 fn quick(place: &Place, base_url: &str) -> Program {
     place.program(base_url).key(KEY).set("api.max_attempts=2").set("api.retry_after_max=1ms")
 }
 
-async fn silent(fault: usize, position: Position, what: &str) {
-    let account = Account::of(4, 1, 2).shared();
-    let server =
-        account.serve_but(move |asked| position(asked).then(|| faults(asked).swap_remove(fault))).await;
-    let place = Place::new();
-    let program = quick(&place, &server.base_url());
-    for arguments in [
-        &["-vv", "--log-format", "text", "sync", "--full"][..],
-        &["-vv", "--log-format", "json", "sync", "--customer", "c-03", "--json"],
-        &["customers", "list"],
-        &["customers", "get", "c-03"],
-        &["events", "list", "c-03"],
-        &["customers", "update", "c-03", "--first-name", "Ann"],
-        &["status"],
-        &["status", "--json"],
-    ] {
-        assert_silent_run(&program.run(arguments).await, &format!("{what}, {arguments:?}"));
-    }
-    assert_silent_files(place.path(), what);
-    assert!(server.count(position) > 0, "{what}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_command_repeats_what_the_server_echoes() {
-    let count =
-        faults(&Asked { headers: vec![("authorization".to_owned(), format!("Bearer {KEY}"))], ..nothing() })
-            .len();
-    for (position, fits) in WHERE {
+    let anything = vec![("authorization".to_owned(), format!("Bearer {KEY}"))];
+    let count = faults(&Asked { headers: anything, ..nothing() }).len();
+    for (position, fits, commands) in WHERE {
         for fault in 0..count {
-            silent(fault, fits, &format!("fault {fault} at {position}")).await;
+            let account = Account::of(4, 1, 2).shared();
+            let server =
+                account.serve_but(move |asked| fits(asked).then(|| faults(asked).swap_remove(fault))).await;
+            let place = Place::new();
+            let program = quick(&place, &server.base_url());
+            for arguments in [commands, &[&["status", "--json"]]].concat() {
+                let what = format!("fault {fault} at {position}, {arguments:?}");
+                assert_silent_run(&program.run(arguments).await, &what);
+                assert_silent_files(place.path(), &what);
+            }
+            assert!(server.count(fits) > 1);
         }
     }
 }
@@ -161,6 +164,40 @@ fn nothing() -> Asked {
         body: String::new(),
         head: String::new(),
     }
+}
+
+/// The page tokens of good answers hold it all: they are sent back as they came, and not told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_on_from_a_token_does_not_tell_it() {
+    let account = Account::of(4, 1, 2).shared();
+    let answering = account.clone();
+    let server = account
+        .serve_but(move |asked| {
+            let good = answering.lock().answer(asked);
+            let text = header_echo(asked);
+            Some(match asked.query.is_empty() {
+                true => in_headers(
+                    good,
+                    &format!("<{}?next={}>; rel=\"next\"", asked.path, text.replace(' ', "+")),
+                ),
+                false => everywhere(500, asked),
+            })
+        })
+        .await;
+    let place = Place::new();
+    let program = quick(&place, &server.base_url());
+    for arguments in [
+        &["-vv", "--log-format", "text", "sync", "--full"][..],
+        &["-vv", "--log-format", "json", "sync"],
+        &["events", "list", "c-03"],
+        &["status"],
+        &["status", "--json"],
+    ] {
+        assert_silent_run(&program.run(arguments).await, &format!("{arguments:?}"));
+    }
+    assert!(server.count(|asked| !asked.query.is_empty()) > 0);
+    let told = "SELECT group_concat(coalesce(error, '') || coalesce(remarks, '')) FROM sync_runs";
+    assert_silent(&place.text(told), "sync_runs");
 }
 
 /// What can be told is told: the rest of the message, on one line, for whoever is at the terminal; in logs no message at all.
@@ -188,19 +225,12 @@ async fn the_daemon_repeats_nothing_either() {
         .set("http.listen=127.0.0.1:0")
         .variable("RUST_BACKTRACE", "0");
     let mut daemon = program.start(&["-vv", "--log-format", "json", "daemon"]);
-    let line = daemon.logs("serving /metrics").await;
-    let address: String =
-        line.split("127.0.0.1:").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let address = address(&mut daemon).await;
     for _ in 0..2 {
         daemon.logs("sync ended").await;
     }
     for path in ["/metrics", "/healthz", "/readyz"] {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{address}")).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert_silent(&answer, path);
+        assert_silent(&get(&address, path).await, path);
     }
     daemon.signal("TERM");
     assert_silent_run(&daemon.end().await, "daemon");

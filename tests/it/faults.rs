@@ -37,7 +37,7 @@ fn faults() -> Vec<(&'static str, Reply)> {
         ("half a JSON text", Reply::json(200, "[{\"id\":\"half\"")),
         ("a comma too many", Reply::json(200, "[{\"id\":\"comma\"},]")),
         ("another JSON", Reply::json(200, "{\"status\":\"ok\"}")),
-        ("no body", Reply::json(200, "")),
+        ("no body, or a lost one", Reply::Bytes(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())),
     ]
 }
 

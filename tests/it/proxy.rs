@@ -1,7 +1,8 @@
 //! Through a proxy that wants a user and a password: it works, and the password appears nowhere.
 
 use crate::support::{
-    Account, Authority, Place, Program, Proxy, Ran, Server, Shared, Tls, assert_everything_equals,
+    Account, Authority, Place, Program, Proxy, Ran, Server, Shared, Tls, address, assert_everything_equals,
+    get,
 };
 use std::path::Path;
 
@@ -78,6 +79,17 @@ async fn everything_comes_through_and_the_password_stays() {
         ] {
             assert_silent(&program.ends(0, arguments).await);
         }
+        let daemon = program.set("schedule.sync=* * * * * *").set("http.listen=127.0.0.1:0");
+        let mut daemon = daemon.start(&["-vv", "--log-format", "json", "daemon"]);
+        let address = address(&mut daemon).await;
+        daemon.logs("sync ended").await;
+        let metrics = get(&address, "/metrics").await;
+        assert!(
+            metrics.contains("malomo") && SECRETS.iter().all(|secret| !metrics.contains(secret)),
+            "{metrics}"
+        );
+        daemon.signal("TERM");
+        assert_silent(&daemon.end().await);
         assert_everything_equals(&stage.account.state(), &stage.place);
         assert_silent_files(stage.place.path());
         let heads = stage.proxy.heads();

@@ -83,7 +83,21 @@ async fn a_server_that_allows_one_stream_is_not_slow() {
     // It is asked for less: told at once, and remembered for the next run.
     assert!(ran.stderr.contains(r#""limit":1}"#), "{}", ran.stderr);
     let status = program.ends(0, &["status", "--json"]).await.json();
-    assert!(status.to_string().contains("concurrency"), "{status}");
+    assert!(status.to_string().contains(r#""point":"concurrency""#), "{status}");
+}
+
+/// It never opens a stream: that is no reason to wait for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_allows_no_stream_times_out() {
+    let authority = Authority::new();
+    let tls = authority.tls(HOST, &["h2"]).streams(0);
+    let server = tls.serve(|_| std::future::pending()).await;
+    let place = Place::new();
+    let program = authority.program(&place, &server.base_url());
+    let program = program.set("api.timeout=300ms").set("api.connect_timeout=5s").set("api.max_attempts=1");
+    let ran = program.ends(1, &["customers", "list"]).await;
+    ran.tells(&["did not answer in time", "no turn on the connection within 5.3s"]);
+    assert!(server.asked().is_empty());
 }
 
 /// It could open all of them and answer none: a request on its way is waited for as long as ever, and no longer.
