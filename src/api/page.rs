@@ -63,7 +63,7 @@ pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPa
                 return Err(NotAPage::ErrorObject);
             }
             let records = find_records(&members)?;
-            let (next, said) = Envelope::read(&members, asked).into_next();
+            let (next, said) = Envelope::read(&members, records.len(), asked).into_next();
             Ok(PageBody { records, next, said })
         }
         _ => serde_json::from_slice::<&RawValue>(body).map_err(not_json).and(Err(NotAPage::WrongShape)),
@@ -119,8 +119,8 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
 /// The list under the likeliest name; an empty one may be written as null.
 fn named_records<'a>(members: &Members<'a>) -> Option<&'a RawValue> {
     let find = |fits: fn(&RawValue) -> bool| {
-        let named = |name: &&str| members.iter().find(|(found, value)| found == *name && fits(value));
-        RECORD_NAMES.iter().find_map(|name| named(name)).map(|(_, value)| *value)
+        let named = |name: &&str| members.iter().find(|(found, value)| found == name && fits(value));
+        RECORD_NAMES.iter().find_map(named).map(|(_, value)| *value)
     };
     find(is_array).or_else(|| find(|value| value.get() == "null"))
 }
@@ -155,6 +155,8 @@ const CONTAINERS: [&str; 14] = [
 struct Envelope<'u> {
     /// The URL that was asked, against which references are read.
     asked: &'u Url,
+    /// Records on the page.
+    rows: usize,
     next: Vec<Next>,
     cursors: Vec<Next>,
     said: Said,
@@ -172,8 +174,9 @@ struct Place {
 }
 
 impl<'u> Envelope<'u> {
-    fn read(members: &Members<'_>, asked: &'u Url) -> Envelope<'u> {
-        let mut envelope = Envelope { asked, next: Vec::new(), cursors: Vec::new(), said: Said::default() };
+    fn read(members: &Members<'_>, rows: usize, asked: &'u Url) -> Envelope<'u> {
+        let mut envelope =
+            Envelope { asked, rows, next: Vec::new(), cursors: Vec::new(), said: Said::default() };
         envelope.collect(members, Place { depth: 3, is_of_list: true, holds_links: false });
         envelope
     }
@@ -227,12 +230,17 @@ impl<'u> Envelope<'u> {
                     self.cursors.push(Next::Perhaps(token));
                 }
             }
-            Meaning::More | Meaning::Last | Meaning::Pages | Meaning::Total => {
-                let counts = matches!(meaning, Meaning::Pages | Meaning::Total) && !is_truth(value);
-                if place.is_of_list || !counts {
-                    let text: Option<String> = serde_json::from_str(value.get()).ok();
-                    unknown = !self.said.hear(meaning, text.as_deref().unwrap_or(value.get()))
-                        && meaning == Meaning::More;
+            Meaning::More => unknown = !self.said.hear(meaning, &text_of(value)),
+            // Elsewhere they may be about anything.
+            Meaning::Last | Meaning::Pages | Meaning::Total | Meaning::Count if !place.is_of_list => {}
+            Meaning::Last | Meaning::Pages | Meaning::Total => {
+                self.said.hear(meaning, &text_of(value));
+            }
+            // A page's own number of records is no larger than that.
+            Meaning::Count => {
+                let text = text_of(value);
+                if text.parse().is_ok_and(|count: usize| count > self.rows) {
+                    self.said.hear(Meaning::Total, &text);
                 }
             }
             Meaning::Unknown => unknown = true,
@@ -300,8 +308,9 @@ fn leads_back(name: &str) -> bool {
     ["prev", "first", "last", "self", "current"].iter().any(|word| name.starts_with(word))
 }
 
-fn is_truth(value: &RawValue) -> bool {
-    matches!(value.get(), "true" | "false")
+/// A member's value without the quotes.
+fn text_of(value: &RawValue) -> Cow<'_, str> {
+    serde_json::from_str::<String>(value.get()).map_or(Cow::Borrowed(value.get()), Cow::Owned)
 }
 
 fn is_empty(value: &RawValue) -> bool {
@@ -438,7 +447,7 @@ mod tests {
         let said = |more, total, pages| Said { more, total, pages, unknown: None };
         for (body, expected) in [
             ("[1]", Said::default()),
-            (r#"{"data":[1],"page":1,"per_page":5,"count":23,"limit":5,"offset":0}"#, Said::default()),
+            (r#"{"data":[1],"page":1,"per_page":5,"count":1,"limit":5,"offset":0}"#, Said::default()),
             (r#"{"data":[1],"has_more":true}"#, said(Some(true), None, None)),
             (r#"{"data":[1],"meta":{"hasMore":true}}"#, said(Some(true), None, None)),
             (
@@ -457,6 +466,9 @@ mod tests {
                 said(None, Some(23), Some(5)),
             ),
             (r#"{"data":{"customers":[1],"total":23}}"#, said(None, Some(23), None)),
+            // More than the page's own.
+            (r#"{"results":[1],"count":23}"#, said(None, Some(23), None)),
+            (r#"{"data":[1],"order":{"count":23},"job":{"done":false}}"#, Said::default()),
             // Of something else, or no number of records.
             (r#"{"data":[1],"order":{"total":23}}"#, Said::default()),
             (r#"{"data":[1],"total":12.50}"#, Said::default()),

@@ -121,12 +121,22 @@ impl Walk {
 
     /// An end is proven only where nothing that the answers said speaks against it (point 3).
     fn weigh(&self, paging: &Paging, after: After) -> After {
-        if after != After::End(ListEnd::Proven) {
-            return after;
+        match after {
+            After::End(ListEnd::Proven) => {
+                After::End(self.doubt(paging).map_or(ListEnd::Proven, ListEnd::Unproven))
+            }
+            after => after,
         }
-        let knows_style = paging.style().is_some_and(|style| style != TokenStyle::LastId);
-        let doubt = self.heard.doubt(self.seen.len() as u64, knows_style, paging.only_style().is_some());
-        After::End(doubt.map_or(ListEnd::Proven, ListEnd::Unproven))
+    }
+
+    /// What the answers said that speaks against the list's end here.
+    fn doubt(&self, paging: &Paging) -> Option<UnprovenEnd> {
+        let knows_style = match paging.style() {
+            // That ids are cursors shows in a second page only: to others a server may answer anything.
+            Some(TokenStyle::LastId) => self.pages > 1,
+            style => style.is_some(),
+        };
+        self.heard.doubt(self.seen.len() as u64, knows_style, paging.only_style().is_some())
     }
 
     fn judge(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
@@ -331,6 +341,10 @@ impl Walk {
             _ if self.empty > 0 => self.behind_empty(paging),
             // From the last record but one the last one comes again: which way that was can't be told.
             (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End(ListEnd::Proven),
+            // Nothing is learned from an end that is in doubt.
+            (Conclusion::EndShows(_), _) if trial.is_guess && self.doubt(paging).is_some() => {
+                After::End(ListEnd::Proven)
+            }
             // A page's own cursor leads to that page, and back to nothing.
             (Conclusion::EndShows(forward), _) if self.doubtful.is_some() => match forward {
                 Parameter::Next => After::End(ListEnd::Proven),
