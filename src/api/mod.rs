@@ -20,7 +20,7 @@
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `names` | what names of members and headers say of a next page: one table (points 1, 3) | none |
-//! | `link`, `page`, `token` | where an answer says how a list goes on (point 1) | none |
+//! | `link`, `page`, `envelope`, `token` | where an answer says how a list goes on (point 1) | none |
 //! | `cursor` | the request for a page, and what its text tells | none |
 //! | `behaviour` | what is known of the API's paging, and what showed it (points 1, 2) | none |
 //! | `trial` | what two attempts with one token show together (points 1, 2) | none |
@@ -41,6 +41,7 @@ mod breaker;
 mod client;
 mod clock;
 mod cursor;
+mod envelope;
 mod error;
 mod facts;
 #[cfg(any(test, feature = "fuzzing"))]

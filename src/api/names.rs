@@ -15,6 +15,8 @@ pub(super) enum Meaning {
     Last,
     /// How many records the whole list has.
     Total,
+    /// How many records the whole list has, or this page.
+    Count,
     /// How many pages the whole list has.
     Pages,
     /// It sounds like the way to a next page, and nobody knows how to follow it.
@@ -44,6 +46,7 @@ const PLAIN: &[&str] = &[
     "event",
     "results",
     "records",
+    "item",
     "items",
     "entries",
     "rows",
@@ -53,7 +56,7 @@ const PLAIN: &[&str] = &[
 ];
 
 /// Whoever adds a word needs no other place. The first rule that fits counts.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule {
         meaning: Meaning::More,
         tells: &["more", "hasnext", "truncated"],
@@ -74,6 +77,7 @@ const RULES: [Rule; 6] = [
         tells: &["total", "fullcount", "overallcount"],
         words: &["total", "full", "overall", "count", "size", "number", "num", "elements", "hits", "objects"],
     },
+    Rule { meaning: Meaning::Count, tells: &["count"], words: &["count"] },
     Rule { meaning: Meaning::Next, tells: &["next", "continuation", "continue"], words: WAY },
     Rule {
         meaning: Meaning::Cursor,
@@ -125,6 +129,7 @@ const ELSEWHERE: &[&str] = &[
     "self",
     "current",
     "startcursor",
+    "pagecount",
     "csrf",
     "xsrf",
     "auth",
@@ -238,12 +243,13 @@ mod tests {
                 "total total_count totalCount count_total total_items totalResults total_size X-Total-Count \
                  full_count total_customers totalElements",
             ),
+            (Some(Meaning::Count), "count results_count item_count X-Count"),
             (Some(Meaning::Pages), "total_pages totalPages pages last_page num_pages X-Total-Pages"),
             (Some(Meaning::Unknown), "next_thing x-next-deploy cursor_v2 nextUp continuationBlob"),
             (
                 None,
                 "prev previous_cursor has_previous_page prev_page_url first_page_url startCursor before self \
-                 current_cursor count limit per_page page offset size status data customers etag x-request-id \
+                 current_cursor page_count limit per_page page offset size status data customers etag x-request-id \
                  set-cookie date x-csrf-token access_token nextSyncToken x-next-retry-at x-ratelimit-next vary \
                  x-amz-request-id server-timing next_billing_date total_amount id key url x-runtime content-length",
             ),

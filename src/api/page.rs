@@ -1,8 +1,9 @@
 //! The body of a list answer: records, and perhaps an envelope that says how the list goes on (`api-contract` points 1
 //! and 3).
 
+use super::envelope::Envelope;
 use super::facts::Said;
-use super::names::{Meaning, meaning, plain};
+use super::names::plain;
 use super::token::Next;
 use reqwest::Url;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -63,7 +64,7 @@ pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPa
                 return Err(NotAPage::ErrorObject);
             }
             let records = find_records(&members)?;
-            let (next, said) = Envelope::read(&members, asked).into_next();
+            let (next, said) = Envelope::read(&members, records.len(), asked).into_next();
             Ok(PageBody { records, next, said })
         }
         _ => serde_json::from_slice::<&RawValue>(body).map_err(not_json).and(Err(NotAPage::WrongShape)),
@@ -75,7 +76,7 @@ fn not_json(error: serde_json::Error) -> NotAPage {
     NotAPage::NotJson { line: error.line(), column: error.column() }
 }
 
-type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(super) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// The documented error object, or an envelope that tells of errors: an array in it is no list, and where it is empty
 /// it would be taken for the list's end.
@@ -119,202 +120,21 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
 /// The list under the likeliest name; an empty one may be written as null.
 fn named_records<'a>(members: &Members<'a>) -> Option<&'a RawValue> {
     let find = |fits: fn(&RawValue) -> bool| {
-        let named = |name: &&str| members.iter().find(|(found, value)| found == *name && fits(value));
-        RECORD_NAMES.iter().find_map(|name| named(name)).map(|(_, value)| *value)
+        let named = |name: &&str| members.iter().find(|(found, value)| found == name && fits(value));
+        RECORD_NAMES.iter().find_map(named).map(|(_, value)| *value)
     };
     find(is_array).or_else(|| find(|value| value.get() == "null"))
 }
 
-fn is_array(value: &RawValue) -> bool {
+pub(super) fn is_array(value: &RawValue) -> bool {
     value.get().starts_with('[')
 }
 
-fn holds_links(name: &str) -> bool {
+pub(super) fn holds_links(name: &str) -> bool {
     matches!(plain(name).as_str(), "link" | "links")
 }
 
-/// Members that hold what is said of the list, by their plain names: a total elsewhere may count anything.
-const CONTAINERS: [&str; 14] = [
-    "cursor",
-    "cursors",
-    "paging",
-    "pagination",
-    "paginator",
-    "page",
-    "pages",
-    "meta",
-    "metadata",
-    "pageinfo",
-    "responsemetadata",
-    "data",
-    "result",
-    "info",
-];
-
-/// What an envelope says of the list, gathered from all its members.
-struct Envelope<'u> {
-    /// The URL that was asked, against which references are read.
-    asked: &'u Url,
-    next: Vec<Next>,
-    cursors: Vec<Next>,
-    said: Said,
-}
-
-/// Where a member stands.
-#[derive(Clone, Copy)]
-struct Place {
-    /// Further objects are looked into so deep.
-    depth: u8,
-    /// Numbers count this list's records or pages.
-    is_of_list: bool,
-    /// Texts are links.
-    holds_links: bool,
-}
-
-impl<'u> Envelope<'u> {
-    fn read(members: &Members<'_>, asked: &'u Url) -> Envelope<'u> {
-        let mut envelope = Envelope { asked, next: Vec::new(), cursors: Vec::new(), said: Said::default() };
-        envelope.collect(members, Place { depth: 3, is_of_list: true, holds_links: false });
-        envelope
-    }
-
-    /// How the list goes on. Where several members say so, a URL counts before a token, and a token before "no more";
-    /// a cursor whose meaning is open counts last, unless the envelope says that there is more.
-    fn into_next(self) -> (Option<Next>, Said) {
-        let rank = |next: &Next| match next {
-            Next::Url(_) => 0,
-            Next::Token(_) => 1,
-            Next::Perhaps(_) => 2,
-            Next::Ended => 3,
-        };
-        let named = self.next.into_iter().min_by_key(rank);
-        let cursor = self.cursors.into_iter().next();
-        let next = match (named, cursor) {
-            (None | Some(Next::Ended), Some(Next::Perhaps(token))) if self.said.more == Some(true) => {
-                Some(Next::Token(token))
-            }
-            (named, cursor) => named.or(cursor),
-        };
-        (next, self.said)
-    }
-
-    fn collect(&mut self, members: &Members<'_>, place: Place) {
-        for (name, value) in members {
-            self.read_member(name, value, place);
-            let inner = members_of(value).filter(|_| place.depth > 0 && !leads_back(name));
-            if let Some(inner) = inner {
-                let is_of_list = place.is_of_list && CONTAINERS.contains(&plain(name).as_str());
-                let holds_links = place.holds_links || holds_links(name);
-                self.collect(&inner, Place { depth: place.depth - 1, is_of_list, holds_links });
-            } else if holds_links(name) && is_array(value) {
-                self.collect_links(value);
-            }
-        }
-    }
-
-    fn read_member(&mut self, name: &str, value: &RawValue, place: Place) {
-        let Some(meaning) = meaning(name) else { return };
-        let is_link = place.holds_links || meaning == Meaning::NextLink;
-        let mut unknown = false;
-        match meaning {
-            Meaning::Next | Meaning::NextLink => match self.next_of(value, is_link) {
-                Some(next) => self.next.push(next),
-                None => unknown = true,
-            },
-            // An object of that name may be a container.
-            Meaning::Cursor => {
-                if let Some(Next::Token(token) | Next::Url(token)) = self.next_of(value, false) {
-                    self.cursors.push(Next::Perhaps(token));
-                }
-            }
-            Meaning::More | Meaning::Last | Meaning::Pages | Meaning::Total => {
-                let counts = matches!(meaning, Meaning::Pages | Meaning::Total) && !is_truth(value);
-                if place.is_of_list || !counts {
-                    let text: Option<String> = serde_json::from_str(value.get()).ok();
-                    unknown = !self.said.hear(meaning, text.as_deref().unwrap_or(value.get()))
-                        && meaning == Meaning::More;
-                }
-            }
-            Meaning::Unknown => unknown = true,
-        }
-        if unknown && !is_empty(value) {
-            self.said.suspect(format!("the member {}", shown(name)));
-        }
-    }
-
-    /// `[{"rel": "next", "href": "…"}]`
-    fn collect_links(&mut self, links: &RawValue) {
-        let links: Vec<&RawValue> = serde_json::from_str(links.get()).unwrap_or_default();
-        for members in links.into_iter().filter_map(members_of) {
-            let member = |name: &str| members.iter().find(|(found, _)| plain(found) == name);
-            let relations = member("rel").map_or("", |(_, value)| value.get());
-            let mut words = relations.split(|c: char| !c.is_alphanumeric());
-            if words.any(|word| word.eq_ignore_ascii_case("next")) {
-                let target = LINK_NAMES.iter().find_map(|name| member(name));
-                match target.and_then(|(_, value)| self.next_of(value, true)) {
-                    Some(next) => self.next.push(next),
-                    None => self.said.suspect("a link with the relation next".to_owned()),
-                }
-            }
-        }
-    }
-
-    /// What the value of a member says that names the next page.
-    fn next_of(&self, value: &RawValue, is_link: bool) -> Option<Next> {
-        match value.get().as_bytes().first()? {
-            b'n' | b'f' => Some(Next::Ended),
-            b'"' => {
-                let text: String = serde_json::from_str(value.get()).ok()?;
-                Some(Next::from_text(&text, is_link, self.asked))
-            }
-            // No page is numbered so; cursors in numbers end in 0 or -1.
-            b'0' if value.get() == "0" => Some(Next::Ended),
-            b'-' => Some(Next::Ended),
-            b'0'..=b'9' => Some(Next::Token(value.get().to_owned())),
-            b'[' => match serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.first() {
-                Some(first) => self.next_of(first, is_link),
-                None => Some(Next::Ended),
-            },
-            b'{' => {
-                let inner = members_of(value)?;
-                let find = |name: &str| inner.iter().find(|(found, _)| plain(found) == name);
-                let link = LINK_NAMES.iter().find_map(|name| find(name)).map(|(_, value)| (value, true));
-                let token =
-                    || TOKEN_NAMES.iter().find_map(|name| find(name)).map(|(_, value)| (value, is_link));
-                link.or_else(token).and_then(|(value, is_link)| self.next_of(value, is_link))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Members of a link object (`{"next": {"href": "…"}}`) that hold the link…
-const LINK_NAMES: [&str; 4] = ["href", "url", "uri", "link"];
-
-/// …and of a page's object that hold its token.
-const TOKEN_NAMES: [&str; 8] = ["cursor", "token", "after", "marker", "key", "id", "value", "page"];
-
-/// Whether the member leads to other pages than the next one.
-fn leads_back(name: &str) -> bool {
-    let name = plain(name);
-    ["prev", "first", "last", "self", "current"].iter().any(|word| name.starts_with(word))
-}
-
-fn is_truth(value: &RawValue) -> bool {
-    matches!(value.get(), "true" | "false")
-}
-
-fn is_empty(value: &RawValue) -> bool {
-    matches!(value.get(), "null" | "false" | "0" | "\"\"" | "{}" | "[]")
-}
-
-/// A name as it may stand in a message.
-fn shown(name: &str) -> String {
-    let is_harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '$');
-    name.chars().take(40).map(|c| if is_harmless(c) { c } else { '?' }).collect()
-}
-
-fn members_of(value: &RawValue) -> Option<Members<'_>> {
+pub(super) fn members_of(value: &RawValue) -> Option<Members<'_>> {
     if !value.get().starts_with('{') {
         return None;
     }
@@ -438,7 +258,7 @@ mod tests {
         let said = |more, total, pages| Said { more, total, pages, unknown: None };
         for (body, expected) in [
             ("[1]", Said::default()),
-            (r#"{"data":[1],"page":1,"per_page":5,"count":23,"limit":5,"offset":0}"#, Said::default()),
+            (r#"{"data":[1],"page":1,"per_page":5,"count":1,"limit":5,"offset":0}"#, Said::default()),
             (r#"{"data":[1],"has_more":true}"#, said(Some(true), None, None)),
             (r#"{"data":[1],"meta":{"hasMore":true}}"#, said(Some(true), None, None)),
             (
@@ -457,6 +277,9 @@ mod tests {
                 said(None, Some(23), Some(5)),
             ),
             (r#"{"data":{"customers":[1],"total":23}}"#, said(None, Some(23), None)),
+            // More than the page's own.
+            (r#"{"results":[1],"count":23}"#, said(None, Some(23), None)),
+            (r#"{"data":[1],"order":{"count":23},"job":{"done":false}}"#, Said::default()),
             // Of something else, or no number of records.
             (r#"{"data":[1],"order":{"total":23}}"#, Said::default()),
             (r#"{"data":[1],"total":12.50}"#, Said::default()),

@@ -128,8 +128,9 @@ fn is_reference(text: &str, is_link: bool, asked: &Url) -> bool {
     // Anything else with a scheme is no link that could be followed: gid://shop/Customer/5 is a token.
     let Some(url) = asked.join(text).ok().filter(|url| url.scheme() == asked.scheme()) else { return false };
     let has_parameters = text.split_once('?').is_some_and(|(_, query)| query.contains('='));
-    // Behind a proxy that strips the path's beginning, the server names the list without it.
-    let is_this_list = has_parameters && asked.path().ends_with(url.path());
+    // Behind a proxy that strips the path's beginning, or adds to it, the server names the list by another path.
+    let (asked_for, named) = (asked.path(), url.path());
+    let is_this_list = has_parameters && (asked_for.ends_with(named) || named.ends_with(asked_for));
     is_this_list || (is_link && text.contains(['/', '?']))
 }
 
@@ -172,7 +173,8 @@ pub fn read_headers(headers: &HeaderMap, asked: &Url) -> Told {
             Meaning::More | Meaning::Last | Meaning::Total | Meaning::Pages => {
                 told.said.hear(meaning, &text);
             }
-            Meaning::Cursor | Meaning::Unknown => {}
+            // Headers are about this answer: it may be the page's own.
+            Meaning::Cursor | Meaning::Unknown | Meaning::Count => {}
         }
     }
     told
@@ -266,6 +268,7 @@ mod tests {
             ("?5", false, true),
             ("/v2/customers?next=a", true, true),
             ("/customers?next=a", true, true),
+            ("/api/v2/customers?next=a", true, true),
             ("customers?next=a", true, true),
             ("/orders?next=a", false, true),
             ("/customers/page/2", false, true),

@@ -226,6 +226,18 @@ fn what_is_not_understood_forbids_an_end() {
     assert_eq!(walking.refused(), Verdict::PassOver(not_understood));
 }
 
+/// To a token that it doesn't know the server answers with an empty page, to a parameter with its first one.
+#[test]
+fn an_end_in_doubt_teaches_nothing() {
+    let total = Said { total: Some(9), ..Said::default() };
+    let mut walking = Walking::new();
+    walking.arrives(PageFacts { said: total, ..page(&["a", "b"], None) });
+    walking.arrives(page(&[], None));
+    let short = unproven(UnprovenEnd::TotalNotReached { came: 2, total: 9 });
+    assert_eq!(walking.arrives(page(&["a", "b"], None)), Verdict::PassOver(short));
+    assert!(walking.known.findings().is_empty());
+}
+
 fn cursor(token: &str) -> Option<Offer> {
     Some(Offer { style: TokenStyle::Envelope, next: Next::Perhaps(token.to_owned()) })
 }

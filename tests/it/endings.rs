@@ -174,6 +174,7 @@ fn cut_short() -> Vec<(Reply, &'static str)> {
         (records(r#","page":1,"total_pages":4"#), "says that there are further ones"),
         (records(r#","last":false"#), "says that there are further ones"),
         (records(r#","total_count":7"#), "2 records came, but the answers tell of 7"),
+        (records(r#","count":7,"next":null"#), "2 records came, but the answers tell of 7"),
         (records(r#","has_more":false,"total":7"#), "2 records came, but the answers tell of 7"),
         (records(r#","next":null,"meta":{"totalItems":"7"}"#), "2 records came, but the answers tell of 7"),
         (header("X-Total-Count", "7"), "2 records came, but the answers tell of 7"),
