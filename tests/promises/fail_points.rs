@@ -23,7 +23,7 @@ const POINTS: [(&str, u64); 6] = [
 const SNAPSHOT_RENAMES: u64 = 5;
 
 /// Points of a mirror's creation: the first schema, and those after it.
-const MIGRATIONS: (&str, u64) = ("migration", 3);
+const MIGRATIONS: (&str, u64) = ("migration", 4);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_wherever_the_process_dies() {
@@ -82,9 +82,16 @@ async fn upgrade() -> Findings {
     let place = Place::new();
     let program = program(&place, &server.base_url());
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
-    let first_version =
-        "DROP TABLE list_marks; DROP TABLE audits; DROP TABLE audit_findings; PRAGMA user_version = 1";
-    rusqlite::Connection::open(place.mirror()).unwrap().execute_batch(first_version).unwrap();
+    let first = include_str!("../../schema/0001_mirror.sql");
+    let exports =
+        first.split_inclusive(';').find(|table| table.contains("CREATE TABLE export_files")).unwrap();
+    let first_version = format!(
+        "DROP TABLE list_marks; DROP TABLE audits; DROP TABLE audit_findings;
+         ALTER TABLE changes DROP COLUMN customer_id; ALTER TABLE export_files RENAME TO newer; {exports}
+         INSERT INTO export_files SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at FROM newer;
+         DROP TABLE newer; PRAGMA user_version = 1"
+    );
+    rusqlite::Connection::open(place.mirror()).unwrap().execute_batch(&first_version).unwrap();
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
     dies(&mut found, &program, "migration:1", &["sync"]).await;
     let version = place.number("PRAGMA user_version");
