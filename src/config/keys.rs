@@ -331,8 +331,8 @@ pub(super) static EXPORT_EXACT: Key<bool> = Key {
 pub(super) static EXPORT_CSV_BOM: Key<bool> = Key {
     path: "export.csv_bom",
     doc: "For CSV that people open in a spreadsheet, together with csv_formula_guard: true begins each file with a \
-          byte order mark, without which Excel does not take it for UTF-8. Not for programs: many take the mark \
-          for a part of the first column's name. The manifest line of such a file says csv_bom.",
+          byte order mark, by which Excel knows UTF-8. Not for programs: PostgreSQL's `header match` refuses it, and \
+          Python takes it for a part of the first column's name. The manifest line of such a file says csv_bom.",
     default: Literal::Flag(false),
     expected: "true or false",
     read: read::flag,

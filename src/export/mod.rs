@@ -2,11 +2,13 @@
 //!
 //! [`export`] writes for each stream and format one file with the changes since that format's last file, and
 //! [`export_snapshot`] the whole current state. Both announce what they wrote in a manifest beside the files; what
-//! stands in the manifest lies complete on the disk. The manifest in the folder is the truth about what was exported;
-//! the mirror's `export_files` is a copy of it for `status`.
+//! stands in the manifest lies complete on the disk. The manifest in the folder is the truth about what was exported to it;
+//! the mirror's `export_files` is a copy of it for `status`, of each folder by its path. What has happened in one folder
+//! changes nothing in another.
 //!
 //! ```text
 //! DIR/manifest.ndjson
+//! DIR/acknowledged.json
 //! DIR/customers/customers-000000000001-000000000420.csv
 //! DIR/events/events-000000000001-000000000420.csv
 //! DIR/snapshots/manifest.ndjson

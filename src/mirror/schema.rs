@@ -112,6 +112,7 @@ mod tests {
                  INSERT INTO changes (stream, op, id, observed_at, run_id)
                      VALUES ('customers', 'insert', 'c-1', '2026-01-01T00:00:00.000Z', 1);
                  INSERT INTO customers (id, first_name, extra, change_seq) VALUES ('c-1', 'Ann', '{\"balance\":12.30}', 1);
+                 INSERT INTO export_files VALUES ('customers', 'csv', 1, 1, 'customers/f.csv', 1, 2, '00', 't');
                  PRAGMA user_version = 1;",
             )
             .unwrap();
@@ -142,6 +143,12 @@ mod tests {
             let totals: Vec<_> =
                 totals.iter().map(|s| (&s.stream[..], s.row_count, s.last_change_seq)).collect();
             assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
+            // Exports of an unknown folder count for each one that nothing else is known of.
+            let exports = snapshot.exports_of("/exports").unwrap();
+            assert_eq!(
+                (exports.is_named(), exports.newest().unwrap()[0].path.as_str()),
+                (false, "customers/f.csv")
+            );
         }
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
     }
