@@ -267,3 +267,22 @@ async fn a_list_full_of_rejects_is_one_remark() {
     let status = program.ends(0, &["status"]).await.stdout;
     assert!(status.contains("300 records set aside") && status.contains("and 295 more"), "{status}");
 }
+
+/// Nothing else in the list says whose it is; the record's id and its time of creation do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_nothing_but_rejects_is_still_this_accounts() {
+    let account = Account::of(3, 1, 2).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync"]).await;
+    for id in ["c-01", "c-02", "c-03"] {
+        account.lock().put(id, unusable(id, "all of them"));
+    }
+    account.lock().add_event("c-02", "c-02-e-2");
+    let ran = program.ends(5, &["sync"]).await;
+    assert!(ran.stdout.contains("3 records could not be taken"), "{}", ran.stdout);
+    program.ends(0, &["sync", "--full"]).await;
+    assert_eq!(place.number("SELECT count(*) FROM customers WHERE first_name = 'First'"), 3);
+    assert_eq!(place.number("SELECT count(*) FROM events"), 4);
+}
