@@ -1,4 +1,5 @@
 //! People who may read the mirror, and create nothing beside it.
+#![allow(clippy::print_stderr, reason = "what can't be tried here is told")]
 
 use crate::support::{Account, Place, Program, assert_totals_are_true};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
