@@ -1,5 +1,6 @@
 -- Version 7: what each stream's table holds, kept up to date by every transaction that changes it, so that nobody has to
--- count a whole table or search the change log to know it.
+-- count a whole table or search the change log to know it. (Whoever edits `customers` or `events` by hand makes them
+-- untrue until the next full sync or audit counts anew.)
 
 CREATE TABLE stream_totals (
     stream          TEXT PRIMARY KEY NOT NULL, -- 'customers' or 'events'

@@ -7,7 +7,7 @@ use super::output::{self, count, counted};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::export::{Exported, export};
-use crate::mirror::{Mirror, MirrorError, Outcome, RunId, RunLock, checkpoint_beside, is_there};
+use crate::mirror::{Mirror, MirrorError, Mode, Outcome, RunId, RunLock, checkpoint_beside, is_there};
 use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
@@ -155,8 +155,12 @@ fn add_remark(mirror: &mut Mirror, run: RunId, remark: &str) -> Result<(), Mirro
 
 /// Keeps the mirror small. The run has done its work; where this fails, the next run does it.
 fn tidy(finished: &mut Finished, runs_max_age: Duration) {
-    let run_id = finished.report.run_id.0;
-    match forget_runs(&mut finished.mirror, runs_max_age).and_then(|()| finished.mirror.checkpoint()) {
+    let (run_id, mirror) = (finished.report.run_id.0, &mut finished.mirror);
+    // Only who has looked at everything, or at what others have done to the mirror, counts everything.
+    let counts = finished.report.mode == Mode::Full || finished.report.audit.is_some();
+    let counted = if counts { count_rows(mirror) } else { Ok(()) };
+    let forgotten = counted.and_then(|()| forget_runs(mirror, runs_max_age));
+    match forgotten.and_then(|()| mirror.checkpoint()) {
         Ok(wal) if wal.held && wal.bytes > WAL_WORTH_TELLING => tracing::warn!(
             run_id,
             wal_bytes = wal.bytes,
@@ -166,6 +170,12 @@ fn tidy(finished: &mut Finished, runs_max_age: Duration) {
         Ok(_) => {}
         Err(error) => tracing::warn!(run_id, %error, "the mirror could not be tidied up"),
     }
+}
+
+fn count_rows(mirror: &mut Mirror) -> Result<(), MirrorError> {
+    let mut batch = mirror.batch()?;
+    batch.count_rows()?;
+    batch.commit()
 }
 
 fn forget_runs(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {

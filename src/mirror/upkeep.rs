@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, utc_text};
 use super::{BUSY_TIMEOUT, Mirror, MirrorError};
+use crate::record::Stream;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +55,20 @@ impl Mirror {
 }
 
 impl Batch<'_> {
+    /// Counts the rows of each stream anew. The totals are right without that, unless somebody has edited the mirror.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn count_rows(&mut self) -> Result<(), MirrorError> {
+        for stream in Stream::ALL {
+            let sql = format!(
+                "UPDATE stream_totals SET row_count = (SELECT count(*) FROM {stream}) WHERE stream = ?1"
+            );
+            self.transaction.execute(&sql, [stream.name()])?;
+        }
+        Ok(())
+    }
+
     /// Forgets the runs that ended before `before`, or began before it and never ended. Each mode's newest run and
     /// its newest complete one stay: freshness and schedules count from them. Audits go with their runs, but for the
     /// newest one. Returns how many runs went.
@@ -138,6 +153,21 @@ mod tests {
         let left: Vec<i64> =
             mirror.snapshot().unwrap().newest_runs(10).unwrap().iter().map(|run| run.id.0).collect();
         assert_eq!(left, [7, 6, 3, 2]);
+    }
+
+    #[test]
+    fn totals_of_an_edited_mirror_are_counted_anew() {
+        let (_folder, mut mirror, _analyst) = with_one_run();
+        let edit = "INSERT INTO events (id, customer_id, change_seq) VALUES ('e', 'c', 1)";
+        mirror.connection.execute(edit, []).unwrap();
+        let rows = |mirror: &mut Mirror| -> Vec<u64> {
+            mirror.snapshot().unwrap().freshness().unwrap().iter().map(|stream| stream.row_count).collect()
+        };
+        assert_eq!(rows(&mut mirror), [0, 0]);
+        let mut batch = mirror.batch().unwrap();
+        batch.count_rows().unwrap();
+        batch.commit().unwrap();
+        assert_eq!(rows(&mut mirror), [0, 1]);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use crate::manager::{Guard, Manager, address, signal};
 use crate::scrape::{ANYTHING, get};
-use crate::support::{Account, Place, Program, Reply, Server};
+use crate::support::{Account, Asked, Place, Program, Reply, Server};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write, pipe};
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The program with stderr in a pipe that is read when the test says so.
@@ -39,26 +41,39 @@ impl Unread {
     }
 }
 
-/// An account whose events can't be had: each attempt is logged.
-async fn failing(customers: usize) -> Server {
+/// An account of a server that answers every second time it is asked for the same: all others are logged as retries.
+async fn hesitant(customers: usize) -> Server {
+    let asked_for: Mutex<HashMap<String, usize>> = Mutex::default();
     let account = Account::of(customers, 1, 200).shared();
-    account
-        .serve_but(|asked| asked.path.ends_with("/events").then(|| Reply::error(500, "down", "soon")))
-        .await
+    let hesitates = move |asked: &Asked| {
+        let mut asked_for = asked_for.lock().unwrap();
+        let times = asked_for.entry(asked.path.clone()).or_default();
+        *times += 1;
+        (asked.path.ends_with("/events") && *times % 2 == 1).then(|| Reply::error(503, "down", "soon"))
+    };
+    account.serve_but(hesitates).await
+}
+
+/// A daemon that reads everything every other second.
+fn busy(manager: &Manager, place: &Place, server: &Server) -> Program {
+    manager
+        .program(place.program(&server.base_url()))
+        .set("schedule.sync=*/2 * * * * *")
+        .set("sync.events_max_age=0s")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_daemon_goes_on_and_counts_what_it_could_not_log() {
     // Far more lines than wait at most.
-    let server = failing(200).await;
+    let server = hesitant(1000).await;
     let place = Place::new();
     let mut manager = Manager::new(&place).listening();
-    let program = manager.program(place.program(&server.base_url())).set("schedule.sync=*/2 * * * * *");
+    let program = busy(&manager, &place, &server);
     let (mut daemon, line) = Unread::start(&program, &["-vv", "daemon"], "serving /metrics");
     let _guard = Guard(daemon.child.id());
     for _ in 0..2 {
         manager.hears(&["STATUS=sync since "]).await;
-        manager.hears(&["STATUS=idle; last sync ", " incomplete, 200 customers"]).await;
+        manager.hears(&["STATUS=idle; last sync ", " ok, 1,000 customers"]).await;
     }
     assert_eq!(get(&address(&line), "/healthz", ANYTHING).await.body, "alive\n");
     let runs = place.number("SELECT count(*) FROM sync_runs WHERE finished_at IS NOT NULL");
@@ -76,13 +91,13 @@ async fn the_daemon_goes_on_and_counts_what_it_could_not_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_whose_log_nobody_reads_ends_when_it_is_told() {
-    let server = failing(20).await;
+    let server = hesitant(20).await;
     let place = Place::new();
     let mut manager = Manager::new(&place).listening();
-    let program = manager.program(place.program(&server.base_url())).set("schedule.sync=*/2 * * * * *");
+    let program = busy(&manager, &place, &server);
     let (mut daemon, _) = Unread::start(&program, &["-vv", "daemon"], "serving /metrics");
     let _guard = Guard(daemon.child.id());
-    manager.hears(&["STATUS=idle; last sync ", " incomplete, 20 customers"]).await;
+    manager.hears(&["STATUS=idle; last sync ", " ok, 20 customers"]).await;
     signal(daemon.child.id(), "TERM");
     manager.hears(&["STOPPING=1"]).await;
     let told = Instant::now();
@@ -98,7 +113,7 @@ async fn a_daemon_without_stderr_goes_on() {
     for gone in [true, false] {
         let place = Place::new();
         let mut manager = Manager::new(&place);
-        let program = manager.program(place.program(&server.base_url())).set("schedule.sync=*/2 * * * * *");
+        let program = busy(&manager, &place, &server);
         let mut command = program.command(&["daemon"]);
         command.stdout(Stdio::null());
         match gone {

@@ -1,6 +1,7 @@
 //! People who may read the mirror, and create nothing beside it.
+#![allow(clippy::print_stderr, reason = "what can't be tried here is told")]
 
-use crate::support::{Account, Place, Program};
+use crate::support::{Account, Place, Program, assert_totals_are_true};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -86,6 +87,7 @@ async fn the_group_reads_the_mirror_while_a_run_is_going_and_after_it_was_killed
     run.kill();
     assert_eq!(run.end().await.signal(), Some(9));
     assert_readable(&program, &place, "1").await;
+    assert_totals_are_true(&place);
     // And the next run goes on from there.
     let server = account.serve().await;
     place.program(&server.base_url()).ends(0, &["sync"]).await;

@@ -116,9 +116,8 @@ fn put_back_to_the_first_version(place: &Place) {
     let mark: i64 = connection.query_row("PRAGMA newest.application_id", [], |row| row.get(0)).unwrap();
     connection.execute_batch(&format!("PRAGMA application_id = {mark}; PRAGMA user_version = 1")).unwrap();
     drop(connection);
-    for ending in ["-wal", "-shm"] {
-        std::fs::remove_file(place.path().join(format!("mirror.db{ending}"))).unwrap();
-    }
+    // With the last connection SQLite has taken away what lay beside the newest one.
+    assert!(!place.path().join("mirror.db-wal").exists());
     std::fs::rename(old, place.mirror()).unwrap();
 }
 
