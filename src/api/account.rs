@@ -13,15 +13,18 @@ impl Client {
     /// The id of the account that the key belongs to; `None` where the API doesn't say.
     ///
     /// # Errors
-    /// [`ErrorKind::KeyRefused`]. Every other failure counts as no answer: where the API is down, the lists fail as well.
+    /// Those that every other call would meet as well, so that nothing is asked in vain. Every other failure counts as no
+    /// answer.
     pub async fn account_id(&self) -> Result<Option<String>, ApiError> {
         let url = self.url(&["accounts", "self"])?;
         let call = Call::new(Method::GET, url, Stream::Customers).attempts_at_most(ATTEMPTS);
         let read = |body: &[u8]| serde_json::from_slice(body).ok().as_ref().and_then(id_of);
         match self.fetch(call, |answer| Ok::<_, NotDocumented>(read(&answer.body))).await {
             Ok(id) => Ok(id),
-            Err(error) if error.kind() == ErrorKind::KeyRefused => Err(error),
-            Err(_) => Ok(None),
+            Err(error) => match error.kind() {
+                ErrorKind::KeyRefused | ErrorKind::Certificate | ErrorKind::ProxyRefused => Err(error),
+                _ => Ok(None),
+            },
         }
     }
 }

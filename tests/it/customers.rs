@@ -188,7 +188,9 @@ async fn a_wrong_key_ends_with_three() {
             ran.tells(&[what, "unauthorized", "req-unauthorized"]);
             assert!(!ran.stderr.contains("sk_test") && !ran.stdout.contains("sk_test"));
         }
-        assert_eq!(server.all_asked().len(), 9, "what is refused is not tried again");
+        // A run whose key may not know the account goes on to what it is about.
+        let asked = if status == 403 { server.asked() } else { server.all_asked() };
+        assert_eq!(asked.len(), 9, "what is refused is not tried again");
     }
     // Refused in the middle of a run, by an event list.
     let account = Account::of(6, 1, 2).shared();

@@ -46,7 +46,10 @@ fn broken(luck: &mut fastrand::Rng) -> Reply {
         14 => of_type("application/json", &BOMB).with_header("content-encoding", "gzip"),
         15 => of_type("application/json", b"not gzip at all").with_header("content-encoding", "gzip"),
         16 => Reply::json(200, &"[".repeat(200_000)),
-        17 => Reply::json(200, ""),
+        // With a length of none it would be an empty list: that is a good answer.
+        17 => Reply::Bytes(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n".to_vec(),
+        ),
         18 => Reply::json(200, r#"{"code":"oops","message":"Zyxwvut","status":500,"errors":[]}"#),
         _ => Reply::json(200, "{\"status\":\"Zyxwvut\"}"),
     }
