@@ -81,6 +81,7 @@ pub use error::{ApiError, ErrorKind};
 pub use limit::Learned;
 pub use origin::{OriginError, check_base};
 pub use pager::{Item, List, Page, Pager, RejectedItem, RepairedItem, Turn, WalkError};
+pub use redact::shown;
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};

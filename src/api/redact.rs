@@ -50,6 +50,12 @@ impl fmt::Display for Told {
     }
 }
 
+/// What may be shown of text that holds identifiers of the API's, which are opaque and may be anything: on one line, without
+/// e-mail addresses and what begins as the vendor's keys do, and with control characters escaped.
+pub fn shown(text: &str) -> String {
+    escaped(&without_addresses(&without_credentials(text)))
+}
+
 /// An error's text and that of its causes.
 pub(super) struct Cause {
     text: Told,
@@ -160,7 +166,8 @@ fn without_credentials(text: &str) -> String {
         let begin = at + scheme.map_or(0, str::len);
         let rest = &text[begin..];
         let end = begin + rest.find(|c| !is_in_credential(c)).unwrap_or(rest.len());
-        let is_key = lower[at..].starts_with("sk_") || lower[at..].starts_with("pk_");
+        let is_key =
+            ["sk_", "pk_"].iter().any(|prefix| lower[at..end].len() > 6 && lower[at..].starts_with(prefix));
         if is_key || (scheme.is_some() && !is_plain_word(&text[begin..end])) {
             clean.push_str(&text[from..begin]);
             clean.push_str(MASK);
