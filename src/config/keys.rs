@@ -319,10 +319,10 @@ pub(super) static EXPORT_COMPRESSION: Key<Compression> = Key {
 pub(super) static EXPORT_EXACT: Key<bool> = Key {
     path: "export.exact",
     doc: "false makes readable what has common readers refuse a whole file: a NUL is left out, half of a surrogate \
-          pair in JSON becomes U+FFFD, and a string takes the place of a JSON number that is an integer of more than \
-          64 bits, beyond the range of a double or longer than 1000 characters, and of what is nested deeper than \
-          120 levels. The manifest line says in `rewritten` how many values these were. true writes every value as \
-          the API gave it. The mirror keeps it in either case.",
+          pair in JSON becomes U+FFFD, and a string takes the place of a JSON number that has more than 64 bits \
+          before its point, is beyond the range of a double or longer than 1000 characters, and of what is nested \
+          deeper than 120 levels. The manifest line says in `rewritten` how many values these were. true writes every \
+          value as the API gave it. The mirror keeps it in either case.",
     default: Literal::Flag(false),
     expected: "true or false",
     read: read::flag,
