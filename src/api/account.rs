@@ -2,6 +2,7 @@
 
 use super::client::{Call, Client, NotDocumented};
 use super::error::{ApiError, ErrorKind};
+use super::redact::shown;
 use crate::record::Stream;
 use reqwest::Method;
 use serde_json::Value;
@@ -36,7 +37,9 @@ fn id_of(answer: &Value) -> Option<String> {
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     };
-    id(answer).or_else(|| ["account", "data"].iter().find_map(|name| id(answer.get(name)?)))
+    let id = id(answer).or_else(|| ["account", "data"].iter().find_map(|name| id(answer.get(name)?)));
+    // It is told wherever the account is; nothing is asked with it.
+    id.map(|id| shown(&id))
 }
 
 #[cfg(test)]
@@ -50,6 +53,7 @@ mod tests {
             (r#"{"id": 17}"#, Some("17")),
             (r#"{"account": {"id": "acc-1"}}"#, Some("acc-1")),
             (r#"{"data": {"id": "acc-1"}}"#, Some("acc-1")),
+            (r#"{"id": "ann@example.com\n"}"#, Some("•••\\n")),
             (r#"{"id": null}"#, None),
             (r#"{"id": ""}"#, None),
             (r#"[{"id": "acc-1"}]"#, None),

@@ -42,6 +42,8 @@ struct Shared {
     policy: RetryPolicy,
     /// A link of http was followed by https, and that was told.
     told_of_http: AtomicBool,
+    /// An answer held bytes that are no UTF-8, and that was told.
+    told_of_bytes: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -176,6 +178,7 @@ impl Client {
             base: settings.base_url,
             policy: settings.retry,
             told_of_http: AtomicBool::new(false),
+            told_of_bytes: AtomicBool::new(false),
         });
         Ok(Client { shared, observer })
     }
@@ -387,6 +390,7 @@ impl Client {
             if call.is_list && is_empty_success(answer) {
                 answer.body = b"[]".to_vec();
             }
+            self.tell_of_bytes(answer);
         }
         self.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
         match result {
@@ -402,6 +406,14 @@ impl Client {
                 Err(Failed { error: error.of_kind(call.failure(answer.status)), retry_after })
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn tell_of_bytes(&self, answer: &Answer) {
+        if answer.is_mended && !self.shared.told_of_bytes.swap(true, Ordering::Relaxed) {
+            let text = "the API's answers hold bytes that are no UTF-8: in documented fields U+FFFD stands in their place, in \
+                        others an escape from \\udc80 to \\udcff, whose last two digits are the byte";
+            self.observer.observe(&Event::Remark { text });
         }
     }
 

@@ -11,7 +11,7 @@ use std::fmt;
 ///
 /// Whatever an answer, a proxy or a library says of it comes in through `redact`: neither the key nor e-mail addresses,
 /// telephone numbers or control characters are in it. `Display` is one line for the person at the terminal and holds the
-/// vendor's `message`, which may still name a person: [`log_form`](ApiError::log_form) and `Debug` leave it out.
+/// vendor's own words, which may still name a person: [`log_form`](ApiError::log_form) and `Debug` leave them out.
 pub struct ApiError(Box<Details>);
 
 struct Details {
@@ -66,7 +66,7 @@ impl ApiError {
         error.0.code = field("code");
         error.0.message = field("message");
         let by_header = || request_id_header.and_then(|id| redactor.tell(id).if_any());
-        error.0.request_id = field("request_id").or_else(by_header);
+        error.0.request_id = field("request_id").filter(is_one_word).or_else(by_header).filter(is_one_word);
         error
     }
 
@@ -128,7 +128,7 @@ impl ApiError {
         self.0.message.as_ref().map(Told::as_str)
     }
 
-    /// What the vendor's support asks for.
+    /// What the vendor's support asks for; one word.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_ref().map(Told::as_str)
     }
@@ -154,13 +154,15 @@ impl ApiError {
         self.0.kind.hint()
     }
 
-    /// The line for logs: like `Display`, without the vendor's `message`.
+    /// The line for logs: like `Display`, without the vendor's `message`, and without a `code` of several words, which is
+    /// another message.
     pub fn log_form(&self) -> String {
         self.line(false)
     }
 
     fn line(&self, with_message: bool) -> String {
         let error = &self.0;
+        let is_told = |code: &&Told| with_message || is_one_word(code);
         let mut line = error.request.as_ref().map_or_else(String::new, |request| format!("{request}: "));
         line.push_str(error.kind.what());
         if let Some(detail) = &error.detail {
@@ -168,7 +170,7 @@ impl ApiError {
         }
         let labelled = [
             error.status.map(|status| format!("HTTP {status}")),
-            error.code.as_ref().map(|code| format!("code {code}")),
+            error.code.as_ref().filter(is_told).map(|code| format!("code {code}")),
             error.request_id.as_ref().map(|id| format!("request id {id}")),
             (error.attempts > 1).then(|| format!("{} attempts", error.attempts)),
         ];
@@ -204,6 +206,11 @@ impl Error for ApiError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source.as_ref().map(|source| source as &(dyn Error + 'static))
     }
+}
+
+/// Whatever has several words is no identifier, but a message, which may name a person.
+fn is_one_word(text: &Told) -> bool {
+    !text.as_str().contains(char::is_whitespace)
 }
 
 /// Method and path, with the names in the query alone: a page token may hold anything.

@@ -6,6 +6,7 @@
 //! | `origin` | which URLs may be asked with the key (point 12) | none |
 //! | `kind` | what can go wrong, and what to do then: one table by kind | none |
 //! | `error` | a call that failed, and what is told of it | none |
+//! | `encodings` | forms in which a text can stand within another one | none |
 //! | `redact` | what may be repeated of text from outside | none |
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
@@ -17,6 +18,7 @@
 //! | `wire` | whether a request has been sent, or still waits for its turn | none |
 //! | `refusal` | what a failed connection was refused for: certificate, proxy, stream | none |
 //! | `body` | a body, unzipped as it comes and within its bound | none |
+//! | `unicode` | what stands for bytes that are no UTF-8 | none |
 //! | `transport` | one attempt at one request, with every limit on it | network |
 //! | `client` | the calls: gate, attempt, decoding and retry until done | network |
 //! | `names` | what names of members and headers say of a next page: one table (points 1, 3) | none |
@@ -41,6 +43,7 @@ mod breaker;
 mod client;
 mod clock;
 mod cursor;
+mod encodings;
 mod envelope;
 mod error;
 mod facts;
@@ -66,6 +69,7 @@ pub(crate) mod testing;
 mod token;
 mod transport;
 mod trial;
+mod unicode;
 mod verdict;
 mod walk;
 mod wire;
@@ -77,6 +81,7 @@ pub use error::{ApiError, ErrorKind};
 pub use limit::Learned;
 pub use origin::{OriginError, check_base};
 pub use pager::{Item, List, Page, Pager, RejectedItem, RepairedItem, Turn, WalkError};
+pub use redact::shown;
 pub use retry::RetryPolicy;
 pub use settings::Settings;
 pub use token::{Parameter, TokenStyle};

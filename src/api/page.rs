@@ -5,6 +5,7 @@ use super::envelope::Envelope;
 use super::facts::Said;
 use super::names::plain;
 use super::token::Next;
+use crate::record::text;
 use reqwest::Url;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -47,8 +48,8 @@ pub enum NotAPage {
     SeveralArrays,
 }
 
-/// Reads the body of a list answer: a bare array, or an object that holds one array of records (itself or in one of
-/// its members) beside what is said of the list. `asked` is the URL that was asked.
+/// Reads the body of a list answer: a bare array (null where it is empty), or an object that holds one array of records
+/// (itself or in one of its members) beside what is said of the list. `asked` is the URL that was asked.
 ///
 /// # Errors
 /// When it is anything else.
@@ -67,7 +68,11 @@ pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPa
             let (next, said) = Envelope::read(&members, records.len(), asked).into_next();
             Ok(PageBody { records, next, said })
         }
-        _ => serde_json::from_slice::<&RawValue>(body).map_err(not_json).and(Err(NotAPage::WrongShape)),
+        _ => match serde_json::from_slice::<&RawValue>(body).map_err(not_json)?.get() {
+            // An empty list may be written so.
+            "null" => Ok(PageBody { records: Vec::new(), next: None, said: Said::default() }),
+            _ => Err(NotAPage::WrongShape),
+        },
     }
 }
 
@@ -159,15 +164,12 @@ impl<'de> Visitor<'de> for MemberVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<Name<'de>, &RawValue>()? {
-            members.push((name.0, value));
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            members.push((text(name).unwrap_or_default(), value));
         }
         Ok(members)
     }
 }
-
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +194,7 @@ mod tests {
         let perhaps = |text: &str| Some(Next::Perhaps(text.to_owned()));
         for (body, records, next) in [
             ("[]", 0, None),
+            (" null\n", 0, None),
             (" \n[{\"id\":\"a\"}, {}]\n", 2, None),
             (r#"{"data":[1,2],"next":"t"}"#, 2, token("t")),
             (r#"{"customers":[1],"next_cursor":"t"}"#, 1, token("t")),
@@ -231,6 +234,8 @@ mod tests {
             (r#"{"data":[1],"next":0}"#, 1, Some(Next::Ended)),
             (r#"{"data":[1],"next_cursor":-1}"#, 1, Some(Next::Ended)),
             (r#"{"data":[1],"next":[]}"#, 1, Some(Next::Ended)),
+            // A name that no text can hold says nothing, and spoils nothing.
+            (r#"{"data":[1],"\ud83d":2,"ne\u0078t":"t"}"#, 1, token("t")),
             // Tokens are opaque.
             (r#"{"data":[1],"next":" 5 "}"#, 1, token(" 5 ")),
             (r#"{"data":[1],"next":"gid://shop/Customer/5"}"#, 1, token("gid://shop/Customer/5")),
@@ -311,7 +316,7 @@ mod tests {
             assert!(matches!(read_page(body.as_bytes()), Err(NotAPage::NotJson { .. })), "{body}");
         }
         assert_eq!(read_page(b"17").unwrap_err(), NotAPage::WrongShape);
-        assert_eq!(read_page(b"null").unwrap_err(), NotAPage::WrongShape);
+        assert_eq!(read_page(b"\"null\"").unwrap_err(), NotAPage::WrongShape);
         assert_eq!(read_page(br#"{"status":"x"}"#).unwrap_err(), NotAPage::NoRecords);
         assert_eq!(read_page(br#"{"links":[]}"#).unwrap_err(), NotAPage::NoRecords);
         assert_eq!(read_page(br#"{"a":[1],"b":[2]}"#).unwrap_err(), NotAPage::SeveralArrays);

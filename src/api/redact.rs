@@ -5,10 +5,11 @@
 //!
 //! [`ApiError::log_form`]: super::ApiError::log_form
 
+use super::encodings::{decoded, encoded};
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -49,6 +50,12 @@ impl fmt::Display for Told {
     }
 }
 
+/// What may be shown of text that holds identifiers of the API's, which are opaque and may be anything: on one line, without
+/// e-mail addresses and what begins as the vendor's keys do, and with control characters escaped.
+pub fn shown(text: &str) -> String {
+    escaped(&without_addresses(&without_credentials(text)))
+}
+
 /// An error's text and that of its causes.
 pub(super) struct Cause {
     text: Told,
@@ -76,17 +83,20 @@ impl Error for Cause {
 /// Knows the key, so that it can be cut out of text.
 #[derive(Clone)]
 pub(super) struct Redactor {
-    /// In lower case.
-    key: Arc<SecretString>,
+    /// The key, and what it looks like within base64 and hexadecimal digits; in lower case.
+    forms: Arc<Vec<SecretString>>,
 }
 
 impl Redactor {
     pub(super) fn new(key: &SecretString) -> Redactor {
-        Redactor { key: Arc::new(key.expose_secret().to_ascii_lowercase().into()) }
+        let key = key.expose_secret();
+        let forms = std::iter::once(key.to_owned()).chain(encoded(key));
+        let forms = forms.filter(|form| !form.is_empty()).map(|form| form.to_ascii_lowercase().into());
+        Redactor { forms: Arc::new(forms.collect()) }
     }
 
     /// What may be repeated of `text`, on one line: without the key and other credentials, e-mail addresses and telephone
-    /// numbers, also where they are percent-encoded; control characters and those that change the direction of writing are
+    /// numbers, also where they are percent-encoded or escaped as in JSON and HTML; control characters and those that change the direction of writing are
     /// escaped; at most [`SHOWN`] characters.
     pub(super) fn tell(&self, text: &str) -> Told {
         self.cleaned(text, true)
@@ -106,7 +116,7 @@ impl Redactor {
     fn cleaned(&self, text: &str, with_phones: bool) -> Told {
         let read: String = text.trim().chars().take(READ).collect();
         let read = self.without_key(&read);
-        let decoded = percent_decoded(&read);
+        let decoded = decoded(&read);
         let masked = self.masked(&decoded, with_phones);
         // Text in which decoding shows nothing to be masked stays as it is.
         let clean = if masked == decoded { self.masked(&read, with_phones) } else { masked };
@@ -119,44 +129,28 @@ impl Redactor {
     }
 
     fn without_key(&self, text: &str) -> String {
-        let key = self.key.expose_secret();
-        if key.is_empty() {
-            return text.to_owned();
-        }
-        // Lower case of ASCII letters alone: every byte keeps its place.
-        let lower = text.to_ascii_lowercase();
-        let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
-        for (at, found) in lower.match_indices(key) {
-            clean.push_str(&text[from..at]);
-            clean.push_str(MASK);
-            from = at + found.len();
-        }
-        clean.push_str(&text[from..]);
-        clean
+        self.forms.iter().fold(text.to_owned(), |text, form| without(&text, form.expose_secret()))
     }
 }
 
-/// Until nothing is encoded any more: what was encoded twice is read as well.
-fn percent_decoded(text: &str) -> String {
-    let mut text = text.to_owned();
-    loop {
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = text.as_bytes();
-        while let Some((byte, after)) = rest.split_first() {
-            let encoded = after.get(..2).filter(|_| *byte == b'%');
-            let decoded = encoded
-                .and_then(|hex| std::str::from_utf8(hex).ok())
-                .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
-                .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            bytes.push(decoded.unwrap_or(*byte));
-            rest = if decoded.is_some() { &after[2..] } else { after };
-        }
-        let decoded = String::from_utf8_lossy(&bytes).into_owned();
-        if bytes.len() == text.len() {
-            return decoded;
-        }
-        text = decoded;
+/// Masks `secret`, which is ASCII in lower case, in whatever case it stands there, and with whatever shows nothing in between.
+fn without(text: &str, secret: &str) -> String {
+    let shown =
+        text.char_indices().filter(|(_, c)| !(c.is_whitespace() || c.is_control() || is_invisible(*c)));
+    let mut places = Vec::with_capacity(text.len());
+    let mut lower = String::with_capacity(text.len());
+    for (at, c) in shown {
+        lower.push(c.to_ascii_lowercase());
+        places.resize(lower.len(), at);
     }
+    let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
+    for (at, found) in lower.match_indices(secret) {
+        clean.push_str(&text[from..places[at]]);
+        clean.push_str(MASK);
+        from = places[at + found.len() - 1] + 1;
+    }
+    clean.push_str(&text[from..]);
+    clean
 }
 
 /// Masks what follows `Bearer` or `Basic`, and whatever begins as the vendor's keys do: an answer may repeat another key
@@ -172,7 +166,8 @@ fn without_credentials(text: &str) -> String {
         let begin = at + scheme.map_or(0, str::len);
         let rest = &text[begin..];
         let end = begin + rest.find(|c| !is_in_credential(c)).unwrap_or(rest.len());
-        let is_key = lower[at..].starts_with("sk_") || lower[at..].starts_with("pk_");
+        let is_key =
+            ["sk_", "pk_"].iter().any(|prefix| lower[at..end].len() > 6 && lower[at..].starts_with(prefix));
         if is_key || (scheme.is_some() && !is_plain_word(&text[begin..end])) {
             clean.push_str(&text[from..begin]);
             clean.push_str(MASK);
@@ -209,7 +204,12 @@ fn without_addresses(text: &str) -> String {
             begin -= 1;
         }
         let end = (at + 1..chars.len()).find(|n| !is_in_address(chars[*n])).unwrap_or(chars.len());
-        if begin == at {
+        let spaced = spaced_address(&chars[from..], at - from);
+        if let Some((begin, end)) = spaced {
+            clean.extend(&chars[from..from + begin]);
+            clean.push_str(MASK);
+            from += end;
+        } else if begin == at {
             // Nobody's address.
             clean.extend(&chars[from..=at]);
             from = at + 1;
@@ -221,6 +221,17 @@ fn without_addresses(text: &str) -> String {
     }
     clean.extend(&chars[from..]);
     clean
+}
+
+/// Where an address stands whose @ has a blank beside it. A dot in the host's name tells it from other words.
+fn spaced_address(chars: &[char], at: usize) -> Option<(usize, usize)> {
+    let before = &chars[..at - chars[..at].iter().rev().take_while(|c| **c == ' ').count()];
+    let begin = before.iter().rposition(|c| !is_in_address(*c)).map_or(0, |n| n + 1);
+    let after = at + 1 + chars[at + 1..].iter().take_while(|c| **c == ' ').count();
+    let host = chars[after..].iter().take_while(|c| is_in_address(**c)).count();
+    let is_spaced = before.len() < at || after > at + 1;
+    let has_dot = chars[after..after + host].iter().rev().skip(1).any(|c| *c == '.');
+    (is_spaced && has_dot && begin < before.len()).then_some((begin, after + host))
 }
 
 fn is_in_address(c: char) -> bool {
@@ -235,10 +246,11 @@ fn without_phones(text: &str) -> String {
     while let Some(begin) = (from..chars.len()).find(|n| chars[*n].is_numeric()) {
         let (mut end, mut digits) = (begin, 0);
         let mut at = begin;
+        let is_in_word = begin > 0 && is_in_word(chars[begin - 1]);
         while at < chars.len() && at <= end + PHONE_GAP {
             if chars[at].is_numeric() {
                 (end, digits) = (at + 1, digits + 1);
-            } else if !is_between_digits(chars[at]) {
+            } else if is_in_word || !(is_between_digits(chars[at]) || is_lone_mark(&chars, at)) {
                 break;
             }
             at += 1;
@@ -261,14 +273,24 @@ fn is_between_digits(c: char) -> bool {
         || matches!(c, '+' | '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
+/// Any mark that stands alone between two digits: 555_010_9999, 555*010*9999.
+fn is_lone_mark(chars: &[char], at: usize) -> bool {
+    let is_digit = |n: usize| chars.get(n).is_some_and(|c| c.is_numeric());
+    !chars[at].is_alphanumeric() && at > 0 && is_digit(at - 1) && is_digit(at + 1)
+}
+
+fn is_in_word(c: char) -> bool {
+    c.is_alphabetic() || c == '_'
+}
+
 /// Dates, addresses of machines, and digits inside an identifier, such as a request's.
 fn is_known_number(chars: &[char], begin: usize, end: usize) -> bool {
     let run: String = chars[begin..end].iter().collect();
     let is_plain = run.chars().all(char::is_numeric);
-    let is_letter = |c: &char| c.is_alphabetic() || *c == '_';
-    let is_in_word = (begin > 0 && is_letter(&chars[begin - 1])) || chars.get(end).is_some_and(is_letter);
-    (is_plain && is_in_word)
+    let beside = [begin.checked_sub(1), Some(end)].into_iter().flatten().filter_map(|n| chars.get(n));
+    (is_plain && beside.copied().any(is_in_word))
         || run.parse::<Ipv4Addr>().is_ok()
+        || run.parse::<SocketAddrV4>().is_ok()
         || run.parse::<jiff::civil::Date>().is_ok_and(|_| run.len() == 10)
         || is_in_uuid(chars, begin, end)
 }

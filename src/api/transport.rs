@@ -1,6 +1,6 @@
 //! One attempt at one request, with every limit on it: time, size, redirects, origin.
 
-use super::body::{Collector, Unfit};
+use super::body::{Collected, Collector, Unfit};
 use super::error::{ApiError, ErrorKind};
 use super::origin::{self, OriginError};
 use super::redact::{Redactor, Told};
@@ -45,6 +45,8 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// After decompression, without a byte order mark. Of an error, as much as could be read.
     pub(super) body: Vec<u8>,
+    /// Escapes stand in it for bytes that are no UTF-8.
+    pub(super) is_mended: bool,
     /// Whether the body's end was told, and wasn't just the connection's.
     pub(super) is_framed: bool,
     /// How many requests the server takes at once over its connection, where this one had to wait for others to end.
@@ -195,20 +197,21 @@ impl Transport {
             || headers.contains_key(TRANSFER_ENCODING);
         let success = response.status().is_success();
         let max = if success { self.max_body } else { MAX_ERROR_BODY };
-        let mut body = Collector::new(&headers, response.content_length(), max);
+        let mut body = Collector::new(response.content_length(), max);
         let parts = self.read_parts(&mut response, max, &mut body);
         let read = within(self.body_timeout, "whole body", parts).await.flatten();
         drop(on_wire);
         let is_whole = read.is_ok();
         let (body, fault) = match (read, body.finish(is_whole)) {
             (Ok(()), Ok(body)) => (body, None),
-            (Ok(()), Err(unfit)) => (Vec::new(), Some(unusable(unfit, max))),
+            (Ok(()), Err(unfit)) => (Collected::default(), Some(unusable(unfit, max))),
             (Err(error), body) => (body.unwrap_or_default(), Some(error)),
         };
+        let Collected { bytes: body, is_mended } = body;
         // An error's status counts, whatever became of its body.
         match fault.filter(|_| success) {
             Some(error) => Err(error.with_status(status)),
-            None => Ok(Answer { url, status, headers, body, is_framed, streams }),
+            None => Ok(Answer { url, status, headers, body, is_mended, is_framed, streams }),
         }
     }
 

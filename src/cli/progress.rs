@@ -1,6 +1,7 @@
 //! A run's progress: a line that is drawn again and again on a terminal, log lines elsewhere.
 
 use super::output::{count, span};
+use crate::api::shown;
 use crate::observe::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -170,6 +171,7 @@ impl Observer for Progress {
             Event::EventWalkFinished { customer_id, error } => {
                 add(&self.walks_done, 1);
                 if let Some(error) = error {
+                    let customer_id = shown(customer_id);
                     tracing::warn!(run_id, customer_id, error, "the events of a customer could not be read");
                 }
             }
@@ -177,6 +179,7 @@ impl Observer for Progress {
             Event::CustomerAudited { customer_id, error } => {
                 add(&self.audits_done, 1);
                 if let Some(error) = error {
+                    let customer_id = shown(customer_id);
                     tracing::warn!(run_id, customer_id, error, "a customer could not be audited");
                 }
             }

@@ -7,6 +7,7 @@ use super::args::{Global, Json};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
+use crate::api::shown;
 use crate::config::Config;
 use crate::export::folder_name;
 use crate::mirror::{
@@ -111,9 +112,12 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let running = holder.is_some() && runs.first().is_some_and(|run| run.outcome == "running");
     let going = runs.first().filter(|_| running).map(|run| run.id);
     let show = |run| ShownRun::of(run, going, now);
-    let (event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
+    let (mut event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
+    event_failures.iter_mut().for_each(|failure| failure.customer_id = shown(&failure.customer_id));
     let (rejected_records, rejected) = snapshot.set_aside(Aside::Rejected, SET_ASIDE)?;
     let (repaired_records, repaired) = snapshot.set_aside(Aside::Taken, SET_ASIDE)?;
+    let (rejected_records, repaired_records) =
+        (rejected_records.into_iter().map(told), repaired_records.into_iter().map(told));
     let exports = snapshot.exports_of(&folder_name(&config.export.dir))?.newest()?;
     let streams = snapshot.freshness()?;
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
@@ -149,14 +153,20 @@ fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         event_failures,
         event_failures_count,
         rejected,
-        rejected_records,
+        rejected_records: rejected_records.collect(),
         repaired,
-        repaired_records,
+        repaired_records: repaired_records.collect(),
         missing_events: snapshot.missing_events()?,
         last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
         base_url: config.api.base_url.to_string(),
     })
+}
+
+/// The table `rejected` has the identifiers as they are.
+fn told(aside: SetAside) -> SetAside {
+    let told = |id: Option<String>| id.map(|id| shown(&id));
+    SetAside { customer_id: told(aside.customer_id), record_id: told(aside.record_id), ..aside }
 }
 
 fn export_lag(config: &Config, streams: &[Freshness], exports: &[ExportFile]) -> Vec<ExportLag> {

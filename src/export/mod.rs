@@ -58,6 +58,7 @@ pub use acknowledge::{Acknowledgement, acknowledge};
 pub use compression::Compression;
 pub use copy::folder_name;
 pub use error::ExportError;
+pub use file::ensure_folder;
 pub use format::Format;
 pub use incremental::export;
 pub use manifest::ManifestLine;

@@ -14,12 +14,14 @@ pub enum Rejection {
     /// The record is something else than a JSON object.
     #[error("the record is not a JSON object")]
     NotAnObject,
-    /// `id` is missing, null, empty or no string.
-    #[error("`id` is missing, empty or not a string")]
+    /// `id` is missing, null, empty, or neither a string nor a whole number.
+    #[error("`id` is missing, empty, or neither a string nor a whole number")]
     NoId,
-    /// `id` holds half of a surrogate pair. No URL can carry it, and with U+FFFD in its place it could be another
-    /// record's.
-    #[error("`id` holds half of a surrogate pair: the record can't be asked for, nor told from others")]
+    /// `id` holds half of a surrogate pair, or a byte that is no UTF-8. No URL can carry it, and with U+FFFD in its place it
+    /// could be another record's.
+    #[error(
+        "`id` holds half of a surrogate pair, or a byte that is no UTF-8: the record can't be asked for, nor told from others"
+    )]
     BrokenId,
     /// A documented field holds another JSON type than the documented one.
     #[error("`{field}` is not {expected}")]
@@ -77,10 +79,15 @@ impl<'a> Fields<'a> {
         Ok(found.filter(|value| value.get() != "null"))
     }
 
+    /// The identifier: an opaque string by `api-contract` point 8, or a whole number, whose digits are that string.
     pub(super) fn id(&mut self) -> Result<String, Rejection> {
-        match self.take("id")?.and_then(string) {
+        let Some(value) = self.take("id")? else { return Err(Rejection::NoId) };
+        if value.get().bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(value.get().to_owned());
+        }
+        match string(value) {
             Some((_, IsMended(true))) => Err(Rejection::BrokenId),
-            Some((id, _)) if !id.is_empty() => Ok(id),
+            Some((id, _)) if !id.is_empty() => Ok(id.into_owned()),
             _ => Err(Rejection::NoId),
         }
     }
@@ -106,7 +113,7 @@ impl<'a> Fields<'a> {
         if is_mended {
             self.repairs.push(Repair::HalfSurrogate { field });
         }
-        Ok(text)
+        Ok(text.into_owned())
     }
 
     /// A 64-bit integer, however the number is written: 1e3 and "1000" are the same one.
@@ -168,14 +175,19 @@ fn plain(value: &RawValue) -> Option<&str> {
 /// Whether a text is not what the API gave: U+FFFD stands for half of a surrogate pair.
 struct IsMended(bool);
 
-/// The content of a JSON string.
-fn string(value: &RawValue) -> Option<(String, IsMended)> {
+/// The content of a JSON string, with U+FFFD for each half of a surrogate pair; `None` for other values.
+pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    string(value).map(|(text, _)| text)
+}
+
+/// The same; borrowed where it holds no escape.
+fn string(value: &RawValue) -> Option<(Cow<'_, str>, IsMended)> {
     if let Some(text) = plain(value) {
-        return Some((text.to_owned(), IsMended(false)));
+        return Some((Cow::Borrowed(text), IsMended(false)));
     }
     match serde_json::from_str(value.get()) {
-        Ok(text) => Some((text, IsMended(false))),
-        Err(_) => mended(value.get()).map(|text| (text, IsMended(true))),
+        Ok(text) => Some((Cow::Owned(text), IsMended(false))),
+        Err(_) => mended(value.get()).map(|text| (Cow::Owned(text), IsMended(true))),
     }
 }
 
@@ -191,10 +203,7 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(12);
         while let Some(written) = map.next_key::<&'de RawValue>()? {
-            let name = match plain(written) {
-                Some(name) => Cow::Borrowed(name),
-                None => Cow::Owned(string(written).map_or_else(String::new, |(name, _)| name)),
-            };
+            let name = text(written).unwrap_or_default();
             members.push(Member { name, written: written.get(), value: Some(map.next_value()?) });
         }
         Ok(members)
@@ -234,7 +243,12 @@ mod tests {
             (r#"{"email":"x"}"#, Rejection::NoId),
             (r#"{"id":null}"#, Rejection::NoId),
             (r#"{"id":""}"#, Rejection::NoId),
-            (r#"{"id":7}"#, Rejection::NoId),
+            (r#"{"id":7.0}"#, Rejection::NoId),
+            (r#"{"id":-7}"#, Rejection::NoId),
+            (r#"{"id":7e1}"#, Rejection::NoId),
+            (r#"{"id":true}"#, Rejection::NoId),
+            (r#"{"id":["7"]}"#, Rejection::NoId),
+            (r#"{"id":7,"id":"7"}"#, Rejection::Duplicate { field: "id" }),
             (r#"{"id":"a","id":"b"}"#, Rejection::Duplicate { field: "id" }),
             (r#"{"id":"a","\u0069d":"b"}"#, Rejection::Duplicate { field: "id" }),
             (r#"{"id":"\ud83d"}"#, Rejection::BrokenId),
@@ -242,6 +256,21 @@ mod tests {
         ] {
             let found = Fields::parse(record).and_then(|mut fields| fields.id());
             assert_eq!(found, Err(reason), "{record}");
+        }
+    }
+
+    #[test]
+    fn ids_are_strings_or_whole_numbers() {
+        for (json, id) in [
+            (r#""a""#, "a"),
+            (r#""\u0061""#, "a"),
+            (r#"" ""#, " "),
+            ("7", "7"),
+            ("0", "0"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ] {
+            let record = format!("{{\"id\":{json}}}");
+            assert_eq!(Fields::parse(&record).unwrap().id().as_deref(), Ok(id), "{json}");
         }
     }
 
@@ -264,8 +293,8 @@ mod tests {
         assert_eq!(fields.text("t").unwrap().as_deref(), Some("A"));
         assert_eq!(
             fields.repairs().to_string(),
-            "`n` holds half of a surrogate pair: U+FFFD stands in its place; \
-             `l` holds half of a surrogate pair: U+FFFD stands in its place"
+            "`n` holds half of a surrogate pair, or a byte that is no UTF-8: U+FFFD stands in its place; \
+             `l` holds half of a surrogate pair, or a byte that is no UTF-8: U+FFFD stands in its place"
         );
         assert!(fields.repairs().is_empty());
     }

@@ -14,7 +14,7 @@ mod stream;
 
 pub use customer::Customer;
 pub use event::Event;
-pub use fields::{Rejection, peek_id};
+pub use fields::{Rejection, peek_id, text};
 pub use ids::{FingerprintSet, IdSet, fingerprint};
 pub use instant::{Instant, instant};
 pub use repair::{Decoded, Repair, Repairs};

@@ -25,8 +25,10 @@ pub struct Repairs(pub(super) Vec<Repair>);
 /// One repair: what a field holds instead of what the API gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Repair {
-    /// Its text held half of a surrogate pair, which no Unicode text can.
-    #[error("`{field}` holds half of a surrogate pair: U+FFFD stands in its place")]
+    /// Its text held half of a surrogate pair, which no Unicode text can; an escape of one stands for a byte that is no UTF-8.
+    #[error(
+        "`{field}` holds half of a surrogate pair, or a byte that is no UTF-8: U+FFFD stands in its place"
+    )]
     HalfSurrogate {
         /// The field.
         field: &'static str,

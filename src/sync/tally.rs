@@ -1,7 +1,7 @@
 //! What a run counts and remarks while its parts work side by side.
 
 use super::report::{Audited, Failure};
-use crate::api::UnprovenEnd;
+use crate::api::{UnprovenEnd, shown};
 use crate::mirror::{Aside, AsideInRun, Counts, SetAside};
 use crate::observe::{Event, Observer};
 use crate::record::{IdSet, Stream};
@@ -81,6 +81,7 @@ impl Tally {
 
     /// Something that a person should know.
     pub(super) fn remark(&self, text: String) {
+        let text = shown(&text);
         self.observe(&Event::Remark { text: &text });
         let mut state = self.lock();
         if state.remarks.len() < REMARKS_KEPT {
@@ -106,12 +107,16 @@ impl Tally {
         state.incomplete = true;
         state.counts.event_walks_failed += 1;
         if state.failures.len() < FAILURES_NAMED {
-            state.failures.push(failure);
+            state.failures.push(Failure { customer_id: shown(&failure.customer_id), ..failure });
         }
     }
 
     /// The audit has ended.
-    pub(super) fn audited(&self, audited: Audited) {
+    pub(super) fn audited(&self, mut audited: Audited) {
+        let findings = audited.findings.iter_mut().flat_map(|found| [&mut found.id, &mut found.customer_id]);
+        for id in findings.chain(audited.unread.iter_mut().map(|unread| &mut unread.customer_id)) {
+            *id = shown(id);
+        }
         self.lock().audited = Some(audited);
     }
 

@@ -237,3 +237,47 @@ async fn the_daemon_repeats_nothing_either() {
     assert_silent_run(&program.ends(0, &["status", "--json"]).await, "status");
     assert_silent_files(place.path(), "daemon");
 }
+
+/// Identifiers are opaque, and may be anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identifiers_are_told_as_carefully() {
+    let ids = ["ann.private@example.org", "sk_live_neverToBeSeen", "x\n\u{1b}[31m"];
+    let mut account = Account::of(4, 1, 3);
+    for id in ids {
+        account.add(id, 1);
+        let of_no_use = serde_json::json!({"id": format!("no-use-{id}"), "email": 5}).to_string();
+        account.customers.push((format!("no-use-{id}"), of_no_use));
+    }
+    let account = account.shared();
+    let server = account
+        .serve_but(|asked| match asked.path.as_str() {
+            "/accounts/self" => Some(Reply::json(200, r#"{"id":"of ann.private@example.org\u001b[31m"}"#)),
+            path if path.ends_with("/events") && !path.contains("/c-0") => {
+                Some(Reply::error(403, "no", "no"))
+            }
+            _ => None,
+        })
+        .await;
+    let place = Place::new();
+    let program = quick(&place, &server.base_url());
+    for arguments in [
+        &["-vv", "--log-format", "text", "sync", "--full"][..],
+        &["-vv", "--log-format", "json", "sync", "--audit", "100", "--json"],
+        &["status"],
+        &["status", "--json"],
+    ] {
+        let ran = program.run(arguments).await;
+        assert_silent_run(&ran, &format!("{arguments:?}"));
+        if arguments.contains(&"sync") {
+            ran.expect(5);
+        }
+    }
+    let told = "SELECT group_concat(coalesce(error, '') || coalesce(remarks, '')) FROM sync_runs";
+    assert_silent(&place.text(told), "sync_runs");
+    // Tables whose keys they are hold them as they came.
+    assert_eq!(place.number("SELECT count(*) FROM event_failures"), ids.len() as i64);
+    assert_eq!(
+        place.number("SELECT count(*) FROM rejected WHERE record_id LIKE 'no-use-%'"),
+        ids.len() as i64
+    );
+}

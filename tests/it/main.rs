@@ -17,6 +17,7 @@ mod endings;
 mod export_readers;
 mod faults;
 mod forbidden;
+mod guises;
 mod hygiene;
 mod incremental;
 mod matrix;

@@ -1,6 +1,6 @@
 //! Over TLS: HTTP/1.1 and HTTP/2, connections that a server ends, few streams, and certificates that nobody can trust.
 
-use crate::support::{Account, Authority, Goodbye, Place, Shared, Tls, assert_everything_equals};
+use crate::support::{Account, Authority, Goodbye, Place, Reply, Shared, Tls, assert_everything_equals};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -136,5 +136,38 @@ async fn a_certificate_that_cannot_be_trusted_is_told_at_once() {
             assert_eq!(tls.connections() - before, 1, "{what}");
         }
         assert!(server.asked().is_empty());
+    }
+}
+
+/// What an API names that stands behind a proxy for TLS and isn't told of it: itself, but by http (`api-contract` point 12).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_of_http_are_followed_by_https() {
+    let (authority, account) = (Authority::new(), Account::of(9, 3, 2).shared());
+    for protocol in ["h2", "http/1.1"] {
+        let answering = account.clone();
+        let tls = authority.tls(HOST, &[protocol]);
+        let server = tls
+            .serve(move |asked| {
+                let host = asked.header("host").map(str::to_owned);
+                // Over HTTP/2 the host stands in the request's URI.
+                let host = host.unwrap_or_else(|| asked.head.split('/').nth(2).unwrap().to_owned());
+                let mut reply = answering.lock().answer(&asked);
+                if let Reply::Answer { headers, .. } = &mut reply {
+                    for (name, value) in headers {
+                        if name == "Link" {
+                            *value = value.replacen("</", &format!("<http://{host}/"), 1);
+                        }
+                    }
+                }
+                std::future::ready(reply)
+            })
+            .await;
+        let place = Place::new();
+        let ran = authority.program(&place, &server.base_url()).ends(0, &["sync", "--full"]).await;
+        assert_everything_equals(&account.state(), &place);
+        // By TLS or not at all: this server reads nothing else. Told once for all of them.
+        assert!(server.count(|asked| !asked.query.is_empty()) >= 4 + 9);
+        assert_eq!(ran.stderr.matches("links begin with http://").count(), 1, "{}", ran.stderr);
+        assert_eq!(place.number("SELECT retries FROM sync_runs"), 0);
     }
 }
