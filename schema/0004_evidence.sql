@@ -13,7 +13,8 @@ CREATE TABLE account (
 INSERT INTO account (only_row) VALUES (1);
 
 -- The events table gets `missing_since` and `missing_run`, and names its foreign key, so that tools that read the schema
--- link the tables. The key is not enforced: an event may be read before its customer's record can be.
+-- link the tables. The key is not enforced: an event may be read before its customer's record can be. The view `freshness`
+-- names the table, and comes back in version 7.
 DROP VIEW freshness;
 
 CREATE TABLE events_4 (
@@ -57,14 +58,3 @@ CREATE TABLE event_lists (
 ) STRICT;
 
 ALTER TABLE sync_runs ADD COLUMN events_missing INTEGER NOT NULL DEFAULT 0; -- marked with missing_since at the run's end
-
--- How current each stream is: its rows, its newest change, and the last complete runs.
-CREATE VIEW freshness AS
-SELECT s.stream,
-       s.row_count,
-       (SELECT c.seq FROM changes c WHERE c.stream = s.stream ORDER BY c.seq DESC LIMIT 1) AS last_change_seq,
-       (SELECT max(finished_at) FROM sync_runs WHERE outcome = 'ok' AND mode IN ('incremental', 'full')) AS last_sync_ok_at,
-       (SELECT max(finished_at) FROM sync_runs WHERE outcome = 'ok' AND mode = 'full') AS last_full_ok_at
-FROM (SELECT 'customers' AS stream, (SELECT count(*) FROM customers) AS row_count
-      UNION ALL
-      SELECT 'events', (SELECT count(*) FROM events)) AS s;

@@ -150,13 +150,33 @@ pub struct Told {
     said: Said,
 }
 
+/// Headers of nearly every answer. They say nothing of a list, and looking into their names takes time.
+const ORDINARY: [&str; 16] = [
+    "date",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "server",
+    "vary",
+    "cache-control",
+    "etag",
+    "set-cookie",
+    "link",
+    "via",
+    "x-request-id",
+    "strict-transport-security",
+];
+
 /// Reads the headers of an answer. Those of other kinds say nothing.
 pub fn read_headers(headers: &HeaderMap, asked: &Url) -> Told {
     let mut told = Told { link: link_header(headers), header: None, said: Said::default() };
     if told.link.is_none() && headers.get_all("link").iter().any(|value| link::names_next(&text(value))) {
         told.said.suspect("a Link header with the relation next".to_owned());
     }
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| !ORDINARY.contains(&name.as_str())) {
         let (Some(meaning), text) = (header_meaning(name.as_str()), text(value)) else { continue };
         match meaning {
             Meaning::Next | Meaning::NextLink => {

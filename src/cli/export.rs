@@ -9,7 +9,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, counted};
 use crate::config::Config;
-use crate::export::{Exported, export, export_snapshot};
+use crate::export::{Again, Exported, export, export_snapshot};
 use crate::mirror::{Mirror, MirrorError, RunLock, is_there};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -75,6 +75,9 @@ pub(super) fn summary(exported: &Exported) -> String {
     for file in &exported.files {
         text.push_str(&format!("  export     {} ({})\n", file.path, counted(file.rows, "row")));
     }
+    if let Some(again) = &exported.again {
+        text.push_str(&format!("  note       {}\n", exported_again(again)));
+    }
     for path in &exported.pruned {
         text.push_str(&format!("  removed    {path}: older than export.max_age\n"));
     }
@@ -84,8 +87,19 @@ pub(super) fn summary(exported: &Exported) -> String {
     text
 }
 
-/// The same about old files, for the daemon's log.
-pub(super) fn log_pruning(exported: &Exported, run_id: i64) {
+fn exported_again(again: &Again) -> String {
+    format!(
+        "changes {} to {} had been exported to this folder and were no longer there (was it emptied, moved or not mounted?): \
+         they were exported again",
+        again.first_seq, again.last_seq
+    )
+}
+
+/// What is to be told besides the files, for the daemon's log.
+pub(super) fn log_notes(exported: &Exported, run_id: i64) {
+    if let Some(again) = &exported.again {
+        tracing::warn!(run_id, "{}", exported_again(again));
+    }
     if !exported.pruned.is_empty() {
         tracing::info!(
             run_id,

@@ -103,7 +103,8 @@ pub(super) static API_KEY_FILE: Key<Option<PathBuf>> = Key {
 
 pub(super) static API_CONCURRENCY: Key<usize> = Key {
     path: "api.concurrency",
-    doc: "Requests in flight at most. The client goes below it by itself when the API answers 429.",
+    doc: "Requests in flight at most. The client goes below it by itself when the API answers 429, or allows fewer \
+          streams over its connection.",
     default: Literal::Integer(16),
     expected: "a whole number from 1 to 256",
     read: |value| read::integer(value, 1..=256),
@@ -111,7 +112,8 @@ pub(super) static API_CONCURRENCY: Key<usize> = Key {
 
 pub(super) static API_TIMEOUT: Key<Duration> = Key {
     path: "api.timeout",
-    doc: "The longest wait for an answer's first byte, and for each further part of its body.",
+    doc: "The longest wait for an answer's first byte, counted from when the request was sent, and for each further \
+          part of its body.",
     default: Literal::Text("30s"),
     expected: read::POSITIVE_DURATION,
     read: read::positive_duration,
@@ -178,7 +180,9 @@ pub(super) static API_RETRY_AFTER_MAX: Key<Duration> = Key {
 pub(super) static CUSTOMERS_TOKEN_STYLE: Key<Option<TokenStyle>> = Key {
     path: "api.paging.customers.token_style",
     doc: "Where the next page's token stands: auto, link (a Link header), envelope (in the body beside \
-          the records), header (a header of its own) or last-id (the id of the page's last record).",
+          the records), header (a header of its own) or last-id (the id of the page's last record). Setting it says \
+          that a page that names no next one in this way is the last, whatever totals the answers tell; only a \
+          page's own `has_more: true` still counts against that.",
     default: Literal::Text("auto"),
     expected: read::TOKEN_STYLES,
     read: read::token_style,
@@ -204,7 +208,7 @@ pub(super) static CUSTOMERS_REUSE_TOKENS: Key<bool> = Key {
 
 pub(super) static EVENTS_TOKEN_STYLE: Key<Option<TokenStyle>> = Key {
     path: "api.paging.events.token_style",
-    doc: "auto, link, envelope, header or last-id.",
+    doc: "auto, link, envelope, header or last-id, with the same meaning.",
     default: Literal::Text("auto"),
     expected: read::TOKEN_STYLES,
     read: read::token_style,
@@ -247,8 +251,9 @@ pub(super) static SYNC_EVENTS_MAX_AGE: Key<Duration> = Key {
 
 pub(super) static SYNC_DELETION_LIMIT: Key<f64> = Key {
     path: "sync.deletion_limit",
-    doc: "The largest share of the mirrored customers that one run may take as deleted, from 0 to 1. \
-          Where more are missing, none is deleted and the run says so.",
+    doc: "The largest share of the mirrored customers, and of the mirrored events, that one run may take as deleted, \
+          from 0 to 1. Where more are missing, none is deleted and the run says so. Up to 2 customers and 20 events \
+          may be missing whatever their share, unless this is 0.",
     default: Literal::Number(0.5),
     expected: "a number from 0 to 1",
     read: read::share,
@@ -319,10 +324,10 @@ pub(super) static EXPORT_COMPRESSION: Key<Compression> = Key {
 pub(super) static EXPORT_EXACT: Key<bool> = Key {
     path: "export.exact",
     doc: "false makes readable what has common readers refuse a whole file: a NUL is left out, half of a surrogate \
-          pair in JSON becomes U+FFFD, and a string takes the place of a JSON number that is an integer of more than \
-          64 bits, beyond the range of a double or longer than 1000 characters, and of what is nested deeper than \
-          120 levels. The manifest line says in `rewritten` how many values these were. true writes every value as \
-          the API gave it. The mirror keeps it in either case.",
+          pair in JSON becomes U+FFFD, and a string takes the place of a JSON number that has more than 64 bits \
+          before its point, is beyond the range of a double or longer than 1000 characters, and of what is nested \
+          deeper than 120 levels. The manifest line says in `rewritten` how many values these were. true writes every \
+          value as the API gave it. The mirror keeps it in either case.",
     default: Literal::Flag(false),
     expected: "true or false",
     read: read::flag,

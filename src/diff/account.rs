@@ -54,15 +54,39 @@ impl Overlap {
     }
 }
 
-/// Whether two records with the same id are of the same customer. Ids may be simple numbers, which every account has; a
-/// customer's time of creation doesn't change.
+/// Whether two records with the same id are of the same customer. Ids may be simple numbers, which every account has. A
+/// customer's time of creation doesn't change; where it isn't given, something of what names the person stays when the
+/// rest changes: the e-mail address, the phone number or the whole name. Records that have none of these in common to
+/// compare count as the same.
 pub fn is_same_customer(stored: &Customer, listed: &Customer) -> bool {
     match (&stored.created_at, &listed.created_at) {
-        (Some(stored), Some(listed)) if stored != listed => {
+        (Some(stored), Some(listed)) if stored == listed => true,
+        (Some(stored), Some(listed)) => {
             matches!((instant(stored), instant(listed)), (Some(stored), Some(listed)) if stored == listed)
         }
-        _ => true,
+        _ => is_same_person(stored, listed),
     }
+}
+
+fn is_same_person(stored: &Customer, listed: &Customer) -> bool {
+    let agreements = [
+        agree(stored.email.as_deref(), listed.email.as_deref()),
+        agree(stored.phone_number.as_deref(), listed.phone_number.as_deref()),
+        agree(whole_name(stored).as_deref(), whole_name(listed).as_deref()),
+    ];
+    let mut comparable = agreements.iter().flatten().peekable();
+    comparable.peek().is_none() || comparable.any(|agrees| *agrees)
+}
+
+/// `None` where one side doesn't say.
+fn agree(stored: Option<&str>, listed: Option<&str>) -> Option<bool> {
+    let (stored, listed) = (stored?.trim(), listed?.trim());
+    let both_say = !stored.is_empty() && !listed.is_empty();
+    both_say.then(|| stored.to_lowercase() == listed.to_lowercase())
+}
+
+fn whole_name(customer: &Customer) -> Option<String> {
+    Some(format!("{} {}", customer.first_name.as_deref()?, customer.last_name.as_deref()?))
 }
 
 #[cfg(test)]
@@ -132,6 +156,34 @@ mod tests {
             (None, None, true),
         ] {
             assert_eq!(is_same_customer(&customer(stored), &customer(listed)), same, "{stored:?} {listed:?}");
+        }
+    }
+
+    #[test]
+    fn without_times_of_creation_the_person_tells() {
+        let customer = |fields: [Option<&str>; 4]| {
+            let [email, phone, first, last] = fields;
+            let record = serde_json::json!({
+                "id": "1", "email": email, "phone_number": phone, "first_name": first, "last_name": last,
+            });
+            Customer::decode(&record.to_string()).unwrap()
+        };
+        let ann = [Some("ann@example.com"), Some("555-555-5555"), Some("Ann"), Some("Li")];
+        for (listed, same) in [
+            (ann, true),
+            // Any one of them stays.
+            ([Some("Ann@Example.com"), None, None, None], true),
+            ([Some("new@example.com"), Some("555-555-5555"), None, None], true),
+            ([Some("new@example.com"), None, Some("Ann"), Some("Li")], true),
+            // Nothing that could be compared.
+            ([None, None, None, None], true),
+            ([None, Some(" "), Some("Ann"), None], true),
+            // Another account's customer 1.
+            ([Some("bob@example.com"), None, None, None], false),
+            ([Some("bob@example.com"), Some("555-555-0000"), Some("Ann"), Some("Bo")], false),
+            ([None, None, Some("Bob"), Some("Li")], false),
+        ] {
+            assert_eq!(is_same_customer(&customer(ann), &customer(listed)), same, "{listed:?}");
         }
     }
 

@@ -201,7 +201,10 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), ExportError> {
 }
 
 /// Creates a folder with those above it, where they don't exist, for owner and group only. Durable on return.
-pub(super) fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
+///
+/// # Errors
+/// When one of them can't be created.
+pub fn ensure_folder(folder: &Path) -> Result<(), ExportError> {
     if folder.is_dir() {
         return Ok(());
     }

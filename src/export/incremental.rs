@@ -9,9 +9,9 @@ use super::plan::{self, Positions, Refusal, StreamPlan};
 use super::pruned::{self, Front};
 use super::stream_file::{Origin, StreamFile, Written};
 use super::verify::{Kind, Unknown};
-use super::{ExportError, Exported, Format, ManifestLine, Settings, leftovers};
+use super::{Again, ExportError, Exported, Format, ManifestLine, Settings, leftovers};
 use crate::failpoint::{self, Place};
-use crate::mirror::{Change, Mirror, RunId, Snapshot};
+use crate::mirror::{Change, ExportFile, Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub fn export(
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
-    let Opened { manifest, front, copy_in_step } = open(mirror, &settings.dir)?;
+    let Opened { manifest, front, copy_in_step, lost } = open(mirror, &settings.dir)?;
     let removed = clean_up(mirror, &settings.dir, &manifest, copy_in_step)?;
     if !copy_in_step {
         copy::write_anew(mirror, &settings.dir)?;
@@ -42,8 +42,9 @@ pub fn export(
     let (head_seq, written) = write(mirror, settings, &manifest.positions, front.as_ref(), run, now)?;
     let files = publish(&manifest, written)?;
     copy::add(mirror, &settings.dir, &files)?;
+    let again = lost.filter(|lost| files.iter().any(|file| file.first_seq <= lost.last_seq));
     let (existing, pruned) = (Vec::new(), Vec::new());
-    let exported = Exported { head_seq, files, existing, removed, pruned, not_pruned: None };
+    let exported = Exported { head_seq, files, again, existing, removed, pruned, not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
 }
 
@@ -54,6 +55,8 @@ struct Opened {
     front: Option<Front>,
     /// Whether the mirror's copy says what it says.
     copy_in_step: bool,
+    /// What the copy knows and the manifest no longer does.
+    lost: Option<Again>,
 }
 
 /// Reads the manifest, and refuses one that is not of this mirror as it is now.
@@ -66,7 +69,32 @@ fn open(mirror: &mut Mirror, dir: &Path) -> Result<Opened, ExportError> {
     if front.is_none() && manifest.follows.is_some() {
         return Err(ExportError::FrontLost { path: dir.join(MANIFEST) });
     }
-    Ok(Opened { manifest, front, copy_in_step })
+    let lost = if copy_in_step { None } else { lost(&snapshot, dir, &manifest.positions, front.as_ref())? };
+    Ok(Opened { manifest, front, copy_in_step, lost })
+}
+
+/// The changes that were exported to `dir`, by the mirror's copy, and that its manifest knows nothing of. Each step of an export
+/// and of a pruning leaves none: the folder was emptied, or an older copy of it was put back.
+fn lost(
+    snapshot: &Snapshot<'_>,
+    dir: &Path,
+    positions: &Positions,
+    front: Option<&Front>,
+) -> Result<Option<Again>, ExportError> {
+    let copy = copy::of(snapshot, dir)?;
+    if !copy.is_named() {
+        return Ok(None);
+    }
+    let lost = |file: ExportFile| {
+        let (stream, format) = Stream::from_name(&file.stream).zip(Format::from_name(&file.format))?;
+        let first_seq = positions.of(front, stream, format) + 1;
+        (first_seq <= file.last_seq).then_some(Again { first_seq, last_seq: file.last_seq })
+    };
+    let each = copy.newest()?.into_iter().filter_map(lost);
+    Ok(each.reduce(|a, b| Again {
+        first_seq: a.first_seq.min(b.first_seq),
+        last_seq: a.last_seq.max(b.last_seq),
+    }))
 }
 
 /// Reads the manifest of `dir`, and refuses one that is none of the mirror `own`, or of another future than its own. Tells

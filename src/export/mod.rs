@@ -58,6 +58,7 @@ pub use acknowledge::{Acknowledgement, acknowledge};
 pub use compression::Compression;
 pub use copy::folder_name;
 pub use error::ExportError;
+pub use file::ensure_folder;
 pub use format::Format;
 pub use incremental::export;
 pub use manifest::ManifestLine;
@@ -101,6 +102,8 @@ pub struct Exported {
     /// The files that were written, as the manifest names them; empty when there was nothing new. Paths are relative
     /// to the manifest's folder: the export folder, or `snapshots` in it.
     pub files: Vec<ManifestLine>,
+    /// What had been exported to this folder and was no longer there, so that it was exported again.
+    pub again: Option<Again>,
     /// Snapshots of this very state that lay there already and were left as they are.
     pub existing: Vec<ManifestLine>,
     /// What a killed export had left behind and was removed now: paths relative to the manifest's folder.
@@ -109,6 +112,16 @@ pub struct Exported {
     pub pruned: Vec<String>,
     /// Why something that is old could not be removed; a later export tries again.
     pub not_pruned: Option<String>,
+}
+
+/// Changes that were exported to a folder a second time, since it had lost them: it was emptied, an older copy of it was put
+/// back, or another file system stands in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Again {
+    /// The first one.
+    pub first_seq: i64,
+    /// The last one.
+    pub last_seq: i64,
 }
 
 impl Exported {

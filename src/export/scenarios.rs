@@ -287,6 +287,7 @@ fn ranges_tile_though_both_streams_share_the_numbers() {
         Exported {
             head_seq: 3,
             files: vec![],
+            again: None,
             existing: vec![],
             removed: vec![],
             pruned: vec![],
@@ -648,6 +649,38 @@ fn positions_belong_to_a_folder() {
 
 /// A mirror that an older version exported from doesn't know to which folder: until the next export there, the list stands for
 /// any folder, then for the one in whose manifest it was met again.
+#[test]
+fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
+    let mut world = World::new();
+    world.customer("a", "1");
+    assert_eq!(world.export().unwrap().again, None);
+    let dir = world.dir().to_owned();
+    let old = dir.with_extension("old");
+    let copied = |from: &Path, to: &Path| {
+        let done = std::process::Command::new("cp").arg("-r").args([from, to]).status();
+        assert!(done.unwrap().success());
+    };
+    copied(&dir, &old);
+    world.customer("b", "1");
+    world.customer("c", "1");
+    assert_eq!(world.export().unwrap().again, None);
+    // Moved away, with something new since.
+    std::fs::rename(&dir, dir.with_extension("new")).unwrap();
+    world.customer("d", "1");
+    assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 1, last_seq: 3 }));
+    world.assert_good();
+    // An older copy was put back, with nothing new since.
+    std::fs::remove_dir_all(&dir).unwrap();
+    copied(&old, &dir);
+    assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 2, last_seq: 4 }));
+    world.assert_good();
+    // The folder that was moved goes on under its new name, as if nothing had been.
+    world.settings.dir = dir.with_extension("new");
+    let exported = world.export().unwrap();
+    assert_eq!((exported.again, exported.files[0].first_seq), (None, 4));
+    world.assert_good();
+}
+
 #[test]
 fn a_list_of_an_older_version_is_taken_over_by_its_folder() {
     let mut world = World::new();

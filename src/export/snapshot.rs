@@ -52,7 +52,8 @@ pub fn export_snapshot(
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
     let files = incremental::publish(&manifest, written)?;
-    let exported = Exported { head_seq, files, existing, removed, pruned: Vec::new(), not_pruned: None };
+    let exported =
+        Exported { head_seq, files, again: None, existing, removed, pruned: Vec::new(), not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
 }
 

@@ -29,6 +29,8 @@ pub struct Batch<'m> {
     /// Whether the tables of what went wrong hold nothing, as they mostly do: then there is nothing to look for.
     pub(super) nothing_failed: bool,
     pub(super) nothing_rejected: bool,
+    /// Whether no list of events is known that has more than one page.
+    pub(super) no_long_lists: bool,
 }
 
 impl<'m> Batch<'m> {
@@ -40,8 +42,9 @@ impl<'m> Batch<'m> {
                 .query_row([], |row| row.get(0))
         };
         let (nothing_failed, nothing_rejected) = (is_empty("event_failures")?, is_empty("rejected")?);
+        let no_long_lists = is_empty("event_lists")?;
         let log = ChangeLog::open(&transaction)?;
-        Ok(Batch { transaction, log, nothing_failed, nothing_rejected })
+        Ok(Batch { transaction, log, nothing_failed, nothing_rejected, no_long_lists })
     }
 
     /// Makes the batch durable.

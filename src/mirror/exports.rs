@@ -114,15 +114,23 @@ impl FolderExports<'_> {
         )
     }
 
-    /// The newest file of each stream and format.
+    /// The newest file of each stream and format, by these. Takes no longer where there are many files.
     ///
     /// # Errors
     /// When the mirror can't be read.
     pub fn newest(&self) -> Result<Vec<ExportFile>, MirrorError> {
-        self.select(
-            "SELECT stream, format, first_seq, max(last_seq) AS last_seq, path, rows, bytes, sha256, created_at \
-             FROM export_files WHERE folder = ?1 GROUP BY stream, format ORDER BY stream, format",
-        )
+        let mut select = self.connection.prepare_cached(NEWEST_BEFORE)?;
+        let mut newest_before = |(stream, format): (&str, &str)| {
+            select.query_row([&self.folder, stream, format], read).optional()
+        };
+        let mut found = Vec::new();
+        let mut next = newest_before((BEHIND_ALL, ""))?;
+        while let Some(file) = next {
+            next = newest_before((&file.stream, &file.format))?;
+            found.push(file);
+        }
+        found.reverse();
+        Ok(found)
     }
 
     fn select(&self, sql: &str) -> Result<Vec<ExportFile>, MirrorError> {
@@ -131,6 +139,14 @@ impl FolderExports<'_> {
         Ok(files)
     }
 }
+
+/// The newest file of the last stream and format before the given ones, by the primary key.
+const NEWEST_BEFORE: &str = "SELECT stream, format, first_seq, last_seq, path, rows, bytes, sha256, created_at \
+     FROM export_files WHERE folder = ?1 AND (stream, format) < (?2, ?3) \
+     ORDER BY stream DESC, format DESC, first_seq DESC LIMIT 1";
+
+/// Sorts behind every stream.
+const BEHIND_ALL: &str = "\u{10ffff}";
 
 /// The folder of files that were published before the mirror noted folders.
 const NO_FOLDER: &str = "";
@@ -222,4 +238,54 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ExportFile> {
         sha256: row.get(7)?,
         created_at: row.get(8)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mirror;
+    use super::*;
+
+    #[test]
+    fn the_newest_of_each_stream_and_format_is_found_by_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        let mut batch = mirror.batch().unwrap();
+        for (folder, stream, format, first_seq) in [
+            ("/a", "customers", "csv", 1),
+            ("/a", "customers", "csv", 6),
+            ("/a", "events", "csv", 1),
+            ("/a", "events", "ndjson", 1),
+            ("/a", "events", "ndjson", 11),
+            ("/a", "events", "ndjson", 6),
+            ("/b", "customers", "ndjson", 16),
+        ] {
+            let (last_seq, path) = (first_seq + 4, format!("{stream}/{first_seq}.{format}"));
+            let file = ExportFile {
+                stream: stream.to_owned(),
+                format: format.to_owned(),
+                first_seq,
+                last_seq,
+                path,
+                rows: 1,
+                bytes: 2,
+                sha256: "00".to_owned(),
+                created_at: "t".to_owned(),
+            };
+            batch.add_export(folder, &file).unwrap();
+        }
+        batch.commit().unwrap();
+        let snapshot = mirror.snapshot().unwrap();
+        let newest = |folder: &str| -> Vec<String> {
+            let found = snapshot.exports_of(folder).unwrap().newest().unwrap();
+            found.into_iter().map(|file| format!("{} {}", file.path, file.last_seq)).collect()
+        };
+        assert_eq!(newest("/a"), ["customers/6.csv 10", "events/1.csv 5", "events/11.ndjson 15"]);
+        assert_eq!(newest("/b"), ["customers/16.ndjson 20"]);
+        assert!(newest("/c").is_empty());
+        let plan = format!("EXPLAIN QUERY PLAN {NEWEST_BEFORE}");
+        let mut steps = snapshot.transaction.prepare(&plan).unwrap();
+        let steps = steps.query_map(["/a", BEHIND_ALL, ""], |row| row.get::<_, String>("detail")).unwrap();
+        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        assert!(matches!(&steps[..], [step] if step.starts_with("SEARCH")), "{steps:?}");
+    }
 }

@@ -189,20 +189,22 @@ impl Batch<'_> {
     /// # Errors
     /// When the mirror can't be written.
     pub fn keep_event_list(&mut self, customer_id: &str, shape: EventListShape) -> Result<(), MirrorError> {
-        match shape.pages {
-            0 | 1 => self
-                .transaction
-                .prepare_cached("DELETE FROM event_lists WHERE customer_id = ?1")?
-                .execute([customer_id])?,
-            pages => self
-                .transaction
-                .prepare_cached(
-                    "INSERT INTO event_lists (customer_id, pages, page_rows) VALUES (?1, ?2, ?3) \
-                     ON CONFLICT (customer_id) DO UPDATE SET pages = ?2, page_rows = ?3, short_since = NULL \
-                     WHERE pages <> ?2 OR page_rows <> ?3 OR short_since IS NOT NULL",
-                )?
-                .execute(params![customer_id, pages as i64, shape.page_rows as i64])?,
-        };
+        if shape.pages <= 1 {
+            if !self.no_long_lists {
+                self.transaction
+                    .prepare_cached("DELETE FROM event_lists WHERE customer_id = ?1")?
+                    .execute([customer_id])?;
+            }
+            return Ok(());
+        }
+        self.no_long_lists = false;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO event_lists (customer_id, pages, page_rows) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (customer_id) DO UPDATE SET pages = ?2, page_rows = ?3, short_since = NULL \
+                 WHERE pages <> ?2 OR page_rows <> ?3 OR short_since IS NOT NULL",
+            )?
+            .execute(params![customer_id, shape.pages as i64, shape.page_rows as i64])?;
         Ok(())
     }
 

@@ -281,7 +281,7 @@ async fn store_page(
         false => walk.checkpoint(base_url),
     };
     let (stamp, plan) = (context.stamp(), context.plan);
-    let (is_confirmed, overlap) = (walk.is_confirmed, walk.overlap);
+    let (is_confirmed, overlap, trust) = (walk.is_confirmed, walk.overlap, listed_trust(context));
     let taken = context
         .write(move |batch| {
             let mut overlap = overlap;
@@ -290,7 +290,7 @@ async fn store_page(
             }
             let mut applied = CustomersApplied::default();
             for page in &pages {
-                applied += apply(batch, stamp, plan, Trust::Listed, page, &mut seen)?;
+                applied += apply(batch, stamp, plan, trust, page, &mut seen)?;
             }
             let changed = applied.inserted + applied.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
@@ -366,6 +366,12 @@ struct Taken {
     pages: Vec<Sorted<Customer>>,
     /// Whether the checkpoint was renewed.
     saved: bool,
+}
+
+/// How far a page of the list is believed. Where another account was accepted, its customers may have the ids of the old
+/// one's; which of the two was changed later means nothing.
+fn listed_trust(context: &Context) -> Trust {
+    if context.settings.accept_account { Trust::Alone } else { Trust::Listed }
 }
 
 /// Takes customers into the mirror, and sets aside what can't be taken as it stands.

@@ -197,6 +197,23 @@ async fn an_accepted_account_takes_the_others_place() {
     }
 }
 
+/// Whose customers and events have the ids of the old account's, and older times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accepted_account_with_the_same_ids_is_taken_whole() {
+    let stage = Stage::honest().await;
+    let mut other = Account::of(12, 3, 5);
+    let older = |record: &mut String| {
+        *record = record.replace("2024-", "2021-").replace("@example.com", "@example.org");
+    };
+    other.customers.iter_mut().for_each(|(_, record)| older(record));
+    other.events.values_mut().flatten().for_each(older);
+    stage.becomes(&other);
+    stage.stays_as_it_is(5, &[&["sync"]], "brought none of the mirror's 12 customers").await;
+    stage.program().ends(0, &["sync", "--accept-account"]).await;
+    assert_everything_equals(&other.state(), &stage.place);
+    stage.program().ends(0, &["sync"]).await;
+}
+
 /// An account that names itself is known by its name before anything else is asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_accounts_key_is_refused_by_the_accounts_id() {

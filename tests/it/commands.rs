@@ -199,30 +199,35 @@ async fn the_demo_shows_everything_in_a_folder_of_its_own() {
     program.ends(2, &["demo", "--dir", dir.to_str().unwrap()]).await.tells(&["not empty"]);
 }
 
-/// The README's example query shows what it shows for the demo.
+/// Each example query of docs/mirror.md shows what it shows for the demo.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_readmes_query_brings_what_the_readme_shows() {
+async fn the_documented_queries_bring_what_the_page_shows() {
     let place = Place::new();
     let dir = place.path().join("demo");
     Program::new(place.path()).ends(0, &["demo", "--dir", dir.to_str().unwrap()]).await;
-    let readme = include_str!("../../README.md");
-    let (_, example) = readme.split_once("sqlite3 -readonly -box mirror.db \"").unwrap();
-    let (sql, shown) = example.split_once("\"\n").unwrap();
-    let (shown, _) = shown.split_once("```").unwrap();
-    let cells = |line: &str| -> Vec<String> {
-        line.split('│').map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
-    };
-    let mut lines = shown.lines().filter(|line| line.starts_with('│')).map(cells);
-    let columns = lines.next().unwrap();
-    let as_texts: Vec<String> =
-        columns.iter().map(|name| format!("CAST({name} AS TEXT) AS {name}")).collect();
-    let sql = format!("SELECT {} FROM ({sql})", as_texts.join(", "));
-    let rows: Vec<Vec<String>> = query(&dir.join("mirror.db"), &sql)
-        .iter()
-        .map(|row| columns.iter().map(|name| row[name].text().to_owned()).collect())
-        .collect();
-    assert_eq!(lines.collect::<Vec<_>>(), rows);
-    assert!(!rows.is_empty());
+    let page = include_str!("../../docs/mirror.md");
+    let examples: Vec<&str> = page.split("sqlite3 -readonly -box mirror.db \"").skip(1).collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let (sql, shown) = example.split_once("\"\n").unwrap();
+        let (shown, _) = shown.split_once("```").unwrap();
+        let mut lines = shown.lines().filter(|line| line.starts_with('│')).map(cells);
+        let columns = lines.next().unwrap();
+        let as_texts: Vec<String> =
+            columns.iter().map(|name| format!("coalesce(CAST({name} AS TEXT), '') AS {name}")).collect();
+        let sql = format!("SELECT {} FROM ({sql})", as_texts.join(", "));
+        let rows: Vec<Vec<String>> = query(&dir.join("mirror.db"), &sql)
+            .iter()
+            .map(|row| columns.iter().map(|name| row[name].text().to_owned()).collect())
+            .collect();
+        assert_eq!(lines.collect::<Vec<_>>(), rows, "{sql}");
+        assert!(!rows.is_empty());
+    }
+}
+
+/// The cells of a line such as `│ a │ b │`.
+fn cells(line: &str) -> Vec<String> {
+    line.trim_matches('│').split('│').map(|cell| cell.trim().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,16 @@
 //! Mirror and exports are personal data: whatever the umask, nothing is created that others can read.
 
-use crate::support::{Account, Place, Program, Ran, manifest};
+use crate::support::{Account, Place, Program, Ran, Running, manifest};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs it under umask 0: nobody but the program keeps anything closed.
 async fn run_open(program: &Program, arguments: &[&str]) -> Ran {
+    start_open(program, arguments).end().await
+}
+
+fn start_open(program: &Program, arguments: &[&str]) -> Running {
     let plain = program.command(arguments);
     let mut command = Command::new("sh");
     command
@@ -19,7 +23,7 @@ async fn run_open(program: &Program, arguments: &[&str]) -> Ran {
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
-    program.start_command(command, arguments).end().await
+    program.start_command(command, arguments)
 }
 
 /// Every file and folder that the program created, below the place or beside it.
@@ -78,6 +82,20 @@ async fn nothing_is_open_to_others_whatever_the_umask() {
         assert!(files[0].exists());
         assert_closed(&place, "a repair");
     }
+}
+
+/// It looks at the export folder before its first run does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_is_what_the_daemon_creates() {
+    let server = Account::of(2, 1, 2).shared().serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url()).set("http.listen=");
+    let mut daemon = start_open(&program, &["daemon"]);
+    daemon.logs("sync ended").await;
+    daemon.signal("TERM");
+    daemon.end().await.expect(0);
+    assert!(place.exports().is_dir());
+    assert_closed(&place, "a daemon");
 }
 
 /// What a process that died left behind: the log and its index, the lock, files under their temporary names.

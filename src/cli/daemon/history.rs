@@ -1,10 +1,10 @@
 //! What the mirror tells about its runs when the daemon starts.
 
-use super::super::assemble;
-use super::super::exit::{Exit, Failure};
+use super::super::exit::Failure;
 use super::job::Last;
 use crate::config::Config;
 use crate::daemon::{History, Past};
+use crate::export::ensure_folder;
 use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot, is_there};
 use jiff::Timestamp;
 
@@ -23,13 +23,7 @@ pub(super) fn read(config: &Config) -> Result<(History, Option<Last>), Failure> 
         None => return Ok((History::default(), None)),
     };
     // The folder is looked at for the same reason.
-    std::fs::create_dir_all(&assemble::export_settings(config).dir).map_err(|error| {
-        let dir = config.export.dir.display();
-        Failure::new(
-            Exit::Failed,
-            format!("the export folder {dir} can't be created: {error}; make its parent writable for this user, or set export.dir"),
-        )
-    })?;
+    ensure_folder(&config.export.dir)?;
     let snapshot = mirror.snapshot()?;
     let history = History {
         first: snapshot.oldest_run_start()?.map(|text| time(&text)).transpose()?,

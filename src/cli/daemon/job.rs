@@ -101,7 +101,7 @@ impl Job {
             tracing::error!(run_id, error, what_to_do, "the run failed");
         }
         if let Ok(Some(exported)) = &exported {
-            super::super::export::log_pruning(exported, finished.report.run_id.0);
+            super::super::export::log_notes(exported, finished.report.run_id.0);
         }
         if let Err(failure) = exported {
             // The changes stay in the log, for the next export.

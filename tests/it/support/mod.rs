@@ -34,7 +34,7 @@ pub use json::{Cell, Row, members, object};
 pub use listener::{address, get};
 pub use pages::{Old, Pages, Tokens};
 pub use place::{Place, query};
-pub use program::{Program, Ran};
+pub use program::{Program, Ran, Running};
 pub use proxy::Proxy;
 pub use readable::as_exported;
 pub use relay::Relay;
