@@ -87,8 +87,8 @@ impl Acknowledged {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Acknowledged::default()),
             text => text.map_err(ExportError::io("read", &path))?,
         };
-        let parsed = serde_json::from_slice(&text).map_err(io::Error::from);
-        parsed.map(Acknowledged).map_err(ExportError::io("read", &path))
+        let damaged = |reason| ExportError::AcknowledgedDamaged { path: path.clone(), reason };
+        serde_json::from_slice(&text).map(Acknowledged).map_err(damaged)
     }
 
     /// Whether the line's file was taken over.
@@ -197,7 +197,7 @@ mod tests {
         let dir = folder_with_changes(9);
         std::fs::write(dir.path().join(ACKNOWLEDGED), "{").unwrap();
         let error = acknowledge(dir.path(), 9, None, None).unwrap_err().to_string();
-        assert!(error.contains("acknowledged.json can't be read"), "{error}");
+        assert!(error.contains("acknowledged.json is damaged"), "{error}");
         assert_eq!(std::fs::read(dir.path().join(ACKNOWLEDGED)).unwrap(), b"{");
     }
 }

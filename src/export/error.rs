@@ -88,6 +88,17 @@ pub enum ExportError {
         /// What is wrong, the first differences.
         what: Vec<Difference>,
     },
+    /// The file with what consumers have acknowledged is not what this program writes.
+    #[error(
+        "{} is damaged: {reason}; it was left as it is. Remove it, and acknowledge again what consumers have taken over",
+        path.display()
+    )]
+    AcknowledgedDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: serde_json::Error,
+    },
     /// More was acknowledged than was exported.
     #[error(
         "change {through} can't be acknowledged: {}; take the number from a manifest line's last_seq",

@@ -2,6 +2,7 @@
 
 use super::Unusable;
 use rusqlite::ErrorCode;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// An error of the mirror: what happened, where, and what to do.
@@ -23,7 +24,7 @@ pub enum MirrorError {
         source: std::io::Error,
     },
     /// The file or its folder can't be created.
-    #[error("the mirror {} can't be created: make its folder writable for this user, or set mirror.path", path.display())]
+    #[error("the mirror {} can't be created: {}", path.display(), where_else(source))]
     Create {
         /// Where it was to be.
         path: PathBuf,
@@ -117,6 +118,28 @@ pub enum MirrorError {
         /// The thing.
         what: String,
     },
+}
+
+/// What to do about the commonest reasons why a file can't be created.
+fn where_else(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotADirectory => "a part of its path is no folder; set mirror.path to another one",
+        ErrorKind::InvalidFilename => {
+            "its name or path is too long for this system; set mirror.path to a shorter one"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the disk is full; free some space and run again"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only; make it writable, or set mirror.path to another one"
+        }
+        ErrorKind::PermissionDenied => {
+            "make its folder writable for this user, or set mirror.path to another one"
+        }
+        _ => {
+            "see that its folder can be written and its links lead somewhere, or set mirror.path to another one"
+        }
+    }
 }
 
 impl MirrorError {

@@ -7,6 +7,7 @@
 use super::MirrorError;
 use std::fs::{self, Metadata};
 use std::io::{Error, ErrorKind, Result as IoResult};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,12 @@ pub enum Unusable {
     /// A socket.
     #[error("is a socket: name a file on a disk")]
     Socket,
+    /// A file that is mounted by itself, as containers do with a single file.
+    #[error(
+        "is mounted by itself: SQLite's write-ahead log beside it would stay behind, and that destroys a database; mount \
+         its folder"
+    )]
+    MountPoint,
     /// A file that stands under several names. SQLite keeps a log beside each name, and two of them destroy the
     /// database; a lock beside a name can't tell either.
     #[error(
@@ -63,7 +70,11 @@ impl Unusable {
 pub fn is_there(path: &Path) -> Result<bool, MirrorError> {
     let unusable = |what| Err(MirrorError::Unusable { path: path.to_owned(), what });
     match fs::metadata(path) {
-        Ok(found) => Unusable::of(&found).map_or(Ok(true), unusable),
+        Ok(found) => match Unusable::of(&found) {
+            Some(what) => unusable(what),
+            None if is_mount_point(path) => unusable(Unusable::MountPoint),
+            None => Ok(true),
+        },
         Err(error) if error.kind() == ErrorKind::NotFound => match path.file_name() {
             Some(_) => Ok(false),
             // It ends in `..`.
@@ -71,6 +82,27 @@ pub fn is_there(path: &Path) -> Result<bool, MirrorError> {
         },
         Err(source) => Err(unreachable(path, source)),
     }
+}
+
+/// Whether a file system, or a file of one, is mounted just there.
+fn is_mount_point(path: &Path) -> bool {
+    // Where the system doesn't tell its mounts, nothing is known against the file.
+    let (Ok(real), Ok(mounts)) = (path.canonicalize(), fs::read("/proc/self/mountinfo")) else {
+        return false;
+    };
+    names_mount_point(&mounts, real.as_os_str().as_bytes())
+}
+
+/// Whether one of the lines, as proc_pid_mountinfo(5) has them, is of this place.
+fn names_mount_point(mounts: &[u8], place: &[u8]) -> bool {
+    let escaped = place.iter().flat_map(|byte| match byte {
+        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+        byte => vec![*byte],
+    });
+    let escaped: Vec<u8> = escaped.collect();
+    let points =
+        mounts.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
+    points.into_iter().any(|point| point == escaped)
 }
 
 /// The file's one absolute name, without links and `..`; also where it is yet to be made, in a folder that exists.
@@ -157,6 +189,24 @@ mod tests {
         }
         symlink("circle.db", place.join("circle.db")).unwrap();
         assert!(matches!(prepared(&place.join("circle.db")), Err(MirrorError::Create { .. })));
+    }
+
+    #[test]
+    fn places_of_mounts_are_known_by_their_lines() {
+        let mounts = b"22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+            40 22 254:0 /srv/m.db /data/mirror.db rw - ext4 /dev/vda rw\n\
+            41 22 254:0 /x /a\\040b\\134c rw - ext4 /dev/vda rw\n";
+        for (place, expected) in [
+            ("/data/mirror.db", true),
+            ("/srv/m.db", false),
+            ("/data", false),
+            ("/a b\\c", true),
+            ("/data/mirror.db2", false),
+        ] {
+            assert_eq!(names_mount_point(mounts, place.as_bytes()), expected, "{place}");
+        }
+        assert!(is_mount_point(Path::new("/proc")));
+        assert!(!is_mount_point(Path::new("/proc/version")));
     }
 
     #[test]

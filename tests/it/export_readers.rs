@@ -217,3 +217,28 @@ async fn acknowledging_waits_for_no_run_and_two_at_once_lose_nothing() {
         .tells(&["exports go from change 1 to 6"]);
     assert_eq!(replay(&place, "csv").customers.len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_may_be_moved_and_one_that_lost_its_files_is_told_so() {
+    let account = Account::of(3, 1, 5).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync"]).await;
+    let moved = place.path().join("moved");
+    std::fs::rename(place.exports(), &moved).unwrap();
+    account.lock().add("c-new", 1);
+    let elsewhere = program.clone().set(&format!("export.dir={}", moved.display()));
+    elsewhere.ends(0, &["sync"]).await.shows(&["customers-000000000007-000000000008.csv (1 row)"]);
+    elsewhere.ends(0, &["export", "verify"]).await;
+    // Under its old name there is nothing left of it, as where a disk isn't mounted.
+    let note = "note       changes 1 to 6 had been exported to this folder and were no longer there";
+    program.ends(0, &["export"]).await.shows(&["customers-000000000001-000000000008.csv (4 rows)", note]);
+    program.ends(0, &["export", "verify"]).await;
+    assert_everything_equals(&account.state(), &place);
+    std::fs::remove_dir_all(place.exports()).unwrap();
+    let exported = program.ends(0, &["export", "--json"]).await.json();
+    assert_eq!(exported["again"], serde_json::json!({"first_seq": 1, "last_seq": 8}));
+    let exported = program.ends(0, &["export", "--json"]).await.json();
+    assert_eq!(exported["again"], Value::Null);
+}

@@ -309,8 +309,9 @@ impl<'v> Verification<'v> {
                 let tally = subject.examine(self.dir, history, &mut self.findings)?;
                 if tally.left_out > 0 {
                     self.findings.remark(format!(
-                        "{} was repaired: the older versions of {} rows are gone; later files bring what became of them",
-                        entry.line.path, tally.left_out
+                        "{} was repaired: the older versions of {} gone; later files bring what became of them",
+                        entry.line.path,
+                        if tally.left_out == 1 { "1 row are".to_owned() } else { format!("{} rows are", tally.left_out) }
                     ));
                 }
                 files += 1;
