@@ -188,9 +188,8 @@ pub async fn run_or_kill(
 /// customers of whose events something was kept back unseen) everything is as the server has it, but for events that
 /// are marked as missing.
 fn judge_meanwhile(found: &mut Findings, truth: &State, place: &Place, whole: Option<&BTreeSet<String>>) {
-    let [strangers, deleted] = ["id LIKE 'stranger%'", "op = 'delete'"].map(|which| {
-        place.query(&format!("SELECT stream, id FROM changes WHERE {which}"))
-    });
+    let [strangers, deleted] = ["id LIKE 'stranger%'", "op = 'delete'"]
+        .map(|which| place.query(&format!("SELECT stream, id FROM changes WHERE {which}")));
     found.check(strangers.is_empty(), || format!("strangers in the mirror: {strangers:?}"));
     for row in deleted {
         let mut truth = truth.clone();
