@@ -1,7 +1,7 @@
 //! A server that repeats the key, an address and a telephone number wherever it can say anything: none of it is told on.
 
 use crate::support::echo::{ECHOED, KEY, everywhere, faults, header_echo, in_headers};
-use crate::support::{Account, Asked, Place, Program, Ran, address, get};
+use crate::support::{Account, Asked, Place, Program, Ran, Reply, address, get};
 use std::path::Path;
 
 fn assert_silent(text: &str, what: &str) {
