@@ -19,6 +19,9 @@ pub(super) enum Refusal {
 /// What hyper-util says of a proxy's 407; the error's type is private.
 const PROXY_CREDENTIALS: &str = "proxy authorization required";
 
+/// What webpki says of an authority's certificate that a server uses for itself; the error's type is another crate's.
+const AUTHORITYS_OWN: &str = "CaUsedAsEndEntity";
+
 /// The refusal behind an error, if there is one.
 pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Refusal> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
@@ -60,6 +63,10 @@ fn certificate_fault(fault: &rustls::CertificateError) -> String {
         // An authority of the same name, but with another key.
         UnknownIssuer | BadSignature => "no authority known to this machine has signed it".to_owned(),
         Revoked => "it has been revoked".to_owned(),
+        // Self-signed, as `openssl req -x509` makes them.
+        other if format!("{other:?}").contains(AUTHORITYS_OWN) => {
+            "it is an authority's own, and no server's (CA:TRUE)".to_owned()
+        }
         other => other.to_string(),
     }
 }

@@ -65,6 +65,24 @@ pub fn may_delete_events(events: MissingEvents, limit: f64) -> Result<(), Deleti
     Ok(())
 }
 
+/// What a walk of the customer list brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalkedPages {
+    /// Customers, each once.
+    pub customers: u64,
+    /// On so many pages.
+    pub pages: u64,
+}
+
+/// A list that shifts while it is walked hides so many customers at any size of its pages.
+const ALWAYS_SHIFTED: u64 = 2;
+
+/// Whether a walk left out pages, as `alive` customers that it lacked answer alone: half a page of them and more are no
+/// list that shifted (`api-contract` point 3).
+pub fn lacks_pages(alive: u64, walked: WalkedPages) -> bool {
+    alive > ALWAYS_SHIFTED && 2 * alive * walked.pages >= walked.customers
+}
+
 /// This many missing customers are looked into whatever their share: in a mirror of four, two are half of it.
 const ALWAYS_LOOKED_INTO: u64 = 2;
 
@@ -129,6 +147,26 @@ mod tests {
         ] {
             let found = may_delete_events(MissingEvents { mirrored, missing }, limit);
             assert_eq!(found.is_ok(), allowed, "{mirrored} {missing} {limit}");
+        }
+    }
+
+    #[test]
+    fn pages_that_were_left_out() {
+        for (alive, customers, pages, lacks) in [
+            (0, 100, 10, false),
+            (2, 100, 50, false),
+            (3, 100, 10, false),
+            (5, 100, 10, true),
+            (10, 90, 9, true),
+            (3, 2, 1, true),
+            (49, 10_000, 100, false),
+            (50, 10_000, 100, true),
+        ] {
+            assert_eq!(
+                lacks_pages(alive, WalkedPages { customers, pages }),
+                lacks,
+                "{alive} {customers} {pages}"
+            );
         }
     }
 

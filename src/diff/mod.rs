@@ -13,7 +13,9 @@ mod sample;
 pub use account::{AccountId, Overlap, is_same_customer, judge_account_id};
 pub use claim::{Claim, judge_claim};
 pub use confidence::{CONFIDENCE, upper_bound};
-pub use deletion::{DeletionRefused, MissingEvents, WalkedList, may_delete, may_delete_events};
+pub use deletion::{
+    DeletionRefused, MissingEvents, WalkedList, WalkedPages, lacks_pages, may_delete, may_delete_events,
+};
 pub use due::EventPlan;
 pub use event_list::{EventListShape, KnownEventList, deleted_if_missing_since, is_short};
 pub use sample::{Sample, sample_seed};

@@ -43,15 +43,15 @@ impl Batch<'_> {
         Ok(ids)
     }
 
-    /// Marks events as missing; those that are marked keep since when. With `confirm`, they count as lacked by a complete
+    /// Marks events as missing; those that are marked keep since when, unless the clock was put back since. With `confirm`, they count as lacked by a complete
     /// walk of this run.
     ///
     /// # Errors
     /// When the mirror can't be written.
     pub fn mark_missing(&mut self, stamp: Stamp, rows: &[i64], confirm: bool) -> Result<(), MirrorError> {
         let mut mark = self.transaction.prepare_cached(
-            "UPDATE events SET missing_since = coalesce(missing_since, ?2), missing_run = coalesce(?3, missing_run) \
-             WHERE rowid = ?1",
+            "UPDATE events SET missing_since = CASE WHEN missing_since <= ?2 THEN missing_since ELSE ?2 END, \
+             missing_run = coalesce(?3, missing_run) WHERE rowid = ?1",
         )?;
         let (now, run) = (utc_text(stamp.now), confirm.then_some(stamp.run.0));
         for row in rows {
@@ -208,14 +208,15 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Notes since when a list ends before its time.
+    /// Notes since when a list ends before its time; a beginning that is still to come is the clock's fault.
     ///
     /// # Errors
     /// When the mirror can't be written.
     pub fn note_short_event_list(&mut self, stamp: Stamp, customer_id: &str) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached(
-                "UPDATE event_lists SET short_since = ?2 WHERE customer_id = ?1 AND short_since IS NULL",
+                "UPDATE event_lists SET short_since = ?2 \
+                 WHERE customer_id = ?1 AND (short_since IS NULL OR short_since > ?2)",
             )?
             .execute(params![customer_id, utc_text(stamp.now)])?;
         Ok(())

@@ -4,7 +4,7 @@ use super::SyncError;
 use super::context::{Context, Sorted};
 use super::customers::{CustomerWalk, apply, hand_on};
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
-use crate::diff::{Trust, WalkedList, may_delete};
+use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::SeenRows;
 use crate::record::{Customer, Stream};
 use serde_json::value::RawValue;
@@ -102,10 +102,16 @@ async fn settle_missing(
         })
         .await?;
     }
-    if alive > 0 {
+    let brought = WalkedPages { customers: listed, pages: walk.pages };
+    if lacks_pages(alive, brought) {
+        context.tally.incomplete(format!(
+            "{alive} customers were missing from the list, but the API has them: pages of it were left out. They were \
+             taken one by one; new ones that it lacks as well come with a walk of the whole list"
+        ));
+    } else if alive > 0 {
         context.tally.remark(format!(
-            "{alive} customers were missing from the list, but the API has them: it shifted while it was walked, or was \
-             cut short. They were taken one by one; new ones that it lacks as well come with the next walk"
+            "{alive} customers were missing from the list, but the API has them: it shifted while it was walked. They were \
+             taken one by one; new ones that it lacks as well come with the next walk"
         ));
     }
     Ok(())

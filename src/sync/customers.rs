@@ -18,7 +18,7 @@ use crate::api::{Cursor, Finding, ListEnd, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Overlap, Trust};
 use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
 use crate::observe::Event;
-use crate::record::{Customer, Stream};
+use crate::record::{Customer, IdSet, Stream};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -47,6 +47,8 @@ pub(super) struct CustomerWalk {
     pub(super) stale: SeenRows,
     /// How far the list has brought the mirror's customers, for as long as that is of interest.
     pub(super) overlap: Overlap,
+    /// The ids that it has brought, for as long: pages may come twice.
+    met: IdSet,
     /// Whether the list is this account's.
     is_confirmed: bool,
     /// Pages that wait until that is known.
@@ -72,6 +74,7 @@ impl CustomerWalk {
         };
         CustomerWalk {
             overlap: Overlap { mirrored, ..Overlap::default() },
+            met: IdSet::default(),
             is_confirmed: identity == Identity::Confirmed,
             held: Vec::new(),
             is_overflown: false,
@@ -281,12 +284,13 @@ async fn store_page(
         false => walk.checkpoint(base_url),
     };
     let (stamp, plan) = (context.stamp(), context.plan);
-    let (is_confirmed, overlap, trust) = (walk.is_confirmed, walk.overlap, listed_trust(context));
+    let (is_confirmed, overlap, mut met) = (walk.is_confirmed, walk.overlap, std::mem::take(&mut walk.met));
+    let trust = listed_trust(context);
     let taken = context
         .write(move |batch| {
             let mut overlap = overlap;
-            if !is_confirmed && !shows_account(batch, &pages, &mut overlap)? {
-                return Ok(Taken { seen, overlap, applied: None, pages, saved: false });
+            if !is_confirmed && !shows_account(batch, &pages, &mut overlap, &mut met)? {
+                return Ok(Taken { seen, overlap, met, applied: None, pages, saved: false });
             }
             let mut applied = CustomersApplied::default();
             for page in &pages {
@@ -304,11 +308,11 @@ async fn store_page(
                 batch.save_checkpoint(mode, &checkpoint)?;
                 record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             }
-            Ok(Taken { seen, overlap, applied: Some(applied), pages, saved })
+            Ok(Taken { seen, overlap, met: IdSet::default(), applied: Some(applied), pages, saved })
         })
         .await?;
-    let Taken { seen, overlap, applied, pages, saved } = taken;
-    (walk.seen, walk.overlap) = (seen, overlap);
+    let Taken { seen, overlap, met, applied, pages, saved } = taken;
+    (walk.seen, walk.overlap, walk.met) = (seen, overlap, met);
     let Some(applied) = applied else {
         walk.hold(pages);
         return Ok(Vec::new());
@@ -320,18 +324,20 @@ async fn store_page(
     Ok(count(context, walk, applied))
 }
 
-/// Whether the newest of the pages shows that the list is this account's.
+/// Whether the newest of the pages shows that the list is this account's. A customer who comes again is `met` already.
 fn shows_account(
     batch: &Batch<'_>,
     pages: &[Sorted<Customer>],
     overlap: &mut Overlap,
+    met: &mut IdSet,
 ) -> Result<bool, MirrorError> {
     if let Some(newest) = pages.last() {
-        overlap.listed += newest.len() as u64;
-        overlap.known += batch.known_customers(&newest.records)?;
-        let rejected: Vec<Customer> =
-            newest.rejected.iter().filter_map(|item| Customer::peek(&item.raw)).collect();
-        overlap.known += batch.known_customers(&rejected)?;
+        let readable = newest.rejected.iter().filter_map(|item| Customer::peek(&item.raw));
+        let mut listed: Vec<Customer> = newest.records.iter().cloned().chain(readable).collect();
+        let nameless = newest.len() - listed.len();
+        listed.retain(|customer| met.insert(&customer.id));
+        overlap.listed += (listed.len() + nameless) as u64;
+        overlap.known += batch.known_customers(&listed)?;
     }
     Ok(overlap.is_enough())
 }
@@ -360,6 +366,7 @@ fn count(context: &Context, walk: &mut CustomerWalk, applied: CustomersApplied) 
 struct Taken {
     seen: SeenRows,
     overlap: Overlap,
+    met: IdSet,
     /// `None`: it isn't known yet whose list this is.
     applied: Option<CustomersApplied>,
     /// The page, behind those that had been held back.

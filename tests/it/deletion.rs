@@ -101,6 +101,23 @@ async fn a_customer_missing_from_the_list_that_answers_alone_is_kept() {
     assert_eq!(stage.asked_alone(), 2);
 }
 
+/// The list has five on a page and lacks one of its pages; its end looks like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_leaves_out_a_page_is_not_whole() {
+    let mut listed = Account::of(20, 2, 5);
+    for id in ["c-06", "c-07", "c-08", "c-09", "c-10"] {
+        listed.remove(id);
+    }
+    let stage = Stage::with(move |asked| asked.is_customer_list().then(|| listed.answer(asked))).await;
+    for arguments in [&["sync"][..], &["sync", "--full"]] {
+        let ran = stage.program().ends(5, arguments).await;
+        assert!(ran.stdout.contains("pages of it were left out"), "{}", ran.stdout);
+        assert_everything_equals(&stage.account.state(), &stage.place);
+    }
+    stage.twisted.store(false, Ordering::SeqCst);
+    stage.program().ends(0, &["sync"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_that_can_not_be_asked_for_is_kept() {
     let mut listed = Account::of(20, 2, 5);

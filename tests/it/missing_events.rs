@@ -115,6 +115,25 @@ async fn an_event_is_deleted_when_two_runs_lack_it_and_the_wait_has_passed() {
 }
 
 /// One that is looked at less often than in every run is looked at again while an event of it is missing.
+/// The clock went wrong and was put right: what it marked then is not missing for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_from_the_future_begins_anew() {
+    let stage = Stage::new().await;
+    stage.account.lock().events.get_mut("c-01").unwrap().truncate(11);
+    stage.program().ends(0, &["sync"]).await;
+    assert_eq!(stage.missing(), 1);
+    let connection = rusqlite::Connection::open(stage.place.mirror()).unwrap();
+    let future =
+        "UPDATE events SET missing_since = '2999-01-01T00:00:00.000Z' WHERE missing_since IS NOT NULL";
+    connection.execute(future, []).unwrap();
+    drop(connection);
+    stage.program().ends(0, &["sync"]).await;
+    assert_eq!(stage.missing(), 1);
+    stage.hours_pass(2);
+    stage.program().ends(0, &["sync"]).await;
+    assert_everything_equals(&stage.account.state(), &stage.place);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_with_a_missing_event_is_due_until_that_is_settled() {
     let stage = Stage::new().await;

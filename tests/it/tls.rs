@@ -45,9 +45,12 @@ async fn authorities_come_from_a_file_or_a_folder() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_the_server_ends_costs_nothing() {
     let (authority, account) = (Authority::new(), Account::of(30, 2, 4).shared());
-    for (goodbye, retries) in
-        [(Goodbye::Polite(7), 0), (Goodbye::Refusing(5), 0), (Goodbye::Abrupt(7), i64::MAX)]
-    {
+    for (goodbye, retries) in [
+        (Goodbye::Polite(7), 0),
+        (Goodbye::Polite(1), 0),
+        (Goodbye::Refusing(5), 0),
+        (Goodbye::Abrupt(7), i64::MAX),
+    ] {
         let tls = authority.tls(HOST, &["h2"]).goodbye(goodbye);
         syncs(&authority, &tls, &account, retries).await;
         assert_eq!(tls.connections() == 1, matches!(goodbye, Goodbye::Refusing(_)));
@@ -125,6 +128,7 @@ async fn a_certificate_that_cannot_be_trusted_is_told_at_once() {
         (authority.tls("other.example", &["h2"]), "another host's"),
         (stranger.tls(HOST, &["h2"]), "no authority known"),
         (stranger.tls(HOST, &["http/1.1"]), "no authority known"),
+        (authority.as_authority(HOST), "an authority's own"),
     ] {
         let server = tls.serve_account(&account).await;
         let place = Place::new();

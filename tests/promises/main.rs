@@ -20,6 +20,9 @@ mod fail_points;
 mod form;
 mod judge;
 mod kills;
+mod loose_talk;
+mod lying_lists;
+mod one_among_many;
 mod people;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
@@ -38,6 +41,9 @@ async fn every_scenario(form: &Form) -> Vec<Row> {
         ("kill -9 at any time in an incremental sync", kills::incremental_sync(form).await),
         ("kill -9 at any time in an export", kills::export(form).await),
         ("a fifth of all answers is broken", bad_answers::scenario(form).await),
+        ("lists of another account, cut short or empty", lying_lists::scenario(form).await),
+        ("one bad thing among good ones, over HTTP/2", one_among_many::scenario(form).await),
+        ("secrets repeated, stderr unread, many names", loose_talk::scenario(form).await),
         ("records and lists that can't be right", bad_records::scenario(form).await),
         ("a machine that refuses", bad_machine::scenario(form).await),
         (bad_disk::NAME, bad_disk::scenario(form).await),

@@ -4,7 +4,7 @@
 use crate::support::{Account, Place, Program};
 use serde_json::json;
 
-pub const KEY: &str = "sk_live_neverToBeSeen";
+pub use crate::support::echo::KEY;
 
 /// Part of each personal value and of the key, and of nothing else.
 pub const SECRETS: [&str; 5] = ["Zyxwvut", "Qponmlk", "@private.example", "555-0199", "neverToBeSeen"];

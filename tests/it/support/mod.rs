@@ -5,11 +5,13 @@
 //! - [`Pages`] is a customer list with tokens of a chosen kind, which notes what was asked for out of turn.
 //! - [`Relay`] stands before a sandbox and can fall silent at a chosen request.
 //! - [`Authority`] makes certificates for a [`Server`] behind [`Tls`]; [`Proxy`] leads there.
+//! - [`echo`] is what a server says that repeats secrets.
 //! - [`State`] is a set of customers and events, read from a world, an account, a mirror, or replayed from exports.
 
 mod account;
 mod compare;
 mod csv;
+pub mod echo;
 mod json;
 mod listener;
 mod pages;

@@ -65,6 +65,13 @@ impl Authority {
         self.tls_by(params, &["h2"])
     }
 
+    /// TLS by a certificate that says it is an authority's.
+    pub fn as_authority(&self, host: &str) -> Tls {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self.tls_by(params, &["h2"])
+    }
+
     fn tls_by(&self, params: CertificateParams, protocols: &[&str]) -> Tls {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
