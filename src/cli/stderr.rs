@@ -112,8 +112,9 @@ impl Stderr {
         let mut state = self.0.locked();
         while state.writer.is_some() && !state.is_empty() {
             let before = state.done;
-            let waiting =
-                self.0.changed.wait_timeout_while(state, self.0.limits.stall, |now| now.done == before);
+            // A line counts as done a moment before the writer rests.
+            let is_stuck = |now: &mut State| now.done == before && !now.is_empty();
+            let waiting = self.0.changed.wait_timeout_while(state, self.0.limits.stall, is_stuck);
             let (now, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
             if timeout.timed_out() {
                 return;
