@@ -329,6 +329,13 @@ impl Client {
             };
             let attempted = answer.and_then(|answer| {
                 let status = answer.status;
+                let may_be_damaged = answer.is_mended && attempt == 1 && call.attempts_at_most.is_none();
+                if may_be_damaged && call.method == Method::GET {
+                    // It may have been damaged on its way. Where it comes again like this, it is what the API has.
+                    let detail = Told::own("it holds bytes that are no UTF-8");
+                    return Err(Failed::from(ApiError::new(ErrorKind::NotDocumented).with_detail(detail)));
+                }
+                self.tell_of_bytes(&answer);
                 decode(answer).map_err(|NotDocumented(reason)| {
                     let error = ApiError::new(ErrorKind::NotDocumented).with_status(status);
                     Failed::from(error.with_detail(shared.redactor.tell(&reason)))
@@ -390,7 +397,6 @@ impl Client {
             if call.is_list && is_empty_success(answer) {
                 answer.body = b"[]".to_vec();
             }
-            self.tell_of_bytes(answer);
         }
         self.observer.observe(&Event::RequestFinished { stream: call.stream, status, elapsed });
         match result {

@@ -42,7 +42,7 @@ fn broken(luck: &mut fastrand::Rng) -> Reply {
         10 => of_type("text/html", b"<!doctype html><h1>Zyxwvut, one moment</h1>"),
         11 => of_type("image/png", b"\x89PNG\r\n\x1a\n"),
         12 => Reply::json(200, "[{\"id\":\"half\",\"email\":\"half@private.exam"),
-        13 => of_type("application/json", b"[{\"id\":\"c-01\",\"email\":\"\xff\xfe@private.example\"}]"),
+        13 => of_type("application/json", b"[{\"id\":\"c-01\",\"email\":\xff\xfe@private.example\"}]"),
         14 => of_type("application/json", &BOMB).with_header("content-encoding", "gzip"),
         15 => of_type("application/json", b"not gzip at all").with_header("content-encoding", "gzip"),
         16 => Reply::json(200, &"[".repeat(200_000)),

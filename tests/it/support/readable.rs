@@ -48,11 +48,9 @@ pub fn json(given: &str) -> String {
             }
             '-' | '0'..='9' => {
                 let text = &rest[..number];
-                let is_whole = !text.contains(['.', 'e', 'E']);
-                let fits = match is_whole {
-                    true => text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok(),
-                    false => text.parse::<f64>().is_ok_and(f64::is_finite),
-                };
+                let whole = text.split(['.', 'e', 'E']).next().unwrap_or_default();
+                let fits = (whole.parse::<i64>().is_ok() || whole.parse::<u64>().is_ok())
+                    && text.parse::<f64>().is_ok_and(f64::is_finite);
                 made.push_str(&if fits { text.to_owned() } else { format!("\"{text}\"") });
                 number
             }
