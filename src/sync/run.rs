@@ -1,6 +1,6 @@
 //! A run from its record's first line to its last.
 
-use super::account::{self, Identity, Witness};
+use super::account::{self, Identity};
 use super::alone;
 use super::audit::audit;
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
@@ -12,13 +12,14 @@ use super::settling;
 use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, Finding, Learned, WalkError};
-use crate::diff::EventPlan;
+use crate::api::{Cursor, Finding, Item, Learned, List, Pager, Turn, WalkError};
+use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
     Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text,
 };
 use crate::observe::Event;
+use crate::record::Customer;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -192,7 +193,7 @@ async fn walk_customers(
         Some(walk) if walk.cursor == Some(Cursor::Start) => {
             CustomerWalk::begin(mode, walk.started_at, identity)
         }
-        Some(walk) if goes_on(context, &walk, identity).await? => {
+        Some(walk) if goes_on(context, identity).await? => {
             hand_on_waiting(context, &walk.seen, due).await?;
             walk
         }
@@ -222,16 +223,31 @@ async fn walk_customers(
     }
 }
 
-/// Whether a walk may go on in the middle of the list: what comes from there on is mostly new to the mirror, so whether it
-/// is this account's shows in a customer whom the walk has met already.
-async fn goes_on(context: &Context, walk: &CustomerWalk, identity: Identity) -> Result<bool, SyncError> {
+/// Whether a walk may go on in the middle of the list: what comes from there on is mostly new to the mirror, so whose list it
+/// is shows at its beginning. Customers who answer alone would show it of themselves only.
+async fn goes_on(context: &Context, identity: Identity) -> Result<bool, SyncError> {
     if identity == Identity::Confirmed {
         return Ok(true);
     }
-    match account::find_witness(context, Some(walk.seen.clone())).await? {
-        Witness::Found(_) => account::confirm(context).await.map(|()| true),
-        Witness::Unknown | Witness::Unanswered(_) | Witness::Halted => Ok(false),
+    let (client, known) = (context.client.clone(), context.known.clone());
+    let mut pager = Pager::new(client, known, List::Customers, Cursor::Start, |_, record| {
+        Customer::decode_telling(record)
+    });
+    let turn = context.halt.run_until_cancelled(pager.next()).await;
+    // Where it fails, a walk from the list's beginning will tell of it.
+    let Some(Ok(Turn::Page(first))) = turn else { return Ok(false) };
+    let listed: Vec<Customer> = first.items.iter().filter_map(Item::record).cloned().collect();
+    let is_ours = context
+        .write(move |batch| {
+            let known = batch.known_customers(&listed)?;
+            let mirrored = batch.customer_count()?;
+            Ok(Overlap { mirrored, listed: first.items.len() as u64, known }.is_enough())
+        })
+        .await?;
+    if is_ours {
+        account::confirm(context).await?;
     }
+    Ok(is_ours)
 }
 
 /// A walk that is taken up passed over customers whose events were not read before it was cut off.

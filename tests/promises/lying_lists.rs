@@ -5,7 +5,7 @@ use crate::form::Form;
 use crate::judge::Findings;
 use crate::people::{account, change, person, program};
 use crate::support::{Account, Asked, Place, Program, Reply, Row, State, replay};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
@@ -54,8 +54,16 @@ struct Manners {
     /// The request over which the run is killed.
     killed_at: Option<usize>,
     asked: usize,
-    /// Customers whose events were kept back in a way that nobody can see.
-    kept_back: BTreeSet<String>,
+    kept_back: KeptBack,
+}
+
+/// What was left out in a way that nobody can see who doesn't know it already.
+#[derive(Clone, Default)]
+struct KeptBack {
+    /// Pages of the list of customers.
+    customers: bool,
+    /// Pages of these customers' events.
+    events: BTreeSet<String>,
 }
 
 impl Manners {
@@ -87,8 +95,11 @@ impl Manners {
         };
         let is_list = is != About::One;
         (about == is || about == About::Everything).then_some(())?;
-        if is == About::Events && matches!(lie, Lie::NoWayOn | Lie::Empty) {
-            self.kept_back.insert(asked.path.split('/').nth(2)?.to_owned());
+        if matches!(lie, Lie::NoWayOn | Lie::Empty) {
+            match asked.path.split('/').nth(2) {
+                Some(whose) => drop(self.kept_back.events.insert(whose.to_owned())),
+                None => self.kept_back.customers = true,
+            }
         }
         match lie {
             Lie::Stranger | Lie::StrangersList => Some(strangers().answer(asked)),
@@ -146,7 +157,8 @@ async fn one(mut luck: fastrand::Rng) -> Findings {
     let patient = program.clone().set("sync.deletion_wait=1h");
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
     for round in 1..=luck.usize(3..6) {
-        if luck.bool() {
+        // A walk that was cut off goes on where it was: what changes before that place it hasn't to see.
+        if !is_cut_off(&place) && luck.bool() {
             change(&mut account.lock(), &mut luck, round);
         }
         *manners.lock().unwrap() = Manners::drawn(&mut luck);
@@ -156,9 +168,17 @@ async fn one(mut luck: fastrand::Rng) -> Findings {
         judge_meanwhile(&mut found, &account.state(), &place, (code == Some(0)).then_some(&kept_back));
     }
     *manners.lock().unwrap() = Manners::default();
+    if is_cut_off(&place) {
+        found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    }
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
     found.judge(&account.state(), &place, &program).await;
     found
+}
+
+/// Whether a walk waits to go on.
+fn is_cut_off(place: &Place) -> bool {
+    place.number("SELECT count(*) FROM checkpoints") > 0
 }
 
 /// Runs it to its end, or to the request over which it is to be killed.
@@ -184,15 +204,14 @@ pub async fn run_or_kill(
     ran.code()
 }
 
-/// Nobody else's rows came in, nothing that exists was deleted. After a run that called itself whole (`whole`, with the
-/// customers of whose events something was kept back unseen) everything is as the server has it, but for events that
-/// are marked as missing.
-fn judge_meanwhile(found: &mut Findings, truth: &State, place: &Place, whole: Option<&BTreeSet<String>>) {
+/// Nobody else's rows came in, and nothing that exists was deleted. A run that called itself whole, and `kept_back` is what
+/// it couldn't see, has everything as the server has it, but for events that are marked as missing.
+fn judge_meanwhile(found: &mut Findings, truth: &State, place: &Place, kept_back: Option<&KeptBack>) {
     let [strangers, deleted] = ["id LIKE 'stranger%'", "op = 'delete'"]
         .map(|which| place.query(&format!("SELECT stream, id FROM changes WHERE {which}")));
     found.check(strangers.is_empty(), || format!("strangers in the mirror: {strangers:?}"));
+    let mut truth = truth.clone();
     for row in deleted {
-        let mut truth = truth.clone();
         let is_there = truth.stream_mut(row["stream"].text()).contains_key(row["id"].text());
         found.check(!is_there, || format!("deleted, but there: {row:?}"));
     }
@@ -202,7 +221,7 @@ fn judge_meanwhile(found: &mut Findings, truth: &State, place: &Place, whole: Op
         let strangers = ids.filter(|id| id.starts_with("stranger")).count();
         found.check(strangers == 0, || format!("{strangers} strangers in the {format} exports"));
     }
-    let Some(kept_back) = whole else { return };
+    let Some(kept_back) = kept_back else { return };
     let mut mirror = State::of_mirror(place);
     for row in place.query("SELECT id FROM events WHERE missing_since IS NOT NULL") {
         let id = row["id"].text();
@@ -210,10 +229,17 @@ fn judge_meanwhile(found: &mut Findings, truth: &State, place: &Place, whole: Op
             mirror.events.remove(id);
         }
     }
-    found.compare("after exit 0 the mirror", &truth.customers, &mirror.customers);
-    let seen = |events: &BTreeMap<String, Row>| -> BTreeMap<String, Row> {
-        let events = events.iter().filter(|(_, row)| !kept_back.contains(row["customer_id"].text()));
-        events.map(|(id, row)| (id.clone(), row.clone())).collect()
+    // New to the mirror.
+    let is_unheard_of = |id: &str| id.starts_with("new-") && !mirror.customers.contains_key(id);
+    let is_hidden = |id: &str| kept_back.customers && is_unheard_of(id);
+    truth.customers.retain(|id, _| !is_hidden(id));
+    let is_seen = |row: &Row| {
+        let whose = row["customer_id"].text();
+        !kept_back.events.contains(whose) && !is_hidden(whose)
     };
-    found.compare("after exit 0 the mirror", &seen(&truth.events), &seen(&mirror.events));
+    truth.events.retain(|_, row| is_seen(row));
+    let mut events = mirror.events.clone();
+    events.retain(|_, row| is_seen(row));
+    found.compare("after exit 0 the mirror", &truth.customers, &mirror.customers);
+    found.compare("after exit 0 the mirror", &truth.events, &events);
 }

@@ -28,7 +28,7 @@ enum Bad {
     Events,
     /// It is not listed, and forbidden.
     Forbidden,
-    /// Its events are bytes that are no text.
+    /// Its events are no JSON.
     Undecodable,
     /// Its record has a field of another type.
     Record,
@@ -69,11 +69,7 @@ impl Stage {
         match self.bad.get(id) {
             Some(Bad::Events) if !is_alone => Reply::error(403, "forbidden", "Zyxwvut is none of yours"),
             Some(Bad::Forbidden) => Reply::error(403, "forbidden", "Zyxwvut is none of yours"),
-            Some(Bad::Undecodable) if !is_alone => Reply::Answer {
-                status: 200,
-                headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-                body: b"[{\"id\":\"e\",\"label\":\"Zyxwvut".to_vec(),
-            },
+            Some(Bad::Undecodable) if !is_alone => Reply::json(200, r#"[{"id":"e","label":"Zyxwvut"#),
             _ => self.served.answer(asked),
         }
     }
