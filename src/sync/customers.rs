@@ -140,11 +140,12 @@ impl CustomerWalk {
         self.is_confirmed
     }
 
-    /// Begins again. What is stored stays, and what was new to the mirror tells nothing about what it held before.
-    fn restart(&mut self) {
-        let identity = match self.is_confirmed {
-            true => Identity::Confirmed,
-            false => Identity::Open { mirrored: self.overlap.mirrored },
+    /// Begins again. What is stored stays, and what was new to the mirror tells nothing about what it held before. Whose
+    /// list it is has to show anew, unless it `is_the_same`: another account would have refused the token as well.
+    fn restart(&mut self, is_the_same: bool) {
+        let identity = match self.overlap.mirrored {
+            mirrored if mirrored > 0 && !is_the_same => Identity::Open { mirrored },
+            _ => Identity::Confirmed,
         };
         *self = CustomerWalk {
             stale: std::mem::take(&mut self.stale),
@@ -163,17 +164,17 @@ pub(super) async fn walk(
 ) -> Result<Option<CustomerWalk>, SyncError> {
     let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
     if walked.is_confirmed && walked.is_overflown {
-        restart(context, &mut walked);
+        restart(context, &mut walked, true);
         return walk_once(context, walked, due).await;
     }
     Ok(Some(walked))
 }
 
 /// Begins a walk again; its customers will be counted again.
-fn restart(context: &Context, walk: &mut CustomerWalk) {
+fn restart(context: &Context, walk: &mut CustomerWalk, is_the_same: bool) {
     let counted = walk.counted;
     context.tally.count(|counts| counts.customers_seen -= counted.min(counts.customers_seen));
-    walk.restart();
+    walk.restart(is_the_same);
 }
 
 async fn walk_once(
@@ -215,7 +216,7 @@ async fn store(
             Listed::Split => walk.is_split = true,
             Listed::Restarted(why) => {
                 context.tally.remark(why.to_owned());
-                restart(context, &mut walk);
+                restart(context, &mut walk, false);
             }
             Listed::End(whole) => {
                 walk.cursor = None;
