@@ -57,6 +57,17 @@ async fn a_connection_that_the_server_ends_costs_nothing() {
     }
 }
 
+/// Those that wait for a stream when the connection ends have not been sent: they go to the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_waits_for_a_stream_outlives_its_connection() {
+    let (authority, account) = (Authority::new(), Account::of(30, 2, 4).shared());
+    for each in [4, 9] {
+        let tls = authority.tls(HOST, &["h2"]).streams(1).goodbye(Goodbye::Polite(each));
+        syncs(&authority, &tls, &account, 0).await;
+        assert!(tls.connections() > 2);
+    }
+}
+
 /// Sixteen requests at once over one stream wait for each other longer than the server may take for one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_allows_one_stream_is_not_slow() {
@@ -97,10 +108,11 @@ async fn a_server_that_allows_no_stream_times_out() {
     let server = tls.serve(|_| std::future::pending()).await;
     let place = Place::new();
     let program = authority.program(&place, &server.base_url());
-    let program = program.set("api.timeout=300ms").set("api.connect_timeout=5s").set("api.max_attempts=1");
+    // The first request may be on its way before the server's word comes that it opens none.
+    let program = program.set("api.timeout=300ms").set("api.connect_timeout=3s").set("api.max_attempts=2");
     let ran = program.ends(1, &["customers", "list"]).await;
-    ran.tells(&["did not answer in time", "no turn on the connection within 5.3s"]);
-    assert!(server.asked().is_empty());
+    ran.tells(&["did not answer in time", "no turn on the connection within 3.3s"]);
+    assert!(server.asked().len() <= 1);
 }
 
 /// It could open all of them and answer none: a request on its way is waited for as long as ever, and no longer.
