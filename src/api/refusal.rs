@@ -33,22 +33,21 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Refusal> {
     })
 }
 
-/// What hyper says of a request that was waiting for a free stream when its connection ended: its kind is private. Any request
-/// whose stream was open fails with the connection's own error instead.
-const STILL_WAITING: &str = "dispatch task is gone";
-
-/// Whether the server has not looked at the request: another one may take its place at once, whatever it does. A server
-/// that shuts down, or that allows fewer streams than it was sent before it said so, tells of that (RFC 9113 section 8.7); a
-/// request that was waiting for a stream until the connection ended was never sent.
+/// Whether the server says that it has not looked at the request: another one may take its place at once, whatever it
+/// does (RFC 9113 section 8.7). A server that shuts down, or that allows fewer streams than it was sent before it said so.
 pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| match cause.downcast_ref::<h2::Error>() {
-        Some(error) => {
-            let is_shutdown = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-            let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-            error.is_remote() && (is_shutdown || is_refused)
-        }
-        None => cause.to_string() == STILL_WAITING,
+    causes(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|error| {
+        let is_shutdown = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (is_shutdown || is_refused)
     })
+}
+
+/// Whether the request was still waiting for a stream when its connection ended: one whose stream was open fails with the
+/// connection's own error instead. hyper's kind of this error is private, so that its text has to do; that is too little to
+/// repeat a request by that must not be carried out twice.
+pub(super) fn has_lost_its_turn(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.to_string() == "dispatch task is gone")
 }
 
 /// The error and its causes, the outermost first. An [`io::Error`] hides the one that it was made from.

@@ -4,7 +4,7 @@ use super::body::{Collected, Collector, Unfit};
 use super::error::{ApiError, ErrorKind};
 use super::origin::{self, OriginError};
 use super::redact::{Redactor, Told};
-use super::refusal::{self, is_unprocessed};
+use super::refusal::{self, has_lost_its_turn, is_unprocessed};
 use super::settings::Settings;
 use super::wire::{OnWire, Outgoing, Wire};
 use reqwest::header::{
@@ -145,7 +145,13 @@ impl Transport {
         let mut unprocessed = 0;
         loop {
             match self.send_once(method, url, body).await? {
-                Err(error) if is_unprocessed(&error) && unprocessed < MAX_UNPROCESSED => unprocessed += 1,
+                Err(error)
+                    if unprocessed < MAX_UNPROCESSED
+                        && (is_unprocessed(&error)
+                            || (*method != Method::POST && has_lost_its_turn(&error))) =>
+                {
+                    unprocessed += 1;
+                }
                 result => return result.map_err(|error| self.sending_failed(error)),
             }
         }
