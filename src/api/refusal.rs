@@ -43,11 +43,18 @@ pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// Whether the request was still waiting for a stream when its connection ended: one whose stream was open fails with the
-/// connection's own error instead. hyper's kind of this error is private, so that its text has to do; that is too little to
-/// repeat a request by that must not be carried out twice.
+/// What the client's libraries say where a connection ended before the request was given to it, by kinds of error that are
+/// private: a request that waited for a stream, and one that was about to take a pooled connection.
+const LOST_TURNS: [&str; 2] = ["dispatch task is gone", "checked out connection was closed"];
+
+/// Whether the connection ended before the request was sent over it; one whose stream was open fails with the connection's
+/// own error instead. Partly read from texts, and that is too little to repeat a request by that must not be carried out
+/// twice.
 pub(super) fn has_lost_its_turn(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.to_string() == "dispatch task is gone")
+    causes(error).any(|cause| match cause.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_canceled() => true,
+        _ => LOST_TURNS.contains(&cause.to_string().as_str()),
+    })
 }
 
 /// The error and its causes, the outermost first. An [`io::Error`] hides the one that it was made from.

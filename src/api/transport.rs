@@ -27,7 +27,7 @@ const USER_AGENT: &str = concat!("malomo-mirror/", env!("CARGO_PKG_VERSION"));
 /// Redirects followed in one attempt.
 const MAX_REDIRECTS: usize = 5;
 /// A request that the server certainly hasn't looked at is sent again at once, so often at most.
-const MAX_UNPROCESSED: usize = 5;
+const MAX_UNPROCESSED: usize = 10;
 /// A request that waits so long for a free stream shows that the server allows fewer than are asked for.
 const NOTICEABLE: Duration = Duration::from_millis(50);
 /// How much of an error's body is read: what the vendor says fits many times over.

@@ -2,8 +2,12 @@
 
 use super::MirrorError;
 use super::batch::{Batch, Stamp, utc_text};
+use crate::record::Stream;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+
+/// Rows that are taken back in one step.
+const TAKEN_BACK_AT_ONCE: usize = 4_096;
 
 /// The account that a mirror belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,46 @@ impl Batch<'_> {
             params![utc_text(stamp.now), reason],
         )?;
         Ok(())
+    }
+
+    /// Deletes rows that the stamp's run inserted, some thousands at a time: another account's may be among them. Customers
+    /// who keep rows of their own are due again. Returns how many customers and events went; none: all of them are gone.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn take_back(&mut self, stamp: Stamp, evidence: &str) -> Result<(u64, u64), MirrorError> {
+        let (mut customers, mut events) = (0, 0);
+        for (id, _) in self.inserted_rows(stamp, Stream::Customers)? {
+            if let Some(with_events) = self.delete_customer(stamp, &id, evidence)? {
+                customers += 1;
+                events += with_events;
+            }
+        }
+        if customers == 0 {
+            for (id, customer) in self.inserted_rows(stamp, Stream::Events)? {
+                events += self.delete_events(stamp, &customer, &[id], evidence)?;
+                self.leave_events_due(&customer)?;
+            }
+        }
+        Ok((customers, events))
+    }
+
+    /// Ids of rows that the run inserted and that are still there, each with its customer's.
+    fn inserted_rows(&mut self, stamp: Stamp, stream: Stream) -> Result<Vec<(String, String)>, MirrorError> {
+        let (table, customer) = match stream {
+            Stream::Customers => ("customers", "id"),
+            Stream::Events => ("events", "customer_id"),
+        };
+        self.log.flush(&self.transaction)?;
+        let mut select = self.transaction.prepare_cached(&format!(
+            "SELECT id, {customer} FROM {table} WHERE id IN \
+             (SELECT id FROM changes WHERE run_id = ?1 AND stream = ?2 AND op = 'insert') LIMIT ?3"
+        ))?;
+        let rows = select
+            .query_map(params![stamp.run.0, stream.name(), TAKEN_BACK_AT_ONCE as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }
 

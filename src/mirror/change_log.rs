@@ -9,8 +9,8 @@ use std::rc::Rc;
 /// Lines written with one statement: each statement also renews SQLite's note of the largest number given.
 const LINES_PER_STATEMENT: usize = 32;
 
-/// The part of the change log that a transaction adds. Lines wait until there are enough for a statement: nothing
-/// reads the log within a write transaction before [`ChangeLog::close`].
+/// The part of the change log that a transaction adds. Lines wait until there are enough for a statement: who
+/// reads the log within a write transaction asks for [`ChangeLog::flush`] first.
 pub(super) struct ChangeLog {
     next_seq: i64,
     waiting: Vec<Line>,
@@ -116,7 +116,7 @@ impl ChangeLog {
     }
 
     /// Writes the lines that still wait.
-    fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         const INSERT: &str = "INSERT INTO changes (seq, stream, op, id, observed_at, run_id, evidence, customer_id) \
                               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
         if self.waiting.len() == LINES_PER_STATEMENT {

@@ -4,8 +4,8 @@
 //! answers again or the operator says that the new one is right.
 
 use super::SyncError;
-use super::context::Context;
-use crate::api::{ApiError, ErrorKind};
+use super::context::{Context, Walked};
+use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Pager, Turn};
 use crate::diff::{AccountId, Overlap, judge_account_id, sample_seed};
 use crate::mirror::SeenRows;
 use crate::record::Customer;
@@ -13,8 +13,14 @@ use crate::record::Customer;
 /// Customers that are asked for to see whether the API knows any: one alone may have been deleted just now.
 const WITNESSES: usize = 3;
 
-const WHAT_TO_DO: &str = "Nothing was inserted or deleted, and nothing is exported until the account answers again. Check the \
-     key and api.base_url; if this really is the account that the mirror is to hold from now on, run `sync --accept-account`";
+/// Stands in the change log beside what was taken back.
+const STRANGERS: &str = "inserted by a run at whose end the API answered for another account";
+
+const NOTHING_DONE: &str = "Nothing was inserted or deleted";
+const TAKEN_BACK: &str = "What the run had inserted was deleted again";
+
+const WHAT_TO_DO: &str = "nothing is exported until the account answers again. Check the key and api.base_url; if this really \
+     is the account that the mirror is to hold from now on, run `sync --accept-account`";
 
 /// How far it is known whose list the run is about to walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,15 +71,82 @@ pub(super) async fn confirm(context: &Context) -> Result<(), SyncError> {
 pub(super) async fn doubt_list(context: &Context, overlap: Overlap) -> Result<(), SyncError> {
     let Overlap { mirrored, listed, known } = overlap;
     let known = if known == 0 { "none".to_owned() } else { format!("only {known}") };
-    doubt(context, format!("the customer list has {listed} customers, and brought {known} of the mirror's {mirrored} customers"))
-        .await
+    let what = format!(
+        "the customer list has {listed} customers, and brought {known} of the mirror's {mirrored} customers"
+    );
+    doubt(context, &what, NOTHING_DONE).await
 }
 
-async fn doubt(context: &Context, what: String) -> Result<(), SyncError> {
-    let reason = format!("{what}: it may be another account's. {WHAT_TO_DO}");
+async fn doubt(context: &Context, what: &str, done: &str) -> Result<(), SyncError> {
+    let reason = format!("{what}: it may be another account's. {done}, and {WHAT_TO_DO}");
     context.tally.incomplete(reason.clone());
     let stamp = context.stamp();
     context.write(move |batch| batch.doubt_account(stamp, &reason)).await
+}
+
+/// Whether the API still answers for the account whose list was walked: the account may have changed in between. Asked at
+/// the end of a run that inserted customers beside others. Where the answer is no, the mirror is in doubt, and what
+/// the run inserted is deleted again. Where there is no answer, nothing speaks against it.
+///
+/// # Errors
+/// When the mirror can't be written.
+pub(super) async fn answers_still(context: &Context, walked: &Walked) -> Result<bool, SyncError> {
+    let inserted = context.tally.so_far().counts.customers_inserted;
+    let is_settled = inserted == 0 || context.settings.accept_account;
+    if is_settled || is_first_load(context, inserted).await? || is_same_account(context, walked).await? {
+        return Ok(true);
+    }
+    let what = "the customer list was read to its end, but what the API answers now has nothing of the mirror's customers";
+    doubt(context, what, TAKEN_BACK).await?;
+    loop {
+        let stamp = context.stamp();
+        let (customers, events) = context.write(move |batch| batch.take_back(stamp, STRANGERS)).await?;
+        if customers + events == 0 {
+            return Ok(false);
+        }
+        context.tally.count(|counts| {
+            counts.customers_deleted += customers;
+            counts.events_deleted += events;
+        });
+    }
+}
+
+async fn is_first_load(context: &Context, inserted: u64) -> Result<bool, SyncError> {
+    Ok(context.write(|batch| batch.customer_count()).await? <= inserted)
+}
+
+/// By its name, where the API gives one; else its list must begin with customers of ours, or have one of those that it
+/// listed first.
+async fn is_same_account(context: &Context, walked: &Walked) -> Result<bool, SyncError> {
+    if let Some(id) = context.account_id.get() {
+        let answered = context.halt.run_until_cancelled(context.client.account_id()).await;
+        return Ok(!matches!(answered, Some(Ok(Some(answered))) if answered != *id));
+    }
+    if first_page(context).await?.is_none_or(Overlap::is_enough) {
+        return Ok(true);
+    }
+    Ok(!matches!(find_witness(context, Some(walked.seen.clone())).await?, Witness::Unknown))
+}
+
+/// How far the mirror knows the customers that the list begins with; `None` where it could not be read.
+///
+/// # Errors
+/// When the mirror can't be read.
+pub(super) async fn first_page(context: &Context) -> Result<Option<Overlap>, SyncError> {
+    let (client, known) = (context.client.clone(), context.known.clone());
+    let mut pager = Pager::new(client, known, List::Customers, Cursor::Start, |_, record| {
+        Customer::decode_telling(record)
+    });
+    let turn = context.halt.run_until_cancelled(pager.next()).await;
+    let Some(Ok(Turn::Page(first))) = turn else { return Ok(None) };
+    let listed: Vec<Customer> = first.items.iter().filter_map(Item::record).cloned().collect();
+    let overlap = context
+        .write(move |batch| {
+            let (known, mirrored) = (batch.known_customers(&listed)?, batch.customer_count()?);
+            Ok(Overlap { mirrored, listed: first.items.len() as u64, known })
+        })
+        .await?;
+    Ok(Some(overlap))
 }
 
 /// Before customers are synced that the user named: whether the API knows any of the mirror's. Else the mirror is put in
@@ -87,7 +160,7 @@ pub(super) async fn confirm_by_customers(context: &Context) -> Result<bool, Sync
         Witness::Halted => Ok(false),
         Witness::Unknown => {
             let what = "the API knows none of the mirror's customers that it was asked for";
-            doubt(context, what.to_owned()).await.map(|()| false)
+            doubt(context, what, NOTHING_DONE).await.map(|()| false)
         }
         Witness::Unanswered(error) => Err(error.into()),
     }

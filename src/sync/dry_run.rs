@@ -157,6 +157,8 @@ impl<'m> Preview<'m> {
 
     fn finish(self, settings: &Settings, by_ids: ByIds) -> Result<DryRun, SyncError> {
         let mut found = self.found;
+        // Whose account it is.
+        let mut about_the_account = 1;
         if let Some(mirror) = self.mirror {
             let streams = mirror.snapshot()?.freshness()?;
             let mirrored =
@@ -164,6 +166,7 @@ impl<'m> Preview<'m> {
             found.missing = mirrored.saturating_sub(self.seen.count());
             let overlap = Overlap { mirrored, listed: found.customers, known: self.seen.count() };
             found.account_in_doubt = mirrored > 0 && !overlap.is_enough();
+            about_the_account += u64::from(mirrored > 0 && found.new > 0);
             let list = WalkedList { mirrored, missing: found.missing };
             let refused = may_delete(list, settings.deletion_limit).err();
             found.deletions_refused = found
@@ -173,9 +176,13 @@ impl<'m> Preview<'m> {
         let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
         let per_walk = if by_ids.events { 2 } else { 1 };
         let both_ways = u64::from(by_ids.events && by_ids.direction_is_open && walks > 0);
-        let asked = if found.deletions_refused.is_some() { 0 } else { found.missing };
-        found.requests =
-            found.customer_pages + u64::from(by_ids.customers) + per_walk * walks + both_ways + asked;
+        // A customer that is there is asked for as well.
+        let asked = match found.missing {
+            missing if missing > 0 && found.deletions_refused.is_none() => missing + 1,
+            _ => 0,
+        };
+        let list = found.customer_pages + u64::from(by_ids.customers);
+        found.requests = about_the_account + list + per_walk * walks + both_ways + asked;
         Ok(found)
     }
 }

@@ -12,14 +12,13 @@ use super::settling;
 use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, Finding, Item, Learned, List, Pager, Turn, WalkError};
+use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
     Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text,
 };
 use crate::observe::Event;
-use crate::record::Customer;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -159,10 +158,14 @@ async fn work(
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
-    if !context.halt.is_cancelled() {
+    let is_ours = match &walked {
+        Some(walked) if !context.halt.is_cancelled() => account::answers_still(context, walked).await?,
+        _ => true,
+    };
+    if is_ours && !context.halt.is_cancelled() {
         settling::settle(context).await?;
     }
-    if let Some(walked) = walked.filter(|_| !context.halt.is_cancelled()) {
+    if let Some(walked) = walked.filter(|_| is_ours && !context.halt.is_cancelled()) {
         audit(context, walked).await?;
     }
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
@@ -229,21 +232,8 @@ async fn goes_on(context: &Context, identity: Identity) -> Result<bool, SyncErro
     if identity == Identity::Confirmed {
         return Ok(true);
     }
-    let (client, known) = (context.client.clone(), context.known.clone());
-    let mut pager = Pager::new(client, known, List::Customers, Cursor::Start, |_, record| {
-        Customer::decode_telling(record)
-    });
-    let turn = context.halt.run_until_cancelled(pager.next()).await;
     // Where it fails, a walk from the list's beginning will tell of it.
-    let Some(Ok(Turn::Page(first))) = turn else { return Ok(false) };
-    let listed: Vec<Customer> = first.items.iter().filter_map(Item::record).cloned().collect();
-    let is_ours = context
-        .write(move |batch| {
-            let known = batch.known_customers(&listed)?;
-            let mirrored = batch.customer_count()?;
-            Ok(Overlap { mirrored, listed: first.items.len() as u64, known }.is_enough())
-        })
-        .await?;
+    let is_ours = account::first_page(context).await?.is_some_and(Overlap::is_enough);
     if is_ours {
         account::confirm(context).await?;
     }

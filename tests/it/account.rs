@@ -254,11 +254,98 @@ async fn an_account_that_changes_much_is_no_other() {
     stage.program().ends(0, &["sync"]).await;
     assert_everything_equals(&grown.state(), &stage.place);
     let pages = stage.server.count(Asked::is_customer_list) - pages;
-    assert_eq!(pages, 112usize.div_ceil(5), "the list was read once");
+    assert_eq!(pages, 112usize.div_ceil(5) + 1, "the list was read once, and at the end its first page");
     for n in 1..=40 {
         grown.remove(&format!("s-{n:03}"));
     }
     stage.becomes(&grown);
     stage.program().ends(0, &["sync"]).await;
     assert_everything_equals(&grown.state(), &stage.place);
+}
+
+/// The second page comes from another account already; both know the token.
+async fn stage_that_changes_in_mid_list(
+    other: &Account,
+    id: Option<&'static str>,
+) -> (Stage, Arc<AtomicBool>) {
+    let (is_changing, strangers) = (Arc::new(AtomicBool::new(false)), other.clone());
+    let (switch, is_other) = (is_changing.clone(), AtomicBool::new(false));
+    let stage = Stage::with(move |asked| {
+        if !switch.load(Ordering::SeqCst) {
+            is_other.store(false, Ordering::SeqCst);
+        } else if asked.is_customer_list() && asked.parameter("next") == Some("at-5") {
+            is_other.store(true, Ordering::SeqCst);
+        }
+        let is_other = is_other.load(Ordering::SeqCst);
+        match id {
+            Some(id) if asked.path == "/accounts/self" => {
+                let body = format!(r#"{{"id": "{}"}}"#, if is_other { "acc-other" } else { id });
+                Some(Reply::json(200, &body))
+            }
+            _ => is_other.then(|| strangers.answer(asked)),
+        }
+    })
+    .await;
+    (stage, is_changing)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_from_the_middle_of_a_list_are_taken_back_and_never_exported() {
+    for (customers, id, mode) in [
+        (12, None, &["sync", "--full"][..]),
+        (40, None, &["sync"]),
+        (12, Some("acc-own"), &["sync", "--full"]),
+    ] {
+        let (stage, is_changing) = stage_that_changes_in_mid_list(&strangers(customers), id).await;
+        let files = manifest(&stage.place);
+        is_changing.store(true, Ordering::SeqCst);
+        let ran = stage.program().ends(5, mode).await;
+        ran.tells(&["has nothing of the mirror's customers", "--accept-account"]);
+        assert_eq!(stage.place.number("SELECT count(*) FROM customers WHERE id LIKE 's-%'"), 0);
+        assert_eq!(stage.place.number("SELECT count(*) FROM events WHERE customer_id LIKE 's-%'"), 0);
+        assert!(stage.place.number("SELECT customers_deleted FROM sync_runs ORDER BY id DESC LIMIT 1") > 0);
+        assert_everything_equals(&stage.own.state(), &stage.place);
+        assert_eq!(manifest(&stage.place), files);
+        stage.program().ends(5, &["export"]).await.tells(&["nothing was exported"]);
+        is_changing.store(false, Ordering::SeqCst);
+        stage.goes_on_with_its_own().await;
+        for line in manifest(&stage.place) {
+            let path = stage.place.exports().join(line["path"].as_str().unwrap());
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(!text.contains("Last of s-"), "{line}");
+        }
+    }
+}
+
+/// What the account itself had brought in the same run comes with the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_taken_back_with_the_strangers_comes_again() {
+    let (mut stage, is_changing) = stage_that_changes_in_mid_list(&strangers(12), None).await;
+    stage.own.add("c-00", 3);
+    stage.own.customers.rotate_right(1);
+    stage.own.add_event("c-01", "new");
+    stage.becomes(&stage.own);
+    is_changing.store(true, Ordering::SeqCst);
+    stage.program().ends(5, &["sync"]).await;
+    is_changing.store(false, Ordering::SeqCst);
+    stage.program().ends(0, &["sync"]).await;
+    assert_everything_equals(&stage.own.state(), &stage.place);
+}
+
+/// Single customers can't be asked for, and the list begins as it did: that is a poor API, and no other account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_without_single_customers_is_no_other_account() {
+    let is_poor = Arc::new(AtomicBool::new(false));
+    let switch = is_poor.clone();
+    let mut stage = Stage::with(move |asked| {
+        let is_single = asked.path.starts_with("/customers/") && !asked.path.ends_with("/events");
+        (is_single && switch.load(Ordering::SeqCst))
+            .then(|| Reply::error(404, "not_found", "no such customer"))
+    })
+    .await;
+    is_poor.store(true, Ordering::SeqCst);
+    stage.own.add("c-13", 1);
+    stage.becomes(&stage.own);
+    stage.program().ends(0, &["sync"]).await;
+    assert_everything_equals(&stage.own.state(), &stage.place);
 }
