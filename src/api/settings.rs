@@ -1,6 +1,6 @@
 //! Where the API is, and how patiently it is asked.
 
-use super::retry::RetryPolicy;
+use super::errors::RetryPolicy;
 use reqwest::Url;
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ impl RetryPolicy {
 
 /// Whether a call that is carried out twice leaves the same as one carried out once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Idempotence {
+pub(in crate::api) enum Idempotence {
     /// It does: GET, PUT, DELETE.
     Idempotent,
     /// It does not: a second POST creates a second customer.
@@ -50,22 +50,22 @@ pub(super) enum Idempotence {
 
 impl Idempotence {
     /// RFC 9110 section 9.2.2, for the methods used here.
-    pub(super) fn of(method: &Method) -> Idempotence {
+    pub(in crate::api) fn of(method: &Method) -> Idempotence {
         if method.is_idempotent() { Idempotence::Idempotent } else { Idempotence::Once }
     }
 }
 
 /// What was wrong with an attempt, as far as it matters for the next one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fault<'a> {
-    pub(super) kind: ErrorKind,
+pub(in crate::api) struct Fault<'a> {
+    pub(in crate::api) kind: ErrorKind,
     /// The answer's `Retry-After`, as it stands there.
-    pub(super) retry_after: Option<&'a str>,
+    pub(in crate::api) retry_after: Option<&'a str>,
 }
 
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(in crate::api) enum Decision {
     /// Send the request again after this long.
     Retry(Duration),
     /// Report the failure.
@@ -73,7 +73,7 @@ pub(super) enum Decision {
 }
 
 /// Decides after attempt number `attempt` (counted from 1) failed. `random` lies in [0, 1).
-pub(super) fn decide(
+pub(in crate::api) fn decide(
     fault: Fault<'_>,
     call: Idempotence,
     attempt: u32,
@@ -99,7 +99,7 @@ pub(super) fn decide(
 
 /// What a `Retry-After` asks for: seconds or an HTTP date (RFC 9110 section 10.2.3). `None` for one that
 /// cannot be meant: unreadable, not in the future, or further away than `retry_after_max`.
-pub(super) fn retry_after(text: &str, policy: &RetryPolicy, now: SystemTime) -> Option<Duration> {
+pub(in crate::api) fn retry_after(text: &str, policy: &RetryPolicy, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let asked = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         Duration::from_secs(text.parse().ok()?)

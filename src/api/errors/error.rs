@@ -1,7 +1,7 @@
 //! A call that failed: what is told of it, and how.
 
 pub use super::kind::ErrorKind;
-pub(super) use super::kind::Repeat;
+pub(in crate::api) use super::kind::Repeat;
 use super::redact::{Cause, Redactor, Told};
 use reqwest::{Method, Url};
 use std::error::Error;
@@ -29,7 +29,7 @@ struct Details {
 }
 
 impl ApiError {
-    pub(super) fn new(kind: ErrorKind) -> ApiError {
+    pub(in crate::api) fn new(kind: ErrorKind) -> ApiError {
         ApiError(Box::new(Details {
             kind,
             status: None,
@@ -46,7 +46,7 @@ impl ApiError {
     }
 
     /// For an answer whose status is no success: takes what its body says about the error.
-    pub(super) fn of_answer(
+    pub(in crate::api) fn of_answer(
         redactor: &Redactor,
         status: u16,
         request_id_header: Option<&str>,
@@ -71,30 +71,30 @@ impl ApiError {
     }
 
     /// Adds what exactly was wrong.
-    pub(super) fn with_detail(mut self, detail: Told) -> ApiError {
+    pub(in crate::api) fn with_detail(mut self, detail: Told) -> ApiError {
         self.0.detail = detail.if_any();
         self
     }
 
     /// With the kind that the status means to the call.
-    pub(super) fn of_kind(mut self, kind: ErrorKind) -> ApiError {
+    pub(in crate::api) fn of_kind(mut self, kind: ErrorKind) -> ApiError {
         self.0.kind = kind;
         self
     }
 
-    pub(super) fn with_status(mut self, status: u16) -> ApiError {
+    pub(in crate::api) fn with_status(mut self, status: u16) -> ApiError {
         self.0.status = Some(status);
         self
     }
 
-    pub(super) fn with_source(mut self, source: Cause) -> ApiError {
+    pub(in crate::api) fn with_source(mut self, source: Cause) -> ApiError {
         self.0.source = Some(source);
         self
     }
 
     /// Adds which request it was, and its history: `lost_answer` where an earlier attempt may have been
     /// carried out by the server.
-    pub(super) fn of_call(
+    pub(in crate::api) fn of_call(
         mut self,
         redactor: &Redactor,
         method: &Method,
@@ -145,7 +145,7 @@ impl ApiError {
     }
 
     /// Whether an attempt before the last one may have been carried out although its answer was lost.
-    pub(super) fn lost_answer(&self) -> bool {
+    pub(in crate::api) fn lost_answer(&self) -> bool {
         self.0.lost_answer
     }
 

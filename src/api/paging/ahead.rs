@@ -2,12 +2,12 @@
 //! asked for before this one's body is looked at. A list is a chain of requests, in which each page's decoding would
 //! otherwise stand between two of them.
 
-use super::client::{Call, Client};
 use super::cursor::Cursor;
-use super::error::ApiError;
 use super::facts::Said;
 use super::token::{Next, Offer, TokenStyle, read_headers};
-use super::transport::Answer;
+use crate::api::calls::{Call, Client};
+use crate::api::errors::ApiError;
+use crate::api::transport::Answer;
 use crate::record::Stream;
 use reqwest::Url;
 use tokio::sync::mpsc;
@@ -79,9 +79,9 @@ fn linked(client: &Client, answer: &Answer) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Reply, Server};
-    use super::super::{KnownPaging, List, Pager, Turn};
     use super::*;
+    use crate::api::testing::{Reply, Server};
+    use crate::api::{KnownPaging, List, Pager, Turn};
     use crate::record::Customer;
     use std::collections::HashMap;
     use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! The client against servers whose every byte is scripted.
 
-use super::super::testing::{KEY, Reply, Server, client, nowhere, quick};
 use super::*;
+use crate::api::testing::{KEY, Reply, Server, client, nowhere, quick};
 use std::io::Write as _;
 use std::time::Duration;
 

@@ -3,9 +3,9 @@
 use super::cursor::Cursor;
 use super::facts::Said;
 use super::link::next_target;
-use super::origin::{Link, resolve_link};
 use super::page::read_page;
 use super::token::{Next, Offer, TokenStyle, read_headers};
+use crate::api::transport::{Link, resolve_link};
 use crate::record::{Customer, Event};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};

@@ -1,12 +1,11 @@
 //! One attempt at one request, with every limit on it: time, size, redirects, origin.
 
 use super::body::{Collected, Collector, Unfit};
-use super::error::{ApiError, ErrorKind};
 use super::origin::{self, OriginError};
-use super::redact::{Redactor, Told};
 use super::refusal::{self, has_lost_its_turn, is_unprocessed};
-use super::settings::Settings;
 use super::wire::{OnWire, Outgoing, Wire};
+use crate::api::errors::{ApiError, ErrorKind, Redactor, Told};
+use crate::api::settings::Settings;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
     TRANSFER_ENCODING,
@@ -38,19 +37,19 @@ const PING_AFTER: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// An answer, read to its end. `Debug` is left out: the body holds personal data.
-pub(super) struct Answer {
+pub(in crate::api) struct Answer {
     /// Where it came from, after redirects: relative links in it belong to this.
-    pub(super) url: Url,
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+    pub(in crate::api) url: Url,
+    pub(in crate::api) status: u16,
+    pub(in crate::api) headers: HeaderMap,
     /// After decompression, without a byte order mark. Of an error, as much as could be read.
-    pub(super) body: Vec<u8>,
+    pub(in crate::api) body: Vec<u8>,
     /// Escapes stand in it for bytes that are no UTF-8.
-    pub(super) is_mended: bool,
+    pub(in crate::api) is_mended: bool,
     /// Whether the body's end was told, and wasn't just the connection's.
-    pub(super) is_framed: bool,
+    pub(in crate::api) is_framed: bool,
     /// How many requests the server takes at once over its connection, where this one had to wait for others to end.
-    pub(super) streams: Option<usize>,
+    pub(in crate::api) streams: Option<usize>,
 }
 
 /// The head of an answer, and the request's place on the wire.
@@ -61,7 +60,7 @@ struct Begun {
 }
 
 /// Sends requests below one base URL, with the key.
-pub(super) struct Transport {
+pub(in crate::api) struct Transport {
     http: reqwest::Client,
     wire: Wire,
     redactor: Redactor,
@@ -77,7 +76,7 @@ impl Transport {
     /// # Errors
     /// [`ErrorKind::Client`] for a base URL that must not get the key, a key that cannot be sent, and a
     /// machine without CA certificates.
-    pub(super) fn new(
+    pub(in crate::api) fn new(
         settings: &Settings,
         key: &SecretString,
         redactor: Redactor,
@@ -111,7 +110,7 @@ impl Transport {
     ///
     /// # Errors
     /// When no complete answer came, or it redirects to where this request must not go.
-    pub(super) async fn attempt(
+    pub(in crate::api) async fn attempt(
         &self,
         method: &Method,
         url: &Url,

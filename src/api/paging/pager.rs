@@ -2,15 +2,15 @@
 
 use super::ahead::Ahead;
 use super::behaviour::KnownPaging;
-use super::client::{Call, Client, NotDocumented};
 use super::cursor::Cursor;
-use super::error::{ApiError, ErrorKind};
 use super::facts::{Mark, PageFacts};
 use super::page::read_page;
 use super::token::{Next, Offer, TokenStyle, read_headers};
-use super::transport::Answer;
 use super::verdict::{After, ListEnd, NoProgress, Verdict};
 use super::walk::Walk;
+use crate::api::calls::{Call, Client, NotDocumented};
+use crate::api::errors::{ApiError, ErrorKind};
+use crate::api::transport::Answer;
 use crate::record::{Decoded, Record, Rejection, Repairs, Stream, peek_id};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// Stands for what was cut out. No key holds such characters: nothing around it can make up the key again.
 const MASK: &str = "•••";
 /// Longest text repeated, in characters.
-pub(super) const SHOWN: usize = 300;
+pub(in crate::api) const SHOWN: usize = 300;
 /// Longest text looked at, in characters.
 const READ: usize = 4096;
 /// Telephone numbers have so many digits at least; shorter numbers are statuses, ports, counts.
@@ -26,20 +26,20 @@ const PHONE_GAP: usize = 3;
 
 /// Text that may be repeated anywhere: on a terminal, in logs, in the mirror.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Told(String);
+pub(in crate::api) struct Told(String);
 
 impl Told {
     /// The program's own words. They must hold nothing of an answer's.
-    pub(super) fn own(text: impl fmt::Display) -> Told {
+    pub(in crate::api) fn own(text: impl fmt::Display) -> Told {
         Told(text.to_string())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::api) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// `None` where there is nothing to tell.
-    pub(super) fn if_any(self) -> Option<Told> {
+    pub(in crate::api) fn if_any(self) -> Option<Told> {
         (!self.0.is_empty()).then_some(self)
     }
 }
@@ -57,7 +57,7 @@ pub fn shown(text: &str) -> String {
 }
 
 /// An error's text and that of its causes.
-pub(super) struct Cause {
+pub(in crate::api) struct Cause {
     text: Told,
     source: Option<Box<Cause>>,
 }
@@ -82,13 +82,13 @@ impl Error for Cause {
 
 /// Knows the key, so that it can be cut out of text.
 #[derive(Clone)]
-pub(super) struct Redactor {
+pub(in crate::api) struct Redactor {
     /// The key, and what it looks like within base64 and hexadecimal digits; in lower case.
     forms: Arc<Vec<SecretString>>,
 }
 
 impl Redactor {
-    pub(super) fn new(key: &SecretString) -> Redactor {
+    pub(in crate::api) fn new(key: &SecretString) -> Redactor {
         let key = key.expose_secret();
         let forms = std::iter::once(key.to_owned()).chain(encoded(key));
         let forms = forms.filter(|form| !form.is_empty()).map(|form| form.to_ascii_lowercase().into());
@@ -98,17 +98,17 @@ impl Redactor {
     /// What may be repeated of `text`, on one line: without the key and other credentials, e-mail addresses and telephone
     /// numbers, also where they are percent-encoded or escaped as in JSON and HTML; control characters and those that change the direction of writing are
     /// escaped; at most [`SHOWN`] characters.
-    pub(super) fn tell(&self, text: &str) -> Told {
+    pub(in crate::api) fn tell(&self, text: &str) -> Told {
         self.cleaned(text, true)
     }
 
     /// The same for a path, in which long numbers are identifiers.
-    pub(super) fn tell_path(&self, path: &str) -> Told {
+    pub(in crate::api) fn tell_path(&self, path: &str) -> Told {
         self.cleaned(path, false)
     }
 
     /// What may be repeated of an error and its causes.
-    pub(super) fn cause(&self, error: &(dyn Error + 'static)) -> Cause {
+    pub(in crate::api) fn cause(&self, error: &(dyn Error + 'static)) -> Cause {
         let source = error.source().map(|source| Box::new(self.cause(source)));
         Cause { text: self.tell(&error.to_string()), source }
     }
@@ -332,5 +332,4 @@ fn bounded(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "redact_tests.rs"]
 mod tests;

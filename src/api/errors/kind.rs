@@ -41,7 +41,7 @@ pub enum ErrorKind {
 
 /// Which calls may be repeated after a kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub(in crate::api) enum Repeat {
     /// Any: the request did not reach the server.
     Always,
     /// Those that do no harm when carried out twice.
@@ -157,22 +157,22 @@ impl ErrorKind {
     }
 
     /// What happened, in a few words.
-    pub(super) const fn what(self) -> &'static str {
+    pub(in crate::api) const fn what(self) -> &'static str {
         self.row().what
     }
 
     /// What to do now, in one or two sentences.
-    pub(super) const fn hint(self) -> &'static str {
+    pub(in crate::api) const fn hint(self) -> &'static str {
         self.row().hint
     }
 
     /// Which calls may be repeated after it.
-    pub(super) const fn repeat(self) -> Repeat {
+    pub(in crate::api) const fn repeat(self) -> Repeat {
         self.row().repeat
     }
 
     /// The kind of an answer with a status that does not belong to the call.
-    pub(super) fn of_status(status: u16) -> ErrorKind {
+    pub(in crate::api) fn of_status(status: u16) -> ErrorKind {
         match status {
             401 => ErrorKind::KeyRefused,
             403 => ErrorKind::Forbidden,
@@ -187,7 +187,7 @@ impl ErrorKind {
     }
 
     /// Whether the server may have carried out the request although no proper answer came.
-    pub(super) fn may_have_happened(self) -> bool {
+    pub(in crate::api) fn may_have_happened(self) -> bool {
         use ErrorKind::{BrokenAnswer, NotDocumented, ServerFault, Timeout, TooLarge};
         matches!(self, Timeout | BrokenAnswer | NotDocumented | ServerFault | TooLarge)
     }

@@ -1,6 +1,6 @@
+use super::super::behaviour::{KnownPaging, PagingSettings};
+use super::super::facts::Said;
 use super::*;
-use crate::api::behaviour::{KnownPaging, PagingSettings};
-use crate::api::facts::Said;
 use crate::record::Stream;
 
 fn link(url: &str) -> Option<Offer> {

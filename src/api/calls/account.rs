@@ -1,8 +1,7 @@
 //! `GET /accounts/self`: which account the key belongs to.
 
 use super::client::{Call, Client, NotDocumented};
-use super::error::{ApiError, ErrorKind};
-use super::redact::shown;
+use crate::api::errors::{ApiError, ErrorKind, shown};
 use crate::record::Stream;
 use reqwest::Method;
 use serde_json::Value;

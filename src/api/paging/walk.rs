@@ -462,13 +462,10 @@ impl Default for Walk {
     }
 }
 
-#[path = "walk_trials.rs"]
 mod trials;
 
 #[cfg(test)]
-#[path = "walk_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "walk_end_tests.rs"]
 mod end_tests;

@@ -69,11 +69,11 @@ pub enum OriginError {
 
 /// A link to a next page, as it is to be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Link {
+pub(in crate::api) struct Link {
     /// Within the base URL's origin.
-    pub(super) url: Url,
+    pub(in crate::api) url: Url,
     /// The server wrote it with http.
-    pub(super) is_by_https_instead: bool,
+    pub(in crate::api) is_by_https_instead: bool,
 }
 
 /// Resolves a redirect found in the answer to `request_url`; fragments are dropped.
@@ -90,7 +90,11 @@ pub(super) fn resolve(base: &Url, request_url: &Url, reference: &str) -> Result<
 ///
 /// # Errors
 /// When the result would be of another origin than `base`, or holds user information.
-pub(super) fn resolve_link(base: &Url, request_url: &Url, reference: &str) -> Result<Link, OriginError> {
+pub(in crate::api) fn resolve_link(
+    base: &Url,
+    request_url: &Url,
+    reference: &str,
+) -> Result<Link, OriginError> {
     let mut url = request_url.join(reference).map_err(|_| OriginError::Unreadable)?;
     let port_fits = url.port() == base.port() || url.port() == base.port_or_known_default();
     let is_by_https_instead =

@@ -1,8 +1,8 @@
 //! Walks against a model of a server, over every way to page that `api-contract` names.
 
+use super::super::behaviour::{KnownPaging, PagingSettings};
+use super::super::facts::Said;
 use super::*;
-use crate::api::behaviour::{KnownPaging, PagingSettings};
-use crate::api::facts::Said;
 use crate::record::Stream;
 use proptest::prelude::*;
 

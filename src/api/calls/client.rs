@@ -2,14 +2,13 @@
 
 use super::breaker::Breaker;
 use super::clock::ServerClock;
-use super::error::{ApiError, ErrorKind};
-use super::gate::Gate;
-use super::limit::{Learned, Load};
-use super::origin;
-use super::redact::{Redactor, Told};
-use super::retry::{Decision, Fault, Idempotence, RetryPolicy, decide, retry_after};
-use super::settings::Settings;
-use super::transport::{Answer, Transport};
+use crate::api::errors::{
+    ApiError, Decision, ErrorKind, Fault, Idempotence, Redactor, RetryPolicy, Told, decide, retry_after,
+};
+use crate::api::gate::Gate;
+use crate::api::limit::{Learned, Load};
+use crate::api::settings::Settings;
+use crate::api::transport::{Answer, Transport, resolve_link};
 use crate::observe::{Event, Observer};
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
@@ -83,13 +82,13 @@ impl fmt::Debug for CustomerFields {
 }
 
 /// One call, to be attempted until it is done. `Debug` is left out: the body holds personal data.
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) url: Url,
+pub(in crate::api) struct Call {
+    pub(in crate::api) method: Method,
+    pub(in crate::api) url: Url,
     /// JSON, where the call writes.
-    pub(super) body: Option<Vec<u8>>,
+    pub(in crate::api) body: Option<Vec<u8>>,
     /// For the observer.
-    pub(super) stream: Stream,
+    pub(in crate::api) stream: Stream,
     /// Whether it asks for a list.
     is_list: bool,
     attempts_at_most: Option<u32>,
@@ -98,25 +97,25 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(method: Method, url: Url, stream: Stream) -> Call {
+    pub(in crate::api) fn new(method: Method, url: Url, stream: Stream) -> Call {
         Call { method, url, body: None, stream, is_list: false, attempts_at_most: None, here: None }
     }
 
     /// Reads a page of a list.
-    pub(super) fn list(url: Url, stream: Stream) -> Call {
+    pub(in crate::api) fn list(url: Url, stream: Stream) -> Call {
         Call { is_list: true, ..Call::new(Method::GET, url, stream) }
     }
 
     /// Spends no more than `n` attempts, for requests that only try something out.
     #[must_use]
-    pub(super) fn attempts_at_most(mut self, n: u32) -> Call {
+    pub(in crate::api) fn attempts_at_most(mut self, n: u32) -> Call {
         self.attempts_at_most = Some(n);
         self
     }
 
     /// Begins with an answer that came already.
     #[must_use]
-    pub(super) fn answered_by(mut self, answer: Answer) -> Call {
+    pub(in crate::api) fn answered_by(mut self, answer: Answer) -> Call {
         self.here = Some(answer);
         self
     }
@@ -143,7 +142,7 @@ impl Call {
 
 /// An answer that is not the documented JSON: what is wrong with it, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotDocumented(pub(super) String);
+pub(in crate::api) struct NotDocumented(pub(in crate::api) String);
 
 impl From<serde_json::Error> for NotDocumented {
     /// Says where, not what: the error's own text may quote the answer.
@@ -269,7 +268,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::UnusableId`] for an empty segment, `.` and `..`: no encoding keeps them from naming
     /// another path.
-    pub(super) fn url(&self, segments: &[&str]) -> Result<Url, ApiError> {
+    pub(in crate::api) fn url(&self, segments: &[&str]) -> Result<Url, ApiError> {
         let mut path = self.shared.base.path().trim_end_matches('/').to_owned();
         for segment in segments {
             if matches!(*segment, "" | "." | "..") {
@@ -293,8 +292,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
-    pub(super) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
-        let link = origin::resolve_link(&self.shared.base, request_url, reference);
+    pub(in crate::api) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
+        let link = resolve_link(&self.shared.base, request_url, reference);
         if link.as_ref().is_ok_and(|link| link.is_by_https_instead)
             && !self.shared.told_of_http.swap(true, Ordering::Relaxed)
         {
@@ -315,7 +314,7 @@ impl Client {
     ///
     /// # Errors
     /// That of the last attempt.
-    pub(super) async fn fetch<T>(
+    pub(in crate::api) async fn fetch<T>(
         &self,
         mut call: Call,
         decode: impl Fn(Answer) -> Result<T, NotDocumented>,

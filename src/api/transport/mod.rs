@@ -1,0 +1,24 @@
+//! One attempt at one request: from a URL to a whole answer within its limits of time and size.
+//!
+//! `transport` sends the request and reads the answer. `wire` knows whether a request has been sent or still waits for its
+//! turn. `refusal` finds out what a failed connection was refused for. `body` unzips a body as it comes, and `unicode`
+//! replaces bytes that are not UTF-8. `origin` decides which URLs may be asked with the key (`api-contract` point 12).
+//!
+//! In come a method, a URL and perhaps a body; out comes an [`Answer`] with any status, or an error. Nothing here repeats a
+//! request that the server may have looked at, and nothing reads what a body means. The key must never leave for another
+//! origin than the base URL's, nor by plain HTTP to another machine.
+
+mod body;
+mod origin;
+mod refusal;
+#[expect(clippy::module_inception, reason = "renamed next")]
+mod transport;
+mod unicode;
+mod wire;
+
+pub use origin::{OriginError, check_base};
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use origin::Link;
+pub(super) use origin::resolve_link;
+pub(super) use transport::{Answer, Transport};
