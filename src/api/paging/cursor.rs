@@ -1,6 +1,6 @@
 //! The request for a page of a list, and what its text tells. Pure.
 
-use super::token::Parameter;
+use super::token_style::Parameter;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 

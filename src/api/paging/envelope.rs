@@ -1,10 +1,11 @@
 //! What an envelope says of its list: how it goes on, whether there is more, and how much there is (`api-contract` points 1
 //! and 3).
 
-use super::facts::Said;
-use super::names::{Meaning, meaning, plain};
-use super::page::{Members, holds_links, is_array, members_of};
-use super::token::Next;
+use super::field_names::holds_links;
+use super::field_names::{Meaning, meaning, plain};
+use super::json_members::{Members, is_array, members_of};
+use super::list_hints::Said;
+use super::next_page::Next;
 use reqwest::Url;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

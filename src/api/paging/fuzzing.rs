@@ -1,10 +1,12 @@
 //! What holds for every answer of a server.
 
 use super::cursor::Cursor;
-use super::facts::Said;
-use super::link::next_target;
-use super::page::read_page;
-use super::token::{Next, Offer, TokenStyle, read_headers};
+use super::headers::read_headers;
+use super::link_header::next_target;
+use super::list_hints::Said;
+use super::next_page::{Next, Offer};
+use super::page_body::read_page;
+use super::token_style::TokenStyle;
 use crate::api::transport::{Link, resolve_link};
 use crate::record::{Customer, Event};
 use reqwest::Url;

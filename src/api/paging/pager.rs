@@ -1,12 +1,14 @@
 //! A list of the API, page by page, with its records decoded.
 
-use super::ahead::Ahead;
-use super::behaviour::KnownPaging;
 use super::cursor::Cursor;
-use super::facts::{Mark, PageFacts};
-use super::page::read_page;
-use super::token::{Next, Offer, TokenStyle, read_headers};
-use super::verdict::{After, ListEnd, NoProgress, Verdict};
+use super::headers::read_headers;
+use super::known_paging::KnownPaging;
+use super::next_page::{Next, Offer};
+use super::page_body::read_page;
+use super::page_outcome::{After, ListEnd, NoProgress, Verdict};
+use super::page_summary::{Mark, PageFacts};
+use super::prefetch::Ahead;
+use super::token_style::TokenStyle;
 use super::walk::Walk;
 use crate::api::calls::{Call, Client, NotDocumented};
 use crate::api::errors::{ApiError, ErrorKind};

@@ -1,13 +1,14 @@
 //! A walk through a list: which page comes next, and when the list has ended (`api-contract` points 1 to 6). Pure:
 //! pages go in as facts, requests come out.
 
-use super::behaviour::Paging;
 use super::cursor::{Cursor, parameter_of};
-use super::facts::{Mark, PageFacts};
-use super::heard::Heard;
-use super::token::{Next, Offer, Parameter, TokenStyle};
-use super::trial::{Trial, Tried};
-use super::verdict::{After, ListEnd, NoProgress, UnprovenEnd, Verdict};
+use super::direction_probe::{Trial, Tried};
+use super::end_evidence::Heard;
+use super::known_paging::Paging;
+use super::next_page::{Next, Offer};
+use super::page_outcome::{After, ListEnd, NoProgress, UnprovenEnd, Verdict};
+use super::page_summary::{Mark, PageFacts};
+use super::token_style::{Parameter, TokenStyle};
 use crate::record::IdSet;
 
 /// Empty pages in a row that are followed where each names a next one: lists that are filtered after they were cut into
@@ -462,7 +463,7 @@ impl Default for Walk {
     }
 }
 
-mod trials;
+mod probes;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-use super::super::behaviour::{KnownPaging, PagingSettings};
-use super::super::facts::Said;
+use super::super::known_paging::{KnownPaging, PagingSettings};
+use super::super::list_hints::Said;
 use super::*;
 use crate::record::Stream;
 

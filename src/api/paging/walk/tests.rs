@@ -1,7 +1,7 @@
 //! Walks against a model of a server, over every way to page that `api-contract` names.
 
-use super::super::behaviour::{KnownPaging, PagingSettings};
-use super::super::facts::Said;
+use super::super::known_paging::{KnownPaging, PagingSettings};
+use super::super::list_hints::Said;
 use super::*;
 use crate::record::Stream;
 use proptest::prelude::*;

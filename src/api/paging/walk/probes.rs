@@ -1,11 +1,11 @@
 //! The walk's trials: what it does about their answers.
 
-use super::super::behaviour::Paging;
 use super::super::cursor::Cursor;
-use super::super::facts::PageFacts;
-use super::super::token::{Parameter, TokenStyle};
-use super::super::trial::{Circumstances, Conclusion, Trial, Tried, conclude};
-use super::super::verdict::{After, ListEnd, UnprovenEnd, Verdict};
+use super::super::direction_probe::{Circumstances, Conclusion, Trial, Tried, conclude};
+use super::super::known_paging::Paging;
+use super::super::page_outcome::{After, ListEnd, UnprovenEnd, Verdict};
+use super::super::page_summary::PageFacts;
+use super::super::token_style::{Parameter, TokenStyle};
 use super::{Asked, Walk};
 
 impl Walk {

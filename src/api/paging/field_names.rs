@@ -176,6 +176,11 @@ pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Whether the member holds links, by its name.
+pub(super) fn holds_links(name: &str) -> bool {
+    matches!(plain(name).as_str(), "link" | "links")
+}
+
 fn holds_link(name: &str) -> bool {
     ["url", "uri", "href", "link", "path"].iter().any(|word| name.contains(word))
 }

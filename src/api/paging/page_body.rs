@@ -2,15 +2,13 @@
 //! and 3).
 
 use super::envelope::Envelope;
-use super::facts::Said;
-use super::names::plain;
-use super::token::Next;
-use crate::record::text;
+use super::field_names::holds_links;
+use super::json_members::{Members, is_array, members, members_of};
+use super::list_hints::Said;
+use super::next_page::Next;
 use reqwest::Url;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// A list answer's body, borrowed from its bytes.
 #[derive(Debug)]
@@ -81,8 +79,6 @@ fn not_json(error: serde_json::Error) -> NotAPage {
     NotAPage::NotJson { line: error.line(), column: error.column() }
 }
 
-pub(super) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
-
 /// The documented error object, or an envelope that tells of errors: an array in it is no list, and where it is empty
 /// it would be taken for the list's end.
 fn is_error(members: &Members<'_>) -> bool {
@@ -129,46 +125,6 @@ fn named_records<'a>(members: &Members<'a>) -> Option<&'a RawValue> {
         RECORD_NAMES.iter().find_map(named).map(|(_, value)| *value)
     };
     find(is_array).or_else(|| find(|value| value.get() == "null"))
-}
-
-pub(super) fn is_array(value: &RawValue) -> bool {
-    value.get().starts_with('[')
-}
-
-pub(super) fn holds_links(name: &str) -> bool {
-    matches!(plain(name).as_str(), "link" | "links")
-}
-
-pub(super) fn members_of(value: &RawValue) -> Option<Members<'_>> {
-    if !value.get().starts_with('{') {
-        return None;
-    }
-    members(value.get().as_bytes()).ok()
-}
-
-fn members(object: &[u8]) -> serde_json::Result<Members<'_>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(object);
-    let members = deserializer.deserialize_map(MemberVisitor)?;
-    deserializer.end()?;
-    Ok(members)
-}
-
-struct MemberVisitor;
-
-impl<'de> Visitor<'de> for MemberVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            members.push((text(name).unwrap_or_default(), value));
-        }
-        Ok(members)
-    }
 }
 
 #[cfg(test)]

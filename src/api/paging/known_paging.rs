@@ -1,6 +1,6 @@
 //! What is known of the API's paging: found out from its answers, set in the configuration, or remembered.
 
-use super::token::{Parameter, TokenStyle};
+use super::token_style::{Parameter, TokenStyle};
 use crate::record::Stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};

@@ -1,8 +1,8 @@
 //! Finding out which parameter moves forward from one token (`api-contract` point 2), and whether ids are cursors at
 //! all (point 1 d): what two attempts together show. Pure.
 
-use super::facts::PageFacts;
-use super::token::Parameter;
+use super::page_summary::PageFacts;
+use super::token_style::Parameter;
 
 /// What an attempt brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

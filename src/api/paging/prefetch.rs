@@ -3,8 +3,10 @@
 //! otherwise stand between two of them.
 
 use super::cursor::Cursor;
-use super::facts::Said;
-use super::token::{Next, Offer, TokenStyle, read_headers};
+use super::headers::read_headers;
+use super::list_hints::Said;
+use super::next_page::{Next, Offer};
+use super::token_style::TokenStyle;
 use crate::api::calls::{Call, Client};
 use crate::api::errors::ApiError;
 use crate::api::transport::Answer;

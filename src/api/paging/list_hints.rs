@@ -1,30 +1,6 @@
-//! A page, as far as the walk needs to know it.
+//! What an answer says of its list besides naming the next page (`api-contract` point 3).
 
-use super::names::Meaning;
-use super::token::Offer;
-
-/// A page as the walk needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageFacts {
-    /// What tells each record from others.
-    pub marks: Vec<Mark>,
-    /// How the list goes on, by the answer's word.
-    pub offer: Option<Offer>,
-    /// What else the answer says of the list.
-    pub said: Said,
-}
-
-impl PageFacts {
-    /// An answer that brought none.
-    pub(super) fn nothing() -> PageFacts {
-        PageFacts { marks: Vec::new(), offer: None, said: Said::default() }
-    }
-
-    /// Whether the answer says that this is the list's last page, whatever token stands beside it.
-    pub(super) fn says_last(&self) -> bool {
-        self.said.more == Some(false)
-    }
-}
+use super::field_names::Meaning;
 
 /// What an answer says of its list beside the next page's name: facts that an end must not contradict (`api-contract`
 /// point 3).
@@ -85,24 +61,6 @@ fn yes_or_no(value: &str) -> Option<bool> {
         "true" | "yes" | "1" => Some(true),
         "false" | "no" | "0" => Some(false),
         _ => None,
-    }
-}
-
-/// What tells a record from others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
-    /// Its id.
-    Id(String),
-    /// It has no usable id: its text. It shows progress as well as an id does, but is no cursor.
-    Text(String),
-}
-
-impl Mark {
-    /// The id, or what stands for it.
-    pub(super) fn text(&self) -> &str {
-        match self {
-            Mark::Id(text) | Mark::Text(text) => text,
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the answers of one walk have said of their list, and whether its end agrees with that (`api-contract` point 3).
 //! Pure.
 
-use super::facts::Said;
-use super::verdict::UnprovenEnd;
+use super::list_hints::Said;
+use super::page_outcome::UnprovenEnd;
 
 /// What was heard so far.
 #[derive(Debug)]

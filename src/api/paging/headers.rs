@@ -1,147 +1,14 @@
-//! Where an answer says how the list goes on (`api-contract` point 1). Pure.
+//! What an answer's headers say of its list (`api-contract` points 1 and 3), and which of the places that name a next page
+//! counts. Pure.
 
-use super::facts::Said;
-use super::link;
-use super::names::{Meaning, header_meaning};
+use super::field_names::{Meaning, header_meaning};
+use super::link_header;
+use super::list_hints::Said;
+use super::next_page::{Next, Offer};
+use super::token_style::TokenStyle;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
-use std::fmt;
-
-/// Where the next page's token comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenStyle {
-    /// A `Link` header with the relation `next` (RFC 8288).
-    Link,
-    /// A member of the object that holds the records.
-    Envelope,
-    /// A response header such as `x-next-cursor` or `NextPageToken`.
-    Header,
-    /// Nothing at all: the id of a page's last record is the cursor.
-    LastId,
-}
-
-impl TokenStyle {
-    /// All styles.
-    pub const ALL: [TokenStyle; 4] =
-        [TokenStyle::Link, TokenStyle::Envelope, TokenStyle::Header, TokenStyle::LastId];
-
-    /// The name in the configuration and in the mirror.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TokenStyle::Link => "link",
-            TokenStyle::Envelope => "envelope",
-            TokenStyle::Header => "header",
-            TokenStyle::LastId => "last-id",
-        }
-    }
-
-    /// The style of that name.
-    pub fn from_name(name: &str) -> Option<TokenStyle> {
-        TokenStyle::ALL.into_iter().find(|style| style.name() == name)
-    }
-}
-
-impl fmt::Display for TokenStyle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The two parameters that take a cursor. Which of them moves forward is one of the API's silent points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Parameter {
-    /// `?next=`
-    Next,
-    /// `?prev=`
-    Prev,
-}
-
-impl Parameter {
-    /// Both.
-    pub const ALL: [Parameter; 2] = [Parameter::Next, Parameter::Prev];
-
-    /// The parameter's name in a URL, in the configuration and in the mirror.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Parameter::Next => "next",
-            Parameter::Prev => "prev",
-        }
-    }
-
-    /// The parameter of that name.
-    pub fn from_name(name: &str) -> Option<Parameter> {
-        Parameter::ALL.into_iter().find(|parameter| parameter.name() == name)
-    }
-
-    /// The one that isn't this one.
-    pub const fn other(self) -> Parameter {
-        match self {
-            Parameter::Next => Parameter::Prev,
-            Parameter::Prev => Parameter::Next,
-        }
-    }
-}
-
-impl fmt::Display for Parameter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How the list goes on, by the answer's own word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// A URL reference, to be followed as given.
-    Url(String),
-    /// A bare token; nothing says which parameter takes it.
-    Token(String),
-    /// A bare token that may be the next page's or this page's own.
-    Perhaps(String),
-    /// There is no next page: the token is null or empty.
-    Ended,
-}
-
-impl Next {
-    /// Reads what names the next page in the answer to `asked`. Tokens are opaque, and go back byte for byte: only what
-    /// can be nothing but a URL is taken for one. `is_link` says that links are to be expected there.
-    pub(super) fn from_text(text: &str, is_link: bool, asked: &Url) -> Next {
-        if text.trim().is_empty() {
-            Next::Ended
-        } else if is_reference(text, is_link, asked) {
-            Next::Url(text.to_owned())
-        } else {
-            Next::Token(text.to_owned())
-        }
-    }
-}
-
-/// Whether the text is a URL with a scheme of HTTP's, wherever it leads, or a relative reference: one with parameters
-/// to the list that was asked for, or, among links, any that has a path or parameters.
-fn is_reference(text: &str, is_link: bool, asked: &Url) -> bool {
-    let is_absolute =
-        |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    if is_absolute("https://") || is_absolute("http://") {
-        return Url::parse(text).is_ok();
-    }
-    // Anything else with a scheme is no link that could be followed: gid://shop/Customer/5 is a token.
-    let Some(url) = asked.join(text).ok().filter(|url| url.scheme() == asked.scheme()) else { return false };
-    let has_parameters = text.split_once('?').is_some_and(|(_, query)| query.contains('='));
-    // Behind a proxy that strips the path's beginning, or adds to it, the server names the list by another path.
-    let (asked_for, named) = (asked.path(), url.path());
-    let is_this_list = has_parameters && (asked_for.ends_with(named) || named.ends_with(asked_for));
-    is_this_list || (is_link && text.contains(['/', '?']))
-}
-
-/// What an answer offers, and where it stood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// Where it stood.
-    pub style: TokenStyle,
-    /// How the list goes on.
-    pub next: Next,
-}
 
 /// What the headers of the answer to `asked` say of the list.
 pub struct Told {
@@ -173,7 +40,9 @@ const ORDINARY: [&str; 16] = [
 /// Reads the headers of an answer. Those of other kinds say nothing.
 pub fn read_headers(headers: &HeaderMap, asked: &Url) -> Told {
     let mut told = Told { link: link_header(headers), header: None, said: Said::default() };
-    if told.link.is_none() && headers.get_all("link").iter().any(|value| link::names_next(&text(value))) {
+    if told.link.is_none()
+        && headers.get_all("link").iter().any(|value| link_header::names_next(&text(value)))
+    {
         told.said.suspect("a Link header with the relation next".to_owned());
     }
     for (name, value) in headers.iter().filter(|(name, _)| !ORDINARY.contains(&name.as_str())) {
@@ -241,7 +110,7 @@ impl Told {
 
 fn link_header(headers: &HeaderMap) -> Option<Next> {
     let mut values = headers.get_all("link").iter().map(text);
-    let target = values.find_map(|value| link::next_target(&value).map(str::to_owned))?;
+    let target = values.find_map(|value| link_header::next_target(&value).map(str::to_owned))?;
     Some(if target.is_empty() { Next::Ended } else { Next::Url(target) })
 }
 
@@ -275,44 +144,6 @@ mod tests {
 
     fn said(headers: &HeaderMap) -> Said {
         read_headers(headers, &asked()).offer(None, Said::default(), None).1
-    }
-
-    #[test]
-    fn urls_and_tokens() {
-        // The text, and whether it is a URL under a name of tokens, and under one of links.
-        for (text, as_token, as_link) in [
-            ("abc", false, false),
-            ("/9j/4AAQ+//==", false, true),
-            ("a0a877c6-4164", false, false),
-            ("?next=a", true, true),
-            ("?5", false, true),
-            ("/v2/customers?next=a", true, true),
-            ("/customers?next=a", true, true),
-            ("/api/v2/customers?next=a", true, true),
-            ("customers?next=a", true, true),
-            ("/orders?next=a", false, true),
-            ("/customers/page/2", false, true),
-            ("/customers5", false, true),
-            ("q?k=5", false, true),
-            ("gid://shop/Customer/5", false, false),
-            ("gid://shop/v2/customers?next=a", false, false),
-            ("urn:customer:5", false, false),
-            ("http:5", false, false),
-            ("a=b&c=d", false, false),
-            (" 5 ", false, false),
-            ("https://a.example/x", true, true),
-            ("HTTP://api.example.com/x", true, true),
-            ("//evil.example/v2/customers?next=a", true, true),
-            ("//evil.example/x", false, true),
-        ] {
-            for (is_link, is_url) in [(false, as_token), (true, as_link)] {
-                let expected = if is_url { Next::Url(text.into()) } else { Next::Token(text.into()) };
-                assert_eq!(Next::from_text(text, is_link, &asked()), expected, "{text}");
-            }
-        }
-        for text in ["", "  "] {
-            assert_eq!(Next::from_text(text, false, &asked()), Next::Ended);
-        }
     }
 
     #[test]
