@@ -1,9 +1,9 @@
 //! The vendor's calls: gate, attempt, decoding and retry until done.
 
-use super::breaker::Breaker;
-use super::clock::ServerClock;
+use super::circuit_breaker::CircuitBreaker;
+use super::server_clock::ServerClock;
 use crate::api::errors::{
-    ApiError, Decision, ErrorKind, Fault, Idempotence, Redactor, RetryPolicy, Told, decide, retry_after,
+    ApiError, Decision, ErrorKind, Fault, Idempotence, Redactor, RetryPolicy, SafeText, decide, retry_after,
 };
 use crate::api::gate::Gate;
 use crate::api::limit::{Learned, Load};
@@ -35,14 +35,14 @@ struct Shared {
     transport: Transport,
     redactor: Redactor,
     gate: Gate,
-    breaker: Breaker,
+    breaker: CircuitBreaker,
     clock: ServerClock,
     base: Url,
     policy: RetryPolicy,
-    /// A link of http was followed by https, and that was told.
-    told_of_http: AtomicBool,
-    /// An answer held bytes that are no UTF-8, and that was told.
-    told_of_bytes: AtomicBool,
+    /// It has been reported that an http link was followed by https.
+    reported_http_links: AtomicBool,
+    /// It has been reported that an answer held bytes that are not UTF-8.
+    reported_invalid_utf8: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -92,13 +92,13 @@ pub(in crate::api) struct Call {
     /// Whether it asks for a list.
     is_list: bool,
     attempts_at_most: Option<u32>,
-    /// An answer that came already: it stands for the first attempt's.
-    here: Option<Answer>,
+    /// An answer that was fetched in advance; it takes the place of the first attempt.
+    prefetched: Option<Answer>,
 }
 
 impl Call {
     pub(in crate::api) fn new(method: Method, url: Url, stream: Stream) -> Call {
-        Call { method, url, body: None, stream, is_list: false, attempts_at_most: None, here: None }
+        Call { method, url, body: None, stream, is_list: false, attempts_at_most: None, prefetched: None }
     }
 
     /// Reads a page of a list.
@@ -106,17 +106,17 @@ impl Call {
         Call { is_list: true, ..Call::new(Method::GET, url, stream) }
     }
 
-    /// Spends no more than `n` attempts, for requests that only try something out.
+    /// Makes at most `n` attempts: for requests that only probe something.
     #[must_use]
     pub(in crate::api) fn attempts_at_most(mut self, n: u32) -> Call {
         self.attempts_at_most = Some(n);
         self
     }
 
-    /// Begins with an answer that came already.
+    /// Uses an answer that was fetched in advance as the first attempt's.
     #[must_use]
-    pub(in crate::api) fn answered_by(mut self, answer: Answer) -> Call {
-        self.here = Some(answer);
+    pub(in crate::api) fn with_answer(mut self, answer: Answer) -> Call {
+        self.prefetched = Some(answer);
         self
     }
 
@@ -172,12 +172,12 @@ impl Client {
             transport: Transport::new(&settings, &key, redactor.clone())?,
             redactor,
             gate: Gate::new(settings.concurrency, observer.clone()),
-            breaker: Breaker::default(),
+            breaker: CircuitBreaker::default(),
             clock: ServerClock::default(),
             base: settings.base_url,
             policy: settings.retry,
-            told_of_http: AtomicBool::new(false),
-            told_of_bytes: AtomicBool::new(false),
+            reported_http_links: AtomicBool::new(false),
+            reported_invalid_utf8: AtomicBool::new(false),
         });
         Ok(Client { shared, observer })
     }
@@ -295,7 +295,7 @@ impl Client {
     pub(in crate::api) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
         let link = resolve_link(&self.shared.base, request_url, reference);
         if link.as_ref().is_ok_and(|link| link.is_by_https_instead)
-            && !self.shared.told_of_http.swap(true, Ordering::Relaxed)
+            && !self.shared.reported_http_links.swap(true, Ordering::Relaxed)
         {
             let text = "the API's links begin with http:// and are followed by https://, as `api.base_url` has it: the proxy \
                         in front of it does not tell it of TLS";
@@ -303,7 +303,7 @@ impl Client {
         }
         let redactor = &self.shared.redactor;
         link.map(|link| link.url).map_err(|error| {
-            let detail = redactor.tell(&error.to_string());
+            let detail = redactor.redact(&error.to_string());
             let error = ApiError::new(ErrorKind::CrossOrigin).with_detail(detail);
             error.of_call(redactor, &Method::GET, request_url, 1, false)
         })
@@ -322,22 +322,22 @@ impl Client {
         let shared = &*self.shared;
         let (mut attempt, mut lost_answer) = (1, false);
         loop {
-            let answer = match call.here.take() {
+            let answer = match call.prefetched.take() {
                 Some(answer) => Ok(answer),
                 None => self.attempt(&call).await,
             };
             let attempted = answer.and_then(|answer| {
                 let status = answer.status;
-                let may_be_damaged = answer.is_mended && attempt == 1 && call.attempts_at_most.is_none();
+                let may_be_damaged = answer.is_repaired && attempt == 1 && call.attempts_at_most.is_none();
                 if may_be_damaged && call.method == Method::GET {
                     // It may have been damaged on its way. Where it comes again like this, it is what the API has.
-                    let detail = Told::own("it holds bytes that are no UTF-8");
+                    let detail = SafeText::own("it holds bytes that are no UTF-8");
                     return Err(Failed::from(ApiError::new(ErrorKind::NotDocumented).with_detail(detail)));
                 }
-                self.tell_of_bytes(&answer);
+                self.report_invalid_utf8(&answer);
                 decode(answer).map_err(|NotDocumented(reason)| {
                     let error = ApiError::new(ErrorKind::NotDocumented).with_status(status);
-                    Failed::from(error.with_detail(shared.redactor.tell(&reason)))
+                    Failed::from(error.with_detail(shared.redactor.redact(&reason)))
                 })
             });
             let failed = match attempted {
@@ -389,7 +389,7 @@ impl Client {
         let retry_after = result.as_ref().ok().and_then(retry_after_of);
         slot.leave(self.load(status, result.is_ok(), retry_after.as_deref()));
         if let Ok(answer) = &mut result {
-            shared.clock.heard(&answer.headers, Timestamp::now());
+            shared.clock.observe(&answer.headers, Timestamp::now());
             if let Some(streams) = answer.streams {
                 shared.gate.lower_to(streams);
             }
@@ -403,7 +403,7 @@ impl Client {
             // "Not found" may end in a deletion: it must be the API's own word, not a proxy's page.
             Ok(answer) if matches!(answer.status, 404 | 410) && is_html(&answer) => {
                 let error = ApiError::new(ErrorKind::NotDocumented).with_status(answer.status);
-                Err(error.with_detail(Told::own("an HTML page")).into())
+                Err(error.with_detail(SafeText::own("an HTML page")).into())
             }
             Ok(answer) => {
                 let id = answer.headers.get("x-request-id").and_then(|id| id.to_str().ok());
@@ -414,8 +414,8 @@ impl Client {
         }
     }
 
-    fn tell_of_bytes(&self, answer: &Answer) {
-        if answer.is_mended && !self.shared.told_of_bytes.swap(true, Ordering::Relaxed) {
+    fn report_invalid_utf8(&self, answer: &Answer) {
+        if answer.is_repaired && !self.shared.reported_invalid_utf8.swap(true, Ordering::Relaxed) {
             let text = "the API's answers hold bytes that are no UTF-8: in documented fields U+FFFD stands in their place, in \
                         others an escape from \\udc80 to \\udcff, whose last two digits are the byte";
             self.observer.observe(&Event::Remark { text });

@@ -26,12 +26,12 @@ const PHONE_GAP: usize = 3;
 
 /// Text that may be repeated anywhere: on a terminal, in logs, in the mirror.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::api) struct Told(String);
+pub(in crate::api) struct SafeText(String);
 
-impl Told {
+impl SafeText {
     /// The program's own words. They must hold nothing of an answer's.
-    pub(in crate::api) fn own(text: impl fmt::Display) -> Told {
-        Told(text.to_string())
+    pub(in crate::api) fn own(text: impl fmt::Display) -> SafeText {
+        SafeText(text.to_string())
     }
 
     pub(in crate::api) fn as_str(&self) -> &str {
@@ -39,12 +39,12 @@ impl Told {
     }
 
     /// `None` where there is nothing to tell.
-    pub(in crate::api) fn if_any(self) -> Option<Told> {
+    pub(in crate::api) fn if_any(self) -> Option<SafeText> {
         (!self.0.is_empty()).then_some(self)
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -57,24 +57,24 @@ pub fn shown(text: &str) -> String {
 }
 
 /// An error's text and that of its causes.
-pub(in crate::api) struct Cause {
-    text: Told,
-    source: Option<Box<Cause>>,
+pub(in crate::api) struct RedactedCause {
+    text: SafeText,
+    source: Option<Box<RedactedCause>>,
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for RedactedCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text.as_str())
     }
 }
 
-impl fmt::Debug for Cause {
+impl fmt::Debug for RedactedCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text.as_str())
     }
 }
 
-impl Error for Cause {
+impl Error for RedactedCause {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
@@ -98,29 +98,29 @@ impl Redactor {
     /// What may be repeated of `text`, on one line: without the key and other credentials, e-mail addresses and telephone
     /// numbers, also where they are percent-encoded or escaped as in JSON and HTML; control characters and those that change the direction of writing are
     /// escaped; at most [`SHOWN`] characters.
-    pub(in crate::api) fn tell(&self, text: &str) -> Told {
+    pub(in crate::api) fn redact(&self, text: &str) -> SafeText {
         self.cleaned(text, true)
     }
 
     /// The same for a path, in which long numbers are identifiers.
-    pub(in crate::api) fn tell_path(&self, path: &str) -> Told {
+    pub(in crate::api) fn redact_path(&self, path: &str) -> SafeText {
         self.cleaned(path, false)
     }
 
     /// What may be repeated of an error and its causes.
-    pub(in crate::api) fn cause(&self, error: &(dyn Error + 'static)) -> Cause {
+    pub(in crate::api) fn cause(&self, error: &(dyn Error + 'static)) -> RedactedCause {
         let source = error.source().map(|source| Box::new(self.cause(source)));
-        Cause { text: self.tell(&error.to_string()), source }
+        RedactedCause { text: self.redact(&error.to_string()), source }
     }
 
-    fn cleaned(&self, text: &str, with_phones: bool) -> Told {
+    fn cleaned(&self, text: &str, with_phones: bool) -> SafeText {
         let read: String = text.trim().chars().take(READ).collect();
         let read = self.without_key(&read);
         let decoded = decoded(&read);
         let masked = self.masked(&decoded, with_phones);
         // Text in which decoding shows nothing to be masked stays as it is.
         let clean = if masked == decoded { self.masked(&read, with_phones) } else { masked };
-        Told(bounded(&escaped(&clean)))
+        SafeText(bounded(&escaped(&clean)))
     }
 
     fn masked(&self, text: &str, with_phones: bool) -> String {

@@ -1,6 +1,6 @@
 //! Whether and when a failed attempt is repeated (`api-contract` point 7). Pure: time and chance come in.
 
-use super::error::{ErrorKind, Repeat};
+use super::api_error::{ErrorKind, Repeat};
 use reqwest::Method;
 use std::time::{Duration, SystemTime};
 

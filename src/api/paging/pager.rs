@@ -407,7 +407,7 @@ impl<R: Record> Pager<R> {
             call = call.attempts_at_most(TRIAL_ATTEMPTS);
         }
         if let Some(answer) = ahead.transpose()? {
-            call = call.answered_by(answer);
+            call = call.with_answer(answer);
         }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
         let arrived = self.client.fetch(call, |answer| self.read(&answer, only)).await?;

@@ -1,44 +1,44 @@
-//! An answer's body, unzipped as it comes and never larger than allowed.
+//! The body of an answer, decompressed as it arrives and never larger than allowed.
 
-use super::unicode;
+use super::utf8_repair;
 use flate2::write::MultiGzDecoder;
 use std::io::{self, Write};
 
-/// Memory set aside for a body before it comes, at most.
+/// The most memory that is reserved for a body before it arrives.
 const MAX_RESERVED: u64 = 256 << 10;
 
 /// U+FEFF, as some servers and tools put it before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How gzip begins (RFC 1952 section 2.3.1), and no JSON does. It tells more than `Content-Encoding`, which proxies drop,
-/// double or leave standing over what they have unzipped.
+/// The first bytes of gzip (RFC 1952 section 2.3.1), with which no JSON begins. They are more reliable than
+/// `Content-Encoding`, which proxies drop, double, or keep on a body that they have decompressed.
 const GZIP_MARK: &[u8] = b"\x1f\x8b";
 
-/// Why a body can't be taken.
+/// Why a body can't be used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub(super) enum BodyError {
     /// It is longer than allowed.
     TooLarge,
-    /// What it was zipped to ends too early, or goes on otherwise.
+    /// Its gzip data is cut short, or followed by something else.
     Damaged,
 }
 
-/// A body that has come.
+/// A body that has arrived.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Collected {
     pub(super) bytes: Vec<u8>,
-    /// Some of its bytes were no UTF-8: escapes stand for them (see [`unicode`]).
-    pub(super) is_mended: bool,
+    /// Some of its bytes were not UTF-8 and were replaced by escapes (see [`utf8_repair`]).
+    pub(super) is_repaired: bool,
 }
 
-/// Takes a body part by part.
+/// Collects a body part by part.
 pub(super) enum Collector {
     Plain(Bounded),
     /// RFC 1952 section 2.2: a file is one member or several, one after the other.
     Zipped(Box<MultiGzDecoder<Bounded>>),
 }
 
-/// Holds so many bytes at most.
+/// A buffer that refuses to grow beyond `max` bytes.
 pub(super) struct Bounded {
     bytes: Vec<u8>,
     max: u64,
@@ -46,20 +46,20 @@ pub(super) struct Bounded {
 }
 
 impl Collector {
-    /// For a body of so many bytes at most; `length` is what the headers say.
+    /// For a body of at most `max` bytes; `length` is what the headers announce.
     pub(super) fn new(length: Option<u64>, max: u64) -> Collector {
-        // What the header says is only believed so far.
+        // The header may be wrong: only so much is reserved on its word.
         let expected = length.unwrap_or_default().min(MAX_RESERVED);
         Collector::Plain(Bounded { bytes: Vec::with_capacity(expected as usize), max, is_full: false })
     }
 
-    /// Takes the next part.
-    pub(super) fn take(&mut self, part: &[u8]) -> Result<(), Unfit> {
+    /// Adds the next part.
+    pub(super) fn take(&mut self, part: &[u8]) -> Result<(), BodyError> {
         match self {
             Collector::Plain(body) => {
                 let is_beginning = body.bytes.len() < GZIP_MARK.len();
                 if !is_beginning || !body.bytes.iter().chain(part).take(GZIP_MARK.len()).eq(GZIP_MARK) {
-                    return body.write_all(part).map_err(|_| Unfit::TooLarge);
+                    return body.write_all(part).map_err(|_| BodyError::TooLarge);
                 }
                 let (begun, max) = (std::mem::take(&mut body.bytes), body.max);
                 let unzipped = Bounded { bytes: Vec::new(), max, is_full: false };
@@ -72,8 +72,8 @@ impl Collector {
     }
 
     /// The whole body as UTF-8, without a byte order mark, which a reader of JSON may ignore (RFC 8259 section 8.1).
-    /// `is_whole` where its end has come: then it must be the end of what it was zipped to as well.
-    pub(super) fn finish(self, is_whole: bool) -> Result<Collected, Unfit> {
+    /// `is_whole` says that the body arrived to its end; gzip data must then be complete as well.
+    pub(super) fn finish(self, is_whole: bool) -> Result<Collected, BodyError> {
         let mut body = match self {
             Collector::Plain(body) => body,
             Collector::Zipped(mut decoder) => {
@@ -88,15 +88,15 @@ impl Collector {
         if body.bytes.starts_with(BYTE_ORDER_MARK) {
             body.bytes.drain(..BYTE_ORDER_MARK.len());
         }
-        Ok(match unicode::mended(&body.bytes, body.max) {
-            Some(text) => Collected { bytes: text.into_bytes(), is_mended: true },
-            None => Collected { bytes: body.bytes, is_mended: false },
+        Ok(match utf8_repair::repaired(&body.bytes, body.max) {
+            Some(text) => Collected { bytes: text.into_bytes(), is_repaired: true },
+            None => Collected { bytes: body.bytes, is_repaired: false },
         })
     }
 }
 
-fn fault(body: &Bounded) -> Unfit {
-    if body.is_full { Unfit::TooLarge } else { Unfit::Damaged }
+fn fault(body: &Bounded) -> BodyError {
+    if body.is_full { BodyError::TooLarge } else { BodyError::Damaged }
 }
 
 impl Write for Bounded {
@@ -126,7 +126,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn collected(parts: &[&[u8]], max: u64) -> Result<Vec<u8>, Unfit> {
+    fn collected(parts: &[&[u8]], max: u64) -> Result<Vec<u8>, BodyError> {
         let mut collector = Collector::new(None, max);
         for part in parts {
             collector.take(part)?;
@@ -145,12 +145,12 @@ mod tests {
             ("several members", &*two, Ok(text)),
             ("a mark", b"\xef\xbb\xbf0123456789", Ok(text)),
             ("a mark, zipped", &*marked, Ok(text)),
-            ("too long", b"0123456789abcd", Err(Unfit::TooLarge)),
-            ("too long, zipped", &*[&*two, &*two].concat(), Err(Unfit::TooLarge)),
-            ("cut in the last member", &two[..two.len() - 9], Err(Unfit::Damaged)),
-            ("cut in its first bytes", &two[..12], Err(Unfit::Damaged)),
-            ("cut behind its mark", &two[..2], Err(Unfit::Damaged)),
-            ("something behind the last member", &*[&*one, text].concat(), Err(Unfit::Damaged)),
+            ("too long", b"0123456789abcd", Err(BodyError::TooLarge)),
+            ("too long, zipped", &*[&*two, &*two].concat(), Err(BodyError::TooLarge)),
+            ("cut in the last member", &two[..two.len() - 9], Err(BodyError::Damaged)),
+            ("cut in its first bytes", &two[..12], Err(BodyError::Damaged)),
+            ("cut behind its mark", &two[..2], Err(BodyError::Damaged)),
+            ("something behind the last member", &*[&*one, text].concat(), Err(BodyError::Damaged)),
             ("nothing", b"", Ok(b"")),
             ("zipped nothing", &*gzip(b""), Ok(b"")),
         ] {
@@ -165,10 +165,10 @@ mod tests {
             collector.take(body).unwrap();
             collector.finish(true).unwrap()
         };
-        let mended = Collected { bytes: br#"["a\udcff"]"#.to_vec(), is_mended: true };
-        assert_eq!(finished(b"[\"a\xff\"]"), mended);
-        assert_eq!(finished(&gzip(b"[\"a\xff\"]")), mended);
-        let whole = Collected { bytes: "[\"é\"]".into(), is_mended: false };
+        let repaired = Collected { bytes: br#"["a\udcff"]"#.to_vec(), is_repaired: true };
+        assert_eq!(finished(b"[\"a\xff\"]"), repaired);
+        assert_eq!(finished(&gzip(b"[\"a\xff\"]")), repaired);
+        let whole = Collected { bytes: "[\"é\"]".into(), is_repaired: false };
         assert_eq!(finished("[\"é\"]".as_bytes()), whole);
     }
 

@@ -1,7 +1,7 @@
 //! One attempt at one request: from a URL to a whole answer within its limits of time and size.
 //!
-//! `transport` sends the request and reads the answer. `wire` knows whether a request has been sent or still waits for its
-//! turn. `refusal` finds out what a failed connection was refused for. `body` unzips a body as it comes, and `unicode`
+//! `http` sends the request and reads the answer. `in_flight` knows whether a request has been sent or still waits for its
+//! turn. `connection_refusal` finds out what a failed connection was refused for. `body` unzips a body as it comes, and `utf8_repair`
 //! replaces bytes that are not UTF-8. `origin` decides which URLs may be asked with the key (`api-contract` point 12).
 //!
 //! In come a method, a URL and perhaps a body; out comes an [`Answer`] with any status, or an error. Nothing here repeats a
@@ -9,16 +9,15 @@
 //! origin than the base URL's, nor by plain HTTP to another machine.
 
 mod body;
+mod connection_refusal;
+mod http;
+mod in_flight;
 mod origin;
-mod refusal;
-#[expect(clippy::module_inception, reason = "renamed next")]
-mod transport;
-mod unicode;
-mod wire;
+mod utf8_repair;
 
 pub use origin::{OriginError, check_base};
 
+pub(super) use http::{Answer, Transport};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) use origin::Link;
 pub(super) use origin::resolve_link;
-pub(super) use transport::{Answer, Transport};

@@ -1,5 +1,5 @@
-//! When the server is down, every call would spend its whole retry budget to learn the same. After some
-//! calls in a row did, further ones get a single attempt, until one succeeds.
+//! A circuit breaker. While the server is down, every call would spend its whole retry budget to find that out. After
+//! several calls in a row have done so, further calls get a single attempt each, until one succeeds.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,11 +8,11 @@ const TRIPS_AFTER: u32 = 5;
 
 /// Counts the calls in a row that ended in an outage.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
+pub(super) struct CircuitBreaker {
     exhausted: AtomicU32,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// How many attempts a call may make now, of those that it was `granted`.
     pub(super) fn attempts(&self, granted: u32) -> u32 {
         if self.exhausted.load(Ordering::Relaxed) >= TRIPS_AFTER { granted.min(1) } else { granted }
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn five_in_a_row_trip_it_and_one_answer_resets_it() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         for _ in 0..4 {
             breaker.exhausted();
             assert_eq!(breaker.attempts(10), 10);

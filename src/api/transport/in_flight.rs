@@ -1,5 +1,5 @@
-//! Whether a request is on its way yet. It may have to wait for a connection or, over HTTP/2, for one of the streams that the
-//! server allows at once (RFC 9113 section 5.1.2): the server can't have been slow to answer what it hasn't been sent.
+//! Which requests are in flight. A request may first have to wait for a connection or, over HTTP/2, for one of the streams
+//! that the server allows at once (RFC 9113 section 5.1.2). Time-outs for the server's answer begin only when it is sent.
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -10,33 +10,33 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-/// A request's body, which hyper lets go of when all of the request is handed to the connection: over HTTP/1.1 when it is
-/// written, over HTTP/2 when its stream is open and not before. Nothing else tells of that.
-pub(super) struct Outgoing {
+/// A request body that tells when its request was sent. hyper drops the body once the whole request has been handed to the
+/// connection: over HTTP/1.1 when it is written, over HTTP/2 not before its stream is open. hyper has no other sign of it.
+pub(super) struct TrackedBody {
     body: Option<Bytes>,
     _until_sent: oneshot::Sender<Infallible>,
 }
 
 /// Completes when the request has been handed to the connection, or given up.
-pub(super) struct Sent(oneshot::Receiver<Infallible>);
+pub(super) struct SentSignal(oneshot::Receiver<Infallible>);
 
-impl Outgoing {
+impl TrackedBody {
     /// With an empty body where `body` is `None`.
-    pub(super) fn new(body: Option<&[u8]>) -> (Outgoing, Sent) {
+    pub(super) fn new(body: Option<&[u8]>) -> (TrackedBody, SentSignal) {
         let (until_sent, sent) = oneshot::channel();
         let body = body.map(Bytes::copy_from_slice).filter(|body| !body.is_empty());
-        (Outgoing { body, _until_sent: until_sent }, Sent(sent))
+        (TrackedBody { body, _until_sent: until_sent }, SentSignal(sent))
     }
 }
 
-impl Sent {
+impl SentSignal {
     pub(super) async fn wait(self) {
         // Nothing is ever sent: the sender is dropped.
         let _ = self.0.await;
     }
 }
 
-impl Body for Outgoing {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -56,14 +56,14 @@ impl Body for Outgoing {
     }
 }
 
-/// Counts the requests of one client that are on their way or being answered.
-pub(super) struct Wire {
+/// Counts the requests of one client that have been sent and are not yet fully answered.
+pub(super) struct InFlight {
     busy: watch::Sender<usize>,
 }
 
-impl Wire {
-    pub(super) fn new() -> Wire {
-        Wire { busy: watch::Sender::new(0) }
+impl InFlight {
+    pub(super) fn new() -> InFlight {
+        InFlight { busy: watch::Sender::new(0) }
     }
 
     /// How many there are.
@@ -72,12 +72,12 @@ impl Wire {
     }
 
     /// One more, until the guard is dropped.
-    pub(super) fn enter(&self) -> OnWire {
+    pub(super) fn enter(&self) -> InFlightGuard {
         self.busy.send_modify(|busy| *busy += 1);
-        OnWire(self.busy.clone())
+        InFlightGuard(self.busy.clone())
     }
 
-    /// Completes once none has been on its way for this long. Those that are have time-outs of their own.
+    /// Completes once no request has been in flight for this long. Requests in flight have time-outs of their own.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let mut busy = self.busy.subscribe();
         // The sender lives as long as `self`: neither wait fails.
@@ -89,10 +89,10 @@ impl Wire {
     }
 }
 
-/// A request that is on its way or being answered.
-pub(super) struct OnWire(watch::Sender<usize>);
+/// Counts one request as in flight until it is dropped.
+pub(super) struct InFlightGuard(watch::Sender<usize>);
 
-impl Drop for OnWire {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.send_modify(|busy| *busy -= 1);
     }
@@ -105,30 +105,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idleness_counts_from_the_last_request_that_was_on_its_way() {
-        let wire = Wire::new();
+        let in_flight = InFlight::new();
         let start = Instant::now();
         let others = async {
             for _ in 0..3 {
                 sleep(Duration::from_secs(9)).await;
-                let _on_wire = wire.enter();
+                let _on_wire = in_flight.enter();
                 sleep(Duration::from_secs(100)).await;
             }
         };
-        tokio::join!(wire.idle_for(Duration::from_secs(10)), others);
+        tokio::join!(in_flight.idle_for(Duration::from_secs(10)), others);
         assert_eq!(start.elapsed().as_secs(), 3 * 109 + 10);
-        assert_eq!(wire.busy(), 0);
+        assert_eq!(in_flight.busy(), 0);
     }
 
     #[tokio::test]
     async fn a_request_is_sent_when_its_body_is_let_go_of() {
         for body in [None, Some(&b"{}"[..])] {
-            let (outgoing, sent) = Outgoing::new(body);
-            assert_eq!(outgoing.is_end_stream(), body.is_none());
-            assert_eq!(outgoing.size_hint().exact(), Some(body.map_or(0, |body| body.len() as u64)));
+            let (tracked, sent) = TrackedBody::new(body);
+            assert_eq!(tracked.is_end_stream(), body.is_none());
+            assert_eq!(tracked.size_hint().exact(), Some(body.map_or(0, |body| body.len() as u64)));
             let waiting = tokio::spawn(sent.wait());
             tokio::task::yield_now().await;
             assert!(!waiting.is_finished());
-            drop(outgoing);
+            drop(tracked);
             waiting.await.unwrap();
         }
     }

@@ -1,4 +1,4 @@
-//! What a request was refused for before the server took it: libraries tell it deep inside their errors.
+//! Why a request was refused before the server took it: found deep inside the HTTP libraries' errors.
 
 use rustls::CertificateError::{
     BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
@@ -9,7 +9,7 @@ use std::io;
 
 /// Why there is no connection, where trying again would end the same way.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ConnectionRefusal {
     /// What is wrong with the server's certificate.
     Certificate(String),
     /// 407.
@@ -23,18 +23,18 @@ const PROXY_CREDENTIALS: &str = "proxy authorization required";
 const AUTHORITYS_OWN: &str = "CaUsedAsEndEntity";
 
 /// The refusal behind an error, if there is one.
-pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Refusal> {
+pub(super) fn of(error: &(dyn Error + 'static)) -> Option<ConnectionRefusal> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
         Some(rustls::Error::InvalidCertificate(fault)) => {
-            Some(Refusal::Certificate(certificate_fault(fault)))
+            Some(ConnectionRefusal::Certificate(certificate_fault(fault)))
         }
-        _ if cause.to_string().ends_with(PROXY_CREDENTIALS) => Some(Refusal::ProxyCredentials),
+        _ if cause.to_string().ends_with(PROXY_CREDENTIALS) => Some(ConnectionRefusal::ProxyCredentials),
         _ => None,
     })
 }
 
-/// Whether the server says that it has not looked at the request: another one may take its place at once, whatever it
-/// does (RFC 9113 section 8.7). A server that shuts down, or that allows fewer streams than it was sent before it said so.
+/// Whether the server says that it has not processed the request, so that even a POST may be sent again at once (RFC 9113
+/// section 8.7). A server says so when it shuts down, and when it allows fewer streams than were already opened.
 pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     causes(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|error| {
         let is_shutdown = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
@@ -43,17 +43,17 @@ pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// What the client's libraries say where a connection ended before the request was given to it, by kinds of error that are
-/// private: a request that waited for a stream, and one that was about to take a pooled connection.
-const LOST_TURNS: [&str; 2] = ["dispatch task is gone", "checked out connection was closed"];
+/// Messages of the HTTP libraries, whose error types are private, for a connection that ended before the request was sent
+/// over it: the request waited for a stream, or was about to take a pooled connection.
+const NEVER_SENT: [&str; 2] = ["dispatch task is gone", "checked out connection was closed"];
 
-/// Whether the connection ended before the request was sent over it; one whose stream was open fails with the connection's
-/// own error instead. Partly read from texts, and that is too little to repeat a request by that must not be carried out
-/// twice.
-pub(super) fn has_lost_its_turn(error: &(dyn Error + 'static)) -> bool {
+/// Whether the connection ended before the request was sent over it. A request whose stream was already open fails with the
+/// connection's own error instead. The answer relies partly on the wording of messages, which is too little evidence to
+/// repeat a request that must not be carried out twice.
+pub(super) fn was_never_sent(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| match cause.downcast_ref::<hyper::Error>() {
         Some(error) if error.is_canceled() => true,
-        _ => LOST_TURNS.contains(&cause.to_string().as_str()),
+        _ => NEVER_SENT.contains(&cause.to_string().as_str()),
     })
 }
 

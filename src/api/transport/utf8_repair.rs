@@ -5,7 +5,7 @@
 /// does it (PEP 383). So the byte is kept, and told from what the API may have said, and the record that holds it is repaired
 /// like one with an emoji cut in half. Outside of JSON's strings there are no escapes: the body is then no more JSON than
 /// before. `None` for a body that is UTF-8, and for one that would become longer than `max`.
-pub(super) fn mended(body: &[u8], max: u64) -> Option<String> {
+pub(super) fn repaired(body: &[u8], max: u64) -> Option<String> {
     if std::str::from_utf8(body).is_ok() {
         return None;
     }
@@ -57,7 +57,7 @@ mod tests {
             (b"", None),
             (b"\xff\xff\xff\xff\xff\xff", None),
         ] {
-            assert_eq!(mended(body, 30).as_deref(), text, "{}", String::from_utf8_lossy(body));
+            assert_eq!(repaired(body, 30).as_deref(), text, "{}", String::from_utf8_lossy(body));
         }
     }
 
@@ -66,7 +66,7 @@ mod tests {
         #[test]
         fn they_spoil_their_string_alone(bytes in prop::collection::vec(0x80u8..=0xff, 0..20), half in "(\\\\ud83d)?") {
             let body = [b"[\"", half.as_bytes(), &bytes, b"\",\"whole\"]"].concat();
-            let text = mended(&body, 1000).unwrap_or_else(|| String::from_utf8(body).unwrap());
+            let text = repaired(&body, 1000).unwrap_or_else(|| String::from_utf8(body).unwrap());
             let values: Vec<&serde_json::value::RawValue> = serde_json::from_str(&text).unwrap();
             prop_assert_eq!((values.len(), values[1].get()), (2, "\"whole\""));
         }

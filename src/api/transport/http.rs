@@ -1,10 +1,10 @@
 //! One attempt at one request, with every limit on it: time, size, redirects, origin.
 
-use super::body::{Collected, Collector, Unfit};
+use super::body::{BodyError, Collected, Collector};
+use super::connection_refusal::{self, ConnectionRefusal, is_unprocessed, was_never_sent};
+use super::in_flight::{InFlight, InFlightGuard, TrackedBody};
 use super::origin::{self, OriginError};
-use super::refusal::{self, has_lost_its_turn, is_unprocessed};
-use super::wire::{OnWire, Outgoing, Wire};
-use crate::api::errors::{ApiError, ErrorKind, Redactor, Told};
+use crate::api::errors::{ApiError, ErrorKind, Redactor, SafeText};
 use crate::api::settings::Settings;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
@@ -25,14 +25,13 @@ const USER_AGENT: &str = concat!("malomo-mirror/", env!("CARGO_PKG_VERSION"));
 
 /// Redirects followed in one attempt.
 const MAX_REDIRECTS: usize = 5;
-/// A request that the server certainly hasn't looked at is sent again at once, so often at most.
+/// How often a request that the server certainly has not processed is sent again at once.
 const MAX_UNPROCESSED: usize = 10;
-/// A request that waits so long for a free stream shows that the server allows fewer than are asked for.
+/// Waiting this long for a free stream shows that the server allows fewer streams than are in use.
 const NOTICEABLE: Duration = Duration::from_millis(50);
-/// How much of an error's body is read: what the vendor says fits many times over.
+/// How much of an error's body is read; the vendor's error objects are far smaller.
 const MAX_ERROR_BODY: u64 = 64 << 10;
-/// A multiplexed connection that died silently is noticed after these two, instead of taking every
-/// repeated request with it.
+/// Together these bound how long a dead HTTP/2 connection goes unnoticed and takes every repeated request with it.
 const PING_AFTER: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
@@ -45,24 +44,24 @@ pub(in crate::api) struct Answer {
     /// After decompression, without a byte order mark. Of an error, as much as could be read.
     pub(in crate::api) body: Vec<u8>,
     /// Escapes stand in it for bytes that are no UTF-8.
-    pub(in crate::api) is_mended: bool,
+    pub(in crate::api) is_repaired: bool,
     /// Whether the body's end was told, and wasn't just the connection's.
     pub(in crate::api) is_framed: bool,
     /// How many requests the server takes at once over its connection, where this one had to wait for others to end.
     pub(in crate::api) streams: Option<usize>,
 }
 
-/// The head of an answer, and the request's place on the wire.
+/// The head of an answer, and the request's place on the in_flight.
 struct Begun {
     response: Response,
-    on_wire: OnWire,
+    guard: InFlightGuard,
     streams: Option<usize>,
 }
 
 /// Sends requests below one base URL, with the key.
 pub(in crate::api) struct Transport {
     http: reqwest::Client,
-    wire: Wire,
+    in_flight: InFlight,
     redactor: Redactor,
     base: Url,
     /// A connection that can't be made ends by its own time-out first.
@@ -83,19 +82,19 @@ impl Transport {
     ) -> Result<Transport, ApiError> {
         let base = settings.base_url.clone();
         let unusable = |error: OriginError| {
-            ApiError::new(ErrorKind::Client).with_detail(redactor.tell(&error.to_string()))
+            ApiError::new(ErrorKind::Client).with_detail(redactor.redact(&error.to_string()))
         };
         origin::check_base(&base).map_err(unusable)?;
         let http = builder(settings, &base).default_headers(headers(key)?).build().map_err(|error| {
             let detail = "no certificate of an authority was found; are they installed (Debian: ca-certificates), and do \
                           SSL_CERT_FILE and SSL_CERT_DIR, if set, name some?";
             ApiError::new(ErrorKind::Client)
-                .with_detail(Told::own(detail))
+                .with_detail(SafeText::own(detail))
                 .with_source(redactor.cause(&error.without_url()))
         })?;
         Ok(Transport {
             http,
-            wire: Wire::new(),
+            in_flight: InFlight::new(),
             redactor,
             base,
             idle_timeout: settings.connect_timeout.saturating_add(settings.first_byte_timeout),
@@ -124,22 +123,22 @@ impl Transport {
             };
             let status = begun.response.status().as_u16();
             if method != Method::GET {
-                let detail = Told::own("only reads follow redirects");
+                let detail = SafeText::own("only reads follow redirects");
                 return Err(ApiError::new(ErrorKind::Redirect).with_status(status).with_detail(detail));
             }
             url = origin::resolve(&self.base, &url, &target)
                 .map_err(|error| self.leads_away(error).with_status(status))?;
         }
-        let detail = Told::own(format!("more than {MAX_REDIRECTS} in a row"));
+        let detail = SafeText::own(format!("more than {MAX_REDIRECTS} in a row"));
         Err(ApiError::new(ErrorKind::Redirect).with_detail(detail))
     }
 
     fn leads_away(&self, error: OriginError) -> ApiError {
-        ApiError::new(ErrorKind::CrossOrigin).with_detail(self.redactor.tell(&error.to_string()))
+        ApiError::new(ErrorKind::CrossOrigin).with_detail(self.redactor.redact(&error.to_string()))
     }
 
     async fn send(&self, method: &Method, url: &Url, body: Option<&[u8]>) -> Result<Begun, ApiError> {
-        // Whatever a caller made of a link: past this line the key leaves the machine.
+        // Checked here again whatever the caller did: past this line the key leaves the machine.
         origin::guard(&self.base, url).map_err(|error| self.leads_away(error))?;
         let mut unprocessed = 0;
         loop {
@@ -147,7 +146,7 @@ impl Transport {
                 Err(error)
                     if unprocessed < MAX_UNPROCESSED
                         && (is_unprocessed(&error)
-                            || (*method != Method::POST && has_lost_its_turn(&error))) =>
+                            || (*method != Method::POST && was_never_sent(&error))) =>
                 {
                     unprocessed += 1;
                 }
@@ -156,45 +155,45 @@ impl Transport {
         }
     }
 
-    /// The first part of waiting, for a connection and for a stream, is not the server's: it ends only with the
-    /// connection's own time-out or where nothing at all is on its way. The second, for an answer, begins after that.
+    /// Waiting has two parts. The first, for a connection and a stream, is not the server's doing: it ends only with the
+    /// connection's own time-out, or when no request at all is in flight. The second, for the answer, begins after that.
     async fn send_once(
         &self,
         method: &Method,
         url: &Url,
         body: Option<&[u8]>,
     ) -> Result<reqwest::Result<Begun>, ApiError> {
-        let (outgoing, sent) = Outgoing::new(body);
-        let mut request = self.http.request(method.clone(), url.clone()).body(Body::wrap(outgoing));
+        let (tracked, sent) = TrackedBody::new(body);
+        let mut request = self.http.request(method.clone(), url.clone()).body(Body::wrap(tracked));
         if body.is_some() {
             request = request.header(CONTENT_TYPE, JSON);
         }
-        let (began, ahead) = (Instant::now(), self.wire.busy());
+        let (began, ahead) = (Instant::now(), self.in_flight.busy());
         let mut sending = pin!(request.send());
         let early = tokio::select! {
             biased;
             result = &mut sending => Some(result),
             () = sent.wait() => None,
-            () = self.wire.idle_for(self.idle_timeout) => {
+            () = self.in_flight.idle_for(self.idle_timeout) => {
                 return Err(timed_out("turn on the connection", self.idle_timeout));
             }
         };
         let had_to_wait = early.is_none() && began.elapsed() >= NOTICEABLE;
-        let on_wire = self.wire.enter();
-        // Where there was room, others began meanwhile as well.
-        let streams = Some(self.wire.busy()).filter(|busy| had_to_wait && *busy <= ahead);
+        let guard = self.in_flight.enter();
+        // If there had been room for more, other requests would have started meanwhile.
+        let streams = Some(self.in_flight.busy()).filter(|busy| had_to_wait && *busy <= ahead);
         let result = match early {
             Some(result) => result,
             None => within(self.first_byte_timeout, "first byte", sending).await?,
         };
         Ok(result.map(|response| {
             let streams = streams.filter(|_| response.version() == Version::HTTP_2);
-            Begun { response, on_wire, streams }
+            Begun { response, guard, streams }
         }))
     }
 
     async fn read(&self, url: Url, begun: Begun) -> Result<Answer, ApiError> {
-        let Begun { mut response, on_wire, streams } = begun;
+        let Begun { mut response, guard, streams } = begun;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let is_framed = response.version() == Version::HTTP_2
@@ -205,18 +204,18 @@ impl Transport {
         let mut body = Collector::new(response.content_length(), max);
         let parts = self.read_parts(&mut response, max, &mut body);
         let read = within(self.body_timeout, "whole body", parts).await.flatten();
-        drop(on_wire);
+        drop(guard);
         let is_whole = read.is_ok();
         let (body, fault) = match (read, body.finish(is_whole)) {
             (Ok(()), Ok(body)) => (body, None),
-            (Ok(()), Err(unfit)) => (Collected::default(), Some(unusable(unfit, max))),
+            (Ok(()), Err(error)) => (Collected::default(), Some(unusable(error, max))),
             (Err(error), body) => (body.unwrap_or_default(), Some(error)),
         };
-        let Collected { bytes: body, is_mended } = body;
+        let Collected { bytes: body, is_repaired } = body;
         // An error's status counts, whatever became of its body.
         match fault.filter(|_| success) {
             Some(error) => Err(error.with_status(status)),
-            None => Ok(Answer { url, status, headers, body, is_mended, is_framed, streams }),
+            None => Ok(Answer { url, status, headers, body, is_repaired, is_framed, streams }),
         }
     }
 
@@ -227,20 +226,20 @@ impl Transport {
         body: &mut Collector,
     ) -> Result<(), ApiError> {
         if response.content_length().is_some_and(|length| length > max) {
-            return Err(unusable(Unfit::TooLarge, max));
+            return Err(unusable(BodyError::TooLarge, max));
         }
         loop {
             let part = within(self.first_byte_timeout, "next part of the body", response.chunk()).await?;
             let Some(part) = part.map_err(|error| self.reading_failed(error))? else { return Ok(()) };
-            body.take(&part).map_err(|unfit| unusable(unfit, max))?;
+            body.take(&part).map_err(|error| unusable(error, max))?;
         }
     }
 
     fn sending_failed(&self, error: reqwest::Error) -> ApiError {
-        let refused = refusal::of(&error);
+        let refused = connection_refusal::of(&error);
         let kind = match &refused {
-            Some(refusal::Refusal::Certificate(_)) => ErrorKind::Certificate,
-            Some(refusal::Refusal::ProxyCredentials) => ErrorKind::ProxyRefused,
+            Some(ConnectionRefusal::Certificate(_)) => ErrorKind::Certificate,
+            Some(ConnectionRefusal::ProxyCredentials) => ErrorKind::ProxyRefused,
             // Even where it timed out: nothing is sent before there is a connection.
             None if error.is_connect() => ErrorKind::Unreachable,
             None if error.is_timeout() => ErrorKind::Timeout,
@@ -248,8 +247,8 @@ impl Transport {
             None => ErrorKind::BrokenAnswer,
         };
         match refused {
-            Some(refusal::Refusal::Certificate(fault)) => {
-                self.failed(kind, error).with_detail(self.redactor.tell(&fault))
+            Some(ConnectionRefusal::Certificate(fault)) => {
+                self.failed(kind, error).with_detail(self.redactor.redact(&fault))
             }
             _ => self.failed(kind, error),
         }
@@ -266,7 +265,7 @@ impl Transport {
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        let detail = self.redactor.tell(&cause.to_string());
+        let detail = self.redactor.redact(&cause.to_string());
         ApiError::new(kind).with_detail(detail).with_source(self.redactor.cause(&error))
     }
 }
@@ -292,7 +291,8 @@ fn builder(settings: &Settings, base: &Url) -> reqwest::ClientBuilder {
 fn headers(key: &SecretString) -> Result<HeaderMap, ApiError> {
     let key = key.expose_secret();
     let unusable = || {
-        ApiError::new(ErrorKind::Client).with_detail(Told::own("the key holds characters that no key holds"))
+        ApiError::new(ErrorKind::Client)
+            .with_detail(SafeText::own("the key holds characters that no key holds"))
     };
     if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unusable());
@@ -312,12 +312,12 @@ fn redirect_target(response: &Response) -> Option<String> {
     Some(String::from_utf8_lossy(location).into_owned())
 }
 
-fn unusable(unfit: Unfit, max: u64) -> ApiError {
-    let (kind, detail) = match unfit {
-        Unfit::TooLarge => (ErrorKind::TooLarge, format!("its body is longer than {max} bytes")),
-        Unfit::Damaged => (ErrorKind::BrokenAnswer, "its body is no whole gzip".to_owned()),
+fn unusable(error: BodyError, max: u64) -> ApiError {
+    let (kind, detail) = match error {
+        BodyError::TooLarge => (ErrorKind::TooLarge, format!("its body is longer than {max} bytes")),
+        BodyError::Damaged => (ErrorKind::BrokenAnswer, "its body is no whole gzip".to_owned()),
     };
-    ApiError::new(kind).with_detail(Told::own(detail))
+    ApiError::new(kind).with_detail(SafeText::own(detail))
 }
 
 async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> Result<T, ApiError> {
@@ -325,5 +325,5 @@ async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -
 }
 
 fn timed_out(what: &str, limit: Duration) -> ApiError {
-    ApiError::new(ErrorKind::Timeout).with_detail(Told::own(format!("no {what} within {limit:?}")))
+    ApiError::new(ErrorKind::Timeout).with_detail(SafeText::own(format!("no {what} within {limit:?}")))
 }

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AGE, DATE, HeaderMap};
 use std::sync::{Mutex, PoisonError};
 
-/// So many answers are listened to, from the client's first one on: what is to be told by the server's clock is when a
-/// run began.
+/// How many answers are used, from the client's first one on: the server's clock is needed for the time at which a run
+/// began.
 const ANSWERS: usize = 15;
 
 /// The difference of the two clocks. Shared by all requests of a client.
@@ -14,7 +14,7 @@ pub(super) struct ServerClock(Mutex<Vec<SignedDuration>>);
 
 impl ServerClock {
     /// An answer came at `now`, by our clock.
-    pub(super) fn heard(&self, headers: &HeaderMap, now: Timestamp) {
+    pub(super) fn observe(&self, headers: &HeaderMap, now: Timestamp) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.len() < ANSWERS
             && let Some(ahead) = ahead(headers, now)
@@ -67,15 +67,15 @@ mod tests {
             ("Sun, 01 Mar 2026 10:29:00 GMT", None),
             ("Fri, 01 Jan 2027 00:00:00 GMT", None),
         ] {
-            clock.heard(&headers(date, age), now);
+            clock.observe(&headers(date, age), now);
         }
         let expected = SignedDuration::from_millis(30 * 60_000 - 250);
         assert_eq!(clock.ahead(), Some(expected));
         for _ in 0..100 {
-            clock.heard(&headers("Sun, 01 Mar 2026 10:30:00 GMT", None), now);
+            clock.observe(&headers("Sun, 01 Mar 2026 10:30:00 GMT", None), now);
         }
         for _ in 0..100 {
-            clock.heard(&headers("Sun, 01 Mar 2026 12:00:00 GMT", None), now);
+            clock.observe(&headers("Sun, 01 Mar 2026 12:00:00 GMT", None), now);
         }
         assert_eq!(clock.ahead(), Some(expected));
     }

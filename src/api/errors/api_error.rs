@@ -2,7 +2,7 @@
 
 pub use super::kind::ErrorKind;
 pub(in crate::api) use super::kind::Repeat;
-use super::redact::{Cause, Redactor, Told};
+use super::redact::{RedactedCause, Redactor, SafeText};
 use reqwest::{Method, Url};
 use std::error::Error;
 use std::fmt;
@@ -17,15 +17,15 @@ pub struct ApiError(Box<Details>);
 struct Details {
     kind: ErrorKind,
     status: Option<u16>,
-    code: Option<Told>,
-    message: Option<Told>,
-    request_id: Option<Told>,
+    code: Option<SafeText>,
+    message: Option<SafeText>,
+    request_id: Option<SafeText>,
     is_documented_form: bool,
-    detail: Option<Told>,
-    request: Option<Told>,
+    detail: Option<SafeText>,
+    request: Option<SafeText>,
     attempts: u32,
     lost_answer: bool,
-    source: Option<Cause>,
+    source: Option<RedactedCause>,
 }
 
 impl ApiError {
@@ -59,19 +59,19 @@ impl ApiError {
             .all(|name| parsed.get(name).is_some_and(serde_json::Value::is_string));
         let object = parsed.get("error").filter(|inner| inner.is_object()).unwrap_or(&parsed);
         let field = |name| match object.get(name) {
-            Some(serde_json::Value::String(text)) => redactor.tell(text).if_any(),
-            Some(serde_json::Value::Number(number)) => redactor.tell(&number.to_string()).if_any(),
+            Some(serde_json::Value::String(text)) => redactor.redact(text).if_any(),
+            Some(serde_json::Value::Number(number)) => redactor.redact(&number.to_string()).if_any(),
             _ => None,
         };
         error.0.code = field("code");
         error.0.message = field("message");
-        let by_header = || request_id_header.and_then(|id| redactor.tell(id).if_any());
+        let by_header = || request_id_header.and_then(|id| redactor.redact(id).if_any());
         error.0.request_id = field("request_id").filter(is_one_word).or_else(by_header).filter(is_one_word);
         error
     }
 
     /// Adds what exactly was wrong.
-    pub(in crate::api) fn with_detail(mut self, detail: Told) -> ApiError {
+    pub(in crate::api) fn with_detail(mut self, detail: SafeText) -> ApiError {
         self.0.detail = detail.if_any();
         self
     }
@@ -87,7 +87,7 @@ impl ApiError {
         self
     }
 
-    pub(in crate::api) fn with_source(mut self, source: Cause) -> ApiError {
+    pub(in crate::api) fn with_source(mut self, source: RedactedCause) -> ApiError {
         self.0.source = Some(source);
         self
     }
@@ -120,17 +120,17 @@ impl ApiError {
 
     /// The vendor's `code`, if the answer carried one.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_ref().map(Told::as_str)
+        self.0.code.as_ref().map(SafeText::as_str)
     }
 
     /// The vendor's `message`, if the answer carried one. It may name a person: not for logs.
     pub fn message(&self) -> Option<&str> {
-        self.0.message.as_ref().map(Told::as_str)
+        self.0.message.as_ref().map(SafeText::as_str)
     }
 
     /// What the vendor's support asks for; one word.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_ref().map(Told::as_str)
+        self.0.request_id.as_ref().map(SafeText::as_str)
     }
 
     /// Whether the answer is the API's own word, not that of a gateway in front of it: a JSON object with the documented
@@ -162,7 +162,7 @@ impl ApiError {
 
     fn line(&self, with_message: bool) -> String {
         let error = &self.0;
-        let is_told = |code: &&Told| with_message || is_one_word(code);
+        let is_told = |code: &&SafeText| with_message || is_one_word(code);
         let mut line = error.request.as_ref().map_or_else(String::new, |request| format!("{request}: "));
         line.push_str(error.kind.what());
         if let Some(detail) = &error.detail {
@@ -209,17 +209,17 @@ impl Error for ApiError {
 }
 
 /// Whatever has several words is no identifier, but a message, which may name a person.
-fn is_one_word(text: &Told) -> bool {
+fn is_one_word(text: &SafeText) -> bool {
     !text.as_str().contains(char::is_whitespace)
 }
 
 /// Method and path, with the names in the query alone: a page token may hold anything.
-fn request_line(redactor: &Redactor, method: &Method, url: &Url) -> Told {
-    let mut line = format!("{method} {}", redactor.tell_path(url.path()));
+fn request_line(redactor: &Redactor, method: &Method, url: &Url) -> SafeText {
+    let mut line = format!("{method} {}", redactor.redact_path(url.path()));
     for (n, (name, _)) in url.query_pairs().enumerate() {
-        line = format!("{line}{}{}=…", if n == 0 { "?" } else { "&" }, redactor.tell(&name));
+        line = format!("{line}{}{}=…", if n == 0 { "?" } else { "&" }, redactor.redact(&name));
     }
-    Told::own(line)
+    SafeText::own(line)
 }
 
 #[cfg(test)]
@@ -321,7 +321,7 @@ mod tests {
             (String::new(), Some(&*text)),
         ] {
             let error = ApiError::of_answer(&redactor(), 400, header, body.as_bytes())
-                .with_detail(redactor().tell(&text))
+                .with_detail(redactor().redact(&text))
                 .with_source(redactor().cause(&io))
                 .of_call(&redactor(), &Method::GET, &url, 1, false);
             let told = format!("{error} {error:?} {} {}", error.log_form(), error.source().unwrap());
