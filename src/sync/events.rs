@@ -249,7 +249,7 @@ async fn look(
     let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
     let is_first = matches!(which, Which::First(_));
-    let mut pager = if is_first { pager } else { pager.into_second_look() };
+    let mut pager = if is_first { pager } else { pager.rechecking_direction() };
     let trust = match context.plan {
         EventPlan::Everybody { .. } if !is_first => Trust::Alone,
         // As with the customers: another account's events may have the same ids.

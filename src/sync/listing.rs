@@ -189,7 +189,7 @@ impl Listing {
             let mut spares: Vec<Begin> = begins.take(1 + SPARE_TOKENS).collect();
             spares.reverse();
             let Some(begin) = spares.pop() else { continue };
-            let pager = self.pager(begin.cursor.clone()).trying_its_token();
+            let pager = self.pager(begin.cursor.clone()).from_remembered_token();
             self.segments.begin(begin);
             self.add_walker(spares, pager);
         }
@@ -204,7 +204,7 @@ impl Listing {
         let spare = self.walkers[walker].spares.pop().filter(|_| self.segments.is_untried(walker));
         let reopened = match spare {
             Some(begin) => {
-                let pager = self.pager(begin.cursor.clone()).trying_its_token();
+                let pager = self.pager(begin.cursor.clone()).from_remembered_token();
                 self.step(walker, pager);
                 self.segments.begin_elsewhere(walker, begin)
             }
@@ -263,7 +263,7 @@ impl Listing {
         let (client, known) = (self.context.client.clone(), self.context.known.clone());
         let pager =
             Pager::new(client, known, List::Customers, from, |_, record| Customer::decode_telling(record));
-        pager.reading_ahead(self.split.clone())
+        pager.prefetching(self.split.clone())
     }
 
     fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Customer>) {

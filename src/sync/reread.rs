@@ -215,7 +215,7 @@ impl Rereader {
         let list = List::Events { customer_id: id.to_owned() };
         let (client, known) = (self.context.client.clone(), self.context.known.clone());
         let pager = Pager::new(client, known, list, Cursor::Start, super::events::decode);
-        let mut pager = if is_second { pager.into_second_look() } else { pager };
+        let mut pager = if is_second { pager.rechecking_direction() } else { pager };
         let mut seen = IdSet::default();
         loop {
             match turn(&self.context, &mut pager).await.ok_or(Stop::Halted)?? {

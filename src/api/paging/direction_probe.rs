@@ -1,12 +1,12 @@
 //! Finding out which parameter moves forward from one token (`api-contract` point 2), and whether ids are cursors at
 //! all (point 1 d): what two attempts together show. Pure.
 
-use super::page_summary::PageFacts;
+use super::page_summary::PageSummary;
 use super::token_style::Parameter;
 
 /// What an attempt brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tried {
+pub(super) enum ProbeResult {
     /// Every record is new.
     Fresh,
     /// So many records are new, others were read before.
@@ -21,37 +21,37 @@ pub(super) enum Tried {
     Failed,
 }
 
-impl Trial {
+impl Probe {
     /// Of a token that the server gave, or of an id where ids are known to be cursors.
-    pub(super) fn of(token: String) -> Trial {
-        Trial { token, is_guess: false, is_second_guess: false, other_id: None, first: None, set_aside: None }
+    pub(super) fn of(token: String) -> Probe {
+        Probe { token, is_guess: false, is_second_guess: false, other_id: None, first: None, held_page: None }
     }
 
     /// Of the last record's id, with the last but one's for a second guess.
-    pub(super) fn guess(token: String, other_id: Option<String>) -> Trial {
-        Trial { is_guess: true, other_id, ..Trial::of(token) }
+    pub(super) fn guess(token: String, other_id: Option<String>) -> Probe {
+        Probe { is_guess: true, other_id, ..Probe::of(token) }
     }
 
     /// Of the last but one's.
-    pub(super) fn second_guess(token: String) -> Trial {
-        Trial { is_second_guess: true, ..Trial::guess(token, None) }
+    pub(super) fn second_guess(token: String) -> Probe {
+        Probe { is_second_guess: true, ..Probe::guess(token, None) }
     }
 }
 
-impl Tried {
+impl ProbeResult {
     /// Records that it brought.
     pub(super) fn new_records(self) -> usize {
         match self {
-            Tried::Fresh => usize::MAX,
-            Tried::Mixed(new) => new,
-            Tried::Repeats | Tried::Empty | Tried::Refused | Tried::Failed => 0,
+            ProbeResult::Fresh => usize::MAX,
+            ProbeResult::Mixed(new) => new,
+            ProbeResult::Repeats | ProbeResult::Empty | ProbeResult::Refused | ProbeResult::Failed => 0,
         }
     }
 }
 
 /// One token, tried under one parameter and then under the other.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct Probe {
     pub(super) token: String,
     /// The token is a record's id, and nothing has yet shown that ids are cursors here.
     pub(super) is_guess: bool,
@@ -59,14 +59,14 @@ pub(super) struct Trial {
     pub(super) is_second_guess: bool,
     /// Another record's id, for a second guess: the first record may have been deleted a moment ago.
     pub(super) other_id: Option<String>,
-    pub(super) first: Option<(Parameter, Tried)>,
+    pub(super) first: Option<(Parameter, ProbeResult)>,
     /// The first attempt's page, if it may be the next one.
-    pub(super) set_aside: Option<PageFacts>,
+    pub(super) held_page: Option<PageSummary>,
 }
 
 /// What two attempts that brought nothing new show together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conclusion {
+pub(super) enum ProbeConclusion {
     /// The list ends here, and this parameter is the one that moves forward.
     EndShows(Parameter),
     /// The list ends here.
@@ -87,11 +87,11 @@ pub(super) enum Conclusion {
     NothingNew,
 }
 
-/// What the circumstances of a trial add to its two results.
+/// What the circumstances of a probe add to its two results.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Circumstances {
+pub(super) struct ProbeContext {
     pub(super) is_guess: bool,
-    /// Records on the page from which the trial set out.
+    /// Records on the page from which the probe set out.
     pub(super) last_rows: usize,
     /// The related stream's lists carry tokens, so a page without one is likely to be the last.
     pub(super) sibling_carries_tokens: bool,
@@ -99,29 +99,29 @@ pub(super) struct Circumstances {
 
 /// Both parameters were tried and neither brought anything new.
 pub(super) fn conclude(
-    first: (Parameter, Tried),
-    second: (Parameter, Tried),
-    circumstances: Circumstances,
-) -> Conclusion {
-    use Tried::{Empty, Failed, Refused, Repeats};
-    let Circumstances { is_guess, last_rows, sibling_carries_tokens } = circumstances;
+    first: (Parameter, ProbeResult),
+    second: (Parameter, ProbeResult),
+    context: ProbeContext,
+) -> ProbeConclusion {
+    use ProbeResult::{Empty, Failed, Refused, Repeats};
+    let ProbeContext { is_guess, last_rows, sibling_carries_tokens } = context;
     match (first.1, second.1) {
-        (Failed | Refused, Failed | Refused) if is_guess => Conclusion::IdsRefused,
-        (Empty, Repeats) => Conclusion::EndShows(first.0),
-        (Repeats, Empty) => Conclusion::EndShows(second.0),
+        (Failed | Refused, Failed | Refused) if is_guess => ProbeConclusion::IdsRefused,
+        (Empty, Repeats) => ProbeConclusion::EndShows(first.0),
+        (Repeats, Empty) => ProbeConclusion::EndShows(second.0),
         // Backwards from the last of several records there are records: what is empty is the way forward.
-        (Empty, Failed | Refused) if last_rows > 1 => Conclusion::EndShows(first.0),
-        (Failed | Refused, Empty) if last_rows > 1 => Conclusion::EndShows(second.0),
+        (Empty, Failed | Refused) if last_rows > 1 => ProbeConclusion::EndShows(first.0),
+        (Failed | Refused, Empty) if last_rows > 1 => ProbeConclusion::EndShows(second.0),
         // No way back from several records: the record whose id it was may be gone.
-        (Empty, Empty) if last_rows > 1 => Conclusion::CursorUnknown,
-        (Empty, _) | (_, Empty) => Conclusion::End,
+        (Empty, Empty) if last_rows > 1 => ProbeConclusion::CursorUnknown,
+        (Empty, _) | (_, Empty) => ProbeConclusion::End,
         // One way leads back, or refuses; what the other one hides can't be told.
-        (Failed, _) | (_, Failed) => Conclusion::Fail,
-        (Refused, Refused) => Conclusion::TokenRefused,
-        _ if is_guess && sibling_carries_tokens => Conclusion::IdsIgnored,
-        (Repeats, Refused) | (Refused, Repeats) if is_guess => Conclusion::End,
-        _ if is_guess => Conclusion::EndUnproven,
-        _ => Conclusion::NothingNew,
+        (Failed, _) | (_, Failed) => ProbeConclusion::Fail,
+        (Refused, Refused) => ProbeConclusion::TokenRefused,
+        _ if is_guess && sibling_carries_tokens => ProbeConclusion::IdsIgnored,
+        (Repeats, Refused) | (Refused, Repeats) if is_guess => ProbeConclusion::End,
+        _ if is_guess => ProbeConclusion::EndUnproven,
+        _ => ProbeConclusion::NothingNew,
     }
 }
 
@@ -129,54 +129,52 @@ pub(super) fn conclude(
 mod tests {
     use super::*;
     use Parameter::{Next, Prev};
-    use Tried::{Empty, Failed, Refused, Repeats};
+    use ProbeResult::{Empty, Failed, Refused, Repeats};
 
     #[test]
     fn guesses() {
         for (next, prev, rows, expected) in [
-            (Empty, Repeats, 3, Conclusion::EndShows(Next)),
-            (Repeats, Empty, 3, Conclusion::EndShows(Prev)),
-            (Empty, Empty, 1, Conclusion::End),
-            (Empty, Empty, 3, Conclusion::CursorUnknown),
-            (Empty, Refused, 3, Conclusion::EndShows(Next)),
-            (Failed, Empty, 3, Conclusion::EndShows(Prev)),
+            (Empty, Repeats, 3, ProbeConclusion::EndShows(Next)),
+            (Repeats, Empty, 3, ProbeConclusion::EndShows(Prev)),
+            (Empty, Empty, 1, ProbeConclusion::End),
+            (Empty, Empty, 3, ProbeConclusion::CursorUnknown),
+            (Empty, Refused, 3, ProbeConclusion::EndShows(Next)),
+            (Failed, Empty, 3, ProbeConclusion::EndShows(Prev)),
             // From a single record, backwards may be empty too.
-            (Empty, Failed, 1, Conclusion::End),
-            (Refused, Refused, 3, Conclusion::IdsRefused),
-            (Failed, Failed, 3, Conclusion::IdsRefused),
-            (Refused, Failed, 3, Conclusion::IdsRefused),
-            (Repeats, Failed, 3, Conclusion::Fail),
-            (Repeats, Refused, 3, Conclusion::End),
-            (Repeats, Repeats, 3, Conclusion::EndUnproven),
+            (Empty, Failed, 1, ProbeConclusion::End),
+            (Refused, Refused, 3, ProbeConclusion::IdsRefused),
+            (Failed, Failed, 3, ProbeConclusion::IdsRefused),
+            (Refused, Failed, 3, ProbeConclusion::IdsRefused),
+            (Repeats, Failed, 3, ProbeConclusion::Fail),
+            (Repeats, Refused, 3, ProbeConclusion::End),
+            (Repeats, Repeats, 3, ProbeConclusion::EndUnproven),
         ] {
-            let circumstances =
-                Circumstances { is_guess: true, last_rows: rows, sibling_carries_tokens: false };
-            let found = conclude((Next, next), (Prev, prev), circumstances);
+            let context = ProbeContext { is_guess: true, last_rows: rows, sibling_carries_tokens: false };
+            let found = conclude((Next, next), (Prev, prev), context);
             assert_eq!(found, expected, "{next:?} {prev:?}");
         }
     }
 
     #[test]
     fn beside_lists_with_tokens_ids_need_change_nothing() {
-        let circumstances = Circumstances { is_guess: true, last_rows: 3, sibling_carries_tokens: true };
-        let found = conclude((Next, Repeats), (Prev, Repeats), circumstances);
-        assert_eq!(found, Conclusion::IdsIgnored);
+        let context = ProbeContext { is_guess: true, last_rows: 3, sibling_carries_tokens: true };
+        let found = conclude((Next, Repeats), (Prev, Repeats), context);
+        assert_eq!(found, ProbeConclusion::IdsIgnored);
     }
 
     #[test]
     fn the_servers_own_tokens() {
         for (next, prev, expected) in [
-            (Empty, Repeats, Conclusion::EndShows(Next)),
-            (Empty, Empty, Conclusion::CursorUnknown),
-            (Refused, Refused, Conclusion::TokenRefused),
-            (Repeats, Repeats, Conclusion::NothingNew),
-            (Repeats, Refused, Conclusion::NothingNew),
-            (Failed, Failed, Conclusion::Fail),
-            (Failed, Refused, Conclusion::Fail),
+            (Empty, Repeats, ProbeConclusion::EndShows(Next)),
+            (Empty, Empty, ProbeConclusion::CursorUnknown),
+            (Refused, Refused, ProbeConclusion::TokenRefused),
+            (Repeats, Repeats, ProbeConclusion::NothingNew),
+            (Repeats, Refused, ProbeConclusion::NothingNew),
+            (Failed, Failed, ProbeConclusion::Fail),
+            (Failed, Refused, ProbeConclusion::Fail),
         ] {
-            let circumstances =
-                Circumstances { is_guess: false, last_rows: 3, sibling_carries_tokens: false };
-            let found = conclude((Next, next), (Prev, prev), circumstances);
+            let context = ProbeContext { is_guess: false, last_rows: 3, sibling_carries_tokens: false };
+            let found = conclude((Next, next), (Prev, prev), context);
             assert_eq!(found, expected, "{next:?} {prev:?}");
         }
     }

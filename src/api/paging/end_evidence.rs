@@ -1,17 +1,17 @@
 //! What the answers of one walk have said of their list, and whether its end agrees with that (`api-contract` point 3).
 //! Pure.
 
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::page_outcome::UnprovenEnd;
 
 /// What was heard so far.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct EndEvidence {
     /// The walk began at the list's beginning. One that was taken up in the middle has not met all records: what it met
     /// can't be compared with totals.
     is_whole: bool,
     answers: u64,
-    last: Said,
+    last: ListHints,
     totals: Option<Totals>,
 }
 
@@ -24,16 +24,16 @@ struct Totals {
     grown: u64,
 }
 
-impl Heard {
-    pub(super) fn new(is_whole: bool) -> Heard {
-        Heard { is_whole, answers: 0, last: Said::default(), totals: None }
+impl EndEvidence {
+    pub(super) fn new(is_whole: bool) -> EndEvidence {
+        EndEvidence { is_whole, answers: 0, last: ListHints::default(), totals: None }
     }
 
     /// Takes what a page of the list says.
-    pub(super) fn hear(&mut self, said: &Said) {
+    pub(super) fn record(&mut self, hints: &ListHints) {
         self.answers += 1;
-        self.last = said.clone();
-        if let Some(total) = said.total {
+        self.last = hints.clone();
+        if let Some(total) = hints.total {
             self.totals = Some(match self.totals {
                 None => Totals { least: total, last: total, grown: 0 },
                 Some(totals) => Totals {
@@ -53,16 +53,17 @@ impl Heard {
     /// What speaks against the list's end here, where so many different records have come. `knows_style` says that
     /// the way in which this list names its pages is known. Where it is the user's word (`is_set`), only the page's own one
     /// that there is more counts against it.
-    pub(super) fn doubt(&self, came: u64, knows_style: bool, is_set: bool) -> Option<UnprovenEnd> {
+    pub(super) fn doubt(&self, received: u64, knows_style: bool, is_set: bool) -> Option<UnprovenEnd> {
         if self.more_is_said() {
             return Some(UnprovenEnd::MoreIsSaid);
         }
         if is_set {
             return None;
         }
-        if let Some(totals) = self.totals.filter(|totals| self.is_whole && came + totals.grown < totals.least)
+        if let Some(totals) =
+            self.totals.filter(|totals| self.is_whole && received + totals.grown < totals.least)
         {
-            return Some(UnprovenEnd::TotalNotReached { came, total: totals.last });
+            return Some(UnprovenEnd::TotalNotReached { received, total: totals.last });
         }
         if self.is_whole && self.last.pages.is_some_and(|pages| pages > self.answers) {
             return Some(UnprovenEnd::MoreIsSaid);
@@ -76,19 +77,19 @@ impl Heard {
 mod tests {
     use super::*;
 
-    fn heard(is_whole: bool, pages: &[Said]) -> Heard {
-        let mut heard = Heard::new(is_whole);
-        pages.iter().for_each(|said| heard.hear(said));
-        heard
+    fn evidence(is_whole: bool, pages: &[ListHints]) -> EndEvidence {
+        let mut evidence = EndEvidence::new(is_whole);
+        pages.iter().for_each(|hints| evidence.record(hints));
+        evidence
     }
 
-    fn total(total: u64) -> Said {
-        Said { total: Some(total), ..Said::default() }
+    fn total(total: u64) -> ListHints {
+        ListHints { total: Some(total), ..ListHints::default() }
     }
 
     #[test]
     fn totals_and_what_came() {
-        for (totals, came, is_short) in [
+        for (totals, received, is_short) in [
             (&[23][..], 5, true),
             (&[23], 22, true),
             (&[23], 23, false),
@@ -109,36 +110,36 @@ mod tests {
             (&[23, 24, 23], 10, true),
             (&[300, 301, 302], 200, true),
         ] {
-            let pages: Vec<Said> = totals.iter().copied().map(total).collect();
-            let doubt = heard(true, &pages).doubt(came, true, false);
+            let pages: Vec<ListHints> = totals.iter().copied().map(total).collect();
+            let doubt = evidence(true, &pages).doubt(received, true, false);
             let is_told = matches!(doubt, Some(UnprovenEnd::TotalNotReached { .. }));
-            assert_eq!(is_told, is_short, "{totals:?} {came}");
+            assert_eq!(is_told, is_short, "{totals:?} {received}");
             assert_eq!(
-                heard(false, &pages).doubt(came, true, false),
+                evidence(false, &pages).doubt(received, true, false),
                 None,
                 "taken up in the middle: {totals:?}"
             );
-            assert_eq!(heard(true, &pages).doubt(came, true, true), None, "set: {totals:?}");
+            assert_eq!(evidence(true, &pages).doubt(received, true, true), None, "set: {totals:?}");
         }
     }
 
     #[test]
     fn what_speaks_against_an_end() {
-        let more = Said { more: Some(true), ..Said::default() };
-        let last = Said { more: Some(false), ..Said::default() };
-        let pages = Said { pages: Some(2), ..Said::default() };
-        let unknown = Said { unknown: Some("the header x".into()), ..Said::default() };
+        let more = ListHints { more: Some(true), ..ListHints::default() };
+        let last = ListHints { more: Some(false), ..ListHints::default() };
+        let pages = ListHints { pages: Some(2), ..ListHints::default() };
+        let unknown = ListHints { unknown: Some("the header x".into()), ..ListHints::default() };
         let not_understood = Some(UnprovenEnd::NotUnderstood { place: "the header x".into() });
         let more_is_said = Some(UnprovenEnd::MoreIsSaid);
-        let promised = [more.clone(), Said::default()];
+        let promised = [more.clone(), ListHints::default()];
         let taken_back = [more.clone(), last.clone()];
         let both_pages = [pages.clone(), pages.clone()];
         let ended = [unknown.clone().and(last)];
         let (more, pages, unknown) = ([more], [pages], [unknown]);
-        for (said, knows_style, is_set, expected) in [
+        for (hints, knows_style, is_set, expected) in [
             (&more[..], true, false, more_is_said.clone()),
             (&more, true, true, more_is_said.clone()),
-            // The page that was promised came, and promises none.
+            // The page that was promised received, and promises none.
             (&promised, true, false, None),
             (&taken_back, true, false, None),
             (&pages, true, false, more_is_said),
@@ -149,7 +150,7 @@ mod tests {
             (&unknown, false, true, None),
             (&ended, false, false, None),
         ] {
-            assert_eq!(heard(true, said).doubt(5, knows_style, is_set), expected, "{said:?}");
+            assert_eq!(evidence(true, hints).doubt(5, knows_style, is_set), expected, "{hints:?}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::field_names::holds_links;
 use super::field_names::{Meaning, meaning, plain};
 use super::json_members::{Members, is_array, members_of};
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::next_page::Next;
 use reqwest::Url;
 use serde_json::value::RawValue;
@@ -36,7 +36,7 @@ pub(super) struct Envelope<'u> {
     rows: usize,
     next: Vec<Next>,
     cursors: Vec<Next>,
-    said: Said,
+    hints: ListHints,
 }
 
 /// Where a member stands.
@@ -54,29 +54,29 @@ impl<'u> Envelope<'u> {
     /// Reads an envelope with so many records; `asked` is the URL that was asked.
     pub(super) fn read(members: &Members<'_>, rows: usize, asked: &'u Url) -> Envelope<'u> {
         let mut envelope =
-            Envelope { asked, rows, next: Vec::new(), cursors: Vec::new(), said: Said::default() };
+            Envelope { asked, rows, next: Vec::new(), cursors: Vec::new(), hints: ListHints::default() };
         envelope.collect(members, Place { depth: 3, is_of_list: true, holds_links: false });
         envelope
     }
 
     /// How the list goes on. Where several members say so, a URL counts before a token, and a token before "no more";
     /// a cursor whose meaning is open counts last, unless the envelope says that there is more.
-    pub(super) fn into_next(self) -> (Option<Next>, Said) {
+    pub(super) fn into_next(self) -> (Option<Next>, ListHints) {
         let rank = |next: &Next| match next {
             Next::Url(_) => 0,
             Next::Token(_) => 1,
-            Next::Perhaps(_) => 2,
+            Next::Ambiguous(_) => 2,
             Next::Ended => 3,
         };
         let named = self.next.into_iter().min_by_key(rank);
         let cursor = self.cursors.into_iter().next();
         let next = match (named, cursor) {
-            (None | Some(Next::Ended), Some(Next::Perhaps(token))) if self.said.more == Some(true) => {
+            (None | Some(Next::Ended), Some(Next::Ambiguous(token))) if self.hints.more == Some(true) => {
                 Some(Next::Token(token))
             }
             (named, cursor) => named.or(cursor),
         };
-        (next, self.said)
+        (next, self.hints)
     }
 
     fn collect(&mut self, members: &Members<'_>, place: Place) {
@@ -105,26 +105,26 @@ impl<'u> Envelope<'u> {
             // An object of that name may be a container.
             Meaning::Cursor => {
                 if let Some(Next::Token(token) | Next::Url(token)) = self.next_of(value, false) {
-                    self.cursors.push(Next::Perhaps(token));
+                    self.cursors.push(Next::Ambiguous(token));
                 }
             }
-            Meaning::More => unknown = !self.said.hear(meaning, &text_of(value)),
+            Meaning::More => unknown = !self.hints.record(meaning, &text_of(value)),
             // Elsewhere they may be about anything.
             Meaning::Last | Meaning::Pages | Meaning::Total | Meaning::Count if !place.is_of_list => {}
             Meaning::Last | Meaning::Pages | Meaning::Total => {
-                self.said.hear(meaning, &text_of(value));
+                self.hints.record(meaning, &text_of(value));
             }
             // A page's own number of records is no larger than that.
             Meaning::Count => {
                 let text = text_of(value);
                 if text.parse().is_ok_and(|count: usize| count > self.rows) {
-                    self.said.hear(Meaning::Total, &text);
+                    self.hints.record(Meaning::Total, &text);
                 }
             }
             Meaning::Unknown => unknown = true,
         }
         if unknown && !is_empty(value) {
-            self.said.suspect(format!("the member {}", shown(name)));
+            self.hints.note_unknown(format!("the member {}", shown(name)));
         }
     }
 
@@ -139,7 +139,7 @@ impl<'u> Envelope<'u> {
                 let target = LINK_NAMES.iter().find_map(|name| member(name));
                 match target.and_then(|(_, value)| self.next_of(value, true)) {
                     Some(next) => self.next.push(next),
-                    None => self.said.suspect("a link with the relation next".to_owned()),
+                    None => self.hints.note_unknown("a link with the relation next".to_owned()),
                 }
             }
         }

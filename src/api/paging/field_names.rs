@@ -26,12 +26,12 @@ pub(super) enum Meaning {
 /// Names that consist of these words alone, and hold one of the `tells`.
 struct Rule {
     meaning: Meaning,
-    tells: &'static [&'static str],
+    keywords: &'static [&'static str],
     words: &'static [&'static str],
 }
 
 /// Words that say nothing by themselves.
-const PLAIN: &[&str] = &[
+const FILLER_WORDS: &[&str] = &[
     "x",
     "malomo",
     "odata",
@@ -59,35 +59,35 @@ const PLAIN: &[&str] = &[
 const RULES: [Rule; 7] = [
     Rule {
         meaning: Meaning::More,
-        tells: &["more", "hasnext", "truncated"],
+        keywords: &["more", "hasnext", "truncated"],
         words: &["has", "is", "are", "there", "more", "next", "truncated", "available", "exist", "exists"],
     },
     Rule {
         meaning: Meaning::Pages,
-        tells: &["pages", "lastpage", "totalpage", "pagetotal"],
+        keywords: &["pages", "lastpage", "totalpage", "pagetotal"],
         words: &["total", "count", "last", "number", "num"],
     },
     Rule {
         meaning: Meaning::Last,
-        tells: &["last", "done", "finished", "end"],
+        keywords: &["last", "done", "finished", "end"],
         words: &["is", "last", "batch", "done", "finished", "end", "reached"],
     },
     Rule {
         meaning: Meaning::Total,
-        tells: &["total", "fullcount", "overallcount"],
+        keywords: &["total", "fullcount", "overallcount"],
         words: &["total", "full", "overall", "count", "size", "number", "num", "elements", "hits", "objects"],
     },
-    Rule { meaning: Meaning::Count, tells: &["count"], words: &["count"] },
-    Rule { meaning: Meaning::Next, tells: &["next", "continuation", "continue"], words: WAY },
+    Rule { meaning: Meaning::Count, keywords: &["count"], words: &["count"] },
+    Rule { meaning: Meaning::Next, keywords: &["next", "continuation", "continue"], words: TOKEN_WORDS },
     Rule {
         meaning: Meaning::Cursor,
-        tells: &["cursor", "marker", "token", "bookmark", "scroll", "after", "lastkey", "evaluatedkey"],
-        words: WAY,
+        keywords: &["cursor", "marker", "token", "bookmark", "scroll", "after", "lastkey", "evaluatedkey"],
+        words: TOKEN_WORDS,
     },
 ];
 
 /// What names of tokens and links are made of.
-const WAY: &[&str] = &[
+const TOKEN_WORDS: &[&str] = &[
     "next",
     "continuation",
     "continue",
@@ -122,7 +122,7 @@ const WAY: &[&str] = &[
 ];
 
 /// Names with these lead back, to this very page, or are about something else.
-const ELSEWHERE: &[&str] = &[
+const UNRELATED: &[&str] = &[
     "prev",
     "before",
     "first",
@@ -144,20 +144,20 @@ const ELSEWHERE: &[&str] = &[
 ];
 
 /// Names with these sound like a way on.
-const SUSPECT: &[&str] = &["next", "cursor", "continuation", "continue", "marker", "pagetoken"];
+const SUGGESTIVE: &[&str] = &["next", "cursor", "continuation", "continue", "marker", "pagetoken"];
 
 /// What a name says; `None` where it says nothing of a next page.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
     let whole = plain(name);
-    if ELSEWHERE.iter().any(|word| whole.contains(word)) {
+    if UNRELATED.iter().any(|word| whole.contains(word)) {
         return None;
     }
     let fits = |name: &str| RULES.iter().find(|rule| rule.fits(name)).map(|rule| rule.meaning);
     // Whose it is may stand before it: `x-ms-continuation`, `shopifyNextPage`.
-    let named_next = || later_parts(name).find(|part| fits(part) == Some(Meaning::Next));
+    let named_next = || suffixes(name).find(|part| fits(part) == Some(Meaning::Next));
     match fits(&whole).or_else(|| named_next().map(|_| Meaning::Next)) {
         Some(Meaning::Next) if holds_link(&whole) => Some(Meaning::NextLink),
-        None if SUSPECT.iter().any(|word| whole.contains(word)) => Some(Meaning::Unknown),
+        None if SUGGESTIVE.iter().any(|word| whole.contains(word)) => Some(Meaning::Unknown),
         found => found,
     }
 }
@@ -186,7 +186,7 @@ fn holds_link(name: &str) -> bool {
 }
 
 /// The name without its first word, without its first two, and so on.
-fn later_parts(name: &str) -> impl Iterator<Item = String> {
+fn suffixes(name: &str) -> impl Iterator<Item = String> {
     let mut previous = '_';
     let starts = name.char_indices().filter(move |(_, character)| {
         let begins = (!previous.is_alphanumeric() && character.is_alphanumeric())
@@ -199,7 +199,7 @@ fn later_parts(name: &str) -> impl Iterator<Item = String> {
 
 impl Rule {
     fn fits(&self, name: &str) -> bool {
-        self.tells.iter().any(|word| name.contains(word)) && consists_of(name, self.words)
+        self.keywords.iter().any(|word| name.contains(word)) && consists_of(name, self.words)
     }
 }
 
@@ -210,7 +210,7 @@ fn consists_of(name: &str, words: &[&str]) -> bool {
         || name.len() <= LONGEST
             && words
                 .iter()
-                .chain(PLAIN)
+                .chain(FILLER_WORDS)
                 .any(|word| name.strip_prefix(word).is_some_and(|rest| consists_of(rest, words)))
 }
 

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::headers::read_headers;
 use super::link_header::next_target;
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::next_page::{Next, Offer};
 use super::page_body::read_page;
 use super::token_style::TokenStyle;
@@ -183,12 +183,12 @@ pub fn token(data: &[u8]) {
     let head = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
     let (head, body) = data.split_at(head);
     let headers = headers(head);
-    let (envelope, said) = match read_page(body, &asked()) {
-        Ok(page) => (page.next, page.said),
-        Err(_) => (None, Said::default()),
+    let (envelope, hints) = match read_page(body, &asked()) {
+        Ok(page) => (page.next, page.hints),
+        Err(_) => (None, ListHints::default()),
     };
     envelope.iter().for_each(check_next);
-    let offer = |only| read_headers(&headers, &asked()).offer(envelope.clone(), said.clone(), only).0;
+    let offer = |only| read_headers(&headers, &asked()).offer(envelope.clone(), hints.clone(), only).0;
     let pinned = TokenStyle::ALL.map(|style| offer(Some(style)));
     for (style, offered) in TokenStyle::ALL.into_iter().zip(&pinned) {
         assert_eq!(
@@ -226,7 +226,7 @@ fn headers(head: &[u8]) -> HeaderMap {
 fn check_next(next: &Next) {
     match next {
         Next::Url(url) => check_stays_home(url),
-        Next::Token(token) | Next::Perhaps(token) => assert!(!token.trim().is_empty()),
+        Next::Token(token) | Next::Ambiguous(token) => assert!(!token.trim().is_empty()),
         Next::Ended => {}
     }
 }

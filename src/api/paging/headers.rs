@@ -3,7 +3,7 @@
 
 use super::field_names::{Meaning, header_meaning};
 use super::link_header;
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::next_page::{Next, Offer};
 use super::token_style::TokenStyle;
 use reqwest::Url;
@@ -11,10 +11,10 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
 
 /// What the headers of the answer to `asked` say of the list.
-pub struct Told {
+pub struct HeaderHints {
     link: Option<Next>,
     header: Option<Next>,
-    said: Said,
+    hints: ListHints,
 }
 
 /// Headers of nearly every answer. They say nothing of a list, and looking into their names takes time.
@@ -38,12 +38,12 @@ const ORDINARY: [&str; 16] = [
 ];
 
 /// Reads the headers of an answer. Those of other kinds say nothing.
-pub fn read_headers(headers: &HeaderMap, asked: &Url) -> Told {
-    let mut told = Told { link: link_header(headers), header: None, said: Said::default() };
-    if told.link.is_none()
+pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
+    let mut found = HeaderHints { link: link_header(headers), header: None, hints: ListHints::default() };
+    if found.link.is_none()
         && headers.get_all("link").iter().any(|value| link_header::names_next(&text(value)))
     {
-        told.said.suspect("a Link header with the relation next".to_owned());
+        found.hints.note_unknown("a Link header with the relation next".to_owned());
     }
     for (name, value) in headers.iter().filter(|(name, _)| !ORDINARY.contains(&name.as_str())) {
         let (Some(meaning), text) = (header_meaning(name.as_str()), text(value)) else { continue };
@@ -51,40 +51,41 @@ pub fn read_headers(headers: &HeaderMap, asked: &Url) -> Told {
             Meaning::Next | Meaning::NextLink => {
                 let next = Next::from_text(&text, meaning == Meaning::NextLink, asked);
                 // Where several stand, one that names a page counts.
-                if told.header.as_ref().is_none_or(|found| matches!(found, Next::Ended | Next::Perhaps(_))) {
-                    told.header = Some(next);
+                if found.header.as_ref().is_none_or(|found| matches!(found, Next::Ended | Next::Ambiguous(_)))
+                {
+                    found.header = Some(next);
                 }
             }
-            Meaning::Cursor if told.header.is_none() && !text.is_empty() => {
-                told.header = Some(Next::Perhaps(text.into_owned()));
+            Meaning::Cursor if found.header.is_none() && !text.is_empty() => {
+                found.header = Some(Next::Ambiguous(text.into_owned()));
             }
-            Meaning::Unknown if !text.is_empty() => told.said.suspect(format!("the header {name}")),
+            Meaning::Unknown if !text.is_empty() => found.hints.note_unknown(format!("the header {name}")),
             Meaning::More | Meaning::Last | Meaning::Total | Meaning::Pages => {
-                told.said.hear(meaning, &text);
+                found.hints.record(meaning, &text);
             }
             // Headers are about this answer: it may be the page's own.
             Meaning::Cursor | Meaning::Unknown | Meaning::Count => {}
         }
     }
-    told
+    found
 }
 
-impl Told {
+impl HeaderHints {
     /// What the answer offers, with what its envelope says: the first of `Link` header, envelope, header that names a next
     /// page; else the first that says that there is none, or may name one; `None` where nothing says anything. `only`
     /// restricts the search to one style, in which absence means the end.
     pub fn offer(
         self,
         envelope: Option<Next>,
-        said: Said,
+        hints: ListHints,
         only: Option<TokenStyle>,
-    ) -> (Option<Offer>, Said) {
+    ) -> (Option<Offer>, ListHints) {
         let all = [
             (TokenStyle::Link, self.link),
             (TokenStyle::Envelope, envelope),
             (TokenStyle::Header, self.header),
         ];
-        let said = said.and(self.said);
+        let hints = hints.and(self.hints);
         let mut offers = all
             .into_iter()
             .filter_map(|(style, next)| next.map(|next| Offer { style, next }))
@@ -97,14 +98,14 @@ impl Told {
             }
             None => {
                 let names_page = |offer: &Offer| matches!(offer.next, Next::Url(_) | Next::Token(_));
-                let may_name_page = |offer: &Offer| matches!(offer.next, Next::Perhaps(_));
+                let is_ambiguous = |offer: &Offer| matches!(offer.next, Next::Ambiguous(_));
                 let best = offers.iter().position(names_page);
-                let perhaps = || offers.iter().position(may_name_page).filter(|_| said.more == Some(true));
-                let place = best.or_else(perhaps).unwrap_or(0);
+                let ambiguous = || offers.iter().position(is_ambiguous).filter(|_| hints.more == Some(true));
+                let place = best.or_else(ambiguous).unwrap_or(0);
                 (place < offers.len()).then(|| offers.swap_remove(place))
             }
         };
-        (offer, said)
+        (offer, hints)
     }
 }
 
@@ -139,11 +140,11 @@ mod tests {
     }
 
     fn offer(headers: &HeaderMap, envelope: Option<Next>, only: Option<TokenStyle>) -> Option<Offer> {
-        read_headers(headers, &asked()).offer(envelope, Said::default(), only).0
+        read_headers(headers, &asked()).offer(envelope, ListHints::default(), only).0
     }
 
-    fn said(headers: &HeaderMap) -> Said {
-        read_headers(headers, &asked()).offer(None, Said::default(), None).1
+    fn hints(headers: &HeaderMap) -> ListHints {
+        read_headers(headers, &asked()).offer(None, ListHints::default(), None).1
     }
 
     #[test]
@@ -169,12 +170,15 @@ mod tests {
         assert_eq!(offer(&accented, None, None), link(Next::Url("/customers?next=é".into())));
         // What may be a page's own cursor counts last.
         let own = headers(&[("x-cursor", "c")]);
-        let perhaps = Next::Perhaps("c".into());
-        assert_eq!(offer(&own, None, None), Some(Offer { style: TokenStyle::Header, next: perhaps.clone() }));
+        let ambiguous = Next::Ambiguous("c".into());
+        assert_eq!(
+            offer(&own, None, None),
+            Some(Offer { style: TokenStyle::Header, next: ambiguous.clone() })
+        );
         assert_eq!(offer(&own, Some(Next::Ended), None), ended);
-        let more = Said { more: Some(true), ..Said::default() };
+        let more = ListHints { more: Some(true), ..ListHints::default() };
         let (found, _) = read_headers(&own, &asked()).offer(Some(Next::Ended), more, None);
-        assert_eq!(found.unwrap().next, perhaps);
+        assert_eq!(found.unwrap().next, ambiguous);
     }
 
     #[test]
@@ -187,7 +191,7 @@ mod tests {
             ("X-Next-Page", "", Next::Ended),
             ("X-Next-Link", "/customers/page/2", Next::Url("/customers/page/2".into())),
             ("X-Next-Page-Url", "https://a.example/x", Next::Url("https://a.example/x".into())),
-            ("Cursor", "t", Next::Perhaps("t".into())),
+            ("Cursor", "t", Next::Ambiguous("t".into())),
         ] {
             let found = offer(&headers(&[(name, value)]), None, None);
             assert_eq!(found, Some(Offer { style: TokenStyle::Header, next: expected }), "{name}");
@@ -196,24 +200,24 @@ mod tests {
 
     #[test]
     fn headers_that_say_more() {
-        let told = |more, total, pages, unknown: Option<&str>| Said {
+        let found = |more, total, pages, unknown: Option<&str>| ListHints {
             more,
             total,
             pages,
             unknown: unknown.map(str::to_owned),
         };
         for (name, value, expected) in [
-            ("x-has-more", "true", told(Some(true), None, None, None)),
-            ("x-total-count", "23", told(None, Some(23), None, None)),
-            ("X-Total-Pages", "5", told(None, None, Some(5), None)),
-            ("x-next-deploy", "tomorrow", told(None, None, None, Some("the header x-next-deploy"))),
+            ("x-has-more", "true", found(Some(true), None, None, None)),
+            ("x-total-count", "23", found(None, Some(23), None, None)),
+            ("X-Total-Pages", "5", found(None, None, Some(5), None)),
+            ("x-next-deploy", "tomorrow", found(None, None, None, Some("the header x-next-deploy"))),
             (
                 "link",
                 r#"<a>; rel="next"; anchor="x""#,
-                told(None, None, None, Some("a Link header with the relation next")),
+                found(None, None, None, Some("a Link header with the relation next")),
             ),
         ] {
-            assert_eq!(said(&headers(&[(name, value)])), expected, "{name}");
+            assert_eq!(hints(&headers(&[(name, value)])), expected, "{name}");
         }
     }
 
@@ -232,7 +236,7 @@ mod tests {
             ("x-runtime", "0.1"),
             ("link", r#"</customers?prev=p>; rel="prev", </_next/app.js>; rel=preload"#),
         ]);
-        assert_eq!((offer(&ordinary, None, None), said(&ordinary)), (None, Said::default()));
+        assert_eq!((offer(&ordinary, None, None), hints(&ordinary)), (None, ListHints::default()));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub enum Reuse {
 }
 
 /// So many single pages whose ids were refused as cursors show that ids are no cursors.
-const REFUSALS_THAT_SHOW: u32 = 3;
+const REFUSALS_NEEDED: u32 = 3;
 
 /// What is known of one stream's paging. What an earlier run recorded is a hint until an answer of this run bears it
 /// out: another server may stand at the same address.
@@ -117,7 +117,7 @@ impl Paging {
 
     /// Whether ids were refused as cursors often enough to end a list at a page without a token.
     pub fn ids_are_no_cursors(&self) -> bool {
-        self.refusals >= REFUSALS_THAT_SHOW
+        self.refusals >= REFUSALS_NEEDED
     }
 
     /// Whether the other stream's lists carry tokens: then a page without one is likely to be the last.
@@ -166,12 +166,12 @@ impl Paging {
 
     /// Takes the remembered token style for seen: the parent stream, or a stored cursor that still works, has shown
     /// that the server is the same. The direction stays a guess: wrongly believed, it would make lists look short.
-    pub(super) fn trust_memory(&mut self) {
+    pub(super) fn trust_recorded(&mut self) {
         if let Some(style) = self.recorded_style {
             self.learn_style(style, String::new);
         }
         if self.recorded_no_cursors {
-            self.refusals = REFUSALS_THAT_SHOW;
+            self.refusals = REFUSALS_NEEDED;
         }
     }
 
@@ -201,8 +201,8 @@ pub struct KnownPaging(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     paging: Mutex<[Paging; 2]>,
-    /// Where a few trials are likely to settle the question for all walks, the others wait for them.
-    trials: Semaphore,
+    /// Where a few probes are likely to settle the question for all walks, the others wait for them.
+    probes: Semaphore,
 }
 
 impl Default for KnownPaging {
@@ -215,7 +215,7 @@ impl KnownPaging {
     /// With what the user has set.
     pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
         let paging = Mutex::new([Paging::new(customers), Paging::new(events)]);
-        KnownPaging(Arc::new(Known { paging, trials: Semaphore::new(REFUSALS_THAT_SHOW as usize) }))
+        KnownPaging(Arc::new(Known { paging, probes: Semaphore::new(REFUSALS_NEEDED as usize) }))
     }
 
     /// Where a stream's page tokens come from, if it is set or was seen.
@@ -228,16 +228,16 @@ impl KnownPaging {
         self.lock()[place(stream)].forward().is_none()
     }
 
-    /// Waits for the right to begin a trial, where one is likely to settle the question for all walks: because the
+    /// Waits for the right to begin a probe, where one is likely to settle the question for all walks: because the
     /// related stream's lists carry tokens, or because an earlier run has found the answer.
-    pub(super) async fn trial(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
-        let soon_settled =
+    pub(super) async fn probe(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
+        let is_likely_settled_soon =
             |paging: &mut Paging| paging.sibling_carries_tokens() || paging.recorded_forward.is_some();
-        if !self.with(stream, soon_settled) {
+        if !self.with(stream, is_likely_settled_soon) {
             return None;
         }
         // The semaphore is never closed.
-        self.0.trials.acquire().await.ok()
+        self.0.probes.acquire().await.ok()
     }
 
     /// Takes what an earlier run recorded about the same server.
@@ -272,7 +272,7 @@ impl KnownPaging {
         if let Some(style) = customers.style() {
             events.sibling_style = Some(style);
             if customers.recorded_style == Some(style) && events.style.is_none() && events.refusals == 0 {
-                events.trust_memory();
+                events.trust_recorded();
             }
         }
         taught

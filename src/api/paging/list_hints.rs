@@ -5,7 +5,7 @@ use super::field_names::Meaning;
 /// What an answer says of its list beside the next page's name: facts that an end must not contradict (`api-contract`
 /// point 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct ListHints {
     /// Whether there are further pages. Where several members disagree, that there are.
     pub more: Option<bool>,
     /// How many records the list has; the largest number where several are told.
@@ -16,9 +16,9 @@ pub struct Said {
     pub unknown: Option<String>,
 }
 
-impl Said {
+impl ListHints {
     /// Takes a member's or a header's value; `false` where it can't be read.
-    pub(super) fn hear(&mut self, meaning: Meaning, value: &str) -> bool {
+    pub(super) fn record(&mut self, meaning: Meaning, value: &str) -> bool {
         let more = match meaning {
             Meaning::More => yes_or_no(value),
             Meaning::Last | Meaning::Pages if value == "true" => Some(false),
@@ -40,13 +40,13 @@ impl Said {
         true
     }
 
-    pub(super) fn suspect(&mut self, place: String) {
+    pub(super) fn note_unknown(&mut self, place: String) {
         self.unknown.get_or_insert(place);
     }
 
     /// What both say together.
-    pub(super) fn and(self, other: Said) -> Said {
-        Said {
+    pub(super) fn and(self, other: ListHints) -> ListHints {
+        ListHints {
             more: self.more.max(other.more),
             total: self.total.max(other.total),
             pages: self.pages.max(other.pages),
@@ -70,35 +70,35 @@ mod tests {
 
     #[test]
     fn what_values_say() {
-        let said = |more, total, pages| Said { more, total, pages, unknown: None };
+        let hints = |more, total, pages| ListHints { more, total, pages, unknown: None };
         for (meaning, value, expected) in [
-            (Meaning::More, "true", said(Some(true), None, None)),
-            (Meaning::More, "0", said(Some(false), None, None)),
-            (Meaning::More, "18", said(Some(true), None, None)),
-            (Meaning::More, "No", said(Some(false), None, None)),
-            (Meaning::More, "perhaps", Said::default()),
-            (Meaning::Last, "true", said(Some(false), None, None)),
-            (Meaning::Last, "false", said(Some(true), None, None)),
-            (Meaning::Last, "https://api.example.com/customers?page=5", Said::default()),
-            (Meaning::Pages, "5", said(None, None, Some(5))),
-            (Meaning::Pages, "true", said(Some(false), None, None)),
-            (Meaning::Total, "23", said(None, Some(23), None)),
-            (Meaning::Total, "12.50", Said::default()),
-            (Meaning::Total, "-1", Said::default()),
+            (Meaning::More, "true", hints(Some(true), None, None)),
+            (Meaning::More, "0", hints(Some(false), None, None)),
+            (Meaning::More, "18", hints(Some(true), None, None)),
+            (Meaning::More, "No", hints(Some(false), None, None)),
+            (Meaning::More, "perhaps", ListHints::default()),
+            (Meaning::Last, "true", hints(Some(false), None, None)),
+            (Meaning::Last, "false", hints(Some(true), None, None)),
+            (Meaning::Last, "https://api.example.com/customers?page=5", ListHints::default()),
+            (Meaning::Pages, "5", hints(None, None, Some(5))),
+            (Meaning::Pages, "true", hints(Some(false), None, None)),
+            (Meaning::Total, "23", hints(None, Some(23), None)),
+            (Meaning::Total, "12.50", ListHints::default()),
+            (Meaning::Total, "-1", ListHints::default()),
         ] {
-            let mut heard = Said::default();
-            heard.hear(meaning, value);
-            assert_eq!(heard, expected, "{meaning:?} {value}");
+            let mut evidence = ListHints::default();
+            evidence.record(meaning, value);
+            assert_eq!(evidence, expected, "{meaning:?} {value}");
         }
     }
 
     #[test]
     fn that_there_is_more_counts_where_answers_disagree() {
-        let mut said = Said::default();
-        said.hear(Meaning::More, "true");
-        said.hear(Meaning::Last, "true");
-        assert_eq!(said.more, Some(true));
-        let other = Said { more: Some(false), total: Some(3), ..Said::default() };
-        assert_eq!(said.and(other), Said { more: Some(true), total: Some(3), ..Said::default() });
+        let mut hints = ListHints::default();
+        hints.record(Meaning::More, "true");
+        hints.record(Meaning::Last, "true");
+        assert_eq!(hints.more, Some(true));
+        let other = ListHints { more: Some(false), total: Some(3), ..ListHints::default() };
+        assert_eq!(hints.and(other), ListHints { more: Some(true), total: Some(3), ..ListHints::default() });
     }
 }

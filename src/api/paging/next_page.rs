@@ -11,7 +11,7 @@ pub enum Next {
     /// A bare token; nothing says which parameter takes it.
     Token(String),
     /// A bare token that may be the next page's or this page's own.
-    Perhaps(String),
+    Ambiguous(String),
     /// There is no next page: the token is null or empty.
     Ended,
 }

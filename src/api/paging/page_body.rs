@@ -4,7 +4,7 @@
 use super::envelope::Envelope;
 use super::field_names::holds_links;
 use super::json_members::{Members, is_array, members, members_of};
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::next_page::Next;
 use reqwest::Url;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ pub struct PageBody<'a> {
     /// What the envelope says of the next page; `None` where it says nothing, or where there is no envelope.
     pub next: Option<Next>,
     /// What else the envelope says of the list.
-    pub said: Said,
+    pub hints: ListHints,
 }
 
 /// The body is no list answer. Says what was found instead, never the content.
@@ -55,7 +55,7 @@ pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPa
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => {
             let records = serde_json::from_slice(body).map_err(not_json)?;
-            Ok(PageBody { records, next: None, said: Said::default() })
+            Ok(PageBody { records, next: None, hints: ListHints::default() })
         }
         Some(b'{') => {
             let members = members(body).map_err(not_json)?;
@@ -63,12 +63,12 @@ pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPa
                 return Err(NotAPage::ErrorObject);
             }
             let records = find_records(&members)?;
-            let (next, said) = Envelope::read(&members, records.len(), asked).into_next();
-            Ok(PageBody { records, next, said })
+            let (next, hints) = Envelope::read(&members, records.len(), asked).into_next();
+            Ok(PageBody { records, next, hints })
         }
         _ => match serde_json::from_slice::<&RawValue>(body).map_err(not_json)?.get() {
             // An empty list may be written so.
-            "null" => Ok(PageBody { records: Vec::new(), next: None, said: Said::default() }),
+            "null" => Ok(PageBody { records: Vec::new(), next: None, hints: ListHints::default() }),
             _ => Err(NotAPage::WrongShape),
         },
     }
@@ -83,14 +83,14 @@ fn not_json(error: serde_json::Error) -> NotAPage {
 /// it would be taken for the list's end.
 fn is_error(members: &Members<'_>) -> bool {
     let member = |name: &str| members.iter().find(|(found, _)| found == name).map(|(_, value)| value.get());
-    let tells = |name: &str| member(name).is_some_and(|value| !matches!(value, "null" | "false" | "\"\""));
+    let keywords = |name: &str| member(name).is_some_and(|value| !matches!(value, "null" | "false" | "\"\""));
     let is_documented = member("code").is_some() && member("message").is_some();
     let has_list = RECORD_NAMES.iter().any(|name| member(name).is_some());
     let lists_errors = member("errors").is_some_and(|value| {
         let is_empty = value.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"[]");
         value != "null" && !(has_list && is_empty)
     });
-    is_documented || tells("error") || lists_errors
+    is_documented || keywords("error") || lists_errors
 }
 
 /// Names under which lists commonly stand, the likeliest first.
@@ -102,8 +102,8 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
         members.iter().filter(|(name, value)| is_array(value) && !holds_links(name)).collect();
     let inner = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
         // One level down: {"data": {"customers": […]}}. Beside another array, only where records are to be expected.
-        let is_likely = arrays.is_empty() || RECORD_NAMES.contains(&name.as_ref());
-        members_of(value).filter(|_| is_likely).and_then(|members| named_records(&members))
+        let may_hold_records = arrays.is_empty() || RECORD_NAMES.contains(&name.as_ref());
+        members_of(value).filter(|_| may_hold_records).and_then(|members| named_records(&members))
     };
     if let Some(found) = named_records(members).or_else(|| members.iter().find_map(inner)) {
         return match found.get() {
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn bodies() {
         let url = |text: &str| Some(Next::Url(text.to_owned()));
-        let perhaps = |text: &str| Some(Next::Perhaps(text.to_owned()));
+        let ambiguous = |text: &str| Some(Next::Ambiguous(text.to_owned()));
         for (body, records, next) in [
             ("[]", 0, None),
             (" null\n", 0, None),
@@ -167,16 +167,16 @@ mod tests {
             (r#"{"data":[1],"next":null,"links":{"next":"?next=t"}}"#, 1, url("?next=t")),
             (r#"{"data":[1],"next":"t","next_url":"/c?next=t"}"#, 1, url("/c?next=t")),
             (r#"{"data":[1],"prev":"p"}"#, 1, None),
-            (r#"{"data":[1],"paging":{"cursors":{"before":"b","after":"t"}}}"#, 1, perhaps("t")),
+            (r#"{"data":[1],"paging":{"cursors":{"before":"b","after":"t"}}}"#, 1, ambiguous("t")),
             (r#"{"data":[1],"response_metadata":{"next_cursor":"t"}}"#, 1, token("t")),
             (r#"{"data":{"customers":[1],"next":"t"}}"#, 1, token("t")),
-            (r#"{"data":[1],"cursor":"t"}"#, 1, perhaps("t")),
+            (r#"{"data":[1],"cursor":"t"}"#, 1, ambiguous("t")),
             (r#"{"data":[1],"cursor":null}"#, 1, None),
             (r#"{"data":[1],"next":null,"cursor":"t"}"#, 1, Some(Next::Ended)),
             (r#"{"data":[1],"next":null,"cursor":"t","has_more":true}"#, 1, token("t")),
-            (r#"{"data":[1],"page_info":{"end_cursor":"t"}}"#, 1, perhaps("t")),
+            (r#"{"data":[1],"page_info":{"end_cursor":"t"}}"#, 1, ambiguous("t")),
             (r#"{"data":[1],"has_more":true,"cursor":"t"}"#, 1, token("t")),
-            (r#"{"data":[1],"has_more":false,"cursor":"t"}"#, 1, perhaps("t")),
+            (r#"{"data":[1],"has_more":false,"cursor":"t"}"#, 1, ambiguous("t")),
             (r#"{"data":[1],"pageInfo":{"hasNextPage":true,"endCursor":"t"}}"#, 1, token("t")),
             (r#"{"events":[1,2,3],"errors":[]}"#, 3, None),
             (r#"{"data":{"customers":[1,2]},"meta":{"next":"t"}}"#, 2, token("t")),
@@ -216,36 +216,36 @@ mod tests {
 
     #[test]
     fn what_envelopes_say_beside_the_token() {
-        let said = |more, total, pages| Said { more, total, pages, unknown: None };
+        let hints = |more, total, pages| ListHints { more, total, pages, unknown: None };
         for (body, expected) in [
-            ("[1]", Said::default()),
-            (r#"{"data":[1],"page":1,"per_page":5,"count":1,"limit":5,"offset":0}"#, Said::default()),
-            (r#"{"data":[1],"has_more":true}"#, said(Some(true), None, None)),
-            (r#"{"data":[1],"meta":{"hasMore":true}}"#, said(Some(true), None, None)),
+            ("[1]", ListHints::default()),
+            (r#"{"data":[1],"page":1,"per_page":5,"count":1,"limit":5,"offset":0}"#, ListHints::default()),
+            (r#"{"data":[1],"has_more":true}"#, hints(Some(true), None, None)),
+            (r#"{"data":[1],"meta":{"hasMore":true}}"#, hints(Some(true), None, None)),
             (
                 r#"{"data":[1],"pageInfo":{"hasNextPage":true,"hasPreviousPage":false}}"#,
-                said(Some(true), None, None),
+                hints(Some(true), None, None),
             ),
-            (r#"{"data":[1],"has_more":false}"#, said(Some(false), None, None)),
-            (r#"{"data":[1],"has_more":"no"}"#, said(Some(false), None, None)),
-            (r#"{"data":[1],"more":1}"#, said(Some(true), None, None)),
-            (r#"{"data":[1],"last":false}"#, said(Some(true), None, None)),
-            (r#"{"data":[1],"isLastPage":true}"#, said(Some(false), None, None)),
-            (r#"{"data":[1],"has_more":false,"meta":{"has_next":true}}"#, said(Some(true), None, None)),
-            (r#"{"data":[1],"total_count":23}"#, said(None, Some(23), None)),
+            (r#"{"data":[1],"has_more":false}"#, hints(Some(false), None, None)),
+            (r#"{"data":[1],"has_more":"no"}"#, hints(Some(false), None, None)),
+            (r#"{"data":[1],"more":1}"#, hints(Some(true), None, None)),
+            (r#"{"data":[1],"last":false}"#, hints(Some(true), None, None)),
+            (r#"{"data":[1],"isLastPage":true}"#, hints(Some(false), None, None)),
+            (r#"{"data":[1],"has_more":false,"meta":{"has_next":true}}"#, hints(Some(true), None, None)),
+            (r#"{"data":[1],"total_count":23}"#, hints(None, Some(23), None)),
             (
                 r#"{"data":[1],"meta":{"pagination":{"total":"23","total_pages":5}}}"#,
-                said(None, Some(23), Some(5)),
+                hints(None, Some(23), Some(5)),
             ),
-            (r#"{"data":{"customers":[1],"total":23}}"#, said(None, Some(23), None)),
+            (r#"{"data":{"customers":[1],"total":23}}"#, hints(None, Some(23), None)),
             // More than the page's own.
-            (r#"{"results":[1],"count":23}"#, said(None, Some(23), None)),
-            (r#"{"data":[1],"order":{"count":23},"job":{"done":false}}"#, Said::default()),
+            (r#"{"results":[1],"count":23}"#, hints(None, Some(23), None)),
+            (r#"{"data":[1],"order":{"count":23},"job":{"done":false}}"#, ListHints::default()),
             // Of something else, or no number of records.
-            (r#"{"data":[1],"order":{"total":23}}"#, Said::default()),
-            (r#"{"data":[1],"total":12.50}"#, Said::default()),
+            (r#"{"data":[1],"order":{"total":23}}"#, ListHints::default()),
+            (r#"{"data":[1],"total":12.50}"#, ListHints::default()),
         ] {
-            assert_eq!(read_page(body.as_bytes()).unwrap().said, expected, "{body}");
+            assert_eq!(read_page(body.as_bytes()).unwrap().hints, expected, "{body}");
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
             (r#"{"data":[1],"prev":"p","previous_cursor":"p","url":"/customers","request_id":"next"}"#, None),
         ] {
             let page = read_page(body.as_bytes()).unwrap();
-            assert_eq!((page.next, page.said.unknown.as_deref()), (None, place), "{body}");
+            assert_eq!((page.next, page.hints.unknown.as_deref()), (None, place), "{body}");
         }
     }
 

@@ -12,7 +12,7 @@ pub enum NoProgress {
         /// Counted from 1.
         page: u64,
     },
-    /// Nothing new came, page after page.
+    /// Nothing new received, page after page.
     #[error(
         "page {page} brought no record that had not been read before, as others before it or asked for in other ways; if the list has no further page, set \
          api.paging.{{customers,events}}.token_style to the way in which this server names the next page"
@@ -49,10 +49,10 @@ pub enum UnprovenEnd {
     #[error("its last page says that there are further ones, but names none")]
     MoreIsSaid,
     /// The answers count more records than they brought.
-    #[error("{came} records came, but the answers tell of {total}")]
+    #[error("{received} records received, but the answers tell of {total}")]
     TotalNotReached {
         /// Different records that came.
-        came: u64,
+        received: u64,
         /// Records that the answers tell of.
         total: u64,
     },
@@ -84,9 +84,9 @@ impl UnprovenEnd {
 
 /// What comes after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum After {
+pub enum NextStep {
     /// Another request.
-    Ask(Cursor),
+    Request(Cursor),
     /// The list has ended, or seems to.
     End(ListEnd),
     /// The walk can't go on.
@@ -99,25 +99,25 @@ pub enum After {
 
 /// What a page is to the walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PageOutcome {
     /// The list's next page.
-    Take(After),
+    Accept(NextStep),
     /// No page of the list: an empty one, or an attempt that brought nothing new.
-    PassOver(After),
+    Skip(NextStep),
     /// Perhaps the next page; the other parameter must be tried before that can be said.
-    SetAside(Cursor),
+    Hold(Cursor),
     /// The page set aside was the next one; this one is passed over.
-    TakeSetAside(After),
+    AcceptHeld(NextStep),
 }
 
-impl Verdict {
+impl PageOutcome {
     /// The same about the page, with another thing to come after it.
-    pub(super) fn then(self, change: impl FnOnce(After) -> After) -> Verdict {
+    pub(super) fn then(self, change: impl FnOnce(NextStep) -> NextStep) -> PageOutcome {
         match self {
-            Verdict::Take(after) => Verdict::Take(change(after)),
-            Verdict::PassOver(after) => Verdict::PassOver(change(after)),
-            Verdict::TakeSetAside(after) => Verdict::TakeSetAside(change(after)),
-            Verdict::SetAside(cursor) => Verdict::SetAside(cursor),
+            PageOutcome::Accept(after) => PageOutcome::Accept(change(after)),
+            PageOutcome::Skip(after) => PageOutcome::Skip(change(after)),
+            PageOutcome::AcceptHeld(after) => PageOutcome::AcceptHeld(change(after)),
+            PageOutcome::Hold(cursor) => PageOutcome::Hold(cursor),
         }
     }
 }

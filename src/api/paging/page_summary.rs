@@ -1,45 +1,45 @@
 //! A page, as far as the walk needs to know it.
 
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::next_page::Offer;
 
 /// A page as the walk needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageFacts {
+pub struct PageSummary {
     /// What tells each record from others.
-    pub marks: Vec<Mark>,
+    pub keys: Vec<RecordKey>,
     /// How the list goes on, by the answer's word.
     pub offer: Option<Offer>,
     /// What else the answer says of the list.
-    pub said: Said,
+    pub hints: ListHints,
 }
 
-impl PageFacts {
+impl PageSummary {
     /// An answer that brought none.
-    pub(super) fn nothing() -> PageFacts {
-        PageFacts { marks: Vec::new(), offer: None, said: Said::default() }
+    pub(super) fn nothing() -> PageSummary {
+        PageSummary { keys: Vec::new(), offer: None, hints: ListHints::default() }
     }
 
     /// Whether the answer says that this is the list's last page, whatever token stands beside it.
     pub(super) fn says_last(&self) -> bool {
-        self.said.more == Some(false)
+        self.hints.more == Some(false)
     }
 }
 
 /// What tells a record from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
+pub enum RecordKey {
     /// Its id.
     Id(String),
     /// It has no usable id: its text. It shows progress as well as an id does, but is no cursor.
     Text(String),
 }
 
-impl Mark {
+impl RecordKey {
     /// The id, or what stands for it.
     pub(super) fn text(&self) -> &str {
         match self {
-            Mark::Id(text) | Mark::Text(text) => text,
+            RecordKey::Id(text) | RecordKey::Text(text) => text,
         }
     }
 }

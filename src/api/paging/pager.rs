@@ -5,9 +5,9 @@ use super::headers::read_headers;
 use super::known_paging::KnownPaging;
 use super::next_page::{Next, Offer};
 use super::page_body::read_page;
-use super::page_outcome::{After, ListEnd, NoProgress, Verdict};
-use super::page_summary::{Mark, PageFacts};
-use super::prefetch::Ahead;
+use super::page_outcome::{ListEnd, NextStep, NoProgress, PageOutcome};
+use super::page_summary::{PageSummary, RecordKey};
+use super::prefetch::Prefetch;
 use super::token_style::TokenStyle;
 use super::walk::Walk;
 use crate::api::calls::{Call, Client, NotDocumented};
@@ -198,10 +198,10 @@ impl WalkError {
 }
 
 /// A walk is begun so often at most.
-const BEGINNINGS: u32 = 3;
+const MAX_STARTS: u32 = 3;
 
-/// A trial is sent so often at most before the server's failure over it counts as its answer.
-const TRIAL_ATTEMPTS: u32 = 5;
+/// A probe is sent so often at most before the server's failure over it counts as its answer.
+const PROBE_ATTEMPTS: u32 = 5;
 
 /// A list of the API, page by page. The future of [`Pager::next`] may be dropped; the page is then asked for again.
 pub struct Pager<R> {
@@ -211,15 +211,15 @@ pub struct Pager<R> {
     decode: fn(&List, &str) -> Result<Decoded<R>, Rejection>,
     walk: Walk,
     cursor: Option<Cursor>,
-    beginnings: u32,
-    set_aside: Option<Vec<Item<R>>>,
-    failed_trial: Option<ApiError>,
+    starts: u32,
+    held_page: Option<Vec<Item<R>>>,
+    failed_probe: Option<ApiError>,
     end: ListEnd,
     /// No page has come yet from the remembered token that the walk began at.
-    is_untried: bool,
-    ahead: Option<Ahead>,
+    is_start_untested: bool,
+    ahead: Option<Prefetch>,
     /// Until then pages may be read ahead.
-    ahead_until: Option<CancellationToken>,
+    prefetch_until: Option<CancellationToken>,
     /// What ends the walk after the page that was just handed over.
     pending: Option<WalkError>,
 }
@@ -227,7 +227,7 @@ pub struct Pager<R> {
 /// An answer, read.
 struct Arrived<R> {
     url: Url,
-    facts: PageFacts,
+    facts: PageSummary,
     items: Vec<Item<R>>,
 }
 
@@ -247,35 +247,35 @@ impl<R: Record> Pager<R> {
             decode,
             walk: Walk::resume(&from),
             cursor: Some(from),
-            beginnings: 1,
-            set_aside: None,
-            failed_trial: None,
+            starts: 1,
+            held_page: None,
+            failed_probe: None,
             end: ListEnd::Proven,
-            is_untried: false,
+            is_start_untested: false,
             ahead: None,
-            ahead_until: None,
+            prefetch_until: None,
             pending: None,
         }
     }
 
     /// The same walk, but finding out the list's direction for itself: it is to decide whether records are gone.
     #[must_use]
-    pub fn into_second_look(self) -> Pager<R> {
-        Pager { walk: self.walk.into_second_look(), ..self }
+    pub fn rechecking_direction(self) -> Pager<R> {
+        Pager { walk: self.walk.rechecking_direction(), ..self }
     }
 
     /// The same walk, but begun at a token that an earlier walk was given: a server that fails over it is not asked
     /// again as often as over one of its own.
     #[must_use]
-    pub fn trying_its_token(self) -> Pager<R> {
-        Pager { is_untried: true, ..self }
+    pub fn from_remembered_token(self) -> Pager<R> {
+        Pager { is_start_untested: true, ..self }
     }
 
     /// The same walk, with pages asked for before those in front of them are taken, where links lead to them. A walk that
     /// ends before its list does has then asked for up to three pages in vain. Not so after `until`.
     #[must_use]
-    pub fn reading_ahead(self, until: CancellationToken) -> Pager<R> {
-        Pager { ahead_until: Some(until), ..self }
+    pub fn prefetching(self, until: CancellationToken) -> Pager<R> {
+        Pager { prefetch_until: Some(until), ..self }
     }
 
     /// The next page, the list's end, or that the walk starts again.
@@ -284,51 +284,51 @@ impl<R: Record> Pager<R> {
     /// When a request failed for good, or the list makes no progress. Pages handed over before are good.
     pub async fn next(&mut self) -> Result<Turn<R>, WalkError> {
         let (known, stream) = (self.known.clone(), self.list.stream());
-        // Kept to the trial's end, which may take several requests: what it shows spares others theirs.
-        let mut trial = None;
+        // Kept to the probe's end, which may take several requests: what it shows spares others theirs.
+        let mut probe = None;
         loop {
             if let Some(error) = self.pending.take() {
                 return Err(error);
             }
-            match self.walk.is_on_trial() {
-                true if trial.is_none() && self.walk.may_reconsider() => trial = known.trial(stream).await,
+            match self.walk.is_probing() {
+                true if probe.is_none() && self.walk.is_first_probe() => probe = known.probe(stream).await,
                 true => {}
-                false => trial = None,
+                false => probe = None,
             }
             if let Some(after) = known.with(stream, |paging| self.walk.reconsider(paging)) {
-                self.go_on(after, None)?;
+                self.apply(after, None)?;
             }
             let Some(cursor) = self.cursor.clone() else {
                 return Ok(Turn::End(self.end.clone()));
             };
-            let (verdict, arrived) = match self.fetch(&cursor).await {
+            let (outcome, arrived) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, facts, items }) => {
-                    self.is_untried = false;
-                    self.stays_home(&url, &facts)?;
-                    let verdict = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
-                    (verdict, Some((url, items)))
+                    self.is_start_untested = false;
+                    self.check_next_origin(&url, &facts)?;
+                    let outcome = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
+                    (outcome, Some((url, items)))
                 }
                 Err(error) if self.is_refusal(&error, &cursor) => {
                     (self.known.with(stream, |paging| self.walk.cursor_refused(paging)), None)
                 }
-                Err(error) if self.walk.is_on_trial() && is_servers_failure(&error) => {
-                    self.failed_trial = Some(error);
-                    (self.known.with(stream, |paging| self.walk.trial_failed(paging)), None)
+                Err(error) if self.walk.is_probing() && is_servers_failure(&error) => {
+                    self.failed_probe = Some(error);
+                    (self.known.with(stream, |paging| self.walk.probe_failed(paging)), None)
                 }
                 Err(error) => return Err(error.into()),
             };
             let url = arrived.as_ref().map(|(url, _)| url.clone());
             let items = arrived.map(|(_, items)| items);
-            let (items, after) = match verdict {
-                Verdict::Take(after) => (items, after),
-                Verdict::PassOver(after) => (None, after),
-                Verdict::TakeSetAside(after) => (self.set_aside.take(), after),
-                Verdict::SetAside(cursor) => {
-                    self.set_aside = items;
-                    (None, After::Ask(cursor))
+            let (items, after) = match outcome {
+                PageOutcome::Accept(after) => (items, after),
+                PageOutcome::Skip(after) => (None, after),
+                PageOutcome::AcceptHeld(after) => (self.held_page.take(), after),
+                PageOutcome::Hold(cursor) => {
+                    self.held_page = items;
+                    (None, NextStep::Request(cursor))
                 }
             };
-            if self.go_on(after, url)? {
+            if self.apply(after, url)? {
                 return Ok(Turn::Restarted);
             }
             if let Some(items) = items {
@@ -340,23 +340,23 @@ impl<R: Record> Pager<R> {
 
     /// Notes what comes next; `true` if the walk starts again. An error that stands behind a good page waits until
     /// that was handed over.
-    fn go_on(&mut self, after: After, url: Option<Url>) -> Result<bool, WalkError> {
+    fn apply(&mut self, after: NextStep, url: Option<Url>) -> Result<bool, WalkError> {
         let stream = self.list.stream();
         self.cursor = None;
         match after {
-            After::Ask(Cursor::Url(reference)) => match self.resolve(&reference, url) {
+            NextStep::Request(Cursor::Url(reference)) => match self.resolve(&reference, url) {
                 Ok(cursor) => self.cursor = Some(cursor),
                 Err(error) => self.pending = Some(error.into()),
             },
-            After::Ask(cursor) => self.cursor = Some(cursor),
-            After::End(end) => self.end = end,
-            After::Stuck(reason) => self.pending = Some(WalkError::NoProgress { stream, reason }),
-            After::Fail => self.pending = self.failed_trial.take().map(WalkError::from),
-            After::Restart if self.beginnings >= BEGINNINGS => {
-                return Err(WalkError::TokensRefused { stream, times: self.beginnings });
+            NextStep::Request(cursor) => self.cursor = Some(cursor),
+            NextStep::End(end) => self.end = end,
+            NextStep::Stuck(reason) => self.pending = Some(WalkError::NoProgress { stream, reason }),
+            NextStep::Fail => self.pending = self.failed_probe.take().map(WalkError::from),
+            NextStep::Restart if self.starts >= MAX_STARTS => {
+                return Err(WalkError::TokensRefused { stream, times: self.starts });
             }
-            After::Restart => {
-                self.beginnings += 1;
+            NextStep::Restart => {
+                self.starts += 1;
                 self.walk = Walk::new();
                 self.end = ListEnd::Proven;
                 self.cursor = Some(Cursor::Start);
@@ -375,10 +375,10 @@ impl<R: Record> Pager<R> {
     /// An answer that names a next page at another origin is a fault of that answer (`api-contract` point 12). Its
     /// records are good and are handed over first; where there are none, or they only try something out, it must
     /// not be taken for the list's end.
-    fn stays_home(&self, url: &Url, facts: &PageFacts) -> Result<(), ApiError> {
+    fn check_next_origin(&self, url: &Url, facts: &PageSummary) -> Result<(), ApiError> {
         match &facts.offer {
             Some(Offer { next: Next::Url(reference), .. })
-                if facts.marks.is_empty() || self.walk.is_on_trial() =>
+                if facts.keys.is_empty() || self.walk.is_probing() =>
             {
                 self.client.origin_resolve(url, reference).map(drop)
             }
@@ -403,45 +403,45 @@ impl<R: Record> Pager<R> {
             }
         }
         let mut call = Call::list(url, self.list.stream());
-        if self.walk.is_on_trial() || self.is_untried {
-            call = call.attempts_at_most(TRIAL_ATTEMPTS);
+        if self.walk.is_probing() || self.is_start_untested {
+            call = call.attempts_at_most(PROBE_ATTEMPTS);
         }
         if let Some(answer) = ahead.transpose()? {
             call = call.with_answer(answer);
         }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
         let arrived = self.client.fetch(call, |answer| self.read(&answer, only)).await?;
-        self.look_ahead(&arrived);
+        self.start_prefetch(&arrived);
         Ok(arrived)
     }
 
     /// Has the pages behind this one read ahead, if links lead to them.
-    fn look_ahead(&mut self, arrived: &Arrived<R>) {
-        let Some(until) = self.ahead_until.as_ref().filter(|until| !until.is_cancelled()) else { return };
+    fn start_prefetch(&mut self, arrived: &Arrived<R>) {
+        let Some(until) = self.prefetch_until.as_ref().filter(|until| !until.is_cancelled()) else { return };
         if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
             (&self.ahead, &arrived.facts.offer)
             && !arrived.items.is_empty()
             && !arrived.facts.says_last()
             && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
         {
-            self.ahead = Some(Ahead::start(&self.client, self.list.stream(), url, until.clone()));
+            self.ahead = Some(Prefetch::start(&self.client, self.list.stream(), url, until.clone()));
         }
     }
 
     fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {
         let page = read_page(&answer.body, &answer.url).map_err(|fault| NotDocumented(fault.to_string()))?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
-        let marks = items.iter().map(|item| match item {
+        let keys = items.iter().map(|item| match item {
             Item::Record(record) | Item::Repaired(RepairedItem { record, .. }) => {
-                Mark::Id(record.id().to_owned())
+                RecordKey::Id(record.id().to_owned())
             }
             Item::Rejected(rejected) => match &rejected.id {
-                Some(id) => Mark::Id(id.clone()),
-                None => Mark::Text(rejected.raw.clone()),
+                Some(id) => RecordKey::Id(id.clone()),
+                None => RecordKey::Text(rejected.raw.clone()),
             },
         });
-        let (offer, said) = read_headers(&answer.headers, &answer.url).offer(page.next, page.said, only);
-        let facts = PageFacts { marks: marks.collect(), offer, said };
+        let (offer, hints) = read_headers(&answer.headers, &answer.url).offer(page.next, page.hints, only);
+        let facts = PageSummary { keys: keys.collect(), offer, hints };
         Ok(Arrived { url: answer.url.clone(), facts, items })
     }
 
@@ -450,9 +450,9 @@ impl<R: Record> Pager<R> {
     }
 
     /// Whether the server refuses the cursor, not the list. A 404 to a page of a customer's events says that the
-    /// customer is gone, unless the request was a mere trial.
+    /// customer is gone, unless the request was a mere probe.
     fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
-        let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_on_trial();
+        let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_probing();
         match error.status() {
             _ if *cursor == Cursor::Start => false,
             Some(400) => true,

@@ -4,7 +4,7 @@
 
 use super::cursor::Cursor;
 use super::headers::read_headers;
-use super::list_hints::Said;
+use super::list_hints::ListHints;
 use super::next_page::{Next, Offer};
 use super::token_style::TokenStyle;
 use crate::api::calls::{Call, Client};
@@ -21,29 +21,29 @@ use tokio_util::task::AbortOnDropHandle;
 const PAGES: usize = 2;
 
 /// A page that came ahead, or what became of its request. The answer isn't judged yet, beyond its status.
-struct Came {
+struct Prefetched {
     cursor: Cursor,
     result: Result<Answer, ApiError>,
 }
 
 /// The pages behind one of a list. Dropping it ends its request.
-pub(super) struct Ahead {
-    pages: mpsc::Receiver<Came>,
+pub(super) struct Prefetch {
+    pages: mpsc::Receiver<Prefetched>,
     _reading: AbortOnDropHandle<()>,
 }
 
-impl Ahead {
+impl Prefetch {
     /// Follows the links from `url` on, until a page names none, a request fails for good, or `until` is cancelled.
-    pub(super) fn start(client: &Client, stream: Stream, url: Url, until: CancellationToken) -> Ahead {
-        let (came, pages) = mpsc::channel(PAGES);
-        let reading = tokio::spawn(read(client.clone(), stream, url, came, until));
-        Ahead { pages, _reading: AbortOnDropHandle::new(reading) }
+    pub(super) fn start(client: &Client, stream: Stream, url: Url, until: CancellationToken) -> Prefetch {
+        let (prefetched, pages) = mpsc::channel(PAGES);
+        let reading = tokio::spawn(read(client.clone(), stream, url, prefetched, until));
+        Prefetch { pages, _reading: AbortOnDropHandle::new(reading) }
     }
 
     /// The answer to the request for `cursor`; `None` if that isn't the next one here: then this is of no use any more.
     pub(super) async fn next(&mut self, cursor: &Cursor) -> Option<Result<Answer, ApiError>> {
-        let came = self.pages.recv().await?;
-        (came.cursor == *cursor).then_some(came.result)
+        let prefetched = self.pages.recv().await?;
+        (prefetched.cursor == *cursor).then_some(prefetched.result)
     }
 }
 
@@ -51,7 +51,7 @@ async fn read(
     client: Client,
     stream: Stream,
     mut url: Url,
-    pages: mpsc::Sender<Came>,
+    pages: mpsc::Sender<Prefetched>,
     until: CancellationToken,
 ) {
     while let Ok(place) = pages.reserve().await
@@ -60,7 +60,7 @@ async fn read(
         let cursor = Cursor::of_url(&url);
         let result = client.fetch(Call::list(url, stream), Ok).await;
         let next = result.as_ref().ok().and_then(|answer| linked(&client, answer));
-        place.send(Came { cursor, result });
+        place.send(Prefetched { cursor, result });
         match next {
             Some(next) => url = next,
             None => return,
@@ -71,7 +71,7 @@ async fn read(
 /// The next page by the answer's `Link` header. What stands behind a page without records is for the walk to decide.
 fn linked(client: &Client, answer: &Answer) -> Option<Url> {
     let only = Some(TokenStyle::Link);
-    match read_headers(&answer.headers, &answer.url).offer(None, Said::default(), only) {
+    match read_headers(&answer.headers, &answer.url).offer(None, ListHints::default(), only) {
         (Some(Offer { next: Next::Url(reference), .. }), _) if answer.body.trim_ascii() != b"[]" => {
             client.origin_resolve(&answer.url, &reference).ok()
         }
@@ -112,7 +112,7 @@ mod tests {
     fn pager(server: &Server, until: CancellationToken) -> Pager<Customer> {
         let (known, decode) =
             (KnownPaging::default(), |_: &List, record: &str| Customer::decode_telling(record));
-        Pager::new(server.client().0, known, List::Customers, Cursor::Start, decode).reading_ahead(until)
+        Pager::new(server.client().0, known, List::Customers, Cursor::Start, decode).prefetching(until)
     }
 
     /// The records, with `*` where the walk began again, and how it ended; and each request.
@@ -204,7 +204,7 @@ mod tests {
         let (client, mut reports) = server.client();
         let decode = |_: &List, record: &str| Customer::decode_telling(record);
         let pager = Pager::new(client, KnownPaging::default(), List::Customers, Cursor::Start, decode);
-        let mut pager = pager.reading_ahead(CancellationToken::new());
+        let mut pager = pager.prefetching(CancellationToken::new());
         let Ok(Turn::Page(_)) = pager.next().await else { panic!("no page") };
         while server.requests().len() < 2 {
             tokio::task::yield_now().await;

@@ -2,34 +2,34 @@
 //! pages go in as facts, requests come out.
 
 use super::cursor::{Cursor, parameter_of};
-use super::direction_probe::{Trial, Tried};
-use super::end_evidence::Heard;
+use super::direction_probe::{Probe, ProbeResult};
+use super::end_evidence::EndEvidence;
 use super::known_paging::Paging;
 use super::next_page::{Next, Offer};
-use super::page_outcome::{After, ListEnd, NoProgress, UnprovenEnd, Verdict};
-use super::page_summary::{Mark, PageFacts};
+use super::page_outcome::{ListEnd, NextStep, NoProgress, PageOutcome, UnprovenEnd};
+use super::page_summary::{PageSummary, RecordKey};
 use super::token_style::{Parameter, TokenStyle};
 use crate::record::IdSet;
 
 /// Empty pages in a row that are followed where each names a next one: lists that are filtered after they were cut into
 /// pages have such stretches. A server that names next pages for ever is asked so often in vain.
-const EMPTY_PAGES: u32 = 32;
+const MAX_EMPTY_PAGES: u32 = 32;
 
 /// Pages in a row that are read on behind although every record on them was met before: the list shifts while it is
 /// walked. Each row that comes in front of the list pushes one that was read onto the next page, so a burst of so many whole
 /// pages between two requests is beyond what a living account shows.
-const REPEATED_PAGES: u32 = 8;
+const MAX_REPEATED_PAGES: u32 = 8;
 
 /// How the last page was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum InFlightRequest {
     Start,
     Url,
     Bare(Parameter),
     /// Under a parameter of which it isn't known whether it moves forward.
-    Trial(Parameter),
-    /// The list's beginning once more, to see whether the server that failed over a trial answers at all.
-    Witness,
+    Probe(Parameter),
+    /// The list's beginning once more, to see whether the server that failed over a probe answers at all.
+    HealthCheck,
 }
 
 /// A walk through one list.
@@ -37,44 +37,44 @@ enum Asked {
 pub struct Walk {
     seen: IdSet,
     tokens: IdSet,
-    asked: Asked,
-    trial: Option<Trial>,
+    asked: InFlightRequest,
+    probe: Option<Probe>,
     /// The token of the last request under a known parameter, should the direction come into doubt.
     bare_token: Option<String>,
     pages: u64,
     /// Records on the last page taken.
     last_rows: usize,
-    heard: Heard,
+    evidence: EndEvidence,
     /// Take nothing for granted about the direction: this walk is to decide whether records are gone.
-    is_second_look: bool,
+    rechecks_direction: bool,
     /// The walk was taken up at a stored cursor and no page has come yet.
     resuming: bool,
     /// A page of this very walk came under the parameter in use.
-    borne_out: bool,
+    direction_confirmed: bool,
     /// Empty pages since the last record that was not met before, each of which named a next page that was asked for.
     empty: u32,
     /// Pages of known records since then.
     repeated: u32,
     /// Where the first page's cursor stood, while it is open whether it is the next page's or its own.
-    doubtful: Option<TokenStyle>,
-    /// What is to be tried again once the witness has answered. One witness a walk.
-    retrial: Option<Trial>,
-    witnessed: bool,
+    ambiguous_style: Option<TokenStyle>,
+    /// What is to be tried again once the health check has answered. One health check a walk.
+    probe_after_check: Option<Probe>,
+    health_checked: bool,
 }
 
 impl Walk {
     /// A walk from the list's beginning.
     pub fn new() -> Walk {
-        Walk::asking(Asked::Start, false)
+        Walk::asking(InFlightRequest::Start, false)
     }
 
     /// A walk that goes on at a stored cursor. Only cursors whose direction was known are stored.
     pub fn resume(cursor: &Cursor) -> Walk {
         match cursor {
             Cursor::Start => Walk::new(),
-            Cursor::Url(_) => Walk::asking(Asked::Url, true),
+            Cursor::Url(_) => Walk::asking(InFlightRequest::Url, true),
             Cursor::Bare { parameter, token } => {
-                let mut walk = Walk::asking(Asked::Bare(*parameter), true);
+                let mut walk = Walk::asking(InFlightRequest::Bare(*parameter), true);
                 walk.bare_token = Some(token.clone());
                 walk.tokens.insert(token);
                 walk
@@ -84,47 +84,47 @@ impl Walk {
 
     /// The same, but finding out the direction for itself.
     #[must_use]
-    pub fn into_second_look(self) -> Walk {
-        Walk { is_second_look: true, ..self }
+    pub fn rechecking_direction(self) -> Walk {
+        Walk { rechecks_direction: true, ..self }
     }
 
-    fn asking(asked: Asked, resuming: bool) -> Walk {
+    fn asking(asked: InFlightRequest, resuming: bool) -> Walk {
         Walk {
             seen: IdSet::default(),
             tokens: IdSet::default(),
             asked,
-            trial: None,
+            probe: None,
             bare_token: None,
             pages: 0,
             last_rows: 0,
-            heard: Heard::new(!resuming),
-            is_second_look: false,
+            evidence: EndEvidence::new(!resuming),
+            rechecks_direction: false,
             resuming,
-            borne_out: false,
+            direction_confirmed: false,
             empty: 0,
             repeated: 0,
-            doubtful: None,
-            retrial: None,
-            witnessed: false,
+            ambiguous_style: None,
+            probe_after_check: None,
+            health_checked: false,
         }
     }
 
     /// Whether the request in hand may be stored as a checkpoint: its direction is no guess.
     pub fn is_resumable(&self) -> bool {
-        self.trial.is_none()
+        self.probe.is_none()
     }
 
     /// A page came.
-    pub fn page_arrived(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
-        let verdict = self.judge(paging, page);
-        verdict.then(|after| self.weigh(paging, after))
+    pub fn page_arrived(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
+        let outcome = self.assess(paging, page);
+        outcome.then(|after| self.check_end(paging, after))
     }
 
     /// An end is proven only where nothing that the answers said speaks against it (point 3).
-    fn weigh(&self, paging: &Paging, after: After) -> After {
+    fn check_end(&self, paging: &Paging, after: NextStep) -> NextStep {
         match after {
-            After::End(ListEnd::Proven) => {
-                After::End(self.doubt(paging).map_or(ListEnd::Proven, ListEnd::Unproven))
+            NextStep::End(ListEnd::Proven) => {
+                NextStep::End(self.doubt(paging).map_or(ListEnd::Proven, ListEnd::Unproven))
             }
             after => after,
         }
@@ -137,92 +137,94 @@ impl Walk {
             Some(TokenStyle::LastId) => self.pages > 1,
             style => style.is_some(),
         };
-        self.heard.doubt(self.seen.len() as u64, knows_style, paging.only_style().is_some())
+        self.evidence.doubt(self.seen.len() as u64, knows_style, paging.only_style().is_some())
     }
 
-    fn judge(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
+    fn assess(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
         let resuming = std::mem::take(&mut self.resuming);
-        let tried = self.classify(&page);
+        let result = self.classify(&page);
         match self.asked {
             // A stored cursor that leads nowhere may have lost its record since: it is no proof of an end.
-            _ if resuming && tried == Tried::Empty && !self.leads_on(paging, &page) => {
-                Verdict::PassOver(After::Restart)
+            _ if resuming && result == ProbeResult::Empty && !self.leads_on(paging, &page) => {
+                PageOutcome::Skip(NextStep::Restart)
             }
-            Asked::Trial(parameter) => self.trial_arrived(paging, parameter, tried, page),
-            Asked::Witness => Verdict::PassOver(self.try_again(paging)),
-            _ if tried == Tried::Empty => Verdict::PassOver(self.after_empty(paging, page)),
+            InFlightRequest::Probe(parameter) => self.probe_answered(paging, parameter, result, page),
+            InFlightRequest::HealthCheck => PageOutcome::Skip(self.repeat_probe(paging)),
+            _ if result == ProbeResult::Empty => PageOutcome::Skip(self.after_empty(paging, page)),
             // Rows moved while the list was walked; it ends here all the same.
-            _ if tried == Tried::Repeats && self.is_last(paging, &page) => {
-                self.heard.hear(&page.said);
-                Verdict::PassOver(After::End(ListEnd::Proven))
+            _ if result == ProbeResult::Repeats && self.is_last(paging, &page) => {
+                self.evidence.record(&page.hints);
+                PageOutcome::Skip(NextStep::End(ListEnd::Proven))
             }
-            Asked::Bare(parameter) if tried == Tried::Repeats && self.may_doubt(paging) => {
-                Verdict::PassOver(self.doubt_direction(parameter))
+            InFlightRequest::Bare(parameter)
+                if result == ProbeResult::Repeats && self.may_doubt_direction(paging) =>
+            {
+                PageOutcome::Skip(self.doubt_direction(parameter))
             }
-            _ if tried == Tried::Repeats => self.repeats_arrived(paging, page),
+            _ if result == ProbeResult::Repeats => self.repeated_page(paging, page),
             asked => {
-                self.borne_out = matches!(asked, Asked::Bare(_));
+                self.direction_confirmed = matches!(asked, InFlightRequest::Bare(_));
                 if resuming {
                     // What stands before the cursor was read in another run: the rest of this walk can't tell by
                     // itself what is new, and needs what that run found out.
-                    paging.trust_memory();
-                    if let Asked::Bare(forward) = asked {
+                    paging.trust_recorded();
+                    if let InFlightRequest::Bare(forward) = asked {
                         paging.learn_forward(forward, || "a walk went on from its stored cursor".to_owned());
                     }
                 }
-                Verdict::Take(self.take_news(paging, page))
+                PageOutcome::Accept(self.accept_new(paging, page))
             }
         }
     }
 
     /// The server refused the cursor.
-    pub fn cursor_refused(&mut self, paging: &mut Paging) -> Verdict {
-        let verdict = match self.asked {
-            Asked::Trial(parameter) => {
-                self.trial_arrived(paging, parameter, Tried::Refused, PageFacts::nothing())
+    pub fn cursor_refused(&mut self, paging: &mut Paging) -> PageOutcome {
+        let outcome = match self.asked {
+            InFlightRequest::Probe(parameter) => {
+                self.probe_answered(paging, parameter, ProbeResult::Refused, PageSummary::nothing())
             }
-            _ if self.empty > 0 => Verdict::PassOver(self.behind_empty(paging)),
-            _ => Verdict::PassOver(self.token_refused()),
+            _ if self.empty > 0 => PageOutcome::Skip(self.end_after_empty_pages(paging)),
+            _ => PageOutcome::Skip(self.token_refused()),
         };
-        verdict.then(|after| self.weigh(paging, after))
+        outcome.then(|after| self.check_end(paging, after))
     }
 
     /// Whether the request in hand tries something out: whether ids are cursors, or whether a parameter moves forward.
-    /// A server that fails over it may simply not expect it: that is for [`Walk::trial_failed`].
-    pub fn is_on_trial(&self) -> bool {
-        self.trial.is_some()
+    /// A server that fails over it may simply not expect it: that is for [`Walk::probe_failed`].
+    pub fn is_probing(&self) -> bool {
+        self.probe.is_some()
     }
 
-    /// Whether the request in hand is the first of a trial, which another walk's result may spare.
-    pub fn may_reconsider(&self) -> bool {
-        !self.is_second_look && self.trial.as_ref().is_some_and(|trial| trial.first.is_none())
+    /// Whether the request in hand is the first of a probe, which another walk's result may spare.
+    pub fn is_first_probe(&self) -> bool {
+        !self.rechecks_direction && self.probe.as_ref().is_some_and(|probe| probe.first.is_none())
     }
 
-    /// What other walks have found out since the trial in hand was planned: what to do instead of it.
-    pub fn reconsider(&mut self, paging: &Paging) -> Option<After> {
-        if !self.may_reconsider() {
+    /// What other walks have found out since the probe in hand was planned: what to do instead of it.
+    pub fn reconsider(&mut self, paging: &Paging) -> Option<NextStep> {
+        if !self.is_first_probe() {
             return None;
         }
-        let trial = self.trial.take()?;
-        let more_is_said = self.heard.more_is_said();
-        let after = match (trial.is_guess, paging.style(), paging.forward()) {
+        let probe = self.probe.take()?;
+        let more_is_said = self.evidence.more_is_said();
+        let after = match (probe.is_guess, paging.style(), paging.forward()) {
             (true, Some(style), _) if style != TokenStyle::LastId && !more_is_said => {
-                After::End(ListEnd::Proven)
+                NextStep::End(ListEnd::Proven)
             }
-            (true, None, _) if paging.ids_are_no_cursors() && !more_is_said => After::End(ListEnd::Proven),
+            (true, None, _) if paging.ids_are_no_cursors() && !more_is_said => NextStep::End(ListEnd::Proven),
             (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
-                After::Ask(self.ask_forward(parameter, trial.token))
+                NextStep::Request(self.ask_forward(parameter, probe.token))
             }
             _ => {
-                self.trial = Some(trial);
+                self.probe = Some(probe);
                 return None;
             }
         };
-        Some(self.weigh(paging, after))
+        Some(self.check_end(paging, after))
     }
 
     /// Whether a page says, or is known to show by saying nothing, that no other one follows.
-    fn is_last(&self, paging: &Paging, page: &PageFacts) -> bool {
+    fn is_last(&self, paging: &Paging, page: &PageSummary) -> bool {
         match &page.offer {
             _ if page.says_last() => true,
             Some(offer) => offer.next == Next::Ended,
@@ -231,124 +233,129 @@ impl Walk {
     }
 
     /// Whether a page names a next one that was not asked for yet.
-    fn leads_on(&self, paging: &Paging, page: &PageFacts) -> bool {
+    fn leads_on(&self, paging: &Paging, page: &PageSummary) -> bool {
         match &page.offer {
             _ if page.says_last() => false,
-            Some(Offer { next: Next::Url(next) | Next::Token(next) | Next::Perhaps(next), .. }) => {
+            Some(Offer { next: Next::Url(next) | Next::Token(next) | Next::Ambiguous(next), .. }) => {
                 !self.tokens.contains(next)
             }
             Some(Offer { next: Next::Ended, .. }) => false,
             None => {
-                let last = page.marks.last().map(Mark::text);
+                let last = page.keys.last().map(RecordKey::text);
                 paging.style() == Some(TokenStyle::LastId) && last.is_some_and(|id| !self.tokens.contains(id))
             }
         }
     }
 
-    /// The server failed over a trial, again and again.
-    pub fn trial_failed(&mut self, paging: &mut Paging) -> Verdict {
-        let verdict = match self.asked {
-            Asked::Trial(parameter) => {
-                self.trial_arrived(paging, parameter, Tried::Failed, PageFacts::nothing())
+    /// The server failed over a probe, again and again.
+    pub fn probe_failed(&mut self, paging: &mut Paging) -> PageOutcome {
+        let outcome = match self.asked {
+            InFlightRequest::Probe(parameter) => {
+                self.probe_answered(paging, parameter, ProbeResult::Failed, PageSummary::nothing())
             }
-            _ => Verdict::PassOver(After::Fail),
+            _ => PageOutcome::Skip(NextStep::Fail),
         };
-        verdict.then(|after| self.weigh(paging, after))
+        outcome.then(|after| self.check_end(paging, after))
     }
 
-    fn classify(&self, page: &PageFacts) -> Tried {
+    fn classify(&self, page: &PageSummary) -> ProbeResult {
         let mut new = IdSet::default();
         let mut repeats = false;
-        for mark in &page.marks {
-            match self.seen.contains(mark.text()) {
+        for key in &page.keys {
+            match self.seen.contains(key.text()) {
                 true => repeats = true,
-                false => drop(new.insert(mark.text())),
+                false => drop(new.insert(key.text())),
             }
         }
-        match (page.marks.is_empty(), new.len(), repeats) {
-            (true, ..) => Tried::Empty,
-            (_, 0, _) => Tried::Repeats,
-            (_, _, false) => Tried::Fresh,
-            (_, new, true) => Tried::Mixed(new),
+        match (page.keys.is_empty(), new.len(), repeats) {
+            (true, ..) => ProbeResult::Empty,
+            (_, 0, _) => ProbeResult::Repeats,
+            (_, _, false) => ProbeResult::Fresh,
+            (_, new, true) => ProbeResult::Mixed(new),
         }
     }
 
     /// An empty page is the list's end only where it names no page that was not read yet (point 3).
-    fn after_empty(&mut self, paging: &Paging, page: PageFacts) -> After {
-        self.heard.hear(&page.said);
+    fn after_empty(&mut self, paging: &Paging, page: PageSummary) -> NextStep {
+        self.evidence.record(&page.hints);
         if !self.leads_on(paging, &page) {
-            return After::End(ListEnd::Proven);
+            return NextStep::End(ListEnd::Proven);
         }
-        if self.empty >= EMPTY_PAGES {
-            return self.behind_empty(paging);
+        if self.empty >= MAX_EMPTY_PAGES {
+            return self.end_after_empty_pages(paging);
         }
         self.empty += 1;
         match page.offer.map(|offer| offer.next) {
             Some(Next::Url(url)) => {
                 self.tokens.insert(&url);
-                self.asked = Asked::Url;
-                After::Ask(Cursor::Url(url))
+                self.asked = InFlightRequest::Url;
+                NextStep::Request(Cursor::Url(url))
             }
-            Some(Next::Token(token) | Next::Perhaps(token)) => self.ask_bare(paging, token, None),
-            Some(Next::Ended) | None => After::End(ListEnd::Proven),
+            Some(Next::Token(token) | Next::Ambiguous(token)) => self.ask_bare(paging, token, None),
+            Some(Next::Ended) | None => NextStep::End(ListEnd::Proven),
         }
     }
 
     /// Empty pages named next ones, and no record followed: no proof, unless the user says how this server names them.
-    fn behind_empty(&self, paging: &Paging) -> After {
+    fn end_after_empty_pages(&self, paging: &Paging) -> NextStep {
         match paging.only_style() {
-            Some(_) => After::End(ListEnd::Proven),
-            None => After::End(ListEnd::Unproven(UnprovenEnd::EmptyPages)),
+            Some(_) => NextStep::End(ListEnd::Proven),
+            None => NextStep::End(ListEnd::Unproven(UnprovenEnd::EmptyPages)),
         }
     }
 
     /// A page whose records are all known, behind a direction that is sure: the list shifted while it was walked, if a
     /// page that was not read yet comes next. The records may be newer than those that were met.
-    fn repeats_arrived(&mut self, paging: &mut Paging, page: PageFacts) -> Verdict {
-        let is_forward = self.borne_out || self.asked == Asked::Url;
-        if is_forward && self.repeated < REPEATED_PAGES && self.leads_on(paging, &page) {
+    fn repeated_page(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
+        let is_forward = self.direction_confirmed || self.asked == InFlightRequest::Url;
+        if is_forward && self.repeated < MAX_REPEATED_PAGES && self.leads_on(paging, &page) {
             self.repeated += 1;
-            return Verdict::Take(self.take(paging, page));
+            return PageOutcome::Accept(self.take(paging, page));
         }
-        Verdict::PassOver(if self.empty > 0 { self.behind_empty(paging) } else { self.nothing_new() })
+        PageOutcome::Skip(if self.empty > 0 {
+            self.end_after_empty_pages(paging)
+        } else {
+            self.nothing_new()
+        })
     }
 
     /// The page is the list's next one, with records that were not met before.
-    fn take_news(&mut self, paging: &mut Paging, page: PageFacts) -> After {
+    fn accept_new(&mut self, paging: &mut Paging, page: PageSummary) -> NextStep {
         (self.empty, self.repeated) = (0, 0);
-        if let Some(style) = self.doubtful.take() {
+        if let Some(style) = self.ambiguous_style.take() {
             paging.learn_style(style, || "page 1's cursor led to further records".to_owned());
         }
         self.take(paging, page)
     }
 
     /// The page is the list's next one: remember its records, and see how the list goes on.
-    fn take(&mut self, paging: &mut Paging, page: PageFacts) -> After {
+    fn take(&mut self, paging: &mut Paging, page: PageSummary) -> NextStep {
         self.pages += 1;
-        self.last_rows = page.marks.len();
-        self.heard.hear(&page.said);
-        for mark in &page.marks {
-            self.seen.insert(mark.text());
+        self.last_rows = page.keys.len();
+        self.evidence.record(&page.hints);
+        for key in &page.keys {
+            self.seen.insert(key.text());
         }
         if page.says_last() {
-            return After::End(ListEnd::Proven);
+            return NextStep::End(ListEnd::Proven);
         }
         // A cursor that was asked with is the page's own.
-        let is_own = |next: &Next| matches!(next, Next::Perhaps(token) if self.tokens.contains(token));
-        let Some(Offer { style, next }) = page.offer.filter(|offer| !is_own(&offer.next)) else {
-            return self.after_no_token(paging, page.marks);
+        let is_own_cursor =
+            |next: &Next| matches!(next, Next::Ambiguous(token) if self.tokens.contains(token));
+        let Some(Offer { style, next }) = page.offer.filter(|offer| !is_own_cursor(&offer.next)) else {
+            return self.after_no_token(paging, page.keys);
         };
         match &next {
-            Next::Perhaps(_) if self.pages == 1 => self.doubtful = Some(style),
+            Next::Ambiguous(_) if self.pages == 1 => self.ambiguous_style = Some(style),
             // It contradicts itself: nothing is learned from it.
-            Next::Ended if self.heard.more_is_said() => {}
+            Next::Ended if self.evidence.more_is_said() => {}
             _ => self.learn_style(paging, style, &next),
         }
         match next {
-            Next::Ended => After::End(ListEnd::Proven),
+            Next::Ended => NextStep::End(ListEnd::Proven),
             Next::Url(url) => {
                 if !self.tokens.insert(&url) {
-                    return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
+                    return NextStep::Stuck(NoProgress::TokenRepeats { page: self.pages });
                 }
                 if let Some(forward) = parameter_of(&url) {
                     // Followed as given; known for those who ask, and should a bare token come.
@@ -356,10 +363,10 @@ impl Walk {
                         format!("page {}'s link to the next page uses `{forward}`", self.pages)
                     });
                 }
-                self.asked = Asked::Url;
-                After::Ask(Cursor::Url(url))
+                self.asked = InFlightRequest::Url;
+                NextStep::Request(Cursor::Url(url))
             }
-            Next::Token(token) | Next::Perhaps(token) => self.ask_bare(paging, token, None),
+            Next::Token(token) | Next::Ambiguous(token) => self.ask_bare(paging, token, None),
         }
     }
 
@@ -372,19 +379,19 @@ impl Walk {
         });
     }
 
-    fn after_no_token(&mut self, paging: &mut Paging, marks: Vec<Mark>) -> After {
-        let id = |mark| match mark {
-            Mark::Id(id) => Some(id),
-            Mark::Text(_) => None,
+    fn after_no_token(&mut self, paging: &mut Paging, keys: Vec<RecordKey>) -> NextStep {
+        let id = |key| match key {
+            RecordKey::Id(id) => Some(id),
+            RecordKey::Text(_) => None,
         };
-        let mut ids = marks.into_iter().rev().filter_map(id);
+        let mut ids = keys.into_iter().rev().filter_map(id);
         // Where it is known that ids lead nowhere, a page whose records have none ends the list as any other does.
         let ids_may_lead_on = match paging.style() {
             Some(style) => style == TokenStyle::LastId,
             None => !paging.ids_are_no_cursors(),
         };
-        if !ids_may_lead_on && !self.heard.more_is_said() {
-            return After::End(ListEnd::Proven);
+        if !ids_may_lead_on && !self.evidence.more_is_said() {
+            return NextStep::End(ListEnd::Proven);
         }
         let (Some(last), other) = (ids.next(), ids.next()) else { return self.nothing_new() };
         match paging.style() {
@@ -394,66 +401,66 @@ impl Walk {
     }
 
     /// Asks with a bare token. `guess` holds another record's id where the token is a mere guess.
-    fn ask_bare(&mut self, paging: &Paging, token: String, guess: Option<Option<String>>) -> After {
+    fn ask_bare(&mut self, paging: &Paging, token: String, guess: Option<Option<String>>) -> NextStep {
         if !self.tokens.insert(&token) {
-            return After::Stuck(NoProgress::TokenRepeats { page: self.pages });
+            return NextStep::Stuck(NoProgress::TokenRepeats { page: self.pages });
         }
-        let doubted = self.is_second_look && !self.borne_out && !paging.forward_is_set();
+        let doubted = self.rechecks_direction && !self.direction_confirmed && !paging.forward_is_set();
         if let Some(parameter) = paging.forward().filter(|_| guess.is_none() && !doubted) {
-            return After::Ask(self.ask_forward(parameter, token));
+            return NextStep::Request(self.ask_forward(parameter, token));
         }
-        let trial = match guess {
-            Some(other_id) => Trial::guess(token, other_id),
-            None => Trial::of(token),
+        let probe = match guess {
+            Some(other_id) => Probe::guess(token, other_id),
+            None => Probe::of(token),
         };
-        After::Ask(self.ask_on_trial(trial, paging.first_guess()))
+        NextStep::Request(self.send_probe(probe, paging.first_guess()))
     }
 
     fn ask_forward(&mut self, parameter: Parameter, token: String) -> Cursor {
-        self.asked = Asked::Bare(parameter);
+        self.asked = InFlightRequest::Bare(parameter);
         self.bare_token = Some(token.clone());
         Cursor::Bare { parameter, token }
     }
 
-    fn ask_on_trial(&mut self, trial: Trial, parameter: Parameter) -> Cursor {
-        let cursor = Cursor::Bare { parameter, token: trial.token.clone() };
-        self.trial = Some(trial);
-        self.asked = Asked::Trial(parameter);
+    fn send_probe(&mut self, probe: Probe, parameter: Parameter) -> Cursor {
+        let cursor = Cursor::Bare { parameter, token: probe.token.clone() };
+        self.probe = Some(probe);
+        self.asked = InFlightRequest::Probe(parameter);
         cursor
     }
 
     /// Whether a page of known records may be the direction's fault: unless that is the user's word, or showed itself in
     /// this very walk.
-    fn may_doubt(&self, paging: &Paging) -> bool {
-        self.bare_token.is_some() && !paging.forward_is_set() && !self.borne_out
+    fn may_doubt_direction(&self, paging: &Paging) -> bool {
+        self.bare_token.is_some() && !paging.forward_is_set() && !self.direction_confirmed
     }
 
     /// A page under a parameter that moved forward elsewhere brought only known records: the other one is tried before
     /// giving up (point 2).
-    fn doubt_direction(&mut self, parameter: Parameter) -> After {
+    fn doubt_direction(&mut self, parameter: Parameter) -> NextStep {
         let Some(token) = self.bare_token.take() else { return self.nothing_new() };
-        let first = Some((parameter, Tried::Repeats));
-        let trial = Trial { first, ..Trial::of(token) };
-        After::Ask(self.ask_on_trial(trial, parameter.other()))
+        let first = Some((parameter, ProbeResult::Repeats));
+        let probe = Probe { first, ..Probe::of(token) };
+        NextStep::Request(self.send_probe(probe, parameter.other()))
     }
 
     /// The server doesn't take the token. It may have expired (point 6), unless it never was one.
-    fn token_refused(&self) -> After {
-        self.not_understood().unwrap_or(After::Restart)
+    fn token_refused(&self) -> NextStep {
+        self.not_understood().unwrap_or(NextStep::Restart)
     }
 
-    fn nothing_new(&self) -> After {
-        let stuck = After::Stuck(NoProgress::NothingNew { page: self.pages + 1 });
+    fn nothing_new(&self) -> NextStep {
+        let stuck = NextStep::Stuck(NoProgress::NothingNew { page: self.pages + 1 });
         self.not_understood().unwrap_or(stuck)
     }
 
     /// The first page's cursor leads nowhere: it is something else than the next page's, and where that is can't be told.
-    fn not_understood(&self) -> Option<After> {
-        let place = self.doubtful.map(|style| match style {
+    fn not_understood(&self) -> Option<NextStep> {
+        let place = self.ambiguous_style.map(|style| match style {
             TokenStyle::Header => "a header with a cursor".to_owned(),
             _ => "a cursor".to_owned(),
         })?;
-        Some(After::End(ListEnd::Unproven(UnprovenEnd::NotUnderstood { place })))
+        Some(NextStep::End(ListEnd::Unproven(UnprovenEnd::NotUnderstood { place })))
     }
 }
 

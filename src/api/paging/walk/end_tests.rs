@@ -1,5 +1,5 @@
 use super::super::known_paging::{KnownPaging, PagingSettings};
-use super::super::list_hints::Said;
+use super::super::list_hints::ListHints;
 use super::*;
 use crate::record::Stream;
 
@@ -11,20 +11,20 @@ fn token(token: &str) -> Option<Offer> {
     Some(Offer { style: TokenStyle::Envelope, next: Next::Token(token.to_owned()) })
 }
 
-fn page(ids: &[&str], offer: Option<Offer>) -> PageFacts {
-    PageFacts {
-        marks: ids.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+fn page(ids: &[&str], offer: Option<Offer>) -> PageSummary {
+    PageSummary {
+        keys: ids.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer,
-        said: Said::default(),
+        hints: ListHints::default(),
     }
 }
 
-fn url(reference: &str) -> After {
-    After::Ask(Cursor::Url(reference.to_owned()))
+fn url(reference: &str) -> NextStep {
+    NextStep::Request(Cursor::Url(reference.to_owned()))
 }
 
-fn bare(parameter: Parameter, token: &str) -> After {
-    After::Ask(Cursor::Bare { parameter, token: token.to_owned() })
+fn bare(parameter: Parameter, token: &str) -> NextStep {
+    NextStep::Request(Cursor::Bare { parameter, token: token.to_owned() })
 }
 
 /// A walk, and what it has found out.
@@ -38,15 +38,15 @@ impl Walking {
         Walking { walk: Walk::new(), known: KnownPaging::default() }
     }
 
-    fn arrives(&mut self, page: PageFacts) -> Verdict {
+    fn arrives(&mut self, page: PageSummary) -> PageOutcome {
         self.known.with(Stream::Customers, |paging| self.walk.page_arrived(paging, page))
     }
 
-    fn fails(&mut self) -> Verdict {
-        self.known.with(Stream::Customers, |paging| self.walk.trial_failed(paging))
+    fn fails(&mut self) -> PageOutcome {
+        self.known.with(Stream::Customers, |paging| self.walk.probe_failed(paging))
     }
 
-    fn refused(&mut self) -> Verdict {
+    fn refused(&mut self) -> PageOutcome {
         self.known.with(Stream::Customers, |paging| self.walk.cursor_refused(paging))
     }
 }
@@ -54,33 +54,37 @@ impl Walking {
 #[test]
 fn the_page_that_an_empty_one_names_is_asked_for() {
     let mut walking = Walking::new();
-    assert_eq!(walking.arrives(page(&["a"], link("?next=1"))), Verdict::Take(url("?next=1")));
-    assert_eq!(walking.arrives(page(&[], link("?next=2"))), Verdict::PassOver(url("?next=2")));
-    assert_eq!(walking.arrives(page(&["b"], link("?next=3"))), Verdict::Take(url("?next=3")));
+    assert_eq!(walking.arrives(page(&["a"], link("?next=1"))), PageOutcome::Accept(url("?next=1")));
+    assert_eq!(walking.arrives(page(&[], link("?next=2"))), PageOutcome::Skip(url("?next=2")));
+    assert_eq!(walking.arrives(page(&["b"], link("?next=3"))), PageOutcome::Accept(url("?next=3")));
     // Each gap of one page is crossed, not one gap a walk.
-    assert_eq!(walking.arrives(page(&[], link("?next=4"))), Verdict::PassOver(url("?next=4")));
-    assert_eq!(walking.arrives(page(&["c"], None)), Verdict::Take(After::End(ListEnd::Proven)));
+    assert_eq!(walking.arrives(page(&[], link("?next=4"))), PageOutcome::Skip(url("?next=4")));
+    assert_eq!(walking.arrives(page(&["c"], None)), PageOutcome::Accept(NextStep::End(ListEnd::Proven)));
 }
 
 #[test]
 fn also_where_the_lists_beginning_is_empty() {
     let mut walking = Walking::new();
-    assert_eq!(walking.arrives(page(&[], token("1"))), Verdict::PassOver(bare(Parameter::Next, "1")));
-    assert_eq!(walking.arrives(page(&[], None)), Verdict::PassOver(bare(Parameter::Prev, "1")));
-    assert!(matches!(walking.arrives(page(&["a"], token("2"))), Verdict::Take(After::Ask(_))));
+    assert_eq!(walking.arrives(page(&[], token("1"))), PageOutcome::Skip(bare(Parameter::Next, "1")));
+    assert_eq!(walking.arrives(page(&[], None)), PageOutcome::Skip(bare(Parameter::Prev, "1")));
+    assert!(matches!(walking.arrives(page(&["a"], token("2"))), PageOutcome::Accept(NextStep::Request(_))));
 }
 
-fn unproven(why: UnprovenEnd) -> After {
-    After::End(ListEnd::Unproven(why))
+fn unproven(why: UnprovenEnd) -> NextStep {
+    NextStep::End(ListEnd::Unproven(why))
 }
 
 /// An empty page that names a next one proves nothing; what it names may.
 #[test]
 fn what_comes_behind_an_empty_page() {
-    type Follow = fn(&mut Walking) -> Verdict;
-    let follow: [(&str, Follow, After); 5] = [
-        ("an end", |walking| walking.arrives(page(&[], None)), After::End(ListEnd::Proven)),
-        ("the same page", |walking| walking.arrives(page(&[], link("?next=2"))), After::End(ListEnd::Proven)),
+    type Follow = fn(&mut Walking) -> PageOutcome;
+    let follow: [(&str, Follow, NextStep); 5] = [
+        ("an end", |walking| walking.arrives(page(&[], None)), NextStep::End(ListEnd::Proven)),
+        (
+            "the same page",
+            |walking| walking.arrives(page(&[], link("?next=2"))),
+            NextStep::End(ListEnd::Proven),
+        ),
         ("another empty page", |walking| walking.arrives(page(&[], link("?next=3"))), url("?next=3")),
         (
             "the beginning again",
@@ -92,8 +96,8 @@ fn what_comes_behind_an_empty_page() {
     for (what, next, after) in follow {
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], link("?next=1")));
-        assert_eq!(walking.arrives(page(&[], link("?next=2"))), Verdict::PassOver(url("?next=2")));
-        assert_eq!(next(&mut walking), Verdict::PassOver(after), "{what}");
+        assert_eq!(walking.arrives(page(&[], link("?next=2"))), PageOutcome::Skip(url("?next=2")));
+        assert_eq!(next(&mut walking), PageOutcome::Skip(after), "{what}");
     }
 }
 
@@ -103,20 +107,20 @@ fn many_empty_pages_are_followed_but_not_for_ever() {
         let mut walking = Walking { known, ..Walking::new() };
         walking.arrives(page(&["a"], offer(0)));
         for n in 1..=records_behind {
-            let verdict = walking.arrives(page(&[], offer(n)));
-            let Verdict::PassOver(After::Ask(_)) = verdict else { return (n, verdict) };
+            let outcome = walking.arrives(page(&[], offer(n)));
+            let PageOutcome::Skip(NextStep::Request(_)) = outcome else { return (n, outcome) };
         }
         (0, walking.arrives(page(&["b"], None)))
     };
     let links: fn(u32) -> Option<Offer> = |n| link(&format!("?next={n}"));
-    let found = Verdict::Take(After::End(ListEnd::Proven));
-    assert_eq!(walk(links, EMPTY_PAGES, KnownPaging::default()), (0, found.clone()));
-    let ends = |why| (EMPTY_PAGES + 1, Verdict::PassOver(why));
+    let found = PageOutcome::Accept(NextStep::End(ListEnd::Proven));
+    assert_eq!(walk(links, MAX_EMPTY_PAGES, KnownPaging::default()), (0, found.clone()));
+    let ends = |why| (MAX_EMPTY_PAGES + 1, PageOutcome::Skip(why));
     assert_eq!(walk(links, 99, KnownPaging::default()), ends(unproven(UnprovenEnd::EmptyPages)));
     // The user's word that links are the way.
     let settings = PagingSettings { token_style: Some(TokenStyle::Link), ..PagingSettings::default() };
     let set = KnownPaging::new(settings, settings);
-    assert_eq!(walk(links, 99, set), ends(After::End(ListEnd::Proven)));
+    assert_eq!(walk(links, 99, set), ends(NextStep::End(ListEnd::Proven)));
 }
 
 /// Which way is forward isn't known yet when the first pages are empty.
@@ -125,22 +129,25 @@ fn empty_pages_are_followed_by_bare_tokens_too() {
     for prev_answers in [page(&[], None), page(&[], Some(Offer { next: Next::Ended, ..token("").unwrap() }))]
     {
         let mut walking = Walking::new();
-        assert_eq!(walking.arrives(page(&[], token("1"))), Verdict::PassOver(bare(Parameter::Next, "1")));
+        assert_eq!(walking.arrives(page(&[], token("1"))), PageOutcome::Skip(bare(Parameter::Next, "1")));
         for n in 2..6 {
             let (this, next) = ((n - 1).to_string(), n.to_string());
-            let verdict = walking.arrives(page(&[], token(&next)));
-            assert_eq!(verdict, Verdict::PassOver(bare(Parameter::Prev, &this)));
+            let outcome = walking.arrives(page(&[], token(&next)));
+            assert_eq!(outcome, PageOutcome::Skip(bare(Parameter::Prev, &this)));
             assert_eq!(
                 walking.arrives(prev_answers.clone()),
-                Verdict::PassOver(bare(Parameter::Next, &next))
+                PageOutcome::Skip(bare(Parameter::Next, &next))
             );
         }
-        assert!(matches!(walking.arrives(page(&["a"], token("6"))), Verdict::Take(After::Ask(_))));
+        assert!(matches!(
+            walking.arrives(page(&["a"], token("6"))),
+            PageOutcome::Accept(NextStep::Request(_))
+        ));
     }
 }
 
-fn saying(page: PageFacts, more: bool) -> PageFacts {
-    PageFacts { said: Said { more: Some(more), ..Said::default() }, ..page }
+fn saying(page: PageSummary, more: bool) -> PageSummary {
+    PageSummary { hints: ListHints { more: Some(more), ..ListHints::default() }, ..page }
 }
 
 #[test]
@@ -150,17 +157,19 @@ fn that_there_is_no_more_ends_a_list_whatever_the_token() {
         link("?next=1"),
         link("?next=9"),
         token("9"),
-        Some(Offer { next: Next::Perhaps("9".into()), ..token("").unwrap() }),
+        Some(Offer { next: Next::Ambiguous("9".into()), ..token("").unwrap() }),
     ] {
         let mut walking = Walking::new();
         let only = saying(page(&["a"], offer.clone()), false);
-        assert_eq!(walking.arrives(only), Verdict::Take(After::End(ListEnd::Proven)));
+        assert_eq!(walking.arrives(only), PageOutcome::Accept(NextStep::End(ListEnd::Proven)));
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], link("?next=1")));
         for ids in [&["b"][..], &["a"], &[]] {
             let last = saying(page(ids, offer.clone()), false);
-            let (Verdict::Take(after) | Verdict::PassOver(after)) = walking.arrives(last) else { panic!() };
-            assert_eq!(after, After::End(ListEnd::Proven));
+            let (PageOutcome::Accept(after) | PageOutcome::Skip(after)) = walking.arrives(last) else {
+                panic!()
+            };
+            assert_eq!(after, NextStep::End(ListEnd::Proven));
         }
     }
 }
@@ -172,13 +181,13 @@ fn that_there_is_more_forbids_an_end() {
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], link("?next=1")));
         let last = saying(page(ids, ended.clone()), true);
-        let (Verdict::Take(after) | Verdict::PassOver(after)) = walking.arrives(last) else { panic!() };
+        let (PageOutcome::Accept(after) | PageOutcome::Skip(after)) = walking.arrives(last) else { panic!() };
         assert_eq!(after, unproven(UnprovenEnd::MoreIsSaid), "{ids:?}");
     }
     // Nothing is learned from a page that contradicts itself.
     let mut walking = Walking::new();
-    let verdict = walking.arrives(saying(page(&["a"], ended), true));
-    assert_eq!(verdict, Verdict::Take(unproven(UnprovenEnd::MoreIsSaid)));
+    let outcome = walking.arrives(saying(page(&["a"], ended), true));
+    assert_eq!(outcome, PageOutcome::Accept(unproven(UnprovenEnd::MoreIsSaid)));
     assert_eq!(walking.known.style(Stream::Customers), None);
 }
 
@@ -189,23 +198,23 @@ fn a_full_last_page_may_promise_an_empty_one() {
         let mut walking = Walking::new();
         walking.arrives(saying(page(&["a", "b"], token("2")), true));
         walking.arrives(last.clone());
-        assert_eq!(walking.arrives(page(&["a"], None)), Verdict::PassOver(After::End(ListEnd::Proven)));
+        assert_eq!(walking.arrives(page(&["a"], None)), PageOutcome::Skip(NextStep::End(ListEnd::Proven)));
     }
 }
 
 #[test]
 fn a_total_above_what_came_forbids_an_end() {
-    let total = |page: PageFacts| PageFacts { said: Said { total: Some(3), ..page.said }, ..page };
-    let short = unproven(UnprovenEnd::TotalNotReached { came: 2, total: 3 });
+    let total = |page: PageSummary| PageSummary { hints: ListHints { total: Some(3), ..page.hints }, ..page };
+    let short = unproven(UnprovenEnd::TotalNotReached { received: 2, total: 3 });
     let mut walking = Walking::new();
     walking.arrives(total(page(&["a"], link("?next=1"))));
-    assert_eq!(walking.arrives(total(page(&["a", "b"], None))), Verdict::Take(short.clone()));
+    assert_eq!(walking.arrives(total(page(&["a", "b"], None))), PageOutcome::Accept(short.clone()));
     // Also where the page says that it is the last one.
     let mut walking = Walking::new();
-    assert_eq!(walking.arrives(total(saying(page(&["a", "b"], None), false))), Verdict::Take(short));
+    assert_eq!(walking.arrives(total(saying(page(&["a", "b"], None), false))), PageOutcome::Accept(short));
     let mut walking = Walking::new();
     walking.arrives(total(page(&["a", "c"], link("?next=1"))));
-    let whole = Verdict::Take(After::End(ListEnd::Proven));
+    let whole = PageOutcome::Accept(NextStep::End(ListEnd::Proven));
     assert_eq!(walking.arrives(total(page(&["b"], None))), whole);
     // A walk that was taken up in the middle has not met all of them.
     let cursor = Cursor::Url("?next=1".to_owned());
@@ -218,45 +227,45 @@ fn a_total_above_what_came_forbids_an_end() {
 #[test]
 fn what_is_not_understood_forbids_an_end() {
     let place = "the header x-next-thing".to_owned();
-    let said = Said { unknown: Some(place.clone()), ..Said::default() };
+    let hints = ListHints { unknown: Some(place.clone()), ..ListHints::default() };
     let mut walking = Walking::new();
-    walking.arrives(PageFacts { said, ..page(&["a"], None) });
+    walking.arrives(PageSummary { hints, ..page(&["a"], None) });
     walking.refused();
     let not_understood = unproven(UnprovenEnd::NotUnderstood { place });
-    assert_eq!(walking.refused(), Verdict::PassOver(not_understood));
+    assert_eq!(walking.refused(), PageOutcome::Skip(not_understood));
 }
 
 /// To a token that it doesn't know the server answers with an empty page, to a parameter with its first one.
 #[test]
 fn an_end_in_doubt_teaches_nothing() {
-    let total = Said { total: Some(9), ..Said::default() };
+    let total = ListHints { total: Some(9), ..ListHints::default() };
     let mut walking = Walking::new();
-    walking.arrives(PageFacts { said: total, ..page(&["a", "b"], None) });
+    walking.arrives(PageSummary { hints: total, ..page(&["a", "b"], None) });
     walking.arrives(page(&[], None));
-    let short = unproven(UnprovenEnd::TotalNotReached { came: 2, total: 9 });
-    assert_eq!(walking.arrives(page(&["a", "b"], None)), Verdict::PassOver(short));
+    let short = unproven(UnprovenEnd::TotalNotReached { received: 2, total: 9 });
+    assert_eq!(walking.arrives(page(&["a", "b"], None)), PageOutcome::Skip(short));
     assert!(walking.known.findings().is_empty());
 }
 
 fn cursor(token: &str) -> Option<Offer> {
-    Some(Offer { style: TokenStyle::Envelope, next: Next::Perhaps(token.to_owned()) })
+    Some(Offer { style: TokenStyle::Envelope, next: Next::Ambiguous(token.to_owned()) })
 }
 
 #[test]
 fn a_cursor_may_be_the_next_pages() {
     let mut walking = Walking::new();
-    assert_eq!(walking.arrives(page(&["a"], cursor("1"))), Verdict::Take(bare(Parameter::Next, "1")));
+    assert_eq!(walking.arrives(page(&["a"], cursor("1"))), PageOutcome::Accept(bare(Parameter::Next, "1")));
     assert_eq!(walking.known.style(Stream::Customers), None, "nothing has shown it yet");
-    assert_eq!(walking.arrives(page(&["b"], cursor("2"))), Verdict::Take(bare(Parameter::Next, "2")));
+    assert_eq!(walking.arrives(page(&["b"], cursor("2"))), PageOutcome::Accept(bare(Parameter::Next, "2")));
     assert_eq!(walking.known.style(Stream::Customers), Some(TokenStyle::Envelope));
-    assert_eq!(walking.arrives(page(&["c"], None)), Verdict::Take(After::End(ListEnd::Proven)));
+    assert_eq!(walking.arrives(page(&["c"], None)), PageOutcome::Accept(NextStep::End(ListEnd::Proven)));
 }
 
 /// Or the page's own: then it leads nowhere, and where the list goes on is open.
 #[test]
 fn a_cursor_may_be_the_pages_own() {
     let not_understood = unproven(UnprovenEnd::NotUnderstood { place: "a cursor".to_owned() });
-    type Follow = fn(&mut Walking) -> Verdict;
+    type Follow = fn(&mut Walking) -> PageOutcome;
     let first = || page(&["a", "b"], cursor("own"));
     let again: Follow = |walking| walking.arrives(page(&["a", "b"], cursor("own")));
     let nothing: Follow = |walking| walking.arrives(page(&[], None));
@@ -266,13 +275,13 @@ fn a_cursor_may_be_the_pages_own() {
         (again, Walking::refused, not_understood.clone()),
         (Walking::refused, Walking::refused, not_understood),
         // The last record's, as GraphQL's connections give it.
-        (nothing, again, After::End(ListEnd::Proven)),
-        (nothing, nothing, After::End(ListEnd::Proven)),
+        (nothing, again, NextStep::End(ListEnd::Proven)),
+        (nothing, nothing, NextStep::End(ListEnd::Proven)),
     ] {
         let mut walking = Walking::new();
         walking.arrives(first());
         next(&mut walking);
-        assert_eq!(prev(&mut walking), Verdict::PassOver(expected));
+        assert_eq!(prev(&mut walking), PageOutcome::Skip(expected));
     }
 }
 
@@ -283,17 +292,20 @@ fn a_page_of_known_records_leads_on() {
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], offer("1")));
         walking.arrives(page(&["b"], offer("2")));
-        for n in 0..REPEATED_PAGES {
+        for n in 0..MAX_REPEATED_PAGES {
             // They may be newer versions: the page is taken.
-            let verdict = walking.arrives(page(&["a", "b"], offer(&format!("r{n}"))));
-            assert!(matches!(verdict, Verdict::Take(After::Ask(_))), "{n}: {verdict:?}");
+            let outcome = walking.arrives(page(&["a", "b"], offer(&format!("r{n}"))));
+            assert!(matches!(outcome, PageOutcome::Accept(NextStep::Request(_))), "{n}: {outcome:?}");
         }
-        assert!(matches!(walking.arrives(page(&["c"], offer("3"))), Verdict::Take(After::Ask(_))));
+        assert!(matches!(
+            walking.arrives(page(&["c"], offer("3"))),
+            PageOutcome::Accept(NextStep::Request(_))
+        ));
         // A token that repeats is a circle.
-        let verdict = walking.arrives(page(&["b"], offer("1")));
+        let outcome = walking.arrives(page(&["b"], offer("1")));
         assert!(
-            matches!(verdict, Verdict::PassOver(After::Stuck(NoProgress::NothingNew { .. }))),
-            "{verdict:?}"
+            matches!(outcome, PageOutcome::Skip(NextStep::Stuck(NoProgress::NothingNew { .. }))),
+            "{outcome:?}"
         );
     }
 }
@@ -306,9 +318,9 @@ fn pages_of_known_records_end_somewhere() {
     loop {
         pages += 1;
         match walking.arrives(page(&["a"], link(&format!("?next=r{pages}")))) {
-            Verdict::Take(After::Ask(_)) => assert!(pages < 99),
-            verdict => {
-                assert!(matches!(verdict, Verdict::PassOver(After::Stuck(_))), "{verdict:?}");
+            PageOutcome::Accept(NextStep::Request(_)) => assert!(pages < 99),
+            outcome => {
+                assert!(matches!(outcome, PageOutcome::Skip(NextStep::Stuck(_))), "{outcome:?}");
                 return;
             }
         }
@@ -319,7 +331,10 @@ fn pages_of_known_records_end_somewhere() {
 fn an_empty_page_that_names_what_was_read_is_the_end() {
     let mut walking = Walking::new();
     walking.arrives(page(&["a"], link("?next=1")));
-    assert_eq!(walking.arrives(page(&[], link("?next=1"))), Verdict::PassOver(After::End(ListEnd::Proven)));
+    assert_eq!(
+        walking.arrives(page(&[], link("?next=1"))),
+        PageOutcome::Skip(NextStep::End(ListEnd::Proven))
+    );
 }
 
 /// The beginning comes, then the server goes down: that its ids are no cursors can't be told from that.
@@ -327,15 +342,15 @@ fn an_empty_page_that_names_what_was_read_is_the_end() {
 fn an_outage_is_no_end_of_the_list() {
     let mut walking = Walking::new();
     let first = page(&["a", "b"], None);
-    assert_eq!(walking.arrives(first.clone()), Verdict::Take(bare(Parameter::Next, "b")));
-    assert_eq!(walking.fails(), Verdict::PassOver(bare(Parameter::Prev, "b")));
-    assert_eq!(walking.fails(), Verdict::PassOver(After::Ask(Cursor::Start)));
-    assert!(!walking.walk.is_on_trial(), "if it goes on failing, that is the walk's end");
+    assert_eq!(walking.arrives(first.clone()), PageOutcome::Accept(bare(Parameter::Next, "b")));
+    assert_eq!(walking.fails(), PageOutcome::Skip(bare(Parameter::Prev, "b")));
+    assert_eq!(walking.fails(), PageOutcome::Skip(NextStep::Request(Cursor::Start)));
+    assert!(!walking.walk.is_probing(), "if it goes on failing, that is the walk's end");
     // It is up again: the list goes on.
-    assert_eq!(walking.arrives(first), Verdict::PassOver(bare(Parameter::Next, "a")));
-    assert!(matches!(walking.arrives(page(&["b", "c"], None)), Verdict::SetAside(_)));
-    let verdict = walking.arrives(page(&[], None));
-    assert_eq!(verdict, Verdict::TakeSetAside(bare(Parameter::Next, "c")));
+    assert_eq!(walking.arrives(first), PageOutcome::Skip(bare(Parameter::Next, "a")));
+    assert!(matches!(walking.arrives(page(&["b", "c"], None)), PageOutcome::Hold(_)));
+    let outcome = walking.arrives(page(&[], None));
+    assert_eq!(outcome, PageOutcome::AcceptHeld(bare(Parameter::Next, "c")));
 }
 
 /// It answers, but not to ids.
@@ -345,10 +360,10 @@ fn a_server_that_fails_over_ids_alone_has_one_page() {
         let mut walking = Walking::new();
         walking.arrives(page(ids, None));
         walking.fails();
-        assert_eq!(walking.fails(), Verdict::PassOver(After::Ask(Cursor::Start)));
+        assert_eq!(walking.fails(), PageOutcome::Skip(NextStep::Request(Cursor::Start)));
         walking.arrives(page(ids, None));
         walking.fails();
-        assert_eq!(walking.fails(), Verdict::PassOver(After::End(ListEnd::Proven)));
+        assert_eq!(walking.fails(), PageOutcome::Skip(NextStep::End(ListEnd::Proven)));
     }
 }
 
@@ -358,17 +373,17 @@ fn one_empty_direction_is_no_end_while_the_other_fails() {
     let mut walking = Walking::new();
     walking.arrives(page(&["a"], None));
     walking.arrives(page(&[], None));
-    assert_eq!(walking.fails(), Verdict::PassOver(After::Ask(Cursor::Start)));
+    assert_eq!(walking.fails(), PageOutcome::Skip(NextStep::Request(Cursor::Start)));
     walking.arrives(page(&["a"], None));
     walking.arrives(page(&[], None));
-    assert!(matches!(walking.arrives(page(&["b"], None)), Verdict::Take(After::Ask(_))));
+    assert!(matches!(walking.arrives(page(&["b"], None)), PageOutcome::Accept(NextStep::Request(_))));
 }
 
 /// Whose ids would be asked for otherwise: none is needed where it is known how the list names its pages.
 #[test]
 fn a_last_page_of_records_without_an_id_is_the_end() {
     let mut walking = Walking::new();
-    assert_eq!(walking.arrives(page(&["a"], link("?next=1"))), Verdict::Take(url("?next=1")));
-    let nameless = PageFacts { marks: vec![Mark::Text("{}".to_owned())], ..page(&[], None) };
-    assert_eq!(walking.arrives(nameless), Verdict::Take(After::End(ListEnd::Proven)));
+    assert_eq!(walking.arrives(page(&["a"], link("?next=1"))), PageOutcome::Accept(url("?next=1")));
+    let nameless = PageSummary { keys: vec![RecordKey::Text("{}".to_owned())], ..page(&[], None) };
+    assert_eq!(walking.arrives(nameless), PageOutcome::Accept(NextStep::End(ListEnd::Proven)));
 }

@@ -1,54 +1,56 @@
-//! The walk's trials: what it does about their answers.
+//! The walk's probes: what it does about their answers.
 
 use super::super::cursor::Cursor;
-use super::super::direction_probe::{Circumstances, Conclusion, Trial, Tried, conclude};
+use super::super::direction_probe::{Probe, ProbeConclusion, ProbeContext, ProbeResult, conclude};
 use super::super::known_paging::Paging;
-use super::super::page_outcome::{After, ListEnd, UnprovenEnd, Verdict};
-use super::super::page_summary::PageFacts;
+use super::super::page_outcome::{ListEnd, NextStep, PageOutcome, UnprovenEnd};
+use super::super::page_summary::PageSummary;
 use super::super::token_style::{Parameter, TokenStyle};
-use super::{Asked, Walk};
+use super::{InFlightRequest, Walk};
 
 impl Walk {
-    /// An answer to the trial in hand came.
-    pub(super) fn trial_arrived(
+    /// An answer to the probe in hand came.
+    pub(super) fn probe_answered(
         &mut self,
         paging: &mut Paging,
         parameter: Parameter,
-        tried: Tried,
-        page: PageFacts,
-    ) -> Verdict {
-        let Some(mut trial) = self.trial.take() else {
-            return Verdict::PassOver(self.nothing_new());
+        result: ProbeResult,
+        page: PageSummary,
+    ) -> PageOutcome {
+        let Some(mut probe) = self.probe.take() else {
+            return PageOutcome::Skip(self.nothing_new());
         };
-        let names_next = tried == Tried::Empty && self.leads_on(paging, &page);
-        if tried == Tried::Empty && !trial.is_guess {
-            self.heard.hear(&page.said);
+        let names_next = result == ProbeResult::Empty && self.leads_on(paging, &page);
+        if result == ProbeResult::Empty && !probe.is_guess {
+            self.evidence.record(&page.hints);
         }
-        let Some((first, first_tried)) = trial.first else {
-            return match tried {
-                Tried::Fresh => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
+        let Some((first, first_result)) = probe.first else {
+            return match result {
+                ProbeResult::Fresh => {
+                    PageOutcome::Accept(self.direction_found(paging, parameter, probe.is_guess, page))
+                }
                 _ => {
-                    let may_be_next = matches!(tried, Tried::Mixed(_));
-                    trial.first = Some((parameter, tried));
-                    trial.set_aside = (may_be_next || names_next).then_some(page);
-                    let cursor = self.ask_on_trial(trial, parameter.other());
+                    let may_be_next = matches!(result, ProbeResult::Mixed(_));
+                    probe.first = Some((parameter, result));
+                    probe.held_page = (may_be_next || names_next).then_some(page);
+                    let cursor = self.send_probe(probe, parameter.other());
                     if may_be_next {
-                        Verdict::SetAside(cursor)
+                        PageOutcome::Hold(cursor)
                     } else {
-                        Verdict::PassOver(After::Ask(cursor))
+                        PageOutcome::Skip(NextStep::Request(cursor))
                     }
                 }
             };
         };
-        match (trial.set_aside.take(), first_tried.new_records(), tried.new_records()) {
-            (Some(aside), before @ 1.., now) if before >= now => {
-                Verdict::TakeSetAside(self.direction_found(paging, first, trial.is_guess, aside))
+        match (probe.held_page.take(), first_result.new_records(), result.new_records()) {
+            (Some(held), before @ 1.., now) if before >= now => {
+                PageOutcome::AcceptHeld(self.direction_found(paging, first, probe.is_guess, held))
             }
-            (_, _, 1..) => Verdict::Take(self.direction_found(paging, parameter, trial.is_guess, page)),
+            (_, _, 1..) => PageOutcome::Accept(self.direction_found(paging, parameter, probe.is_guess, page)),
             // Neither brought a record, but an empty page names a next one.
-            (Some(empty), ..) => Verdict::PassOver(self.after_empty(paging, empty)),
-            _ if names_next => Verdict::PassOver(self.after_empty(paging, page)),
-            _ => Verdict::PassOver(self.conclude(paging, trial, (first, first_tried), (parameter, tried))),
+            (Some(empty), ..) => PageOutcome::Skip(self.after_empty(paging, empty)),
+            _ if names_next => PageOutcome::Skip(self.after_empty(paging, page)),
+            _ => PageOutcome::Skip(self.conclude(paging, probe, (first, first_result), (parameter, result))),
         }
     }
 
@@ -56,79 +58,83 @@ impl Walk {
     fn conclude(
         &mut self,
         paging: &mut Paging,
-        trial: Trial,
-        first: (Parameter, Tried),
-        second: (Parameter, Tried),
-    ) -> After {
-        let circumstances = Circumstances {
-            is_guess: trial.is_guess,
+        probe: Probe,
+        first: (Parameter, ProbeResult),
+        second: (Parameter, ProbeResult),
+    ) -> NextStep {
+        let context = ProbeContext {
+            is_guess: probe.is_guess,
             last_rows: self.last_rows,
             sibling_carries_tokens: paging.sibling_carries_tokens(),
         };
-        let concluded = conclude(first, second, circumstances);
-        let tried = [first.1, second.1];
-        let may_be_an_outage =
-            tried.contains(&Tried::Failed) && matches!(concluded, Conclusion::IdsRefused | Conclusion::End);
-        if may_be_an_outage && !self.witnessed {
-            return self.call_witness(trial);
+        let conclusion = conclude(first, second, context);
+        let result = [first.1, second.1];
+        let may_be_an_outage = result.contains(&ProbeResult::Failed)
+            && matches!(conclusion, ProbeConclusion::IdsRefused | ProbeConclusion::End);
+        if may_be_an_outage && !self.health_checked {
+            return self.check_health(probe);
         }
-        match (concluded, trial.other_id) {
-            (Conclusion::Fail, _) => After::Fail,
+        match (conclusion, probe.other_id) {
+            (ProbeConclusion::Fail, _) => NextStep::Fail,
             // Where no record was met since, neither way shows which one is forward.
-            _ if self.empty > 0 && tried.contains(&Tried::Empty) => After::End(ListEnd::Proven),
-            _ if self.empty > 0 => self.behind_empty(paging),
+            _ if self.empty > 0 && result.contains(&ProbeResult::Empty) => NextStep::End(ListEnd::Proven),
+            _ if self.empty > 0 => self.end_after_empty_pages(paging),
             // From the last record but one the last one comes again: which way that was can't be told.
-            (Conclusion::EndShows(_), _) if trial.is_second_guess => After::End(ListEnd::Proven),
+            (ProbeConclusion::EndShows(_), _) if probe.is_second_guess => NextStep::End(ListEnd::Proven),
             // Nothing is learned from an end that is in doubt.
-            (Conclusion::EndShows(_), _) if trial.is_guess && self.doubt(paging).is_some() => {
-                After::End(ListEnd::Proven)
+            (ProbeConclusion::EndShows(_), _) if probe.is_guess && self.doubt(paging).is_some() => {
+                NextStep::End(ListEnd::Proven)
             }
             // A page's own cursor leads to that page, and back to nothing.
-            (Conclusion::EndShows(forward), _) if self.doubtful.is_some() => match forward {
-                Parameter::Next => After::End(ListEnd::Proven),
+            (ProbeConclusion::EndShows(forward), _) if self.ambiguous_style.is_some() => match forward {
+                Parameter::Next => NextStep::End(ListEnd::Proven),
                 Parameter::Prev => self.nothing_new(),
             },
-            (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, trial.is_guess, forward),
-            (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
-                After::Ask(self.ask_on_trial(Trial::second_guess(token), first.0))
+            (ProbeConclusion::EndShows(forward), _) => {
+                self.end_shows_direction(paging, probe.is_guess, forward)
             }
-            _ if trial.is_guess && self.heard.more_is_said() => {
-                After::End(ListEnd::Unproven(UnprovenEnd::MoreIsSaid))
+            (ProbeConclusion::IdsRefused | ProbeConclusion::CursorUnknown, Some(token)) => {
+                NextStep::Request(self.send_probe(Probe::second_guess(token), first.0))
             }
-            (Conclusion::IdsRefused | Conclusion::IdsIgnored, _) => {
+            _ if probe.is_guess && self.evidence.more_is_said() => {
+                NextStep::End(ListEnd::Unproven(UnprovenEnd::MoreIsSaid))
+            }
+            (ProbeConclusion::IdsRefused | ProbeConclusion::IdsIgnored, _) => {
                 paging.learn_ids_refused();
-                After::End(ListEnd::Proven)
+                NextStep::End(ListEnd::Proven)
             }
-            (Conclusion::End | Conclusion::CursorUnknown, _) => After::End(ListEnd::Proven),
-            (Conclusion::EndUnproven, _) => After::End(ListEnd::Unproven(UnprovenEnd::CursorsIgnored)),
-            (Conclusion::TokenRefused, _) => self.token_refused(),
-            (Conclusion::NothingNew, _) => self.nothing_new(),
+            (ProbeConclusion::End | ProbeConclusion::CursorUnknown, _) => NextStep::End(ListEnd::Proven),
+            (ProbeConclusion::EndUnproven, _) => {
+                NextStep::End(ListEnd::Unproven(UnprovenEnd::CursorsIgnored))
+            }
+            (ProbeConclusion::TokenRefused, _) => self.token_refused(),
+            (ProbeConclusion::NothingNew, _) => self.nothing_new(),
         }
     }
 
-    /// A server that fails over a trial may fail over everything just now: that would be no end of the list. Whether it
-    /// answers at all shows at the list's beginning; then the trial is repeated.
-    fn call_witness(&mut self, trial: Trial) -> After {
-        self.witnessed = true;
-        self.asked = Asked::Witness;
-        self.retrial = Some(match (trial.is_guess, trial.other_id) {
-            (true, Some(token)) => Trial::second_guess(token),
-            (true, None) => Trial::guess(trial.token, None),
-            (false, _) => Trial::of(trial.token),
+    /// A server that fails over a probe may fail over everything just now: that would be no end of the list. Whether it
+    /// answers at all shows at the list's beginning; then the probe is repeated.
+    fn check_health(&mut self, probe: Probe) -> NextStep {
+        self.health_checked = true;
+        self.asked = InFlightRequest::HealthCheck;
+        self.probe_after_check = Some(match (probe.is_guess, probe.other_id) {
+            (true, Some(token)) => Probe::second_guess(token),
+            (true, None) => Probe::guess(probe.token, None),
+            (false, _) => Probe::of(probe.token),
         });
-        After::Ask(Cursor::Start)
+        NextStep::Request(Cursor::Start)
     }
 
-    pub(super) fn try_again(&mut self, paging: &Paging) -> After {
-        match self.retrial.take() {
-            Some(trial) => After::Ask(self.ask_on_trial(trial, paging.first_guess())),
-            None => After::End(ListEnd::Proven),
+    pub(super) fn repeat_probe(&mut self, paging: &Paging) -> NextStep {
+        match self.probe_after_check.take() {
+            Some(probe) => NextStep::Request(self.send_probe(probe, paging.first_guess())),
+            None => NextStep::End(ListEnd::Proven),
         }
     }
 
     /// One parameter leads to nothing, the other back to what was read: the first one moves forward, and the list
     /// ends here.
-    fn end_shows_direction(&self, paging: &mut Paging, is_guess: bool, forward: Parameter) -> After {
+    fn end_shows_direction(&self, paging: &mut Paging, is_guess: bool, forward: Parameter) -> NextStep {
         if is_guess {
             paging.learn_style(TokenStyle::LastId, || {
                 "no answer carried a token; the id of a page's last record works as a cursor".to_owned()
@@ -137,7 +143,7 @@ impl Walk {
         paging.learn_forward(forward, || {
             format!("after the last page `{forward}` brought an empty page, `{}` did not", forward.other())
         });
-        After::End(ListEnd::Proven)
+        NextStep::End(ListEnd::Proven)
     }
 
     fn direction_found(
@@ -145,9 +151,9 @@ impl Walk {
         paging: &mut Paging,
         forward: Parameter,
         is_guess: bool,
-        page: PageFacts,
-    ) -> After {
-        let rows = page.marks.len();
+        page: PageSummary,
+    ) -> NextStep {
+        let rows = page.keys.len();
         if is_guess {
             paging.learn_style(TokenStyle::LastId, || {
                 format!("page 1 carried no token; with its last record's id as a cursor came {rows} further records")
@@ -157,7 +163,7 @@ impl Walk {
         paging.learn_forward(forward, || {
             format!("`{forward}` brought page {page_number} with {rows} records not read before")
         });
-        self.borne_out = true;
-        self.take_news(paging, page)
+        self.direction_confirmed = true;
+        self.accept_new(paging, page)
     }
 }

@@ -1,7 +1,7 @@
 //! Walks against a model of a server, over every way to page that `api-contract` names.
 
 use super::super::known_paging::{KnownPaging, PagingSettings};
-use super::super::list_hints::Said;
+use super::super::list_hints::ListHints;
 use super::*;
 use crate::record::Stream;
 use proptest::prelude::*;
@@ -49,7 +49,7 @@ impl Server {
         }
     }
 
-    fn answer(&self, cursor: &Cursor) -> Option<PageFacts> {
+    fn answer(&self, cursor: &Cursor) -> Option<PageSummary> {
         let (parameter, token) = match cursor {
             Cursor::Start => return Some(self.page(0, self.page_size)),
             Cursor::Bare { parameter, token } => (*parameter, token.as_str()),
@@ -68,18 +68,18 @@ impl Server {
         }
     }
 
-    fn unknown(&self) -> Option<PageFacts> {
+    fn unknown(&self) -> Option<PageSummary> {
         match self.unknown {
             Unknown::Refuses | Unknown::Fails => None,
             Unknown::Ignores => Some(self.page(0, self.page_size)),
-            Unknown::AnswersEmpty => Some(PageFacts::nothing()),
+            Unknown::AnswersEmpty => Some(PageSummary::nothing()),
         }
     }
 
-    fn page(&self, from: usize, to: usize) -> PageFacts {
+    fn page(&self, from: usize, to: usize) -> PageSummary {
         let to = to.min(self.ids.len());
         let from = from.min(to);
-        let marks = self.ids[from..to].iter().cloned().map(Mark::Id).collect();
+        let keys = self.ids[from..to].iter().cloned().map(RecordKey::Id).collect();
         let more = to < self.ids.len() || (self.token_at_end && to > from);
         let token = format!("after-{to}");
         let url = format!("/customers?{}={token}", self.forward());
@@ -96,12 +96,12 @@ impl Server {
             next => next,
         };
         let offer = next.filter(|_| self.style != TokenStyle::LastId);
-        let said = Said {
+        let hints = ListHints {
             more: self.tells_more.then_some(to < self.ids.len()),
             total: self.tells_total.then_some(self.ids.len() as u64),
-            ..Said::default()
+            ..ListHints::default()
         };
-        PageFacts { marks, offer: offer.map(|next| Offer { style: self.style, next }), said }
+        PageSummary { keys, offer: offer.map(|next| Offer { style: self.style, next }), hints }
     }
 }
 
@@ -126,40 +126,40 @@ fn drive(
     mut walk: Walk,
     mut cursor: Cursor,
 ) -> (Vec<String>, Ended, usize) {
-    let (mut taken, mut aside, mut requests) = (Vec::new(), Vec::new(), 0);
+    let (mut taken, mut held, mut requests) = (Vec::new(), Vec::new(), 0);
     loop {
         requests += 1;
         assert!(requests <= 3 * server.ids.len() + 10, "the walk loops");
         let facts = server.answer(&cursor);
         let ids: Vec<String> =
-            facts.iter().flat_map(|facts| facts.marks.iter().map(|mark| mark.text().to_owned())).collect();
-        let verdict = known.with(stream, |paging| match facts {
+            facts.iter().flat_map(|facts| facts.keys.iter().map(|key| key.text().to_owned())).collect();
+        let outcome = known.with(stream, |paging| match facts {
             Some(facts) => walk.page_arrived(paging, facts),
-            None if server.unknown == Unknown::Fails => walk.trial_failed(paging),
+            None if server.unknown == Unknown::Fails => walk.probe_failed(paging),
             None => walk.cursor_refused(paging),
         });
-        let after = match verdict {
-            Verdict::Take(after) => {
+        let after = match outcome {
+            PageOutcome::Accept(after) => {
                 taken.extend(ids);
                 after
             }
-            Verdict::PassOver(after) => after,
-            Verdict::TakeSetAside(after) => {
-                taken.append(&mut aside);
+            PageOutcome::Skip(after) => after,
+            PageOutcome::AcceptHeld(after) => {
+                taken.append(&mut held);
                 after
             }
-            Verdict::SetAside(cursor) => {
-                aside = ids;
-                After::Ask(cursor)
+            PageOutcome::Hold(cursor) => {
+                held = ids;
+                NextStep::Request(cursor)
             }
         };
         match after {
-            After::Ask(next) => cursor = next,
-            After::End(ListEnd::Proven) => return (taken, Ended::AtEnd, requests),
-            After::End(ListEnd::Unproven(why)) => return (taken, Ended::Unproven(why), requests),
-            After::Stuck(why) => return (taken, Ended::Stuck(why), requests),
-            After::Restart => return (taken, Ended::Restart, requests),
-            After::Fail => return (taken, Ended::Failed, requests),
+            NextStep::Request(next) => cursor = next,
+            NextStep::End(ListEnd::Proven) => return (taken, Ended::AtEnd, requests),
+            NextStep::End(ListEnd::Unproven(why)) => return (taken, Ended::Unproven(why), requests),
+            NextStep::Stuck(why) => return (taken, Ended::Stuck(why), requests),
+            NextStep::Restart => return (taken, Ended::Restart, requests),
+            NextStep::Fail => return (taken, Ended::Failed, requests),
         }
     }
 }
@@ -230,7 +230,7 @@ proptest! {
         }
     }
 
-    /// A list that has lost its way on, and says more or counts more than came, is never taken for whole.
+    /// A list that has lost its way on, and says more or counts more than received, is never taken for whole.
     #[test]
     fn a_list_cut_short_has_no_proven_end(server in any_server(), cut_at in 0usize..40, tells_more in any::<bool>()) {
         let known = KnownPaging::default();
@@ -253,21 +253,21 @@ proptest! {
         let (mut walk, mut cursor, mut taken) = (Walk::new(), Cursor::Start, Vec::new());
         for request in 0..200 {
             let page = server.answer(&cursor);
-            let marks = page.iter().flat_map(|page| &page.marks);
-            let ids: Vec<String> = marks.map(|mark| mark.text().to_owned()).collect();
-            let verdict = known.with(Stream::Customers, |paging| match page {
+            let keys = page.iter().flat_map(|page| &page.keys);
+            let ids: Vec<String> = keys.map(|key| key.text().to_owned()).collect();
+            let outcome = known.with(Stream::Customers, |paging| match page {
                 Some(page) => walk.page_arrived(paging, page),
                 // A single page: its id is tried.
                 None => walk.cursor_refused(paging),
             });
-            let after = match verdict {
-                Verdict::Take(after) => { taken.extend(ids); after }
-                Verdict::PassOver(after) => after,
+            let after = match outcome {
+                PageOutcome::Accept(after) => { taken.extend(ids); after }
+                PageOutcome::Skip(after) => after,
                 other => return Err(TestCaseError::fail(format!("{other:?}"))),
             };
             match after {
-                After::Ask(next) => cursor = next,
-                After::End(ListEnd::Proven) => {
+                NextStep::Request(next) => cursor = next,
+                NextStep::End(ListEnd::Proven) => {
                     prop_assert!(there.iter().all(|id| taken.contains(id)), "{:?}", taken);
                     return Ok(());
                 }
@@ -302,17 +302,17 @@ proptest! {
         let (mut cursor, mut taken) = (Cursor::Start, 0);
         for _ in 0..stop_after {
             let facts = server.answer(&cursor);
-            let rows = facts.as_ref().map_or(0, |facts| facts.marks.len());
-            let verdict = known.with(Stream::Customers, |paging| match facts {
+            let rows = facts.as_ref().map_or(0, |facts| facts.keys.len());
+            let outcome = known.with(Stream::Customers, |paging| match facts {
                 Some(facts) => walk.page_arrived(paging, facts),
                 None => walk.cursor_refused(paging),
             });
-            let after = match verdict {
-                Verdict::Take(after) => { taken += rows; after }
-                Verdict::PassOver(after) => after,
+            let after = match outcome {
+                PageOutcome::Accept(after) => { taken += rows; after }
+                PageOutcome::Skip(after) => after,
                 _ => return Ok(()),
             };
-            let After::Ask(next) = after else { return Ok(()) };
+            let NextStep::Request(next) = after else { return Ok(()) };
             cursor = next;
         }
         prop_assume!(walk.is_resumable());
@@ -333,14 +333,14 @@ proptest! {
             TokenStyle::Link => Next::Url("/customers?next=a".into()),
             _ => Next::Token("a".into()),
         };
-        let facts = || PageFacts {
-            marks: ids(rows).into_iter().map(Mark::Id).collect(),
+        let facts = || PageSummary {
+            keys: ids(rows).into_iter().map(RecordKey::Id).collect(),
             offer: Some(Offer { style, next: next.clone() }),
-        said: Said::default(),
+        hints: ListHints::default(),
         };
         for _ in 0..4 {
-            let verdict = known.with(Stream::Customers, |paging| walk.page_arrived(paging, facts()));
-            if let Verdict::Take(After::Stuck(_)) | Verdict::PassOver(After::Stuck(_)) = verdict {
+            let outcome = known.with(Stream::Customers, |paging| walk.page_arrived(paging, facts()));
+            if let PageOutcome::Accept(NextStep::Stuck(_)) | PageOutcome::Skip(NextStep::Stuck(_)) = outcome {
                 return Ok(());
             }
         }
@@ -352,16 +352,16 @@ proptest! {
 fn a_token_that_comes_again_is_named() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let page = |id: &str| PageFacts {
-        marks: vec![Mark::Id(id.to_owned())],
+    let page = |id: &str| PageSummary {
+        keys: vec![RecordKey::Id(id.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url("/customers?next=a".into()) }),
-        said: Said::default(),
+        hints: ListHints::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, page("1"));
         // The page is new and is kept; going on would lead in a circle.
-        let verdict = walk.page_arrived(paging, page("2"));
-        assert_eq!(verdict, Verdict::Take(After::Stuck(NoProgress::TokenRepeats { page: 2 })));
+        let outcome = walk.page_arrived(paging, page("2"));
+        assert_eq!(outcome, PageOutcome::Accept(NextStep::Stuck(NoProgress::TokenRepeats { page: 2 })));
     });
 }
 
@@ -379,17 +379,17 @@ fn a_page_that_says_more_is_no_end() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
     known.with(Stream::Customers, |paging| {
-        let marks = ids(2).into_iter().map(Mark::Id).collect();
+        let keys = ids(2).into_iter().map(RecordKey::Id).collect();
         walk.page_arrived(
             paging,
-            PageFacts { marks, offer: None, said: Said { more: Some(true), ..Said::default() } },
+            PageSummary { keys, offer: None, hints: ListHints { more: Some(true), ..ListHints::default() } },
         );
         walk.cursor_refused(paging);
         walk.cursor_refused(paging);
         walk.cursor_refused(paging);
-        let verdict = walk.cursor_refused(paging);
+        let outcome = walk.cursor_refused(paging);
         let unproven = ListEnd::Unproven(UnprovenEnd::MoreIsSaid);
-        assert_eq!(verdict, Verdict::PassOver(After::End(unproven)));
+        assert_eq!(outcome, PageOutcome::Skip(NextStep::End(unproven)));
     });
 }
 
@@ -398,19 +398,23 @@ fn a_page_that_says_more_is_no_end() {
 fn a_deleted_cursor_is_no_refusal() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts = |names: &[&str]| PageFacts {
-        marks: names.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+    let facts = |names: &[&str]| PageSummary {
+        keys: names.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer: None,
-        said: Said::default(),
+        hints: ListHints::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts(&["a", "b", "gone"]));
         walk.cursor_refused(paging);
-        let Verdict::PassOver(After::Ask(Cursor::Bare { token, .. })) = walk.cursor_refused(paging) else {
+        let PageOutcome::Skip(NextStep::Request(Cursor::Bare { token, .. })) = walk.cursor_refused(paging)
+        else {
             panic!()
         };
         assert_eq!(token, "b");
-        assert!(matches!(walk.page_arrived(paging, facts(&["c", "d"])), Verdict::Take(After::Ask(_))));
+        assert!(matches!(
+            walk.page_arrived(paging, facts(&["c", "d"])),
+            PageOutcome::Accept(NextStep::Request(_))
+        ));
         assert_eq!(paging.style(), Some(TokenStyle::LastId));
     });
 }
@@ -433,19 +437,19 @@ fn a_second_guess_shows_no_direction() {
 fn a_last_page_of_repeats_is_an_end() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let page = |names: &[&str], next: Option<&str>| PageFacts {
-        marks: names.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+    let page = |names: &[&str], next: Option<&str>| PageSummary {
+        keys: names.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer: next.map(|token| Offer {
             style: TokenStyle::Link,
             next: Next::Url(format!("/customers?next={token}")),
         }),
-        said: Said::default(),
+        hints: ListHints::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, page(&["a", "b"], Some("2")));
         assert_eq!(
             walk.page_arrived(paging, page(&["b"], None)),
-            Verdict::PassOver(After::End(ListEnd::Proven))
+            PageOutcome::Skip(NextStep::End(ListEnd::Proven))
         );
     });
 }
@@ -460,7 +464,7 @@ fn a_second_look_finds_the_direction_for_itself() {
     let (taken, ended, _) = walk(&after, &known, Stream::Events);
     assert_eq!((taken.len(), ended), (2, Ended::AtEnd), "misled, as any first look may be");
     let (taken, ended, _) =
-        drive(&after, &known, Stream::Events, Walk::new().into_second_look(), Cursor::Start);
+        drive(&after, &known, Stream::Events, Walk::new().rechecking_direction(), Cursor::Start);
     assert_eq!((taken, ended), (after.ids.clone(), Ended::AtEnd));
     // And it has set the others right.
     assert_eq!(walk(&after, &known, Stream::Events).0, after.ids);
@@ -519,20 +523,26 @@ fn the_direction_of_each_stream_is_its_own() {
 fn unusable_records_show_progress_too() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let page = |text: &str, token: &str| PageFacts {
-        marks: vec![Mark::Text(text.to_owned())],
+    let page = |text: &str, token: &str| PageSummary {
+        keys: vec![RecordKey::Text(text.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url(format!("/customers?next={token}")) }),
-        said: Said::default(),
+        hints: ListHints::default(),
     };
     known.with(Stream::Customers, |paging| {
-        assert!(matches!(walk.page_arrived(paging, page("{}", "a")), Verdict::Take(After::Ask(_))));
-        assert!(matches!(walk.page_arrived(paging, page("[]", "b")), Verdict::Take(After::Ask(_))));
-        for n in 0..REPEATED_PAGES {
-            let verdict = walk.page_arrived(paging, page("{}", &format!("c{n}")));
-            assert!(matches!(verdict, Verdict::Take(After::Ask(_))), "{verdict:?}");
+        assert!(matches!(
+            walk.page_arrived(paging, page("{}", "a")),
+            PageOutcome::Accept(NextStep::Request(_))
+        ));
+        assert!(matches!(
+            walk.page_arrived(paging, page("[]", "b")),
+            PageOutcome::Accept(NextStep::Request(_))
+        ));
+        for n in 0..MAX_REPEATED_PAGES {
+            let outcome = walk.page_arrived(paging, page("{}", &format!("c{n}")));
+            assert!(matches!(outcome, PageOutcome::Accept(NextStep::Request(_))), "{outcome:?}");
         }
-        let stuck = After::Stuck(NoProgress::NothingNew { page: 3 + u64::from(REPEATED_PAGES) });
-        assert_eq!(walk.page_arrived(paging, page("{}", "d")), Verdict::PassOver(stuck));
+        let stuck = NextStep::Stuck(NoProgress::NothingNew { page: 3 + u64::from(MAX_REPEATED_PAGES) });
+        assert_eq!(walk.page_arrived(paging, page("{}", "d")), PageOutcome::Skip(stuck));
     });
 }
 
@@ -567,16 +577,16 @@ fn a_set_direction_is_not_doubted() {
 fn a_failing_direction_is_no_end() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts = || PageFacts {
-        marks: ids(2).into_iter().map(Mark::Id).collect(),
+    let facts = || PageSummary {
+        keys: ids(2).into_iter().map(RecordKey::Id).collect(),
         offer: None,
-        said: Said::default(),
+        hints: ListHints::default(),
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts());
-        assert!(walk.is_on_trial());
-        walk.trial_failed(paging);
-        assert_eq!(walk.page_arrived(paging, facts()), Verdict::PassOver(After::Fail));
+        assert!(walk.is_probing());
+        walk.probe_failed(paging);
+        assert_eq!(walk.page_arrived(paging, facts()), PageOutcome::Skip(NextStep::Fail));
     });
 }
 
@@ -585,19 +595,20 @@ fn a_failing_direction_is_no_end() {
 fn a_shift_does_not_turn_the_direction() {
     let known = KnownPaging::default();
     let mut walk = Walk::new();
-    let facts = |ids: &[&str]| PageFacts {
-        marks: ids.iter().map(|id| Mark::Id((*id).to_owned())).collect(),
+    let facts = |ids: &[&str]| PageSummary {
+        keys: ids.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer: None,
-        said: Said::default(),
+        hints: ListHints::default(),
     };
     known.with(Stream::Customers, |paging| {
-        let Verdict::Take(After::Ask(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"])) else {
+        let PageOutcome::Accept(NextStep::Request(_)) = walk.page_arrived(paging, facts(&["c", "b", "a"]))
+        else {
             panic!()
         };
         // `next` goes back: the new head and what was read.
-        let Verdict::SetAside(_) = walk.page_arrived(paging, facts(&["new", "c", "b"])) else { panic!() };
-        let verdict = walk.page_arrived(paging, facts(&["z", "y", "x"]));
-        assert!(matches!(verdict, Verdict::Take(After::Ask(_))), "{verdict:?}");
+        let PageOutcome::Hold(_) = walk.page_arrived(paging, facts(&["new", "c", "b"])) else { panic!() };
+        let outcome = walk.page_arrived(paging, facts(&["z", "y", "x"]));
+        assert!(matches!(outcome, PageOutcome::Accept(NextStep::Request(_))), "{outcome:?}");
         assert_eq!(paging.forward(), Some(Parameter::Prev));
     });
 }
