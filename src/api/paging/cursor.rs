@@ -1,10 +1,10 @@
-//! The request for a page of a list, and what its text tells. Pure.
+//! The request for a page of a list, and what can be read from it (`api-contract` points 2 and 6). Pure.
 
 use super::token_style::Parameter;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-/// The request for a page. Its JSON form stands in checkpoints and among the remembered ones.
+/// The request for a page. Its JSON form is stored in checkpoints and among the remembered page tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cursor {
@@ -21,12 +21,12 @@ pub enum Cursor {
     },
 }
 
-/// A shorter id may stand in a token by chance: where ids are 1, 2, 3 and so on, a page's last one is the number of
-/// records before the next page.
+/// A shorter id may be part of a token by chance: if ids are 1, 2, 3 and so on, a page's last id is also the number of records
+/// before the next page.
 const LONG_ENOUGH: usize = 8;
 
 impl Cursor {
-    /// The request for a URL of the API, as one that stands by itself: it may outlive the answer that named it.
+    /// The request for a URL of the API, independent of the answer that named it.
     pub(super) fn of_url(url: &Url) -> Cursor {
         let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
         // A reference that begins with two slashes would name a host (RFC 3986, 4.2).
@@ -34,8 +34,8 @@ impl Cursor {
         Cursor::Url(format!("{dot}{}{query}", url.path()))
     }
 
-    /// Whether both ask in the same way, for whatever page: with a URL of the same path and parameters, or with a
-    /// token under the same parameter. A server that has turned its parameters round since gives others.
+    /// Whether both requests have the same form, for whatever page: a URL with the same path and parameter names, or a token
+    /// under the same parameter. They differ if the server has changed its way of paging in between.
     pub fn asks_like(&self, other: &Cursor) -> bool {
         match (self, other) {
             (Cursor::Url(one), Cursor::Url(two)) => form(one) == form(two),
@@ -44,8 +44,8 @@ impl Cursor {
         }
     }
 
-    /// Whether the token holds this record's id, as it is or in base64: then it names the place behind that record,
-    /// not a number of records.
+    /// Whether the token contains this record's id, as it is or in base64: then it names the position after that record, not
+    /// a number of records.
     pub fn names_record(&self, id: &str) -> bool {
         match self {
             Cursor::Start => false,
@@ -81,8 +81,8 @@ pub(super) fn parameter_of(reference: &str) -> Option<Parameter> {
     names().find_map(Parameter::from_name)
 }
 
-/// The bytes of base64 in either alphabet (RFC 4648 sections 4 and 5), with padding or without; a `+` that was read
-/// as a space is taken for what it was.
+/// Decodes base64 in either alphabet (RFC 4648 sections 4 and 5), with or without padding. A space counts as the `+` that it
+/// was before URL decoding.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0_u32, 0);
     for letter in text.trim_end_matches('=').bytes() {

@@ -1,15 +1,15 @@
-//! Finding out which parameter moves forward from one token (`api-contract` point 2), and whether ids are cursors at
-//! all (point 1 d): what two attempts together show. Pure.
+//! A probe of the two cursor parameters with one token: which of them moves forward (`api-contract` point 2), and whether
+//! record ids are cursors at all (point 1 d). Pure.
 
 use super::page_summary::PageSummary;
 use super::token_style::Parameter;
 
-/// What an attempt brought.
+/// What an answer brought, compared with what the walk has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProbeResult {
+pub(super) enum AnswerKind {
     /// Every record is new.
     Fresh,
-    /// So many records are new, others were read before.
+    /// Some records are new (how many), others were read before.
     Mixed(usize),
     /// There are records, all read before.
     Repeats,
@@ -17,105 +17,106 @@ pub(super) enum ProbeResult {
     Empty,
     /// A 4xx.
     Refused,
-    /// The server failed again and again over it.
+    /// The server failed on every attempt.
     Failed,
 }
 
 impl Probe {
-    /// Of a token that the server gave, or of an id where ids are known to be cursors.
+    /// Probes a token that the server gave, or an id where ids are known to be cursors.
     pub(super) fn of(token: String) -> Probe {
         Probe { token, is_guess: false, is_second_guess: false, other_id: None, first: None, held_page: None }
     }
 
-    /// Of the last record's id, with the last but one's for a second guess.
+    /// Probes the last record's id; `other_id` is that of the record before it, for a second guess.
     pub(super) fn guess(token: String, other_id: Option<String>) -> Probe {
         Probe { is_guess: true, other_id, ..Probe::of(token) }
     }
 
-    /// Of the last but one's.
+    /// Probes the second-last record's id.
     pub(super) fn second_guess(token: String) -> Probe {
         Probe { is_second_guess: true, ..Probe::guess(token, None) }
     }
 }
 
-impl ProbeResult {
-    /// Records that it brought.
+impl AnswerKind {
+    /// How many new records it brought.
     pub(super) fn new_records(self) -> usize {
         match self {
-            ProbeResult::Fresh => usize::MAX,
-            ProbeResult::Mixed(new) => new,
-            ProbeResult::Repeats | ProbeResult::Empty | ProbeResult::Refused | ProbeResult::Failed => 0,
+            AnswerKind::Fresh => usize::MAX,
+            AnswerKind::Mixed(new) => new,
+            AnswerKind::Repeats | AnswerKind::Empty | AnswerKind::Refused | AnswerKind::Failed => 0,
         }
     }
 }
 
-/// One token, tried under one parameter and then under the other.
+/// One token, sent under one parameter and then under the other.
 #[derive(Debug)]
 pub(super) struct Probe {
     pub(super) token: String,
-    /// The token is a record's id, and nothing has yet shown that ids are cursors here.
+    /// The token is a record's id, and nothing has shown yet that ids are cursors (point 1 d).
     pub(super) is_guess: bool,
-    /// The token is the last record's id but one: what follows it was partly read.
+    /// The token is the second-last record's id, so the last record is expected to repeat.
     pub(super) is_second_guess: bool,
-    /// Another record's id, for a second guess: the first record may have been deleted a moment ago.
+    /// Another record's id for a second guess, in case the first record was just deleted (point 5).
     pub(super) other_id: Option<String>,
-    pub(super) first: Option<(Parameter, ProbeResult)>,
-    /// The first attempt's page, if it may be the next one.
+    pub(super) first: Option<(Parameter, AnswerKind)>,
+    /// The page of the first attempt, if it may be the next page.
     pub(super) held_page: Option<PageSummary>,
 }
 
-/// What two attempts that brought nothing new show together.
+/// What the two attempts show together if neither brought a new record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProbeConclusion {
-    /// The list ends here, and this parameter is the one that moves forward.
+    /// The list ends here, and this parameter moves forward (point 2).
     EndShows(Parameter),
-    /// The list ends here.
+    /// The list ends here; the direction stays unknown.
     End,
-    /// The server takes no notice of ids, and names no next page: there may be one, or not.
+    /// The server ignores ids and names no next page: whether there is one is unknown (point 3).
     EndUnproven,
-    /// Ids are no cursors here.
+    /// Ids are not cursors here (point 1 d).
     IdsRefused,
-    /// The cursor leads nowhere in either direction, which no record in the list would.
+    /// The cursor leads nowhere in either direction, so its record is no longer in the list (point 5).
     CursorUnknown,
-    /// Ids change nothing, and where tokens are to be expected there is none: the list ends here.
+    /// The server ignores ids, and a token is missing where the related stream's lists carry one: the list ends here
+    /// (point 3).
     IdsIgnored,
-    /// The server refuses its own token.
+    /// The server refuses its own token (point 6).
     TokenRefused,
-    /// What the failing attempt hides can't be told.
+    /// An attempt failed, and what it would have brought decides (point 7).
     Fail,
-    /// The server's own token leads nowhere.
+    /// The server's own token leads nowhere (point 4).
     NothingNew,
 }
 
-/// What the circumstances of a probe add to its two results.
+/// What else is needed to judge the two answers of a probe.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProbeContext {
     pub(super) is_guess: bool,
-    /// Records on the page from which the probe set out.
+    /// Records on the page before the probe.
     pub(super) last_rows: usize,
     /// The related stream's lists carry tokens, so a page without one is likely to be the last.
     pub(super) sibling_carries_tokens: bool,
 }
 
-/// Both parameters were tried and neither brought anything new.
+/// Judges a probe in which neither parameter brought a new record.
 pub(super) fn conclude(
-    first: (Parameter, ProbeResult),
-    second: (Parameter, ProbeResult),
+    first: (Parameter, AnswerKind),
+    second: (Parameter, AnswerKind),
     context: ProbeContext,
 ) -> ProbeConclusion {
-    use ProbeResult::{Empty, Failed, Refused, Repeats};
+    use AnswerKind::{Empty, Failed, Refused, Repeats};
     let ProbeContext { is_guess, last_rows, sibling_carries_tokens } = context;
     match (first.1, second.1) {
         (Failed | Refused, Failed | Refused) if is_guess => ProbeConclusion::IdsRefused,
         (Empty, Repeats) => ProbeConclusion::EndShows(first.0),
         (Repeats, Empty) => ProbeConclusion::EndShows(second.0),
-        // Backwards from the last of several records there are records: what is empty is the way forward.
+        // Backward from the last of several records there are records, so the empty direction is forward (point 2).
         (Empty, Failed | Refused) if last_rows > 1 => ProbeConclusion::EndShows(first.0),
         (Failed | Refused, Empty) if last_rows > 1 => ProbeConclusion::EndShows(second.0),
-        // No way back from several records: the record whose id it was may be gone.
+        // Nothing backward of several records: the cursor's record is gone (point 5).
         (Empty, Empty) if last_rows > 1 => ProbeConclusion::CursorUnknown,
         (Empty, _) | (_, Empty) => ProbeConclusion::End,
-        // One way leads back, or refuses; what the other one hides can't be told.
+        // One attempt led back or was refused; the failed one might have led forward.
         (Failed, _) | (_, Failed) => ProbeConclusion::Fail,
         (Refused, Refused) => ProbeConclusion::TokenRefused,
         _ if is_guess && sibling_carries_tokens => ProbeConclusion::IdsIgnored,
@@ -128,8 +129,8 @@ pub(super) fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use AnswerKind::{Empty, Failed, Refused, Repeats};
     use Parameter::{Next, Prev};
-    use ProbeResult::{Empty, Failed, Refused, Repeats};
 
     #[test]
     fn guesses() {

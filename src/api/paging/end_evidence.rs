@@ -1,13 +1,13 @@
-//! What the answers of one walk have said of their list, and whether its end agrees with that (`api-contract` point 3).
-//! Pure.
+//! What the answers of one walk say about the length of their list, and whether the list's end agrees with it
+//! (`api-contract` point 3). Pure.
 
 use super::list_hints::ListHints;
 use super::page_outcome::UnprovenEnd;
 
-/// What was heard so far.
+/// What the answers have said so far.
 #[derive(Debug)]
 pub(super) struct EndEvidence {
-    /// The walk began at the list's beginning. One that was taken up in the middle has not met all records: what it met
+    /// The walk began at the list's beginning. One that resumed from a stored cursor has not seen all records, so its count
     /// can't be compared with totals.
     is_whole: bool,
     answers: u64,
@@ -15,12 +15,12 @@ pub(super) struct EndEvidence {
     totals: Option<Totals>,
 }
 
-/// The totals that the answers told. Records come and go while a list is walked, so they may differ.
+/// The totals that the answers gave. They may differ, as records are created and deleted during a walk (point 5).
 #[derive(Debug, Clone, Copy)]
 struct Totals {
     least: u64,
     last: u64,
-    /// Records by which they grew, all in all: so many may have come in places that the walk had passed.
+    /// The sum of all increases: so many records may have been inserted in parts of the list that were already read.
     grown: u64,
 }
 
@@ -29,7 +29,7 @@ impl EndEvidence {
         EndEvidence { is_whole, answers: 0, last: ListHints::default(), totals: None }
     }
 
-    /// Takes what a page of the list says.
+    /// Adds what a page of the list says.
     pub(super) fn record(&mut self, hints: &ListHints) {
         self.answers += 1;
         self.last = hints.clone();
@@ -45,16 +45,16 @@ impl EndEvidence {
         }
     }
 
-    /// Whether the last page says that there are further ones.
-    pub(super) fn more_is_said(&self) -> bool {
+    /// Whether the last page says that there are further pages.
+    pub(super) fn says_more(&self) -> bool {
         self.last.more == Some(true)
     }
 
-    /// What speaks against the list's end here, where so many different records have come. `knows_style` says that
-    /// the way in which this list names its pages is known. Where it is the user's word (`is_set`), only the page's own one
-    /// that there is more counts against it.
+    /// What contradicts an end of the list here, after `received` different records. `knows_style` says that it is known how
+    /// this list names its next page. If the user has set that (`is_set`), only a page's own statement that there is more
+    /// contradicts the end.
     pub(super) fn doubt(&self, received: u64, knows_style: bool, is_set: bool) -> Option<UnprovenEnd> {
-        if self.more_is_said() {
+        if self.says_more() {
             return Some(UnprovenEnd::MoreIsSaid);
         }
         if is_set {
@@ -130,19 +130,19 @@ mod tests {
         let pages = ListHints { pages: Some(2), ..ListHints::default() };
         let unknown = ListHints { unknown: Some("the header x".into()), ..ListHints::default() };
         let not_understood = Some(UnprovenEnd::NotUnderstood { place: "the header x".into() });
-        let more_is_said = Some(UnprovenEnd::MoreIsSaid);
+        let says_more = Some(UnprovenEnd::MoreIsSaid);
         let promised = [more.clone(), ListHints::default()];
         let taken_back = [more.clone(), last.clone()];
         let both_pages = [pages.clone(), pages.clone()];
-        let ended = [unknown.clone().and(last)];
+        let ended = [unknown.clone().merge(last)];
         let (more, pages, unknown) = ([more], [pages], [unknown]);
         for (hints, knows_style, is_set, expected) in [
-            (&more[..], true, false, more_is_said.clone()),
-            (&more, true, true, more_is_said.clone()),
+            (&more[..], true, false, says_more.clone()),
+            (&more, true, true, says_more.clone()),
             // The page that was promised received, and promises none.
             (&promised, true, false, None),
             (&taken_back, true, false, None),
-            (&pages, true, false, more_is_said),
+            (&pages, true, false, says_more),
             (&pages, true, true, None),
             (&both_pages, true, false, None),
             (&unknown, false, false, not_understood),

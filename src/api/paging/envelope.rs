@@ -1,5 +1,5 @@
-//! What an envelope says of its list: how it goes on, whether there is more, and how much there is (`api-contract` points 1
-//! and 3).
+//! What an envelope says about its list: how it goes on (`api-contract` point 1 b), whether there is more, and how long it is
+//! (point 3).
 
 use super::field_names::holds_links;
 use super::field_names::{Meaning, meaning, plain};
@@ -10,7 +10,7 @@ use reqwest::Url;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Members that hold what is said of the list, by their plain names: a total elsewhere may count anything.
+/// Members whose totals are about the list, by their normalised names (point 3). A total elsewhere may count anything.
 const CONTAINERS: [&str; 14] = [
     "cursor",
     "cursors",
@@ -28,7 +28,7 @@ const CONTAINERS: [&str; 14] = [
     "info",
 ];
 
-/// What an envelope says of the list, gathered from all its members.
+/// What an envelope says about the list, gathered from all its members.
 pub(super) struct Envelope<'u> {
     /// The URL that was asked, against which references are read.
     asked: &'u Url,
@@ -42,7 +42,7 @@ pub(super) struct Envelope<'u> {
 /// Where a member stands.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Further objects are looked into so deep.
+    /// How many further levels of objects are searched.
     depth: u8,
     /// Numbers count this list's records or pages.
     is_of_list: bool,
@@ -59,8 +59,8 @@ impl<'u> Envelope<'u> {
         envelope
     }
 
-    /// How the list goes on. Where several members say so, a URL counts before a token, and a token before "no more";
-    /// a cursor whose meaning is open counts last, unless the envelope says that there is more.
+    /// How the list goes on. Of several members, a URL counts before a token (point 2: it needs no guess), and a token before
+    /// "no more" (point 3). A cursor of open meaning counts last, unless the envelope says that there is more.
     pub(super) fn into_next(self) -> (Option<Next>, ListHints) {
         let rank = |next: &Next| match next {
             Next::Url(_) => 0,
@@ -102,19 +102,19 @@ impl<'u> Envelope<'u> {
                 Some(next) => self.next.push(next),
                 None => unknown = true,
             },
-            // An object of that name may be a container.
+            // An object of that name is a container, which is searched as such.
             Meaning::Cursor => {
                 if let Some(Next::Token(token) | Next::Url(token)) = self.next_of(value, false) {
                     self.cursors.push(Next::Ambiguous(token));
                 }
             }
             Meaning::More => unknown = !self.hints.record(meaning, &text_of(value)),
-            // Elsewhere they may be about anything.
+            // In other places these may be about anything.
             Meaning::Last | Meaning::Pages | Meaning::Total | Meaning::Count if !place.is_of_list => {}
             Meaning::Last | Meaning::Pages | Meaning::Total => {
                 self.hints.record(meaning, &text_of(value));
             }
-            // A page's own number of records is no larger than that.
+            // A count above the page's records must be the list's; otherwise it is the page's own.
             Meaning::Count => {
                 let text = text_of(value);
                 if text.parse().is_ok_and(|count: usize| count > self.rows) {
@@ -128,7 +128,7 @@ impl<'u> Envelope<'u> {
         }
     }
 
-    /// `[{"rel": "next", "href": "…"}]`
+    /// An array of links: `[{"rel": "next", "href": "…"}]`.
     fn collect_links(&mut self, links: &RawValue) {
         let links: Vec<&RawValue> = serde_json::from_str(links.get()).unwrap_or_default();
         for members in links.into_iter().filter_map(members_of) {
@@ -145,7 +145,7 @@ impl<'u> Envelope<'u> {
         }
     }
 
-    /// What the value of a member says that names the next page.
+    /// Reads the value of a member that names the next page.
     fn next_of(&self, value: &RawValue, is_link: bool) -> Option<Next> {
         match value.get().as_bytes().first()? {
             b'n' | b'f' => Some(Next::Ended),
@@ -153,7 +153,7 @@ impl<'u> Envelope<'u> {
                 let text: String = serde_json::from_str(value.get()).ok()?;
                 Some(Next::from_text(&text, is_link, self.asked))
             }
-            // No page is numbered so; cursors in numbers end in 0 or -1.
+            // Numeric cursors end with 0 or -1, which number no page.
             b'0' if value.get() == "0" => Some(Next::Ended),
             b'-' => Some(Next::Ended),
             b'0'..=b'9' => Some(Next::Token(value.get().to_owned())),
@@ -174,13 +174,13 @@ impl<'u> Envelope<'u> {
     }
 }
 
-/// Members of a link object (`{"next": {"href": "…"}}`) that hold the link…
+/// Members of a link object (`{"next": {"href": "…"}}`) that hold the link.
 const LINK_NAMES: [&str; 4] = ["href", "url", "uri", "link"];
 
-/// …and of a page's object that hold its token.
+/// Members of a page object (`{"next": {"cursor": "…"}}`) that hold its token.
 const TOKEN_NAMES: [&str; 8] = ["cursor", "token", "after", "marker", "key", "id", "value", "page"];
 
-/// Whether the member leads to other pages than the next one.
+/// Whether the member is about a page other than the next one.
 fn leads_back(name: &str) -> bool {
     let name = plain(name);
     ["prev", "first", "last", "self", "current"].iter().any(|word| name.starts_with(word))

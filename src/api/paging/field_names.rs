@@ -1,36 +1,37 @@
-//! What the name of a member or of a header says of a list's next page (`api-contract` points 1 and 3). Pure.
+//! What the names of members and headers mean for paging: names of the next page (`api-contract` points 1 b and 1 c) and of
+//! what an end must not contradict (point 3). One table. Pure.
 
-/// What a name stands for.
+/// What a name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The next page's token, or perhaps its URL.
+    /// The next page's token, or perhaps its URL (point 1).
     Next,
-    /// The next page's URL.
+    /// The next page's URL (points 1 and 2).
     NextLink,
-    /// A cursor: the next page's, or this page's own.
+    /// A cursor, either the next page's or this page's own (point 1).
     Cursor,
-    /// Whether there are further pages.
+    /// Whether there are further pages (point 3).
     More,
-    /// Whether this page is the last one.
+    /// Whether this page is the last one (point 3).
     Last,
-    /// How many records the whole list has.
+    /// How many records the whole list has (point 3).
     Total,
-    /// How many records the whole list has, or this page.
+    /// How many records the whole list has, or this page (point 3).
     Count,
-    /// How many pages the whole list has.
+    /// How many pages the whole list has (point 3).
     Pages,
-    /// It sounds like the way to a next page, and nobody knows how to follow it.
+    /// A hint at a next page that is not understood (point 3).
     Unknown,
 }
 
-/// Names that consist of these words alone, and hold one of the `tells`.
+/// A rule for names that consist of `words` and [`FILLER_WORDS`] alone and contain one of the `keywords`.
 struct Rule {
     meaning: Meaning,
     keywords: &'static [&'static str],
     words: &'static [&'static str],
 }
 
-/// Words that say nothing by themselves.
+/// Words without a meaning of their own.
 const FILLER_WORDS: &[&str] = &[
     "x",
     "malomo",
@@ -55,7 +56,7 @@ const FILLER_WORDS: &[&str] = &[
     "of",
 ];
 
-/// Whoever adds a word needs no other place. The first rule that fits counts.
+/// The first rule that matches counts.
 const RULES: [Rule; 7] = [
     Rule {
         meaning: Meaning::More,
@@ -86,7 +87,7 @@ const RULES: [Rule; 7] = [
     },
 ];
 
-/// What names of tokens and links are made of.
+/// Words of which names of tokens and links consist.
 const TOKEN_WORDS: &[&str] = &[
     "next",
     "continuation",
@@ -121,7 +122,7 @@ const TOKEN_WORDS: &[&str] = &[
     "evaluated",
 ];
 
-/// Names with these lead back, to this very page, or are about something else.
+/// Names with these words are about an earlier page, this page, or something other than paging.
 const UNRELATED: &[&str] = &[
     "prev",
     "before",
@@ -143,17 +144,17 @@ const UNRELATED: &[&str] = &[
     "time",
 ];
 
-/// Names with these sound like a way on.
+/// Names with these words, if no rule matches, are hints that are not understood (point 3).
 const SUGGESTIVE: &[&str] = &["next", "cursor", "continuation", "continue", "marker", "pagetoken"];
 
-/// What a name says; `None` where it says nothing of a next page.
+/// What a name means; `None` if it is not about paging.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
     let whole = plain(name);
     if UNRELATED.iter().any(|word| whole.contains(word)) {
         return None;
     }
     let fits = |name: &str| RULES.iter().find(|rule| rule.fits(name)).map(|rule| rule.meaning);
-    // Whose it is may stand before it: `x-ms-continuation`, `shopifyNextPage`.
+    // A product's name may come first: `x-ms-continuation`, `shopifyNextPage`.
     let named_next = || suffixes(name).find(|part| fits(part) == Some(Meaning::Next));
     match fits(&whole).or_else(|| named_next().map(|_| Meaning::Next)) {
         Some(Meaning::Next) if holds_link(&whole) => Some(Meaning::NextLink),
@@ -162,7 +163,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
     }
 }
 
-/// The same for a response header. Tokens of other kinds are common there.
+/// The same for a response header (point 1 c), where tokens that are not about paging are common.
 pub(super) fn header_meaning(name: &str) -> Option<Meaning> {
     let is_of_paging = |name: &str| ["cursor", "marker", "page"].iter().any(|word| name.contains(word));
     match meaning(name) {
@@ -171,7 +172,7 @@ pub(super) fn header_meaning(name: &str) -> Option<Meaning> {
     }
 }
 
-/// `next_cursor`, `nextCursor` and `next-cursor` are one name.
+/// The normalised name: `next_cursor`, `nextCursor` and `next-cursor` are one.
 pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -185,7 +186,7 @@ fn holds_link(name: &str) -> bool {
     ["url", "uri", "href", "link", "path"].iter().any(|word| name.contains(word))
 }
 
-/// The name without its first word, without its first two, and so on.
+/// The name without its first word, then without its first two words, and so on.
 fn suffixes(name: &str) -> impl Iterator<Item = String> {
     let mut previous = '_';
     let starts = name.char_indices().filter(move |(_, character)| {
@@ -203,7 +204,7 @@ impl Rule {
     }
 }
 
-/// Whether the name is a sequence of these words and of those that say nothing. Names are short, and so are the words.
+/// Whether the name is a sequence of these words and of filler words.
 fn consists_of(name: &str, words: &[&str]) -> bool {
     const LONGEST: usize = 40;
     name.is_empty()

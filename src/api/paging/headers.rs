@@ -1,5 +1,5 @@
-//! What an answer's headers say of its list (`api-contract` points 1 and 3), and which of the places that name a next page
-//! counts. Pure.
+//! What an answer's headers say about its list (`api-contract` points 1 a, 1 c and 3), and which part of the answer counts
+//! where several name a next page. Pure.
 
 use super::field_names::{Meaning, header_meaning};
 use super::link_header;
@@ -10,14 +10,14 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
 
-/// What the headers of the answer to `asked` say of the list.
+/// What the headers of an answer say about its list.
 pub struct HeaderHints {
     link: Option<Next>,
     header: Option<Next>,
     hints: ListHints,
 }
 
-/// Headers of nearly every answer. They say nothing of a list, and looking into their names takes time.
+/// Headers of nearly every answer, skipped because looking up their names takes time. `link` is read on its own.
 const ORDINARY: [&str; 16] = [
     "date",
     "content-type",
@@ -37,7 +37,7 @@ const ORDINARY: [&str; 16] = [
     "strict-transport-security",
 ];
 
-/// Reads the headers of an answer. Those of other kinds say nothing.
+/// Reads the headers of the answer to `asked`; those that are not about paging are ignored.
 pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
     let mut found = HeaderHints { link: link_header(headers), header: None, hints: ListHints::default() };
     if found.link.is_none()
@@ -50,7 +50,7 @@ pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
         match meaning {
             Meaning::Next | Meaning::NextLink => {
                 let next = Next::from_text(&text, meaning == Meaning::NextLink, asked);
-                // Where several stand, one that names a page counts.
+                // Of several, one that names a page counts.
                 if found.header.as_ref().is_none_or(|found| matches!(found, Next::Ended | Next::Ambiguous(_)))
                 {
                     found.header = Some(next);
@@ -63,7 +63,7 @@ pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
             Meaning::More | Meaning::Last | Meaning::Total | Meaning::Pages => {
                 found.hints.record(meaning, &text);
             }
-            // Headers are about this answer: it may be the page's own.
+            // A count in a header may be that of the page's own records.
             Meaning::Cursor | Meaning::Unknown | Meaning::Count => {}
         }
     }
@@ -71,9 +71,9 @@ pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
 }
 
 impl HeaderHints {
-    /// What the answer offers, with what its envelope says: the first of `Link` header, envelope, header that names a next
-    /// page; else the first that says that there is none, or may name one; `None` where nothing says anything. `only`
-    /// restricts the search to one style, in which absence means the end.
+    /// How the list goes on by headers and envelope together (point 1): by the first of `Link` header, envelope and other
+    /// header that names a next page, else by the first that says that there is none or may name one. `None` if the answer
+    /// says nothing. `only` restricts the search to one style, where absence means the end.
     pub fn offer(
         self,
         envelope: Option<Next>,
@@ -85,7 +85,7 @@ impl HeaderHints {
             (TokenStyle::Envelope, envelope),
             (TokenStyle::Header, self.header),
         ];
-        let hints = hints.and(self.hints);
+        let hints = hints.merge(self.hints);
         let mut offers = all
             .into_iter()
             .filter_map(|(style, next)| next.map(|next| Offer { style, next }))
@@ -115,7 +115,7 @@ fn link_header(headers: &HeaderMap) -> Option<Next> {
     Some(if target.is_empty() { Next::Ended } else { Next::Url(target) })
 }
 
-/// A header's text, whatever its bytes: one that is passed over because of a character in it would end the list.
+/// A header's text, whatever its bytes: ignoring a header because of one character in it would end the list.
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }

@@ -1,25 +1,26 @@
-//! What is known of the API's paging: found out from its answers, set in the configuration, or remembered.
+//! What is known of the API's paging: set in the configuration, found out from its answers, or recorded by an earlier run
+//! (`api-contract` points 1, 2 and 6).
 
 use super::token_style::{Parameter, TokenStyle};
 use crate::record::Stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// A thing found out, with what showed it.
+/// A finding about the API's paging, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The stream it holds for.
+    /// The stream that it is about.
     pub stream: Stream,
     /// `token_style`, `forward` or `token_names`.
     pub point: &'static str,
     /// Its value, as in the configuration; `none` as a token style: no token was ever offered and ids are no cursors,
     /// so every list was one page.
     pub value: &'static str,
-    /// What showed it.
+    /// Its evidence.
     pub evidence: String,
 }
 
-/// What the user has set for a stream; what is not set is found out.
+/// What the user has set for a stream; the rest is found out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PagingSettings {
     /// Where the next page's token comes from.
@@ -30,12 +31,12 @@ pub struct PagingSettings {
     pub never_reuse: bool,
 }
 
-/// What a page token stands for: whether one that an earlier walk was given is of use in a later one.
+/// What a page token stands for, which decides whether a later walk may use it (`api-contract` point 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenNames {
-    /// A place in the list as it is when asked.
+    /// A position in the list as it is at the time of the request.
     Position,
-    /// Something of the walk that it was given to, such as a copy of the list as it was then.
+    /// A state of the walk that received it, such as a snapshot of the list.
     Walk,
 }
 
@@ -53,23 +54,23 @@ impl TokenNames {
     }
 }
 
-/// When a walk may use tokens that an earlier one was given.
+/// When a walk may use the tokens of an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
-    /// As soon as it knows how this list's requests look.
+    /// As soon as it knows the form of this list's requests.
     AtOnce,
-    /// Once it has been given one of them itself: then it is shown that the server gives the same ones again, for the
-    /// list as it is now.
+    /// Once it has received one of them itself, which shows that the server gives the same tokens for the list as it is
+    /// now.
     OnceGivenAgain,
     /// Never.
     Never,
 }
 
-/// So many single pages whose ids were refused as cursors show that ids are no cursors.
+/// How many single-page lists must have had their ids refused before ids are known not to be cursors (point 1 d).
 const REFUSALS_NEEDED: u32 = 3;
 
-/// What is known of one stream's paging. What an earlier run recorded is a hint until an answer of this run bears it
-/// out: another server may stand at the same address.
+/// What is known of one stream's paging. What an earlier run recorded is only a hint until an answer of this run confirms it:
+/// the server at that address may be another one by now.
 #[derive(Debug, Clone, Default)]
 pub struct Paging {
     settings: PagingSettings,
@@ -90,37 +91,37 @@ impl Paging {
         Paging { settings, ..Paging::default() }
     }
 
-    /// The one style that counts, where the user has set it.
+    /// The style that the user has set; no other one counts then.
     pub fn only_style(&self) -> Option<TokenStyle> {
         self.settings.token_style
     }
 
-    /// The style, where it is set or was seen.
+    /// The style, if it is set or was seen.
     pub fn style(&self) -> Option<TokenStyle> {
         self.settings.token_style.or(self.style.as_ref().map(|(style, _)| *style))
     }
 
-    /// The parameter that moves forward, where it is set or was seen.
+    /// The parameter that moves forward, if it is set or was seen.
     pub fn forward(&self) -> Option<Parameter> {
         self.settings.forward.or(self.forward.as_ref().map(|(parameter, _)| *parameter))
     }
 
-    /// Whether the direction is the user's word, not to be doubted.
+    /// Whether the user has set the direction, so that it is not doubted.
     pub fn forward_is_set(&self) -> bool {
         self.settings.forward.is_some()
     }
 
-    /// The parameter to try first: the known one, else the remembered one, else `next`, after which tokens are named.
+    /// The parameter to try first: the known one, else the recorded one, else `next` (point 2).
     pub fn first_guess(&self) -> Parameter {
         self.forward().or(self.recorded_forward).unwrap_or(Parameter::Next)
     }
 
-    /// Whether ids were refused as cursors often enough to end a list at a page without a token.
+    /// Whether ids were refused as cursors often enough that a page without a token ends its list (points 1 d and 3).
     pub fn ids_are_no_cursors(&self) -> bool {
         self.refusals >= REFUSALS_NEEDED
     }
 
-    /// Whether the other stream's lists carry tokens: then a page without one is likely to be the last.
+    /// Whether the other stream's lists carry tokens: then a page without one is probably the last one (point 3).
     pub fn sibling_carries_tokens(&self) -> bool {
         self.sibling_style.is_some_and(|style| style != TokenStyle::LastId)
     }
@@ -137,7 +138,7 @@ impl Paging {
         }
     }
 
-    /// When tokens of an earlier walk may be used. Ids need no proof: they name records.
+    /// When tokens of an earlier walk may be used. Ids may be used at once, as they name records.
     fn reuse(&self) -> Reuse {
         let learned = self.token_names.as_ref().map(|(names, _)| *names);
         match learned.or(self.recorded_token_names) {
@@ -153,7 +154,7 @@ impl Paging {
         self.refusals += 1;
     }
 
-    /// Takes what an earlier run recorded about the same server; unknown values are passed over.
+    /// Adds what an earlier run recorded about the same server; unknown values are ignored.
     fn remember(&mut self, point: &str, value: &str) {
         match (point, value) {
             ("token_style", "none") => self.recorded_no_cursors = true,
@@ -164,8 +165,8 @@ impl Paging {
         }
     }
 
-    /// Takes the remembered token style for seen: the parent stream, or a stored cursor that still works, has shown
-    /// that the server is the same. The direction stays a guess: wrongly believed, it would make lists look short.
+    /// Treats the recorded token style as seen, once the parent stream or a stored cursor that still works has shown that the
+    /// server is the same. The direction stays a guess: a wrong one would make lists look too short (point 2).
     pub(super) fn trust_recorded(&mut self) {
         if let Some(style) = self.recorded_style {
             self.learn_style(style, String::new);
@@ -201,7 +202,7 @@ pub struct KnownPaging(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     paging: Mutex<[Paging; 2]>,
-    /// Where a few probes are likely to settle the question for all walks, the others wait for them.
+    /// Bounds the walks that probe at once where a few probes are likely to answer the question for all walks.
     probes: Semaphore,
 }
 
@@ -223,14 +224,14 @@ impl KnownPaging {
         self.lock()[place(stream)].style()
     }
 
-    /// Whether the parameter that moves forward still has to show itself.
+    /// Whether it is still unknown which parameter moves forward.
     pub fn forward_is_open(&self, stream: Stream) -> bool {
         self.lock()[place(stream)].forward().is_none()
     }
 
-    /// Waits for the right to begin a probe, where one is likely to settle the question for all walks: because the
-    /// related stream's lists carry tokens, or because an earlier run has found the answer.
-    pub(super) async fn probe(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a permit to probe if one probe is likely to answer the question for all walks: because the related stream's
+    /// lists carry tokens, or because an earlier run has found the answer.
+    pub(super) async fn probe_permit(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
         let is_likely_settled_soon =
             |paging: &mut Paging| paging.sibling_carries_tokens() || paging.recorded_forward.is_some();
         if !self.with(stream, is_likely_settled_soon) {
@@ -240,7 +241,7 @@ impl KnownPaging {
         self.0.probes.acquire().await.ok()
     }
 
-    /// Takes what an earlier run recorded about the same server.
+    /// Adds what an earlier run recorded about the same server.
     pub fn remember(&self, stream: &str, point: &str, value: &str) {
         if let Some(stream) = Stream::from_name(stream) {
             self.lock()[place(stream)].remember(point, value);
@@ -252,18 +253,18 @@ impl KnownPaging {
         self.lock()[place(stream)].reuse()
     }
 
-    /// Takes what two walks together have shown about the stream's tokens.
+    /// Adds what two walks together have shown about the stream's tokens.
     pub fn learn_token_names(&self, stream: Stream, names: TokenNames, evidence: String) {
         self.lock()[place(stream)].token_names = Some((names, evidence));
     }
 
-    /// Everything found out since the start, to be recorded. Empty evidence: an earlier finding was borne out.
+    /// All findings since the start, to be recorded. Empty evidence means that an earlier finding was confirmed.
     pub fn findings(&self) -> Vec<Finding> {
         let known = self.lock();
         Stream::ALL.into_iter().flat_map(|stream| known[place(stream)].findings(stream)).collect()
     }
 
-    /// Lets a walk of `stream` read and teach.
+    /// Gives a walk access to what is known of its stream, to read it and to add findings.
     pub(super) fn with<T>(&self, stream: Stream, teach: impl FnOnce(&mut Paging) -> T) -> T {
         let mut known = self.lock();
         let taught = teach(&mut known[place(stream)]);
@@ -278,7 +279,7 @@ impl KnownPaging {
         taught
     }
 
-    /// A panic while the lock was held can't leave the findings in disorder: each is one assignment.
+    /// A poisoned lock is harmless: each finding is one assignment.
     fn lock(&self) -> MutexGuard<'_, [Paging; 2]> {
         self.0.paging.lock().unwrap_or_else(PoisonError::into_inner)
     }

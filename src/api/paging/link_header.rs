@@ -1,8 +1,7 @@
-//! The `Link` header (RFC 8288), as far as paging needs it.
+//! The `Link` header (RFC 8288), as far as paging needs it (`api-contract` point 1 a).
 
 /// The target of the first link with the relation `next`, as written. Links about another resource (`anchor`) don't
-/// count. Servers that leave out the angle brackets are understood too; what is not well-formed beyond that is passed
-/// over, up to the next comma.
+/// count. Missing angle brackets are tolerated; a link that is malformed in another way is skipped up to the next comma.
 pub fn next_target(header: &str) -> Option<&str> {
     let mut rest = header;
     loop {
@@ -22,16 +21,17 @@ pub fn next_target(header: &str) -> Option<&str> {
     }
 }
 
-/// Whether the header speaks of a next page, well-formed or not.
+/// Whether the header mentions a next page, well-formed or not: if no target is found, that is a hint that is not understood
+/// (point 3).
 pub fn names_next(header: &str) -> bool {
     let bare = header.chars().filter(|c| !c.is_whitespace() && !QUOTES.contains(c));
     bare.collect::<String>().to_ascii_lowercase().contains("rel=next")
 }
 
-/// Single ones are no quotes by the RFC, but are written.
+/// RFC 8288 allows double quotes only; some servers write single ones.
 const QUOTES: [char; 2] = ['"', '\''];
 
-/// Splits before the comma that ends a link's parameters; a comma inside a quoted string doesn't.
+/// Splits before the comma that ends a link's parameters, ignoring commas in quoted strings.
 fn split_parameters(text: &str) -> (&str, &str) {
     let end = unquoted(text).find(|(_, character)| *character == ',').map_or(text.len(), |(at, _)| at);
     text.split_at(end)

@@ -2,22 +2,21 @@
 
 use super::field_names::Meaning;
 
-/// What an answer says of its list beside the next page's name: facts that an end must not contradict (`api-contract`
-/// point 3).
+/// What an answer says about its list besides naming the next page. An end must not contradict it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListHints {
-    /// Whether there are further pages. Where several members disagree, that there are.
+    /// Whether there are further pages; yes if several members disagree.
     pub more: Option<bool>,
-    /// How many records the list has; the largest number where several are told.
+    /// How many records the list has; the largest number if several are given.
     pub total: Option<u64>,
     /// How many pages it has.
     pub pages: Option<u64>,
-    /// What looks like the way to a next page and is not understood: the first such place.
+    /// The first header or member that looks like the way to a next page and is not understood.
     pub unknown: Option<String>,
 }
 
 impl ListHints {
-    /// Takes a member's or a header's value; `false` where it can't be read.
+    /// Adds the value of a member or header; `false` if it can't be read.
     pub(super) fn record(&mut self, meaning: Meaning, value: &str) -> bool {
         let more = match meaning {
             Meaning::More => yes_or_no(value),
@@ -33,7 +32,7 @@ impl ListHints {
         match meaning {
             Meaning::Total => self.total = self.total.max(Some(number)),
             Meaning::Pages => self.pages = self.pages.max(Some(number)),
-            // Numbers under such names are something else: records further on, perhaps.
+            // A number under such a name may count the remaining records: there is more.
             Meaning::More => self.more = Some(true),
             _ => return false,
         }
@@ -44,8 +43,8 @@ impl ListHints {
         self.unknown.get_or_insert(place);
     }
 
-    /// What both say together.
-    pub(super) fn and(self, other: ListHints) -> ListHints {
+    /// Combines what two parts of an answer say.
+    pub(super) fn merge(self, other: ListHints) -> ListHints {
         ListHints {
             more: self.more.max(other.more),
             total: self.total.max(other.total),
@@ -55,7 +54,7 @@ impl ListHints {
     }
 }
 
-/// A truth value, in the ways in which they are written.
+/// A truth value in any of its common spellings.
 fn yes_or_no(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Some(true),
@@ -99,6 +98,9 @@ mod tests {
         hints.record(Meaning::Last, "true");
         assert_eq!(hints.more, Some(true));
         let other = ListHints { more: Some(false), total: Some(3), ..ListHints::default() };
-        assert_eq!(hints.and(other), ListHints { more: Some(true), total: Some(3), ..ListHints::default() });
+        assert_eq!(
+            hints.merge(other),
+            ListHints { more: Some(true), total: Some(3), ..ListHints::default() }
+        );
     }
 }

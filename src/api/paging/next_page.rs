@@ -10,15 +10,15 @@ pub enum Next {
     Url(String),
     /// A bare token; nothing says which parameter takes it.
     Token(String),
-    /// A bare token that may be the next page's or this page's own.
+    /// A bare token of which it is open whether it is the next page's or this page's own.
     Ambiguous(String),
     /// There is no next page: the token is null or empty.
     Ended,
 }
 
 impl Next {
-    /// Reads what names the next page in the answer to `asked`. Tokens are opaque, and go back byte for byte: only what
-    /// can be nothing but a URL is taken for one. `is_link` says that links are to be expected there.
+    /// Reads what names the next page in the answer to `asked`. Tokens are opaque and are sent back byte for byte, so only
+    /// text that is certainly a URL is taken for one. `is_link` says that the place is one for links.
     pub(super) fn from_text(text: &str, is_link: bool, asked: &Url) -> Next {
         if text.trim().is_empty() {
             Next::Ended
@@ -30,27 +30,27 @@ impl Next {
     }
 }
 
-/// Whether the text is a URL with a scheme of HTTP's, wherever it leads, or a relative reference: one with parameters
-/// to the list that was asked for, or, among links, any that has a path or parameters.
+/// Whether the text is an HTTP URL, wherever it leads, or a relative reference (point 1: absolute or relative). A relative
+/// one must have parameters and lead to the list that was asked for; in a place for links, any path or parameters will do.
 fn is_reference(text: &str, is_link: bool, asked: &Url) -> bool {
     let is_absolute =
         |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if is_absolute("https://") || is_absolute("http://") {
         return Url::parse(text).is_ok();
     }
-    // Anything else with a scheme is no link that could be followed: gid://shop/Customer/5 is a token.
+    // Text with another scheme can't be followed and is a token: gid://shop/Customer/5.
     let Some(url) = asked.join(text).ok().filter(|url| url.scheme() == asked.scheme()) else { return false };
     let has_parameters = text.split_once('?').is_some_and(|(_, query)| query.contains('='));
-    // Behind a proxy that strips the path's beginning, or adds to it, the server names the list by another path.
+    // A proxy may add a prefix to the path or strip one, so the server may name the list by another path.
     let (asked_for, named) = (asked.path(), url.path());
     let is_this_list = has_parameters && (asked_for.ends_with(named) || named.ends_with(asked_for));
     is_this_list || (is_link && text.contains(['/', '?']))
 }
 
-/// What an answer offers, and where it stood.
+/// How an answer says that the list goes on, and where it says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Where it stood.
+    /// Where it says so.
     pub style: TokenStyle,
     /// How the list goes on.
     pub next: Next,

@@ -1,5 +1,5 @@
-//! The body of a list answer: records, and perhaps an envelope that says how the list goes on (`api-contract` points 1
-//! and 3).
+//! The body of a list answer: a bare array of records (`api-contract` point 1 a, c, d), or an envelope that holds them and
+//! says how the list goes on (points 1 b and 3).
 
 use super::envelope::Envelope;
 use super::field_names::holds_links;
@@ -15,13 +15,13 @@ use std::borrow::Cow;
 pub struct PageBody<'a> {
     /// The records, each as it was written.
     pub records: Vec<&'a RawValue>,
-    /// What the envelope says of the next page; `None` where it says nothing, or where there is no envelope.
+    /// How the envelope says that the list goes on; `None` if it says nothing or there is no envelope.
     pub next: Option<Next>,
-    /// What else the envelope says of the list.
+    /// What else the envelope says about the list.
     pub hints: ListHints,
 }
 
-/// The body is no list answer. Says what was found instead, never the content.
+/// The body is not a list answer. Says what was found instead, never the content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPage {
     /// Not JSON, or cut short.
@@ -41,13 +41,13 @@ pub enum NotAPage {
     /// An error's object with a status of success.
     #[error("the body is an error's object")]
     ErrorObject,
-    /// An object with several arrays, none of them under a name that tells.
+    /// An object with several arrays, none of them under a known name.
     #[error("the body is an object that holds several arrays: which one holds the records can't be told")]
     SeveralArrays,
 }
 
-/// Reads the body of a list answer: a bare array (null where it is empty), or an object that holds one array of records
-/// (itself or in one of its members) beside what is said of the list. `asked` is the URL that was asked.
+/// Reads the body of a list answer: a bare array (or null if it is empty), or an object that holds one array of records,
+/// itself or in one of its members. `asked` is the URL that was requested.
 ///
 /// # Errors
 /// When it is anything else.
@@ -67,20 +67,20 @@ pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPa
             Ok(PageBody { records, next, hints })
         }
         _ => match serde_json::from_slice::<&RawValue>(body).map_err(not_json)?.get() {
-            // An empty list may be written so.
+            // Some servers write an empty list as null.
             "null" => Ok(PageBody { records: Vec::new(), next: None, hints: ListHints::default() }),
             _ => Err(NotAPage::WrongShape),
         },
     }
 }
 
-/// By the value's error alone: its text could quote the body.
+/// Says where the error is, not what: serde_json's text could quote the body.
 fn not_json(error: serde_json::Error) -> NotAPage {
     NotAPage::NotJson { line: error.line(), column: error.column() }
 }
 
-/// The documented error object, or an envelope that tells of errors: an array in it is no list, and where it is empty
-/// it would be taken for the list's end.
+/// Whether it is the documented error object or an envelope that reports errors (`api-contract` point 7). An empty array in
+/// one would otherwise be taken for the list's end.
 fn is_error(members: &Members<'_>) -> bool {
     let member = |name: &str| members.iter().find(|(found, _)| found == name).map(|(_, value)| value.get());
     let keywords = |name: &str| member(name).is_some_and(|value| !matches!(value, "null" | "false" | "\"\""));
@@ -93,7 +93,7 @@ fn is_error(members: &Members<'_>) -> bool {
     is_documented || keywords("error") || lists_errors
 }
 
-/// Names under which lists commonly stand, the likeliest first.
+/// Common names of the array of records, the likeliest first (point 1 b).
 const RECORD_NAMES: [&str; 8] =
     ["data", "customers", "events", "results", "items", "records", "entries", "list"];
 
@@ -101,7 +101,7 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
     let arrays: Vec<_> =
         members.iter().filter(|(name, value)| is_array(value) && !holds_links(name)).collect();
     let inner = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
-        // One level down: {"data": {"customers": […]}}. Beside another array, only where records are to be expected.
+        // One level down: {"data": {"customers": […]}}. Beside another array, only under a name of records.
         let may_hold_records = arrays.is_empty() || RECORD_NAMES.contains(&name.as_ref());
         members_of(value).filter(|_| may_hold_records).and_then(|members| named_records(&members))
     };
@@ -118,7 +118,7 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
     }
 }
 
-/// The list under the likeliest name; an empty one may be written as null.
+/// The list under the likeliest name; null counts as an empty list.
 fn named_records<'a>(members: &Members<'a>) -> Option<&'a RawValue> {
     let find = |fits: fn(&RawValue) -> bool| {
         let named = |name: &&str| members.iter().find(|(found, value)| found == name && fits(value));

@@ -1,12 +1,12 @@
-//! What a page is to the walk through its list, and what comes after it.
+//! What a page is to the walk through its list, and what the walk does next.
 
 use super::cursor::Cursor;
 use crate::record::Stream;
 
-/// Why a walk can't go on (`api-contract` point 4).
+/// Why a walk can't continue (`api-contract` point 4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoProgress {
-    /// A token came a second time.
+    /// A token repeated.
     #[error("page {page} names a next page that was read before: the list goes in a circle")]
     TokenRepeats {
         /// Counted from 1.
@@ -23,37 +23,37 @@ pub enum NoProgress {
     },
 }
 
-/// How a list has come to its end.
+/// How far a list's end can be relied on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListEnd {
-    /// Nothing in the answers speaks against it: what the list lacks is not in it.
+    /// Nothing in the answers contradicts it: a record that did not arrive is not in the list.
     Proven,
-    /// There may be more: what the list lacks says nothing (`api-contract` point 3).
+    /// There may be more: a missing record proves nothing (`api-contract` point 3).
     Unproven(UnprovenEnd),
 }
 
 impl ListEnd {
-    /// Whether nothing speaks against it.
+    /// Whether nothing contradicts it.
     pub fn is_proven(&self) -> bool {
         *self == ListEnd::Proven
     }
 }
 
-/// Why a list may be longer than it looks. Its text holds nothing of the records.
+/// Why a list may be longer than what arrived. Its text holds nothing of the records.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnprovenEnd {
-    /// What came may be the whole list or its first page.
+    /// What arrived may be the whole list or only its first page.
     #[error("the server names no next page and takes no notice of cursors")]
     CursorsIgnored,
     /// The last answer contradicts itself.
     #[error("its last page says that there are further ones, but names none")]
     MoreIsSaid,
-    /// The answers count more records than they brought.
+    /// The answers give a total above the records that arrived.
     #[error("{received} records received, but the answers tell of {total}")]
     TotalNotReached {
-        /// Different records that came.
+        /// Different records that arrived.
         received: u64,
-        /// Records that the answers tell of.
+        /// The total that the answers give.
         total: u64,
     },
     /// Something looks like the way to a next page.
@@ -62,7 +62,7 @@ pub enum UnprovenEnd {
         /// The header or the member, without its value.
         place: String,
     },
-    /// The server names page after page, and none holds a record.
+    /// The server names page after page, and none of them holds a record.
     #[error("behind its last record come empty pages that go on naming a next page")]
     EmptyPages,
 }
@@ -82,19 +82,29 @@ impl UnprovenEnd {
     }
 }
 
-/// What comes after a page.
+/// What the walk does after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
-    /// Another request.
+    /// Sends another request.
     Request(Cursor),
     /// The list has ended, or seems to.
     End(ListEnd),
-    /// The walk can't go on.
+    /// The walk can't continue.
     Stuck(NoProgress),
-    /// The server refuses the token: the walk has to start from its beginning (point 6).
+    /// The server refuses the token: the walk starts again from the list's beginning (`api-contract` point 6).
     Restart,
-    /// A request that the answer hangs on failed for good: its error is the walk's.
+    /// A probe that decides how the list goes on failed for good: the walk ends with its error.
     Fail,
+}
+
+impl NextStep {
+    /// The list has ended, as far as the page in hand shows.
+    pub(super) const PROVEN_END: NextStep = NextStep::End(ListEnd::Proven);
+
+    /// The list seems to have ended.
+    pub(super) const fn unproven_end(reason: UnprovenEnd) -> NextStep {
+        NextStep::End(ListEnd::Unproven(reason))
+    }
 }
 
 /// What a page is to the walk.
@@ -102,21 +112,21 @@ pub enum NextStep {
 pub enum PageOutcome {
     /// The list's next page.
     Accept(NextStep),
-    /// No page of the list: an empty one, or an attempt that brought nothing new.
+    /// Not a page of the list: it is empty, or a probe that brought nothing new.
     Skip(NextStep),
-    /// Perhaps the next page; the other parameter must be tried before that can be said.
+    /// Perhaps the next page: kept until the other parameter was tried.
     Hold(Cursor),
-    /// The page set aside was the next one; this one is passed over.
+    /// The page that was kept is the next one; this one is skipped.
     AcceptHeld(NextStep),
 }
 
 impl PageOutcome {
-    /// The same about the page, with another thing to come after it.
+    /// The same outcome with its next step changed.
     pub(super) fn then(self, change: impl FnOnce(NextStep) -> NextStep) -> PageOutcome {
         match self {
-            PageOutcome::Accept(after) => PageOutcome::Accept(change(after)),
-            PageOutcome::Skip(after) => PageOutcome::Skip(change(after)),
-            PageOutcome::AcceptHeld(after) => PageOutcome::AcceptHeld(change(after)),
+            PageOutcome::Accept(step) => PageOutcome::Accept(change(step)),
+            PageOutcome::Skip(step) => PageOutcome::Skip(change(step)),
+            PageOutcome::AcceptHeld(step) => PageOutcome::AcceptHeld(change(step)),
             PageOutcome::Hold(cursor) => PageOutcome::Hold(cursor),
         }
     }

@@ -1,37 +1,37 @@
-//! A page, as far as the walk needs to know it.
+//! What the walk needs to know of a page.
 
 use super::list_hints::ListHints;
 use super::next_page::Offer;
 
-/// A page as the walk needs to know it.
+/// What the walk needs to know of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageSummary {
-    /// What tells each record from others.
+    /// The key of each record, in the list's order.
     pub keys: Vec<RecordKey>,
-    /// How the list goes on, by the answer's word.
+    /// How the list goes on, by the answer's own word.
     pub offer: Option<Offer>,
-    /// What else the answer says of the list.
+    /// What else the answer says about the list.
     pub hints: ListHints,
 }
 
 impl PageSummary {
-    /// An answer that brought none.
+    /// For a request that brought no page.
     pub(super) fn nothing() -> PageSummary {
         PageSummary { keys: Vec::new(), offer: None, hints: ListHints::default() }
     }
 
-    /// Whether the answer says that this is the list's last page, whatever token stands beside it.
+    /// Whether the answer says that this is the list's last page, whatever token it carries (`api-contract` point 3).
     pub(super) fn says_last(&self) -> bool {
         self.hints.more == Some(false)
     }
 }
 
-/// What tells a record from others.
+/// What identifies a record within a walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordKey {
     /// Its id.
     Id(String),
-    /// It has no usable id: its text. It shows progress as well as an id does, but is no cursor.
+    /// Its text, if it has no usable id. It shows progress as an id does, but is not a cursor.
     Text(String),
 }
 

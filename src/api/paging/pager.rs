@@ -3,204 +3,27 @@
 use super::cursor::Cursor;
 use super::headers::read_headers;
 use super::known_paging::KnownPaging;
+use super::list::List;
 use super::next_page::{Next, Offer};
+use super::page::{Item, Page, RepairedItem, Turn};
 use super::page_body::read_page;
-use super::page_outcome::{ListEnd, NextStep, NoProgress, PageOutcome};
+use super::page_outcome::{ListEnd, NextStep, PageOutcome};
 use super::page_summary::{PageSummary, RecordKey};
 use super::prefetch::Prefetch;
 use super::token_style::TokenStyle;
 use super::walk::Walk;
+use super::walk_error::WalkError;
 use crate::api::calls::{Call, Client, NotDocumented};
 use crate::api::errors::{ApiError, ErrorKind};
 use crate::api::transport::Answer;
-use crate::record::{Decoded, Record, Rejection, Repairs, Stream, peek_id};
+use crate::record::{Decoded, Record, Rejection};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
-/// A list of the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum List {
-    /// `GET /customers`
-    Customers,
-    /// `GET /customers/:customer_id/events`
-    Events {
-        /// Whose events.
-        customer_id: String,
-    },
-}
-
-impl List {
-    /// What the list holds.
-    pub const fn stream(&self) -> Stream {
-        match self {
-            List::Customers => Stream::Customers,
-            List::Events { .. } => Stream::Events,
-        }
-    }
-
-    /// Whose list it is; `None` for the list of customers.
-    pub fn customer_id(&self) -> Option<&str> {
-        match self {
-            List::Customers => None,
-            List::Events { customer_id } => Some(customer_id),
-        }
-    }
-
-    fn url(&self, client: &Client) -> Result<Url, ApiError> {
-        match self {
-            List::Customers => client.url(&["customers"]),
-            List::Events { customer_id } => client.url(&["customers", customer_id, "events"]),
-        }
-    }
-}
-
-/// A record of a page.
-#[derive(Debug)]
-pub enum Item<R> {
-    /// It could be decoded.
-    Record(R),
-    /// It could be decoded with a repair.
-    Repaired(RepairedItem<R>),
-    /// It could not.
-    Rejected(RejectedItem),
-}
-
-impl<R> Item<R> {
-    /// What decoding `raw` has come to.
-    pub fn of(raw: &str, decoded: Result<Decoded<R>, Rejection>) -> Item<R> {
-        let text = || raw.to_owned();
-        match decoded {
-            Ok(Decoded { record, repairs }) if repairs.is_empty() => Item::Record(record),
-            Ok(Decoded { record, repairs }) => Item::Repaired(RepairedItem { record, repairs, raw: text() }),
-            Err(reason) => Item::Rejected(RejectedItem { id: peek_id(raw), reason, raw: text() }),
-        }
-    }
-
-    /// The record, unless it could not be decoded.
-    pub fn record(&self) -> Option<&R> {
-        match self {
-            Item::Record(record) | Item::Repaired(RepairedItem { record, .. }) => Some(record),
-            Item::Rejected(_) => None,
-        }
-    }
-}
-
-/// A record that was decoded with a repair. `raw` may hold personal data: not for logs.
-pub struct RepairedItem<R> {
-    /// The record.
-    pub record: R,
-    /// What was repaired.
-    pub repairs: Repairs,
-    /// The record as the API gave it.
-    pub raw: String,
-}
-
-impl<R> std::fmt::Debug for RepairedItem<R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RepairedItem").field("repairs", &self.repairs).finish_non_exhaustive()
-    }
-}
-
-/// A record that could not be decoded. `raw` may hold personal data: not for logs.
-pub struct RejectedItem {
-    /// Its id, where it has a usable one.
-    pub id: Option<String>,
-    /// Why.
-    pub reason: Rejection,
-    /// The record as the API gave it.
-    pub raw: String,
-}
-
-impl std::fmt::Debug for RejectedItem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RejectedItem")
-            .field("id", &self.id)
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A page of a list.
-#[derive(Debug)]
-pub struct Page<R> {
-    /// Its records, in the list's order.
-    pub items: Vec<Item<R>>,
-    /// The request for the page after it; `None` where the list ends here, or where it isn't yet known which
-    /// parameter moves forward: a walk can't be taken up there.
-    pub checkpoint: Option<Cursor>,
-}
-
-/// What a step through a list brought.
-#[derive(Debug)]
-pub enum Turn<R> {
-    /// The next page.
-    Page(Page<R>),
-    /// The server refused a token. The walk starts again from the list's beginning: what came so far counts no longer
-    /// as walked (`api-contract` point 6).
-    Restarted,
-    /// The list has come to its end.
-    End(ListEnd),
-}
-
-/// Why a walk ended before its list did.
-#[derive(Debug, thiserror::Error)]
-pub enum WalkError {
-    /// A request failed.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The list does not go on.
-    #[error("the list of {stream} can't be read to its end: {reason}")]
-    NoProgress {
-        /// Of what.
-        stream: Stream,
-        /// How it shows.
-        reason: NoProgress,
-    },
-    /// The server went on refusing its own tokens.
-    #[error(
-        "the list of {stream} can't be read to its end: the server refused its own page tokens {times} times"
-    )]
-    TokensRefused {
-        /// Of what.
-        stream: Stream,
-        /// How often the walk was begun.
-        times: u32,
-    },
-}
-
-impl WalkError {
-    /// The request's error, where one failed.
-    pub fn api(&self) -> Option<&ApiError> {
-        match self {
-            WalkError::Api(error) => Some(error),
-            _ => None,
-        }
-    }
-
-    /// What to do now, in one or two sentences.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            WalkError::Api(error) => error.hint(),
-            WalkError::NoProgress { .. } => {
-                "Run again: a list may shift while it is walked. If it stays, set `api.paging` to the way in which \
-                 this server names the next page; `malomo-mirror status` shows what was found out."
-            }
-            WalkError::TokensRefused { .. } => {
-                "Run again later; if it stays, report it to the vendor's support."
-            }
-        }
-    }
-
-    /// The line for logs and for the mirror: without the vendor's message.
-    pub fn log_form(&self) -> String {
-        self.api().map_or_else(|| self.to_string(), ApiError::log_form)
-    }
-}
-
-/// A walk is begun so often at most.
+/// How often a walk is started, the first time included, if the server refuses its own tokens (`api-contract` point 6).
 const MAX_STARTS: u32 = 3;
 
-/// A probe is sent so often at most before the server's failure over it counts as its answer.
+/// How often a probe is attempted before the server's failure counts as the answer to it.
 const PROBE_ATTEMPTS: u32 = 5;
 
 /// A list of the API, page by page. The future of [`Pager::next`] may be dropped; the page is then asked for again.
@@ -215,19 +38,19 @@ pub struct Pager<R> {
     held_page: Option<Vec<Item<R>>>,
     failed_probe: Option<ApiError>,
     end: ListEnd,
-    /// No page has come yet from the remembered token that the walk began at.
+    /// The walk began at a remembered token, and no page has arrived yet.
     is_start_untested: bool,
-    ahead: Option<Prefetch>,
-    /// Until then pages may be read ahead.
+    prefetch: Option<Prefetch>,
+    /// Pages may be prefetched until this is cancelled.
     prefetch_until: Option<CancellationToken>,
-    /// What ends the walk after the page that was just handed over.
+    /// The error that ends the walk after the page that was just returned.
     pending: Option<WalkError>,
 }
 
-/// An answer, read.
+/// A page that was read from an answer.
 struct Arrived<R> {
     url: Url,
-    facts: PageSummary,
+    summary: PageSummary,
     items: Vec<Item<R>>,
 }
 
@@ -252,27 +75,26 @@ impl<R: Record> Pager<R> {
             failed_probe: None,
             end: ListEnd::Proven,
             is_start_untested: false,
-            ahead: None,
+            prefetch: None,
             prefetch_until: None,
             pending: None,
         }
     }
 
-    /// The same walk, but finding out the list's direction for itself: it is to decide whether records are gone.
+    /// The same walk, which finds out the list's direction anew because it decides whether records were deleted.
     #[must_use]
     pub fn rechecking_direction(self) -> Pager<R> {
         Pager { walk: self.walk.rechecking_direction(), ..self }
     }
 
-    /// The same walk, but begun at a token that an earlier walk was given: a server that fails over it is not asked
-    /// again as often as over one of its own.
+    /// The same walk, begun at a token of an earlier walk: fewer attempts are made if the server fails on it.
     #[must_use]
     pub fn from_remembered_token(self) -> Pager<R> {
         Pager { is_start_untested: true, ..self }
     }
 
-    /// The same walk, with pages asked for before those in front of them are taken, where links lead to them. A walk that
-    /// ends before its list does has then asked for up to three pages in vain. Not so after `until`.
+    /// The same walk, which prefetches pages that links lead to, until `until` is cancelled. If the walk ends before its list
+    /// does, up to three pages were requested in vain.
     #[must_use]
     pub fn prefetching(self, until: CancellationToken) -> Pager<R> {
         Pager { prefetch_until: Some(until), ..self }
@@ -284,28 +106,30 @@ impl<R: Record> Pager<R> {
     /// When a request failed for good, or the list makes no progress. Pages handed over before are good.
     pub async fn next(&mut self) -> Result<Turn<R>, WalkError> {
         let (known, stream) = (self.known.clone(), self.list.stream());
-        // Kept to the probe's end, which may take several requests: what it shows spares others theirs.
+        // Held until the probe ends, which may take several requests: what it shows makes other walks' probes unnecessary.
         let mut probe = None;
         loop {
             if let Some(error) = self.pending.take() {
                 return Err(error);
             }
             match self.walk.is_probing() {
-                true if probe.is_none() && self.walk.is_first_probe() => probe = known.probe(stream).await,
+                true if probe.is_none() && self.walk.is_first_probe() => {
+                    probe = known.probe_permit(stream).await
+                }
                 true => {}
                 false => probe = None,
             }
-            if let Some(after) = known.with(stream, |paging| self.walk.reconsider(paging)) {
-                self.apply(after, None)?;
+            if let Some(step) = known.with(stream, |paging| self.walk.reconsider(paging)) {
+                self.apply(step, None)?;
             }
             let Some(cursor) = self.cursor.clone() else {
                 return Ok(Turn::End(self.end.clone()));
             };
             let (outcome, arrived) = match self.fetch(&cursor).await {
-                Ok(Arrived { url, facts, items }) => {
+                Ok(Arrived { url, summary, items }) => {
                     self.is_start_untested = false;
-                    self.check_next_origin(&url, &facts)?;
-                    let outcome = self.known.with(stream, |paging| self.walk.page_arrived(paging, facts));
+                    self.check_next_origin(&url, &summary)?;
+                    let outcome = self.known.with(stream, |paging| self.walk.page_arrived(paging, summary));
                     (outcome, Some((url, items)))
                 }
                 Err(error) if self.is_refusal(&error, &cursor) => {
@@ -319,16 +143,16 @@ impl<R: Record> Pager<R> {
             };
             let url = arrived.as_ref().map(|(url, _)| url.clone());
             let items = arrived.map(|(_, items)| items);
-            let (items, after) = match outcome {
-                PageOutcome::Accept(after) => (items, after),
-                PageOutcome::Skip(after) => (None, after),
-                PageOutcome::AcceptHeld(after) => (self.held_page.take(), after),
+            let (items, step) = match outcome {
+                PageOutcome::Accept(step) => (items, step),
+                PageOutcome::Skip(step) => (None, step),
+                PageOutcome::AcceptHeld(step) => (self.held_page.take(), step),
                 PageOutcome::Hold(cursor) => {
                     self.held_page = items;
                     (None, NextStep::Request(cursor))
                 }
             };
-            if self.apply(after, url)? {
+            if self.apply(step, url)? {
                 return Ok(Turn::Restarted);
             }
             if let Some(items) = items {
@@ -338,12 +162,12 @@ impl<R: Record> Pager<R> {
         }
     }
 
-    /// Notes what comes next; `true` if the walk starts again. An error that stands behind a good page waits until
-    /// that was handed over.
-    fn apply(&mut self, after: NextStep, url: Option<Url>) -> Result<bool, WalkError> {
+    /// Applies the walk's next step; `true` if the walk starts again. An error that follows a good page is kept until that
+    /// page was returned.
+    fn apply(&mut self, step: NextStep, url: Option<Url>) -> Result<bool, WalkError> {
         let stream = self.list.stream();
         self.cursor = None;
-        match after {
+        match step {
             NextStep::Request(Cursor::Url(reference)) => match self.resolve(&reference, url) {
                 Ok(cursor) => self.cursor = Some(cursor),
                 Err(error) => self.pending = Some(error.into()),
@@ -366,19 +190,18 @@ impl<R: Record> Pager<R> {
         Ok(false)
     }
 
-    /// A reference given in the answer from `url`.
+    /// Resolves a reference that the answer from `url` gave.
     fn resolve(&self, reference: &str, url: Option<Url>) -> Result<Cursor, ApiError> {
         let url = url.map_or_else(|| self.list.url(&self.client), Ok)?;
         Ok(Cursor::of_url(&self.client.origin_resolve(&url, reference)?))
     }
 
-    /// An answer that names a next page at another origin is a fault of that answer (`api-contract` point 12). Its
-    /// records are good and are handed over first; where there are none, or they only try something out, it must
-    /// not be taken for the list's end.
-    fn check_next_origin(&self, url: &Url, facts: &PageSummary) -> Result<(), ApiError> {
-        match &facts.offer {
+    /// An answer that names a next page at another origin is faulty (`api-contract` point 12). Its records are good and are
+    /// returned first. If it has none, or answers a probe, it must not be taken for the list's end.
+    fn check_next_origin(&self, url: &Url, summary: &PageSummary) -> Result<(), ApiError> {
+        match &summary.offer {
             Some(Offer { next: Next::Url(reference), .. })
-                if facts.keys.is_empty() || self.walk.is_probing() =>
+                if summary.keys.is_empty() || self.walk.is_probing() =>
             {
                 self.client.origin_resolve(url, reference).map(drop)
             }
@@ -387,12 +210,12 @@ impl<R: Record> Pager<R> {
     }
 
     async fn fetch(&mut self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
-        let ahead = match &mut self.ahead {
-            Some(ahead) => ahead.next(cursor).await,
+        let prefetched = match &mut self.prefetch {
+            Some(prefetch) => prefetch.next(cursor).await,
             None => None,
         };
-        if ahead.is_none() {
-            self.ahead = None;
+        if prefetched.is_none() {
+            self.prefetch = None;
         }
         let mut url = self.list.url(&self.client)?;
         match cursor {
@@ -406,7 +229,7 @@ impl<R: Record> Pager<R> {
         if self.walk.is_probing() || self.is_start_untested {
             call = call.attempts_at_most(PROBE_ATTEMPTS);
         }
-        if let Some(answer) = ahead.transpose()? {
+        if let Some(answer) = prefetched.transpose()? {
             call = call.with_answer(answer);
         }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
@@ -415,16 +238,16 @@ impl<R: Record> Pager<R> {
         Ok(arrived)
     }
 
-    /// Has the pages behind this one read ahead, if links lead to them.
+    /// Prefetches the pages after this one, if a link leads to them.
     fn start_prefetch(&mut self, arrived: &Arrived<R>) {
         let Some(until) = self.prefetch_until.as_ref().filter(|until| !until.is_cancelled()) else { return };
         if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
-            (&self.ahead, &arrived.facts.offer)
+            (&self.prefetch, &arrived.summary.offer)
             && !arrived.items.is_empty()
-            && !arrived.facts.says_last()
+            && !arrived.summary.says_last()
             && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
         {
-            self.ahead = Some(Prefetch::start(&self.client, self.list.stream(), url, until.clone()));
+            self.prefetch = Some(Prefetch::start(&self.client, self.list.stream(), url, until.clone()));
         }
     }
 
@@ -441,23 +264,23 @@ impl<R: Record> Pager<R> {
             },
         });
         let (offer, hints) = read_headers(&answer.headers, &answer.url).offer(page.next, page.hints, only);
-        let facts = PageSummary { keys: keys.collect(), offer, hints };
-        Ok(Arrived { url: answer.url.clone(), facts, items })
+        let summary = PageSummary { keys: keys.collect(), offer, hints };
+        Ok(Arrived { url: answer.url.clone(), summary, items })
     }
 
     fn item(&self, raw: &str) -> Item<R> {
         Item::of(raw, (self.decode)(&self.list, raw))
     }
 
-    /// Whether the server refuses the cursor, not the list. A 404 to a page of a customer's events says that the
-    /// customer is gone, unless the request was a mere probe.
+    /// Whether the server refuses the cursor, not the list (points 6 and 9). A 404 for a page of a customer's events means that
+    /// the customer is gone, unless the request was a probe.
     fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
         let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_probing();
         match error.status() {
             _ if *cursor == Cursor::Start => false,
             Some(400) => true,
             Some(404 | 410) => !list_may_be_gone,
-            // Others (402, 409, 422, 451) are about something else than the cursor.
+            // Other statuses (402, 409, 422, 451) are not about the cursor.
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
-//! Reads a list ahead of whoever decodes its pages: where an answer's `Link` header names the next page, that one is
-//! asked for before this one's body is looked at. A list is a chain of requests, in which each page's decoding would
-//! otherwise stand between two of them.
+//! Requests the next pages of a list while earlier ones are still being decoded. That is possible where a `Link` header names
+//! the next page (`api-contract` point 1 a): the body need not be read first. Otherwise each page's decoding would delay the
+//! next request.
 
 use super::cursor::Cursor;
 use super::headers::read_headers;
@@ -16,31 +16,32 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Pages asked for before the one that is decoded is done with: with one alone, its successor would wait for a task
-/// that waits for this decoding.
+/// How many pages are requested before the current one is decoded. With one alone, the request after it would have to wait
+/// until that decoding is done.
 const PAGES: usize = 2;
 
-/// A page that came ahead, or what became of its request. The answer isn't judged yet, beyond its status.
+/// The result of a request made in advance. Nothing but the answer's status has been checked.
 struct Prefetched {
     cursor: Cursor,
     result: Result<Answer, ApiError>,
 }
 
-/// The pages behind one of a list. Dropping it ends its request.
+/// The pages that follow one page of a list. Dropping it ends its request.
 pub(super) struct Prefetch {
     pages: mpsc::Receiver<Prefetched>,
     _reading: AbortOnDropHandle<()>,
 }
 
 impl Prefetch {
-    /// Follows the links from `url` on, until a page names none, a request fails for good, or `until` is cancelled.
+    /// Follows the links from `url`, until a page has none, a request fails for good, or `until` is cancelled.
     pub(super) fn start(client: &Client, stream: Stream, url: Url, until: CancellationToken) -> Prefetch {
-        let (prefetched, pages) = mpsc::channel(PAGES);
-        let reading = tokio::spawn(read(client.clone(), stream, url, prefetched, until));
+        let (sender, pages) = mpsc::channel(PAGES);
+        let reading = tokio::spawn(read(client.clone(), stream, url, sender, until));
         Prefetch { pages, _reading: AbortOnDropHandle::new(reading) }
     }
 
-    /// The answer to the request for `cursor`; `None` if that isn't the next one here: then this is of no use any more.
+    /// The answer to the request for `cursor`. `None` if another page was requested in its place: the prefetch is then
+    /// useless.
     pub(super) async fn next(&mut self, cursor: &Cursor) -> Option<Result<Answer, ApiError>> {
         let prefetched = self.pages.recv().await?;
         (prefetched.cursor == *cursor).then_some(prefetched.result)
@@ -68,7 +69,7 @@ async fn read(
     }
 }
 
-/// The next page by the answer's `Link` header. What stands behind a page without records is for the walk to decide.
+/// The next page by the answer's `Link` header. None behind a page without records: there the walk decides.
 fn linked(client: &Client, answer: &Answer) -> Option<Url> {
     let only = Some(TokenStyle::Link);
     match read_headers(&answer.headers, &answer.url).offer(None, ListHints::default(), only) {

@@ -11,7 +11,7 @@ pub enum TokenStyle {
     Envelope,
     /// A response header such as `x-next-cursor` or `NextPageToken`.
     Header,
-    /// Nothing at all: the id of a page's last record is the cursor.
+    /// Nowhere: the id of a page's last record is the cursor.
     LastId,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for TokenStyle {
     }
 }
 
-/// The two parameters that take a cursor. Which of them moves forward is one of the API's silent points.
+/// The two parameters that take a cursor. Which of them moves forward is undocumented (`api-contract` point 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parameter {
@@ -69,7 +69,7 @@ impl Parameter {
         Parameter::ALL.into_iter().find(|parameter| parameter.name() == name)
     }
 
-    /// The one that isn't this one.
+    /// The other parameter.
     pub const fn other(self) -> Parameter {
         match self {
             Parameter::Next => Parameter::Prev,

@@ -1,8 +1,8 @@
 //! A walk through a list: which page comes next, and when the list has ended (`api-contract` points 1 to 6). Pure:
-//! pages go in as facts, requests come out.
+//! summaries of pages go in, requests come out. A comment's "point" is one of that document's.
 
 use super::cursor::{Cursor, parameter_of};
-use super::direction_probe::{Probe, ProbeResult};
+use super::direction_probe::{AnswerKind, Probe};
 use super::end_evidence::EndEvidence;
 use super::known_paging::Paging;
 use super::next_page::{Next, Offer};
@@ -11,24 +11,24 @@ use super::page_summary::{PageSummary, RecordKey};
 use super::token_style::{Parameter, TokenStyle};
 use crate::record::IdSet;
 
-/// Empty pages in a row that are followed where each names a next one: lists that are filtered after they were cut into
-/// pages have such stretches. A server that names next pages for ever is asked so often in vain.
+/// How many empty pages in a row are followed where each names a next page (point 3). A list that is filtered after it was
+/// cut into pages has such gaps; a server that names next pages for ever must not keep the walk going (point 4).
 const MAX_EMPTY_PAGES: u32 = 32;
 
-/// Pages in a row that are read on behind although every record on them was met before: the list shifts while it is
-/// walked. Each row that comes in front of the list pushes one that was read onto the next page, so a burst of so many whole
-/// pages between two requests is beyond what a living account shows.
+/// How many pages of known records in a row are accepted because the list may be shifting (points 4 and 5). Each record
+/// inserted at the front pushes a known one onto the next page. No real account inserts this many pages of records between
+/// two requests.
 const MAX_REPEATED_PAGES: u32 = 8;
 
-/// How the last page was asked for.
+/// How the page in hand was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InFlightRequest {
+enum RequestKind {
     Start,
     Url,
     Bare(Parameter),
-    /// Under a parameter of which it isn't known whether it moves forward.
+    /// A token under a parameter that is not known to move forward.
     Probe(Parameter),
-    /// The list's beginning once more, to see whether the server that failed over a probe answers at all.
+    /// The list's first page again, to see whether a server that failed on a probe answers at all.
     HealthCheck,
 }
 
@@ -37,27 +37,27 @@ enum InFlightRequest {
 pub struct Walk {
     seen: IdSet,
     tokens: IdSet,
-    asked: InFlightRequest,
+    request: RequestKind,
     probe: Option<Probe>,
-    /// The token of the last request under a known parameter, should the direction come into doubt.
+    /// The token of the last request under a known parameter, kept in case the direction comes into doubt.
     bare_token: Option<String>,
     pages: u64,
-    /// Records on the last page taken.
+    /// Records on the last accepted page.
     last_rows: usize,
     evidence: EndEvidence,
-    /// Take nothing for granted about the direction: this walk is to decide whether records are gone.
+    /// The direction is found out anew: this walk decides whether records were deleted.
     rechecks_direction: bool,
-    /// The walk was taken up at a stored cursor and no page has come yet.
+    /// The walk resumes from a stored cursor, and no page has arrived yet.
     resuming: bool,
-    /// A page of this very walk came under the parameter in use.
+    /// The parameter in use has brought a new page in this walk.
     direction_confirmed: bool,
-    /// Empty pages since the last record that was not met before, each of which named a next page that was asked for.
+    /// Empty pages since the last new record, each of which named a next page that was requested.
     empty: u32,
-    /// Pages of known records since then.
+    /// Pages of known records since the last new record.
     repeated: u32,
-    /// Where the first page's cursor stood, while it is open whether it is the next page's or its own.
+    /// Where the first page's cursor was found, until it is known whether it is the next page's or the page's own.
     ambiguous_style: Option<TokenStyle>,
-    /// What is to be tried again once the health check has answered. One health check a walk.
+    /// The probe to repeat after the health check. There is at most one health check in a walk.
     probe_after_check: Option<Probe>,
     health_checked: bool,
 }
@@ -65,16 +65,16 @@ pub struct Walk {
 impl Walk {
     /// A walk from the list's beginning.
     pub fn new() -> Walk {
-        Walk::asking(InFlightRequest::Start, false)
+        Walk::with_request(RequestKind::Start, false)
     }
 
-    /// A walk that goes on at a stored cursor. Only cursors whose direction was known are stored.
+    /// A walk that resumes from a stored cursor. Only cursors whose direction was known are stored.
     pub fn resume(cursor: &Cursor) -> Walk {
         match cursor {
             Cursor::Start => Walk::new(),
-            Cursor::Url(_) => Walk::asking(InFlightRequest::Url, true),
+            Cursor::Url(_) => Walk::with_request(RequestKind::Url, true),
             Cursor::Bare { parameter, token } => {
-                let mut walk = Walk::asking(InFlightRequest::Bare(*parameter), true);
+                let mut walk = Walk::with_request(RequestKind::Bare(*parameter), true);
                 walk.bare_token = Some(token.clone());
                 walk.tokens.insert(token);
                 walk
@@ -82,17 +82,17 @@ impl Walk {
         }
     }
 
-    /// The same, but finding out the direction for itself.
+    /// The same walk, which finds out the direction anew.
     #[must_use]
     pub fn rechecking_direction(self) -> Walk {
         Walk { rechecks_direction: true, ..self }
     }
 
-    fn asking(asked: InFlightRequest, resuming: bool) -> Walk {
+    fn with_request(request: RequestKind, resuming: bool) -> Walk {
         Walk {
             seen: IdSet::default(),
             tokens: IdSet::default(),
-            asked,
+            request,
             probe: None,
             bare_token: None,
             pages: 0,
@@ -109,31 +109,31 @@ impl Walk {
         }
     }
 
-    /// Whether the request in hand may be stored as a checkpoint: its direction is no guess.
+    /// Whether the current request may be stored as a checkpoint: its direction is known.
     pub fn is_resumable(&self) -> bool {
         self.probe.is_none()
     }
 
-    /// A page came.
+    /// A page arrived.
     pub fn page_arrived(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
         let outcome = self.assess(paging, page);
-        outcome.then(|after| self.check_end(paging, after))
+        outcome.then(|step| self.check_end(paging, step))
     }
 
-    /// An end is proven only where nothing that the answers said speaks against it (point 3).
-    fn check_end(&self, paging: &Paging, after: NextStep) -> NextStep {
-        match after {
-            NextStep::End(ListEnd::Proven) => {
+    /// An end is proven only if nothing in the answers contradicts it (point 3).
+    fn check_end(&self, paging: &Paging, step: NextStep) -> NextStep {
+        match step {
+            NextStep::PROVEN_END => {
                 NextStep::End(self.doubt(paging).map_or(ListEnd::Proven, ListEnd::Unproven))
             }
-            after => after,
+            step => step,
         }
     }
 
-    /// What the answers said that speaks against the list's end here.
+    /// What in the answers contradicts an end of the list here.
     fn doubt(&self, paging: &Paging) -> Option<UnprovenEnd> {
         let knows_style = match paging.style() {
-            // That ids are cursors shows in a second page only: to others a server may answer anything.
+            // Only a second page shows that ids are cursors: a server may answer an unknown cursor with anything.
             Some(TokenStyle::LastId) => self.pages > 1,
             style => style.is_some(),
         };
@@ -142,33 +142,33 @@ impl Walk {
 
     fn assess(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
         let resuming = std::mem::take(&mut self.resuming);
-        let result = self.classify(&page);
-        match self.asked {
-            // A stored cursor that leads nowhere may have lost its record since: it is no proof of an end.
-            _ if resuming && result == ProbeResult::Empty && !self.leads_on(paging, &page) => {
+        let kind = self.classify(&page);
+        match self.request {
+            // The record behind a stored cursor may have been deleted since: an empty page proves no end (point 6).
+            _ if resuming && kind == AnswerKind::Empty && !self.leads_on(paging, &page) => {
                 PageOutcome::Skip(NextStep::Restart)
             }
-            InFlightRequest::Probe(parameter) => self.probe_answered(paging, parameter, result, page),
-            InFlightRequest::HealthCheck => PageOutcome::Skip(self.repeat_probe(paging)),
-            _ if result == ProbeResult::Empty => PageOutcome::Skip(self.after_empty(paging, page)),
-            // Rows moved while the list was walked; it ends here all the same.
-            _ if result == ProbeResult::Repeats && self.is_last(paging, &page) => {
+            RequestKind::Probe(parameter) => self.probe_answered(paging, parameter, kind, page),
+            RequestKind::HealthCheck => PageOutcome::Skip(self.repeat_probe(paging)),
+            _ if kind == AnswerKind::Empty => PageOutcome::Skip(self.after_empty(paging, page)),
+            // Records moved while the list was walked (point 5); its end counts nevertheless.
+            _ if kind == AnswerKind::Repeats && self.is_last(paging, &page) => {
                 self.evidence.record(&page.hints);
-                PageOutcome::Skip(NextStep::End(ListEnd::Proven))
+                PageOutcome::Skip(NextStep::PROVEN_END)
             }
-            InFlightRequest::Bare(parameter)
-                if result == ProbeResult::Repeats && self.may_doubt_direction(paging) =>
+            RequestKind::Bare(parameter)
+                if kind == AnswerKind::Repeats && self.may_doubt_direction(paging) =>
             {
                 PageOutcome::Skip(self.doubt_direction(parameter))
             }
-            _ if result == ProbeResult::Repeats => self.repeated_page(paging, page),
-            asked => {
-                self.direction_confirmed = matches!(asked, InFlightRequest::Bare(_));
+            _ if kind == AnswerKind::Repeats => self.repeated_page(paging, page),
+            request => {
+                self.direction_confirmed = matches!(request, RequestKind::Bare(_));
                 if resuming {
-                    // What stands before the cursor was read in another run: the rest of this walk can't tell by
-                    // itself what is new, and needs what that run found out.
+                    // The pages before the cursor were read by an earlier run, so this walk can't tell by itself which
+                    // records are new. It relies on what that run found out.
                     paging.trust_recorded();
-                    if let InFlightRequest::Bare(forward) = asked {
+                    if let RequestKind::Bare(forward) = request {
                         paging.learn_forward(forward, || "a walk went on from its stored cursor".to_owned());
                     }
                 }
@@ -179,39 +179,37 @@ impl Walk {
 
     /// The server refused the cursor.
     pub fn cursor_refused(&mut self, paging: &mut Paging) -> PageOutcome {
-        let outcome = match self.asked {
-            InFlightRequest::Probe(parameter) => {
-                self.probe_answered(paging, parameter, ProbeResult::Refused, PageSummary::nothing())
+        let outcome = match self.request {
+            RequestKind::Probe(parameter) => {
+                self.probe_answered(paging, parameter, AnswerKind::Refused, PageSummary::nothing())
             }
             _ if self.empty > 0 => PageOutcome::Skip(self.end_after_empty_pages(paging)),
             _ => PageOutcome::Skip(self.token_refused()),
         };
-        outcome.then(|after| self.check_end(paging, after))
+        outcome.then(|step| self.check_end(paging, step))
     }
 
-    /// Whether the request in hand tries something out: whether ids are cursors, or whether a parameter moves forward.
-    /// A server that fails over it may simply not expect it: that is for [`Walk::probe_failed`].
+    /// Whether the current request is a probe: of ids as cursors, or of a parameter's direction. A server may fail on one
+    /// because it does not expect it; see [`Walk::probe_failed`].
     pub fn is_probing(&self) -> bool {
         self.probe.is_some()
     }
 
-    /// Whether the request in hand is the first of a probe, which another walk's result may spare.
+    /// Whether the current request is the first one of a probe, which another walk's findings may make unnecessary.
     pub fn is_first_probe(&self) -> bool {
         !self.rechecks_direction && self.probe.as_ref().is_some_and(|probe| probe.first.is_none())
     }
 
-    /// What other walks have found out since the probe in hand was planned: what to do instead of it.
+    /// What to do instead of the planned probe, if other walks have found out its answer since.
     pub fn reconsider(&mut self, paging: &Paging) -> Option<NextStep> {
         if !self.is_first_probe() {
             return None;
         }
         let probe = self.probe.take()?;
-        let more_is_said = self.evidence.more_is_said();
-        let after = match (probe.is_guess, paging.style(), paging.forward()) {
-            (true, Some(style), _) if style != TokenStyle::LastId && !more_is_said => {
-                NextStep::End(ListEnd::Proven)
-            }
-            (true, None, _) if paging.ids_are_no_cursors() && !more_is_said => NextStep::End(ListEnd::Proven),
+        let says_more = self.evidence.says_more();
+        let step = match (probe.is_guess, paging.style(), paging.forward()) {
+            (true, Some(style), _) if style != TokenStyle::LastId && !says_more => NextStep::PROVEN_END,
+            (true, None, _) if paging.ids_are_no_cursors() && !says_more => NextStep::PROVEN_END,
             (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
                 NextStep::Request(self.ask_forward(parameter, probe.token))
             }
@@ -220,10 +218,11 @@ impl Walk {
                 return None;
             }
         };
-        Some(self.check_end(paging, after))
+        Some(self.check_end(paging, step))
     }
 
-    /// Whether a page says, or is known to show by saying nothing, that no other one follows.
+    /// Whether the page is the last one: by its own word, or because it names no next page where that is known to mean it
+    /// (point 3).
     fn is_last(&self, paging: &Paging, page: &PageSummary) -> bool {
         match &page.offer {
             _ if page.says_last() => true,
@@ -232,7 +231,7 @@ impl Walk {
         }
     }
 
-    /// Whether a page names a next one that was not asked for yet.
+    /// Whether the page names a next page that was not requested yet.
     fn leads_on(&self, paging: &Paging, page: &PageSummary) -> bool {
         match &page.offer {
             _ if page.says_last() => false,
@@ -247,18 +246,18 @@ impl Walk {
         }
     }
 
-    /// The server failed over a probe, again and again.
+    /// The server failed on every attempt of a probe.
     pub fn probe_failed(&mut self, paging: &mut Paging) -> PageOutcome {
-        let outcome = match self.asked {
-            InFlightRequest::Probe(parameter) => {
-                self.probe_answered(paging, parameter, ProbeResult::Failed, PageSummary::nothing())
+        let outcome = match self.request {
+            RequestKind::Probe(parameter) => {
+                self.probe_answered(paging, parameter, AnswerKind::Failed, PageSummary::nothing())
             }
             _ => PageOutcome::Skip(NextStep::Fail),
         };
-        outcome.then(|after| self.check_end(paging, after))
+        outcome.then(|step| self.check_end(paging, step))
     }
 
-    fn classify(&self, page: &PageSummary) -> ProbeResult {
+    fn classify(&self, page: &PageSummary) -> AnswerKind {
         let mut new = IdSet::default();
         let mut repeats = false;
         for key in &page.keys {
@@ -268,18 +267,18 @@ impl Walk {
             }
         }
         match (page.keys.is_empty(), new.len(), repeats) {
-            (true, ..) => ProbeResult::Empty,
-            (_, 0, _) => ProbeResult::Repeats,
-            (_, _, false) => ProbeResult::Fresh,
-            (_, new, true) => ProbeResult::Mixed(new),
+            (true, ..) => AnswerKind::Empty,
+            (_, 0, _) => AnswerKind::Repeats,
+            (_, _, false) => AnswerKind::Fresh,
+            (_, new, true) => AnswerKind::Mixed(new),
         }
     }
 
-    /// An empty page is the list's end only where it names no page that was not read yet (point 3).
+    /// An empty page is the list's end only if it names no unread page (point 3).
     fn after_empty(&mut self, paging: &Paging, page: PageSummary) -> NextStep {
         self.evidence.record(&page.hints);
         if !self.leads_on(paging, &page) {
-            return NextStep::End(ListEnd::Proven);
+            return NextStep::PROVEN_END;
         }
         if self.empty >= MAX_EMPTY_PAGES {
             return self.end_after_empty_pages(paging);
@@ -288,26 +287,27 @@ impl Walk {
         match page.offer.map(|offer| offer.next) {
             Some(Next::Url(url)) => {
                 self.tokens.insert(&url);
-                self.asked = InFlightRequest::Url;
+                self.request = RequestKind::Url;
                 NextStep::Request(Cursor::Url(url))
             }
             Some(Next::Token(token) | Next::Ambiguous(token)) => self.ask_bare(paging, token, None),
-            Some(Next::Ended) | None => NextStep::End(ListEnd::Proven),
+            Some(Next::Ended) | None => NextStep::PROVEN_END,
         }
     }
 
-    /// Empty pages named next ones, and no record followed: no proof, unless the user says how this server names them.
+    /// Empty pages named further pages, and no record followed. That proves no end (point 3), unless the user has set how
+    /// this server names the next page.
     fn end_after_empty_pages(&self, paging: &Paging) -> NextStep {
         match paging.only_style() {
-            Some(_) => NextStep::End(ListEnd::Proven),
-            None => NextStep::End(ListEnd::Unproven(UnprovenEnd::EmptyPages)),
+            Some(_) => NextStep::PROVEN_END,
+            None => NextStep::unproven_end(UnprovenEnd::EmptyPages),
         }
     }
 
-    /// A page whose records are all known, behind a direction that is sure: the list shifted while it was walked, if a
-    /// page that was not read yet comes next. The records may be newer than those that were met.
+    /// A page of known records in a known direction. If it names an unread page, the list shifted while it was walked (points
+    /// 4 and 5); the records are accepted, as they may be newer versions.
     fn repeated_page(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
-        let is_forward = self.direction_confirmed || self.asked == InFlightRequest::Url;
+        let is_forward = self.direction_confirmed || self.request == RequestKind::Url;
         if is_forward && self.repeated < MAX_REPEATED_PAGES && self.leads_on(paging, &page) {
             self.repeated += 1;
             return PageOutcome::Accept(self.take(paging, page));
@@ -319,7 +319,7 @@ impl Walk {
         })
     }
 
-    /// The page is the list's next one, with records that were not met before.
+    /// The page is the list's next one and has new records.
     fn accept_new(&mut self, paging: &mut Paging, page: PageSummary) -> NextStep {
         (self.empty, self.repeated) = (0, 0);
         if let Some(style) = self.ambiguous_style.take() {
@@ -328,7 +328,7 @@ impl Walk {
         self.take(paging, page)
     }
 
-    /// The page is the list's next one: remember its records, and see how the list goes on.
+    /// The page is the list's next one: remembers its records and decides how the list goes on.
     fn take(&mut self, paging: &mut Paging, page: PageSummary) -> NextStep {
         self.pages += 1;
         self.last_rows = page.keys.len();
@@ -337,9 +337,9 @@ impl Walk {
             self.seen.insert(key.text());
         }
         if page.says_last() {
-            return NextStep::End(ListEnd::Proven);
+            return NextStep::PROVEN_END;
         }
-        // A cursor that was asked with is the page's own.
+        // A cursor of open meaning that equals the request's own token is the page's own (point 1).
         let is_own_cursor =
             |next: &Next| matches!(next, Next::Ambiguous(token) if self.tokens.contains(token));
         let Some(Offer { style, next }) = page.offer.filter(|offer| !is_own_cursor(&offer.next)) else {
@@ -347,23 +347,23 @@ impl Walk {
         };
         match &next {
             Next::Ambiguous(_) if self.pages == 1 => self.ambiguous_style = Some(style),
-            // It contradicts itself: nothing is learned from it.
-            Next::Ended if self.evidence.more_is_said() => {}
+            // An answer that contradicts itself teaches nothing (point 3).
+            Next::Ended if self.evidence.says_more() => {}
             _ => self.learn_style(paging, style, &next),
         }
         match next {
-            Next::Ended => NextStep::End(ListEnd::Proven),
+            Next::Ended => NextStep::PROVEN_END,
             Next::Url(url) => {
                 if !self.tokens.insert(&url) {
                     return NextStep::Stuck(NoProgress::TokenRepeats { page: self.pages });
                 }
                 if let Some(forward) = parameter_of(&url) {
-                    // Followed as given; known for those who ask, and should a bare token come.
+                    // The URL is followed as given (point 2). Its parameter is noted for reports and later bare tokens.
                     paging.learn_forward(forward, || {
                         format!("page {}'s link to the next page uses `{forward}`", self.pages)
                     });
                 }
-                self.asked = InFlightRequest::Url;
+                self.request = RequestKind::Url;
                 NextStep::Request(Cursor::Url(url))
             }
             Next::Token(token) | Next::Ambiguous(token) => self.ask_bare(paging, token, None),
@@ -379,19 +379,20 @@ impl Walk {
         });
     }
 
+    /// The page names no next page: the id of its last record may be the cursor (point 1 d).
     fn after_no_token(&mut self, paging: &mut Paging, keys: Vec<RecordKey>) -> NextStep {
         let id = |key| match key {
             RecordKey::Id(id) => Some(id),
             RecordKey::Text(_) => None,
         };
         let mut ids = keys.into_iter().rev().filter_map(id);
-        // Where it is known that ids lead nowhere, a page whose records have none ends the list as any other does.
+        // Where ids are known not to be cursors, a page without a token is the last one (point 3).
         let ids_may_lead_on = match paging.style() {
             Some(style) => style == TokenStyle::LastId,
             None => !paging.ids_are_no_cursors(),
         };
-        if !ids_may_lead_on && !self.evidence.more_is_said() {
-            return NextStep::End(ListEnd::Proven);
+        if !ids_may_lead_on && !self.evidence.says_more() {
+            return NextStep::PROVEN_END;
         }
         let (Some(last), other) = (ids.next(), ids.next()) else { return self.nothing_new() };
         match paging.style() {
@@ -400,7 +401,8 @@ impl Walk {
         }
     }
 
-    /// Asks with a bare token. `guess` holds another record's id where the token is a mere guess.
+    /// Requests the page of a bare token (point 2). `guess` is `Some` if the token is an id that may not be a cursor; it
+    /// holds another record's id for a second attempt.
     fn ask_bare(&mut self, paging: &Paging, token: String, guess: Option<Option<String>>) -> NextStep {
         if !self.tokens.insert(&token) {
             return NextStep::Stuck(NoProgress::TokenRepeats { page: self.pages });
@@ -417,7 +419,7 @@ impl Walk {
     }
 
     fn ask_forward(&mut self, parameter: Parameter, token: String) -> Cursor {
-        self.asked = InFlightRequest::Bare(parameter);
+        self.request = RequestKind::Bare(parameter);
         self.bare_token = Some(token.clone());
         Cursor::Bare { parameter, token }
     }
@@ -425,26 +427,26 @@ impl Walk {
     fn send_probe(&mut self, probe: Probe, parameter: Parameter) -> Cursor {
         let cursor = Cursor::Bare { parameter, token: probe.token.clone() };
         self.probe = Some(probe);
-        self.asked = InFlightRequest::Probe(parameter);
+        self.request = RequestKind::Probe(parameter);
         cursor
     }
 
-    /// Whether a page of known records may be the direction's fault: unless that is the user's word, or showed itself in
-    /// this very walk.
+    /// Whether a page of known records may mean a wrong direction: not if the user has set it, or this walk has confirmed
+    /// it.
     fn may_doubt_direction(&self, paging: &Paging) -> bool {
         self.bare_token.is_some() && !paging.forward_is_set() && !self.direction_confirmed
     }
 
-    /// A page under a parameter that moved forward elsewhere brought only known records: the other one is tried before
-    /// giving up (point 2).
+    /// A parameter that moved forward in another walk brought only known records: the other one is tried before giving up
+    /// (point 2).
     fn doubt_direction(&mut self, parameter: Parameter) -> NextStep {
         let Some(token) = self.bare_token.take() else { return self.nothing_new() };
-        let first = Some((parameter, ProbeResult::Repeats));
+        let first = Some((parameter, AnswerKind::Repeats));
         let probe = Probe { first, ..Probe::of(token) };
         NextStep::Request(self.send_probe(probe, parameter.other()))
     }
 
-    /// The server doesn't take the token. It may have expired (point 6), unless it never was one.
+    /// The server refuses the token: it has expired (point 6), unless it never was a page token.
     fn token_refused(&self) -> NextStep {
         self.not_understood().unwrap_or(NextStep::Restart)
     }
@@ -454,13 +456,13 @@ impl Walk {
         self.not_understood().unwrap_or(stuck)
     }
 
-    /// The first page's cursor leads nowhere: it is something else than the next page's, and where that is can't be told.
+    /// The first page's cursor led nowhere, so it was not the next page's; how the next page is named is unknown (point 1).
     fn not_understood(&self) -> Option<NextStep> {
         let place = self.ambiguous_style.map(|style| match style {
             TokenStyle::Header => "a header with a cursor".to_owned(),
             _ => "a cursor".to_owned(),
         })?;
-        Some(NextStep::End(ListEnd::Unproven(UnprovenEnd::NotUnderstood { place })))
+        Some(NextStep::unproven_end(UnprovenEnd::NotUnderstood { place }))
     }
 }
 

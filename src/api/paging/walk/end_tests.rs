@@ -93,11 +93,11 @@ fn what_comes_behind_an_empty_page() {
         ),
         ("a refusal", Walking::refused, unproven(UnprovenEnd::EmptyPages)),
     ];
-    for (what, next, after) in follow {
+    for (what, next, step) in follow {
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], link("?next=1")));
         assert_eq!(walking.arrives(page(&[], link("?next=2"))), PageOutcome::Skip(url("?next=2")));
-        assert_eq!(next(&mut walking), PageOutcome::Skip(after), "{what}");
+        assert_eq!(next(&mut walking), PageOutcome::Skip(step), "{what}");
     }
 }
 
@@ -166,10 +166,10 @@ fn that_there_is_no_more_ends_a_list_whatever_the_token() {
         walking.arrives(page(&["a"], link("?next=1")));
         for ids in [&["b"][..], &["a"], &[]] {
             let last = saying(page(ids, offer.clone()), false);
-            let (PageOutcome::Accept(after) | PageOutcome::Skip(after)) = walking.arrives(last) else {
+            let (PageOutcome::Accept(step) | PageOutcome::Skip(step)) = walking.arrives(last) else {
                 panic!()
             };
-            assert_eq!(after, NextStep::End(ListEnd::Proven));
+            assert_eq!(step, NextStep::End(ListEnd::Proven));
         }
     }
 }
@@ -181,8 +181,8 @@ fn that_there_is_more_forbids_an_end() {
         let mut walking = Walking::new();
         walking.arrives(page(&["a"], link("?next=1")));
         let last = saying(page(ids, ended.clone()), true);
-        let (PageOutcome::Accept(after) | PageOutcome::Skip(after)) = walking.arrives(last) else { panic!() };
-        assert_eq!(after, unproven(UnprovenEnd::MoreIsSaid), "{ids:?}");
+        let (PageOutcome::Accept(step) | PageOutcome::Skip(step)) = walking.arrives(last) else { panic!() };
+        assert_eq!(step, unproven(UnprovenEnd::MoreIsSaid), "{ids:?}");
     }
     // Nothing is learned from a page that contradicts itself.
     let mut walking = Walking::new();

@@ -1,37 +1,37 @@
-//! The walk's probes: what it does about their answers.
+//! How a walk deals with the answers to its probes (`api-contract` points 1 d and 2).
 
 use super::super::cursor::Cursor;
-use super::super::direction_probe::{Probe, ProbeConclusion, ProbeContext, ProbeResult, conclude};
+use super::super::direction_probe::{AnswerKind, Probe, ProbeConclusion, ProbeContext, conclude};
 use super::super::known_paging::Paging;
-use super::super::page_outcome::{ListEnd, NextStep, PageOutcome, UnprovenEnd};
+use super::super::page_outcome::{NextStep, PageOutcome, UnprovenEnd};
 use super::super::page_summary::PageSummary;
 use super::super::token_style::{Parameter, TokenStyle};
-use super::{InFlightRequest, Walk};
+use super::{RequestKind, Walk};
 
 impl Walk {
-    /// An answer to the probe in hand came.
+    /// An answer to the current probe arrived.
     pub(super) fn probe_answered(
         &mut self,
         paging: &mut Paging,
         parameter: Parameter,
-        result: ProbeResult,
+        kind: AnswerKind,
         page: PageSummary,
     ) -> PageOutcome {
         let Some(mut probe) = self.probe.take() else {
             return PageOutcome::Skip(self.nothing_new());
         };
-        let names_next = result == ProbeResult::Empty && self.leads_on(paging, &page);
-        if result == ProbeResult::Empty && !probe.is_guess {
+        let names_next = kind == AnswerKind::Empty && self.leads_on(paging, &page);
+        if kind == AnswerKind::Empty && !probe.is_guess {
             self.evidence.record(&page.hints);
         }
-        let Some((first, first_result)) = probe.first else {
-            return match result {
-                ProbeResult::Fresh => {
+        let Some((first, first_kind)) = probe.first else {
+            return match kind {
+                AnswerKind::Fresh => {
                     PageOutcome::Accept(self.direction_found(paging, parameter, probe.is_guess, page))
                 }
                 _ => {
-                    let may_be_next = matches!(result, ProbeResult::Mixed(_));
-                    probe.first = Some((parameter, result));
+                    let may_be_next = matches!(kind, AnswerKind::Mixed(_));
+                    probe.first = Some((parameter, kind));
                     probe.held_page = (may_be_next || names_next).then_some(page);
                     let cursor = self.send_probe(probe, parameter.other());
                     if may_be_next {
@@ -42,25 +42,25 @@ impl Walk {
                 }
             };
         };
-        match (probe.held_page.take(), first_result.new_records(), result.new_records()) {
+        match (probe.held_page.take(), first_kind.new_records(), kind.new_records()) {
             (Some(held), before @ 1.., now) if before >= now => {
                 PageOutcome::AcceptHeld(self.direction_found(paging, first, probe.is_guess, held))
             }
             (_, _, 1..) => PageOutcome::Accept(self.direction_found(paging, parameter, probe.is_guess, page)),
-            // Neither brought a record, but an empty page names a next one.
+            // Neither request brought a record, but an empty page names a next page (point 3).
             (Some(empty), ..) => PageOutcome::Skip(self.after_empty(paging, empty)),
             _ if names_next => PageOutcome::Skip(self.after_empty(paging, page)),
-            _ => PageOutcome::Skip(self.conclude(paging, probe, (first, first_result), (parameter, result))),
+            _ => PageOutcome::Skip(self.conclude(paging, probe, (first, first_kind), (parameter, kind))),
         }
     }
 
-    /// Both parameters were tried and neither brought anything new.
+    /// Neither parameter brought anything new.
     fn conclude(
         &mut self,
         paging: &mut Paging,
         probe: Probe,
-        first: (Parameter, ProbeResult),
-        second: (Parameter, ProbeResult),
+        first: (Parameter, AnswerKind),
+        second: (Parameter, AnswerKind),
     ) -> NextStep {
         let context = ProbeContext {
             is_guess: probe.is_guess,
@@ -68,26 +68,26 @@ impl Walk {
             sibling_carries_tokens: paging.sibling_carries_tokens(),
         };
         let conclusion = conclude(first, second, context);
-        let result = [first.1, second.1];
-        let may_be_an_outage = result.contains(&ProbeResult::Failed)
+        let results = [first.1, second.1];
+        let may_be_an_outage = results.contains(&AnswerKind::Failed)
             && matches!(conclusion, ProbeConclusion::IdsRefused | ProbeConclusion::End);
         if may_be_an_outage && !self.health_checked {
             return self.check_health(probe);
         }
         match (conclusion, probe.other_id) {
             (ProbeConclusion::Fail, _) => NextStep::Fail,
-            // Where no record was met since, neither way shows which one is forward.
-            _ if self.empty > 0 && result.contains(&ProbeResult::Empty) => NextStep::End(ListEnd::Proven),
+            // Only empty pages since the last record: the probe shows nothing about the direction.
+            _ if self.empty > 0 && results.contains(&AnswerKind::Empty) => NextStep::PROVEN_END,
             _ if self.empty > 0 => self.end_after_empty_pages(paging),
-            // From the last record but one the last one comes again: which way that was can't be told.
-            (ProbeConclusion::EndShows(_), _) if probe.is_second_guess => NextStep::End(ListEnd::Proven),
-            // Nothing is learned from an end that is in doubt.
+            // After the second-last record the last one repeats in either direction, so nothing is learned (point 2).
+            (ProbeConclusion::EndShows(_), _) if probe.is_second_guess => NextStep::PROVEN_END,
+            // An end in doubt teaches nothing about the direction (point 3).
             (ProbeConclusion::EndShows(_), _) if probe.is_guess && self.doubt(paging).is_some() => {
-                NextStep::End(ListEnd::Proven)
+                NextStep::PROVEN_END
             }
-            // A page's own cursor leads to that page, and back to nothing.
+            // A page's own cursor leads forward to that page, and backward to nothing (point 1: a cursor of open meaning).
             (ProbeConclusion::EndShows(forward), _) if self.ambiguous_style.is_some() => match forward {
-                Parameter::Next => NextStep::End(ListEnd::Proven),
+                Parameter::Next => NextStep::PROVEN_END,
                 Parameter::Prev => self.nothing_new(),
             },
             (ProbeConclusion::EndShows(forward), _) => {
@@ -96,27 +96,25 @@ impl Walk {
             (ProbeConclusion::IdsRefused | ProbeConclusion::CursorUnknown, Some(token)) => {
                 NextStep::Request(self.send_probe(Probe::second_guess(token), first.0))
             }
-            _ if probe.is_guess && self.evidence.more_is_said() => {
-                NextStep::End(ListEnd::Unproven(UnprovenEnd::MoreIsSaid))
+            _ if probe.is_guess && self.evidence.says_more() => {
+                NextStep::unproven_end(UnprovenEnd::MoreIsSaid)
             }
             (ProbeConclusion::IdsRefused | ProbeConclusion::IdsIgnored, _) => {
                 paging.learn_ids_refused();
-                NextStep::End(ListEnd::Proven)
+                NextStep::PROVEN_END
             }
-            (ProbeConclusion::End | ProbeConclusion::CursorUnknown, _) => NextStep::End(ListEnd::Proven),
-            (ProbeConclusion::EndUnproven, _) => {
-                NextStep::End(ListEnd::Unproven(UnprovenEnd::CursorsIgnored))
-            }
+            (ProbeConclusion::End | ProbeConclusion::CursorUnknown, _) => NextStep::PROVEN_END,
+            (ProbeConclusion::EndUnproven, _) => NextStep::unproven_end(UnprovenEnd::CursorsIgnored),
             (ProbeConclusion::TokenRefused, _) => self.token_refused(),
             (ProbeConclusion::NothingNew, _) => self.nothing_new(),
         }
     }
 
-    /// A server that fails over a probe may fail over everything just now: that would be no end of the list. Whether it
-    /// answers at all shows at the list's beginning; then the probe is repeated.
+    /// A server that fails on a probe may fail on every request just now, which would not be the list's end (points 3 and
+    /// 7). The list's first page is asked for again to see whether it answers at all; then the probe is repeated.
     fn check_health(&mut self, probe: Probe) -> NextStep {
         self.health_checked = true;
-        self.asked = InFlightRequest::HealthCheck;
+        self.request = RequestKind::HealthCheck;
         self.probe_after_check = Some(match (probe.is_guess, probe.other_id) {
             (true, Some(token)) => Probe::second_guess(token),
             (true, None) => Probe::guess(probe.token, None),
@@ -128,12 +126,12 @@ impl Walk {
     pub(super) fn repeat_probe(&mut self, paging: &Paging) -> NextStep {
         match self.probe_after_check.take() {
             Some(probe) => NextStep::Request(self.send_probe(probe, paging.first_guess())),
-            None => NextStep::End(ListEnd::Proven),
+            None => NextStep::PROVEN_END,
         }
     }
 
-    /// One parameter leads to nothing, the other back to what was read: the first one moves forward, and the list
-    /// ends here.
+    /// One parameter led to an empty page, the other back to known records: the first one moves forward, and the list ends
+    /// here (point 2).
     fn end_shows_direction(&self, paging: &mut Paging, is_guess: bool, forward: Parameter) -> NextStep {
         if is_guess {
             paging.learn_style(TokenStyle::LastId, || {
@@ -143,7 +141,7 @@ impl Walk {
         paging.learn_forward(forward, || {
             format!("after the last page `{forward}` brought an empty page, `{}` did not", forward.other())
         });
-        NextStep::End(ListEnd::Proven)
+        NextStep::PROVEN_END
     }
 
     fn direction_found(

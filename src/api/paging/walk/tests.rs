@@ -138,22 +138,22 @@ fn drive(
             None if server.unknown == Unknown::Fails => walk.probe_failed(paging),
             None => walk.cursor_refused(paging),
         });
-        let after = match outcome {
-            PageOutcome::Accept(after) => {
+        let step = match outcome {
+            PageOutcome::Accept(step) => {
                 taken.extend(ids);
-                after
+                step
             }
-            PageOutcome::Skip(after) => after,
-            PageOutcome::AcceptHeld(after) => {
+            PageOutcome::Skip(step) => step,
+            PageOutcome::AcceptHeld(step) => {
                 taken.append(&mut held);
-                after
+                step
             }
             PageOutcome::Hold(cursor) => {
                 held = ids;
                 NextStep::Request(cursor)
             }
         };
-        match after {
+        match step {
             NextStep::Request(next) => cursor = next,
             NextStep::End(ListEnd::Proven) => return (taken, Ended::AtEnd, requests),
             NextStep::End(ListEnd::Unproven(why)) => return (taken, Ended::Unproven(why), requests),
@@ -260,12 +260,12 @@ proptest! {
                 // A single page: its id is tried.
                 None => walk.cursor_refused(paging),
             });
-            let after = match outcome {
-                PageOutcome::Accept(after) => { taken.extend(ids); after }
-                PageOutcome::Skip(after) => after,
+            let step = match outcome {
+                PageOutcome::Accept(step) => { taken.extend(ids); step }
+                PageOutcome::Skip(step) => step,
                 other => return Err(TestCaseError::fail(format!("{other:?}"))),
             };
-            match after {
+            match step {
                 NextStep::Request(next) => cursor = next,
                 NextStep::End(ListEnd::Proven) => {
                     prop_assert!(there.iter().all(|id| taken.contains(id)), "{:?}", taken);
@@ -307,12 +307,12 @@ proptest! {
                 Some(facts) => walk.page_arrived(paging, facts),
                 None => walk.cursor_refused(paging),
             });
-            let after = match outcome {
-                PageOutcome::Accept(after) => { taken += rows; after }
-                PageOutcome::Skip(after) => after,
+            let step = match outcome {
+                PageOutcome::Accept(step) => { taken += rows; step }
+                PageOutcome::Skip(step) => step,
                 _ => return Ok(()),
             };
-            let NextStep::Request(next) = after else { return Ok(()) };
+            let NextStep::Request(next) = step else { return Ok(()) };
             cursor = next;
         }
         prop_assume!(walk.is_resumable());
@@ -460,14 +460,14 @@ fn a_second_look_finds_the_direction_for_itself() {
     let known = KnownPaging::default();
     let before = server(6, TokenStyle::Header, 2);
     walk(&before, &known, Stream::Events);
-    let after = Server { swapped: true, one_way: true, unknown: Unknown::AnswersEmpty, ..before };
-    let (taken, ended, _) = walk(&after, &known, Stream::Events);
+    let step = Server { swapped: true, one_way: true, unknown: Unknown::AnswersEmpty, ..before };
+    let (taken, ended, _) = walk(&step, &known, Stream::Events);
     assert_eq!((taken.len(), ended), (2, Ended::AtEnd), "misled, as any first look may be");
     let (taken, ended, _) =
-        drive(&after, &known, Stream::Events, Walk::new().rechecking_direction(), Cursor::Start);
-    assert_eq!((taken, ended), (after.ids.clone(), Ended::AtEnd));
+        drive(&step, &known, Stream::Events, Walk::new().rechecking_direction(), Cursor::Start);
+    assert_eq!((taken, ended), (step.ids.clone(), Ended::AtEnd));
     // And it has set the others right.
-    assert_eq!(walk(&after, &known, Stream::Events).0, after.ids);
+    assert_eq!(walk(&step, &known, Stream::Events).0, step.ids);
 }
 
 #[test]
