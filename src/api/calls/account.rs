@@ -1,6 +1,7 @@
 //! `GET /accounts/self`: which account the key belongs to.
 
-use super::client::{Call, Client, NotDocumented};
+use super::call::{Call, NotDocumented};
+use super::client::Client;
 use crate::api::errors::{ApiError, ErrorKind, shown};
 use crate::record::Stream;
 use reqwest::Method;

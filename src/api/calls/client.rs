@@ -1,21 +1,20 @@
 //! The vendor's calls: gate, attempt, decoding and retry until done.
 
+use super::call::{Call, NotDocumented};
 use super::circuit_breaker::CircuitBreaker;
 use super::server_clock::ServerClock;
 use crate::api::errors::{
-    ApiError, Decision, ErrorKind, Fault, Idempotence, Redactor, RetryPolicy, SafeText, decide, retry_after,
+    ApiError, Decision, ErrorKind, Fault, Redactor, RetryPolicy, SafeText, decide, retry_after,
 };
 use crate::api::gate::Gate;
 use crate::api::limit::{Learned, Load};
 use crate::api::settings::Settings;
 use crate::api::transport::{Answer, Transport, resolve_link};
 use crate::observe::{Event, Observer};
-use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Url};
 use secrecy::SecretString;
-use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,111 +47,6 @@ struct Shared {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.shared.base.as_str()).finish_non_exhaustive()
-    }
-}
-
-/// What to send of a customer; what is `None` is not sent. `Debug` shows which fields are given, not what
-/// they hold.
-#[derive(Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct CustomerFields {
-    /// E-mail address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// First name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<String>,
-    /// Last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
-    /// Phone number, in any form.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone_number: Option<String>,
-}
-
-impl fmt::Debug for CustomerFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = |field: &Option<String>| field.as_ref().map(|_| "***");
-        f.debug_struct("CustomerFields")
-            .field("email", &masked(&self.email))
-            .field("first_name", &masked(&self.first_name))
-            .field("last_name", &masked(&self.last_name))
-            .field("phone_number", &masked(&self.phone_number))
-            .finish()
-    }
-}
-
-/// One call, to be attempted until it is done. `Debug` is left out: the body holds personal data.
-pub(in crate::api) struct Call {
-    pub(in crate::api) method: Method,
-    pub(in crate::api) url: Url,
-    /// JSON, where the call writes.
-    pub(in crate::api) body: Option<Vec<u8>>,
-    /// For the observer.
-    pub(in crate::api) stream: Stream,
-    /// Whether it asks for a list.
-    is_list: bool,
-    attempts_at_most: Option<u32>,
-    /// An answer that was fetched in advance; it takes the place of the first attempt.
-    prefetched: Option<Answer>,
-}
-
-impl Call {
-    pub(in crate::api) fn new(method: Method, url: Url, stream: Stream) -> Call {
-        Call { method, url, body: None, stream, is_list: false, attempts_at_most: None, prefetched: None }
-    }
-
-    /// Reads a page of a list.
-    pub(in crate::api) fn list(url: Url, stream: Stream) -> Call {
-        Call { is_list: true, ..Call::new(Method::GET, url, stream) }
-    }
-
-    /// Makes at most `n` attempts: for requests that only probe something.
-    #[must_use]
-    pub(in crate::api) fn attempts_at_most(mut self, n: u32) -> Call {
-        self.attempts_at_most = Some(n);
-        self
-    }
-
-    /// Uses an answer that was fetched in advance as the first attempt's.
-    #[must_use]
-    pub(in crate::api) fn with_answer(mut self, answer: Answer) -> Call {
-        self.prefetched = Some(answer);
-        self
-    }
-
-    /// Whether the documentation knows this status as the call's success. 203 is a 200 that a proxy has been at
-    /// (RFC 9110 section 15.3.4).
-    fn succeeds_with(&self, status: u16) -> bool {
-        match (&self.method, status) {
-            (_, 200 | 203) | (&Method::POST, 201) | (&Method::DELETE, 204) => true,
-            (_, 204) => self.is_list,
-            _ => false,
-        }
-    }
-
-    /// The kind of failure that a status of no success means to this call.
-    fn failure(&self, status: u16) -> ErrorKind {
-        match ErrorKind::of_status(status) {
-            // Whoever may not list the customers can do nothing at all.
-            ErrorKind::Forbidden if self.is_list && self.stream == Stream::Customers => ErrorKind::KeyRefused,
-            kind => kind,
-        }
-    }
-}
-
-/// An answer that is not the documented JSON: what is wrong with it, without its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::api) struct NotDocumented(pub(in crate::api) String);
-
-impl From<serde_json::Error> for NotDocumented {
-    /// Says where, not what: the error's own text may quote the answer.
-    fn from(error: serde_json::Error) -> NotDocumented {
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "not of the documented shape",
-            serde_json::error::Category::Eof => "it ends too early",
-            _ => "not JSON",
-        };
-        NotDocumented(format!("{what} (line {}, column {})", error.line(), error.column()))
     }
 }
 
@@ -204,62 +98,8 @@ impl Client {
         self.shared.gate.learned()
     }
 
-    /// Creates a customer and returns it as the API gave it.
-    ///
-    /// # Errors
-    /// Repeated only while no connection can be made: after any other failure but a 4xx the customer may
-    /// exist nevertheless.
-    pub async fn create(&self, fields: &CustomerFields) -> Result<Box<RawValue>, ApiError> {
-        self.write(Method::POST, self.url(&["customers"])?, fields).await
-    }
-
-    /// One customer as the API gives it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed.
-    pub async fn retrieve(&self, id: &str) -> Result<Box<RawValue>, ApiError> {
-        let call = Call::new(Method::GET, self.url(&["customers", id])?, Stream::Customers);
-        self.fetch(call, json_object).await
-    }
-
-    /// Changes the given fields of a customer and returns it as the API gave it. Idempotent.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed. After any failure
-    /// but a 4xx the change may have been made nevertheless.
-    pub async fn update(&self, id: &str, fields: &CustomerFields) -> Result<Box<RawValue>, ApiError> {
-        self.write(Method::PUT, self.url(&["customers", id])?, fields).await
-    }
-
-    /// Deletes a customer. Where an answer was lost and the repeated request finds no such customer, that
-    /// counts as done.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] where there was none; otherwise when all attempts failed.
-    pub async fn delete(&self, id: &str) -> Result<(), ApiError> {
-        let call = Call::new(Method::DELETE, self.url(&["customers", id])?, Stream::Customers);
-        let decode = |answer: Answer| match is_html(&answer) {
-            true => Err(NotDocumented("an HTML page".to_owned())),
-            false => Ok(()),
-        };
-        match self.fetch(call, decode).await {
-            Err(error) if error.kind() == ErrorKind::NotFound && error.lost_answer() => Ok(()),
-            result => result,
-        }
-    }
-
-    async fn write(
-        &self,
-        method: Method,
-        url: Url,
-        fields: &CustomerFields,
-    ) -> Result<Box<RawValue>, ApiError> {
-        let mut call = Call::new(method, url, Stream::Customers);
-        let body = serde_json::to_vec(fields).map_err(|error| {
-            ApiError::new(ErrorKind::Client).with_source(self.shared.redactor.cause(&error))
-        })?;
-        call.body = Some(body);
-        self.fetch(call, json_object).await
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.shared.redactor
     }
 
     /// The base URL with these segments below its path. Each stays one segment, whatever it holds: all but
@@ -368,8 +208,8 @@ impl Client {
         let Shared { breaker, policy, .. } = &*self.shared;
         let granted = policy.attempts.min(call.attempts_at_most.unwrap_or(u32::MAX));
         let policy_now = RetryPolicy { attempts: breaker.attempts(granted), ..policy.clone() };
-        let idempotence = Idempotence::of(&call.method);
-        let decision = decide(fault, idempotence, attempt, &policy_now, SystemTime::now(), fastrand::f64());
+        let is_idempotent = call.method.is_idempotent();
+        let decision = decide(fault, is_idempotent, attempt, &policy_now, SystemTime::now(), fastrand::f64());
         if !fault.kind.is_outage() && fault.kind != ErrorKind::RateLimited {
             breaker.answered();
         } else if decision == Decision::GiveUp && fault.kind.is_outage() && attempt >= policy.attempts {
@@ -447,7 +287,7 @@ impl From<ApiError> for Failed {
     }
 }
 
-fn is_html(answer: &Answer) -> bool {
+pub(super) fn is_html(answer: &Answer) -> bool {
     answer.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
 }
 
@@ -460,12 +300,6 @@ fn is_empty_success(answer: &Answer) -> bool {
 
 fn retry_after_of(answer: &Answer) -> Option<String> {
     Some(answer.headers.get(RETRY_AFTER)?.to_str().ok()?.to_owned())
-}
-
-/// The text of a record: a JSON object, strictly parsed (`api-contract` point 11), otherwise as it came.
-fn json_object(answer: Answer) -> Result<Box<RawValue>, NotDocumented> {
-    let text: Box<RawValue> = serde_json::from_slice(&answer.body)?;
-    if text.get().starts_with('{') { Ok(text) } else { Err(NotDocumented("not a JSON object".to_owned())) }
 }
 
 #[cfg(test)]

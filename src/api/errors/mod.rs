@@ -19,4 +19,4 @@ pub use redact::shown;
 pub use retry::RetryPolicy;
 
 pub(super) use redact::{Redactor, SafeText};
-pub(super) use retry::{Decision, Fault, Idempotence, decide, retry_after};
+pub(super) use retry::{Decision, Fault, decide, retry_after};

@@ -1,7 +1,6 @@
 //! Whether and when a failed attempt is repeated (`api-contract` point 7). Pure: time and chance come in.
 
 use super::api_error::{ErrorKind, Repeat};
-use reqwest::Method;
 use std::time::{Duration, SystemTime};
 
 /// How often and how soon a failed request is repeated.
@@ -39,22 +38,6 @@ impl RetryPolicy {
     }
 }
 
-/// Whether a call that is carried out twice leaves the same as one carried out once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Idempotence {
-    /// It does: GET, PUT, DELETE.
-    Idempotent,
-    /// It does not: a second POST creates a second customer.
-    Once,
-}
-
-impl Idempotence {
-    /// RFC 9110 section 9.2.2, for the methods used here.
-    pub(in crate::api) fn of(method: &Method) -> Idempotence {
-        if method.is_idempotent() { Idempotence::Idempotent } else { Idempotence::Once }
-    }
-}
-
 /// What was wrong with an attempt, as far as it matters for the next one.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api) struct Fault<'a> {
@@ -72,10 +55,11 @@ pub(in crate::api) enum Decision {
     GiveUp,
 }
 
-/// Decides after attempt number `attempt` (counted from 1) failed. `random` lies in [0, 1).
+/// Decides after attempt number `attempt` (counted from 1) failed. `is_idempotent` says that the call may be carried out
+/// twice (RFC 9110 section 9.2.2): a second POST creates a second customer. `random` lies in [0, 1).
 pub(in crate::api) fn decide(
     fault: Fault<'_>,
-    call: Idempotence,
+    is_idempotent: bool,
     attempt: u32,
     policy: &RetryPolicy,
     now: SystemTime,
@@ -83,7 +67,7 @@ pub(in crate::api) fn decide(
 ) -> Decision {
     let repeatable = match fault.kind.repeat() {
         Repeat::Always => true,
-        Repeat::Idempotent => call == Idempotence::Idempotent,
+        Repeat::Idempotent => is_idempotent,
         Repeat::Never => false,
     };
     if !repeatable || attempt >= policy.attempts_after(fault.kind) {
@@ -162,17 +146,9 @@ mod tests {
                 kind,
                 Unreachable | Timeout | BrokenAnswer | NotDocumented | RateLimited | ServerFault
             );
-            assert_eq!(repeats(Idempotence::Idempotent), idempotent, "{kind:?}");
-            assert_eq!(repeats(Idempotence::Once), kind == Unreachable, "{kind:?}");
+            assert_eq!(repeats(true), idempotent, "{kind:?}");
+            assert_eq!(repeats(false), kind == Unreachable, "{kind:?}");
         }
-    }
-
-    #[test]
-    fn methods() {
-        for method in [Method::GET, Method::PUT, Method::DELETE] {
-            assert_eq!(Idempotence::of(&method), Idempotence::Idempotent);
-        }
-        assert_eq!(Idempotence::of(&Method::POST), Idempotence::Once);
     }
 
     #[test]
@@ -205,14 +181,14 @@ mod tests {
     #[test]
     fn an_absurd_retry_after_falls_back_to_backoff() {
         let fault = Fault { kind: ErrorKind::RateLimited, retry_after: Some("86400") };
-        let decision = decide(fault, Idempotence::Idempotent, 3, &RetryPolicy::default(), now(), 0.5);
+        let decision = decide(fault, true, 3, &RetryPolicy::default(), now(), 0.5);
         assert_eq!(decision, Decision::Retry(Duration::from_millis(500)));
     }
 
     #[test]
     fn a_usable_retry_after_is_a_lower_bound() {
         let fault = Fault { kind: ErrorKind::RateLimited, retry_after: Some("7") };
-        let decision = decide(fault, Idempotence::Idempotent, 1, &RetryPolicy::default(), now(), 0.5);
+        let decision = decide(fault, true, 1, &RetryPolicy::default(), now(), 0.5);
         assert_eq!(decision, Decision::Retry(Duration::from_millis(7125)));
     }
 
@@ -237,7 +213,7 @@ mod tests {
             random in any::<f64>(),
         ) {
             let fault = Fault { kind, retry_after: header.as_deref() };
-            match decide(fault, Idempotence::Idempotent, attempt, &policy, now(), random) {
+            match decide(fault, true, attempt, &policy, now(), random) {
                 Decision::GiveUp => prop_assert!(
                     attempt >= policy.attempts_after(kind) || kind.repeat() == Repeat::Never
                 ),

@@ -5,11 +5,10 @@ use super::list_hints::ListHints;
 use super::page_outcome::UnprovenEnd;
 
 /// What the answers have said so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct EndEvidence {
-    /// The walk began at the list's beginning. One that resumed from a stored cursor has not seen all records, so its count
-    /// can't be compared with totals.
-    is_whole: bool,
+    /// The walk resumed from a stored cursor. It has not seen all records, so its count can't be compared with totals.
+    pub(super) is_partial: bool,
     answers: u64,
     last: ListHints,
     totals: Option<Totals>,
@@ -25,10 +24,6 @@ struct Totals {
 }
 
 impl EndEvidence {
-    pub(super) fn new(is_whole: bool) -> EndEvidence {
-        EndEvidence { is_whole, answers: 0, last: ListHints::default(), totals: None }
-    }
-
     /// Adds what a page of the list says.
     pub(super) fn record(&mut self, hints: &ListHints) {
         self.answers += 1;
@@ -61,11 +56,11 @@ impl EndEvidence {
             return None;
         }
         if let Some(totals) =
-            self.totals.filter(|totals| self.is_whole && received + totals.grown < totals.least)
+            self.totals.filter(|totals| !self.is_partial && received + totals.grown < totals.least)
         {
             return Some(UnprovenEnd::TotalNotReached { received, total: totals.last });
         }
-        if self.is_whole && self.last.pages.is_some_and(|pages| pages > self.answers) {
+        if !self.is_partial && self.last.pages.is_some_and(|pages| pages > self.answers) {
             return Some(UnprovenEnd::MoreIsSaid);
         }
         let place = self.last.unknown.clone().filter(|_| !knows_style && self.last.more.is_none());
@@ -78,7 +73,7 @@ mod tests {
     use super::*;
 
     fn evidence(is_whole: bool, pages: &[ListHints]) -> EndEvidence {
-        let mut evidence = EndEvidence::new(is_whole);
+        let mut evidence = EndEvidence { is_partial: !is_whole, ..EndEvidence::default() };
         pages.iter().for_each(|hints| evidence.record(hints));
         evidence
     }

@@ -11,22 +11,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Members whose totals are about the list, by their normalised names (point 3). A total elsewhere may count anything.
-const CONTAINERS: [&str; 14] = [
-    "cursor",
-    "cursors",
-    "paging",
-    "pagination",
-    "paginator",
-    "page",
-    "pages",
-    "meta",
-    "metadata",
-    "pageinfo",
-    "responsemetadata",
-    "data",
-    "result",
-    "info",
-];
+const CONTAINERS: &str = "cursor cursors paging pagination paginator page pages meta metadata pageinfo responsemetadata data \
+    result info";
 
 /// What an envelope says about the list, gathered from all its members.
 pub(super) struct Envelope<'u> {
@@ -84,7 +70,8 @@ impl<'u> Envelope<'u> {
             self.read_member(name, value, place);
             let inner = members_of(value).filter(|_| place.depth > 0 && !leads_back(name));
             if let Some(inner) = inner {
-                let is_of_list = place.is_of_list && CONTAINERS.contains(&plain(name).as_str());
+                let is_of_list =
+                    place.is_of_list && CONTAINERS.split(' ').any(|container| container == plain(name));
                 let holds_links = place.holds_links || holds_links(name);
                 self.collect(&inner, Place { depth: place.depth - 1, is_of_list, holds_links });
             } else if holds_links(name) && is_array(value) {

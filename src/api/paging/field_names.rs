@@ -24,133 +24,64 @@ pub(super) enum Meaning {
     Unknown,
 }
 
-/// A rule for names that consist of `words` and [`FILLER_WORDS`] alone and contain one of the `keywords`.
+/// A rule for names that consist of `words` and [`FILLER_WORDS`] alone and contain one of the `keywords`. Words in lists are
+/// separated by spaces.
 struct Rule {
     meaning: Meaning,
-    keywords: &'static [&'static str],
-    words: &'static [&'static str],
+    keywords: &'static str,
+    words: &'static str,
 }
 
 /// Words without a meaning of their own.
-const FILLER_WORDS: &[&str] = &[
-    "x",
-    "malomo",
-    "odata",
-    "page",
-    "pages",
-    "paging",
-    "pagination",
-    "list",
-    "customers",
-    "events",
-    "customer",
-    "event",
-    "results",
-    "records",
-    "item",
-    "items",
-    "entries",
-    "rows",
-    "data",
-    "set",
-    "of",
-];
+const FILLER_WORDS: &str = "x malomo odata page pages paging pagination list customers events customer event results records \
+    item items entries rows data set of";
 
 /// The first rule that matches counts.
 const RULES: [Rule; 7] = [
     Rule {
         meaning: Meaning::More,
-        keywords: &["more", "hasnext", "truncated"],
-        words: &["has", "is", "are", "there", "more", "next", "truncated", "available", "exist", "exists"],
+        keywords: "more hasnext truncated",
+        words: "has is are there more next truncated available exist exists",
     },
     Rule {
         meaning: Meaning::Pages,
-        keywords: &["pages", "lastpage", "totalpage", "pagetotal"],
-        words: &["total", "count", "last", "number", "num"],
+        keywords: "pages lastpage totalpage pagetotal",
+        words: "total count last number num",
     },
     Rule {
         meaning: Meaning::Last,
-        keywords: &["last", "done", "finished", "end"],
-        words: &["is", "last", "batch", "done", "finished", "end", "reached"],
+        keywords: "last done finished end",
+        words: "is last batch done finished end reached",
     },
     Rule {
         meaning: Meaning::Total,
-        keywords: &["total", "fullcount", "overallcount"],
-        words: &["total", "full", "overall", "count", "size", "number", "num", "elements", "hits", "objects"],
+        keywords: "total fullcount overallcount",
+        words: "total full overall count size number num elements hits objects",
     },
-    Rule { meaning: Meaning::Count, keywords: &["count"], words: &["count"] },
-    Rule { meaning: Meaning::Next, keywords: &["next", "continuation", "continue"], words: TOKEN_WORDS },
+    Rule { meaning: Meaning::Count, keywords: "count", words: "count" },
+    Rule { meaning: Meaning::Next, keywords: "next continuation continue", words: TOKEN_WORDS },
     Rule {
         meaning: Meaning::Cursor,
-        keywords: &["cursor", "marker", "token", "bookmark", "scroll", "after", "lastkey", "evaluatedkey"],
+        keywords: "cursor marker token bookmark scroll after lastkey evaluatedkey",
         words: TOKEN_WORDS,
     },
 ];
 
 /// Words of which names of tokens and links consist.
-const TOKEN_WORDS: &[&str] = &[
-    "next",
-    "continuation",
-    "continue",
-    "cursor",
-    "cursors",
-    "token",
-    "marker",
-    "bookmark",
-    "scroll",
-    "after",
-    "search",
-    "key",
-    "id",
-    "str",
-    "url",
-    "uri",
-    "href",
-    "link",
-    "links",
-    "path",
-    "offset",
-    "start",
-    "from",
-    "position",
-    "index",
-    "number",
-    "batch",
-    "query",
-    "end",
-    "last",
-    "evaluated",
-];
+const TOKEN_WORDS: &str = "next continuation continue cursor cursors token marker bookmark scroll after search key id str url \
+    uri href link links path offset start from position index number batch query end last evaluated";
 
 /// Names with these words are about an earlier page, this page, or something other than paging.
-const UNRELATED: &[&str] = &[
-    "prev",
-    "before",
-    "first",
-    "self",
-    "current",
-    "startcursor",
-    "pagecount",
-    "csrf",
-    "xsrf",
-    "auth",
-    "access",
-    "session",
-    "sync",
-    "refresh",
-    "retry",
-    "ratelimit",
-    "date",
-    "time",
-];
+const UNRELATED: &str = "prev before first self current startcursor pagecount csrf xsrf auth access session sync refresh \
+    retry ratelimit date time";
 
 /// Names with these words, if no rule matches, are hints that are not understood (point 3).
-const SUGGESTIVE: &[&str] = &["next", "cursor", "continuation", "continue", "marker", "pagetoken"];
+const SUGGESTIVE: &str = "next cursor continuation continue marker pagetoken";
 
 /// What a name means; `None` if it is not about paging.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
     let whole = plain(name);
-    if UNRELATED.iter().any(|word| whole.contains(word)) {
+    if UNRELATED.split(' ').any(|word| whole.contains(word)) {
         return None;
     }
     let fits = |name: &str| RULES.iter().find(|rule| rule.fits(name)).map(|rule| rule.meaning);
@@ -158,7 +89,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
     let named_next = || suffixes(name).find(|part| fits(part) == Some(Meaning::Next));
     match fits(&whole).or_else(|| named_next().map(|_| Meaning::Next)) {
         Some(Meaning::Next) if holds_link(&whole) => Some(Meaning::NextLink),
-        None if SUGGESTIVE.iter().any(|word| whole.contains(word)) => Some(Meaning::Unknown),
+        None if SUGGESTIVE.split(' ').any(|word| whole.contains(word)) => Some(Meaning::Unknown),
         found => found,
     }
 }
@@ -200,18 +131,18 @@ fn suffixes(name: &str) -> impl Iterator<Item = String> {
 
 impl Rule {
     fn fits(&self, name: &str) -> bool {
-        self.keywords.iter().any(|word| name.contains(word)) && consists_of(name, self.words)
+        self.keywords.split(' ').any(|word| name.contains(word)) && consists_of(name, self.words)
     }
 }
 
 /// Whether the name is a sequence of these words and of filler words.
-fn consists_of(name: &str, words: &[&str]) -> bool {
+fn consists_of(name: &str, words: &str) -> bool {
     const LONGEST: usize = 40;
     name.is_empty()
         || name.len() <= LONGEST
             && words
-                .iter()
-                .chain(FILLER_WORDS)
+                .split(' ')
+                .chain(FILLER_WORDS.split(' '))
                 .any(|word| name.strip_prefix(word).is_some_and(|rest| consists_of(rest, words)))
 }
 

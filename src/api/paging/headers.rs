@@ -18,24 +18,8 @@ pub struct HeaderHints {
 }
 
 /// Headers of nearly every answer, skipped because looking up their names takes time. `link` is read on its own.
-const ORDINARY: [&str; 16] = [
-    "date",
-    "content-type",
-    "content-length",
-    "content-encoding",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "server",
-    "vary",
-    "cache-control",
-    "etag",
-    "set-cookie",
-    "link",
-    "via",
-    "x-request-id",
-    "strict-transport-security",
-];
+const ORDINARY: &str = "date content-type content-length content-encoding transfer-encoding connection keep-alive server \
+    vary cache-control etag set-cookie link via x-request-id strict-transport-security";
 
 /// Reads the headers of the answer to `asked`; those that are not about paging are ignored.
 pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
@@ -45,7 +29,9 @@ pub fn read_headers(headers: &HeaderMap, asked: &Url) -> HeaderHints {
     {
         found.hints.note_unknown("a Link header with the relation next".to_owned());
     }
-    for (name, value) in headers.iter().filter(|(name, _)| !ORDINARY.contains(&name.as_str())) {
+    for (name, value) in
+        headers.iter().filter(|(name, _)| !ORDINARY.split(' ').any(|ordinary| ordinary == name.as_str()))
+    {
         let (Some(meaning), text) = (header_meaning(name.as_str()), text(value)) else { continue };
         match meaning {
             Meaning::Next | Meaning::NextLink => {

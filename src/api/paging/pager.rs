@@ -181,7 +181,7 @@ impl<R: Record> Pager<R> {
             }
             NextStep::Restart => {
                 self.starts += 1;
-                self.walk = Walk::new();
+                self.walk = Walk::default();
                 self.end = ListEnd::Proven;
                 self.cursor = Some(Cursor::Start);
                 return Ok(true);

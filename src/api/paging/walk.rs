@@ -10,6 +10,7 @@ use super::page_outcome::{ListEnd, NextStep, NoProgress, PageOutcome, UnprovenEn
 use super::page_summary::{PageSummary, RecordKey};
 use super::token_style::{Parameter, TokenStyle};
 use crate::record::IdSet;
+use PageOutcome::{Accept, Skip};
 
 /// How many empty pages in a row are followed where each names a next page (point 3). A list that is filtered after it was
 /// cut into pages has such gaps; a server that names next pages for ever must not keep the walk going (point 4).
@@ -21,8 +22,9 @@ const MAX_EMPTY_PAGES: u32 = 32;
 const MAX_REPEATED_PAGES: u32 = 8;
 
 /// How the page in hand was requested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum RequestKind {
+    #[default]
     Start,
     Url,
     Bare(Parameter),
@@ -32,8 +34,8 @@ enum RequestKind {
     HealthCheck,
 }
 
-/// A walk through one list.
-#[derive(Debug)]
+/// A walk through one list; by default from its beginning.
+#[derive(Debug, Default)]
 pub struct Walk {
     seen: IdSet,
     tokens: IdSet,
@@ -63,18 +65,13 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk from the list's beginning.
-    pub fn new() -> Walk {
-        Walk::with_request(RequestKind::Start, false)
-    }
-
     /// A walk that resumes from a stored cursor. Only cursors whose direction was known are stored.
     pub fn resume(cursor: &Cursor) -> Walk {
         match cursor {
-            Cursor::Start => Walk::new(),
-            Cursor::Url(_) => Walk::with_request(RequestKind::Url, true),
+            Cursor::Start => Walk::default(),
+            Cursor::Url(_) => Walk::resuming_with(RequestKind::Url),
             Cursor::Bare { parameter, token } => {
-                let mut walk = Walk::with_request(RequestKind::Bare(*parameter), true);
+                let mut walk = Walk::resuming_with(RequestKind::Bare(*parameter));
                 walk.bare_token = Some(token.clone());
                 walk.tokens.insert(token);
                 walk
@@ -88,25 +85,10 @@ impl Walk {
         Walk { rechecks_direction: true, ..self }
     }
 
-    fn with_request(request: RequestKind, resuming: bool) -> Walk {
-        Walk {
-            seen: IdSet::default(),
-            tokens: IdSet::default(),
-            request,
-            probe: None,
-            bare_token: None,
-            pages: 0,
-            last_rows: 0,
-            evidence: EndEvidence::new(!resuming),
-            rechecks_direction: false,
-            resuming,
-            direction_confirmed: false,
-            empty: 0,
-            repeated: 0,
-            ambiguous_style: None,
-            probe_after_check: None,
-            health_checked: false,
-        }
+    fn resuming_with(request: RequestKind) -> Walk {
+        let mut walk = Walk { request, resuming: true, ..Walk::default() };
+        walk.evidence.is_partial = true;
+        walk
     }
 
     /// Whether the current request may be stored as a checkpoint: its direction is known.
@@ -146,20 +128,20 @@ impl Walk {
         match self.request {
             // The record behind a stored cursor may have been deleted since: an empty page proves no end (point 6).
             _ if resuming && kind == AnswerKind::Empty && !self.leads_on(paging, &page) => {
-                PageOutcome::Skip(NextStep::Restart)
+                Skip(NextStep::Restart)
             }
             RequestKind::Probe(parameter) => self.probe_answered(paging, parameter, kind, page),
-            RequestKind::HealthCheck => PageOutcome::Skip(self.repeat_probe(paging)),
-            _ if kind == AnswerKind::Empty => PageOutcome::Skip(self.after_empty(paging, page)),
+            RequestKind::HealthCheck => Skip(self.repeat_probe(paging)),
+            _ if kind == AnswerKind::Empty => Skip(self.after_empty(paging, page)),
             // Records moved while the list was walked (point 5); its end counts nevertheless.
             _ if kind == AnswerKind::Repeats && self.is_last(paging, &page) => {
                 self.evidence.record(&page.hints);
-                PageOutcome::Skip(NextStep::PROVEN_END)
+                Skip(NextStep::PROVEN_END)
             }
             RequestKind::Bare(parameter)
                 if kind == AnswerKind::Repeats && self.may_doubt_direction(paging) =>
             {
-                PageOutcome::Skip(self.doubt_direction(parameter))
+                Skip(self.doubt_direction(parameter))
             }
             _ if kind == AnswerKind::Repeats => self.repeated_page(paging, page),
             request => {
@@ -172,7 +154,7 @@ impl Walk {
                         paging.learn_forward(forward, || "a walk went on from its stored cursor".to_owned());
                     }
                 }
-                PageOutcome::Accept(self.accept_new(paging, page))
+                Accept(self.accept_new(paging, page))
             }
         }
     }
@@ -183,8 +165,8 @@ impl Walk {
             RequestKind::Probe(parameter) => {
                 self.probe_answered(paging, parameter, AnswerKind::Refused, PageSummary::nothing())
             }
-            _ if self.empty > 0 => PageOutcome::Skip(self.end_after_empty_pages(paging)),
-            _ => PageOutcome::Skip(self.token_refused()),
+            _ if self.empty > 0 => Skip(self.end_after_empty_pages(paging)),
+            _ => Skip(self.token_refused()),
         };
         outcome.then(|step| self.check_end(paging, step))
     }
@@ -252,7 +234,7 @@ impl Walk {
             RequestKind::Probe(parameter) => {
                 self.probe_answered(paging, parameter, AnswerKind::Failed, PageSummary::nothing())
             }
-            _ => PageOutcome::Skip(NextStep::Fail),
+            _ => Skip(NextStep::Fail),
         };
         outcome.then(|step| self.check_end(paging, step))
     }
@@ -310,13 +292,9 @@ impl Walk {
         let is_forward = self.direction_confirmed || self.request == RequestKind::Url;
         if is_forward && self.repeated < MAX_REPEATED_PAGES && self.leads_on(paging, &page) {
             self.repeated += 1;
-            return PageOutcome::Accept(self.take(paging, page));
+            return Accept(self.take(paging, page));
         }
-        PageOutcome::Skip(if self.empty > 0 {
-            self.end_after_empty_pages(paging)
-        } else {
-            self.nothing_new()
-        })
+        Skip(if self.empty > 0 { self.end_after_empty_pages(paging) } else { self.nothing_new() })
     }
 
     /// The page is the list's next one and has new records.
@@ -463,12 +441,6 @@ impl Walk {
             _ => "a cursor".to_owned(),
         })?;
         Some(NextStep::unproven_end(UnprovenEnd::NotUnderstood { place }))
-    }
-}
-
-impl Default for Walk {
-    fn default() -> Self {
-        Walk::new()
     }
 }
 

@@ -1,7 +1,10 @@
 //! The client against servers whose every byte is scripted.
 
+use super::super::customers::{CustomerFields, json_object};
 use super::*;
 use crate::api::testing::{KEY, Reply, Server, client, nowhere, quick};
+use crate::record::Stream;
+use serde_json::value::RawValue;
 use std::io::Write as _;
 use std::time::Duration;
 

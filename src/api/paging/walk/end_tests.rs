@@ -35,7 +35,7 @@ struct Walking {
 
 impl Walking {
     fn new() -> Walking {
-        Walking { walk: Walk::new(), known: KnownPaging::default() }
+        Walking { walk: Walk::default(), known: KnownPaging::default() }
     }
 
     fn arrives(&mut self, page: PageSummary) -> PageOutcome {

@@ -1,12 +1,15 @@
 //! How a walk deals with the answers to its probes (`api-contract` points 1 d and 2).
 
 use super::super::cursor::Cursor;
-use super::super::direction_probe::{AnswerKind, Probe, ProbeConclusion, ProbeContext, conclude};
+use super::super::direction_probe::{
+    AnswerKind, Probe, ProbeConclusion as Conclusion, ProbeContext, conclude,
+};
 use super::super::known_paging::Paging;
 use super::super::page_outcome::{NextStep, PageOutcome, UnprovenEnd};
 use super::super::page_summary::PageSummary;
 use super::super::token_style::{Parameter, TokenStyle};
 use super::{RequestKind, Walk};
+use PageOutcome::{Accept, AcceptHeld, Hold, Skip};
 
 impl Walk {
     /// An answer to the current probe arrived.
@@ -18,7 +21,7 @@ impl Walk {
         page: PageSummary,
     ) -> PageOutcome {
         let Some(mut probe) = self.probe.take() else {
-            return PageOutcome::Skip(self.nothing_new());
+            return Skip(self.nothing_new());
         };
         let names_next = kind == AnswerKind::Empty && self.leads_on(paging, &page);
         if kind == AnswerKind::Empty && !probe.is_guess {
@@ -26,31 +29,25 @@ impl Walk {
         }
         let Some((first, first_kind)) = probe.first else {
             return match kind {
-                AnswerKind::Fresh => {
-                    PageOutcome::Accept(self.direction_found(paging, parameter, probe.is_guess, page))
-                }
+                AnswerKind::Fresh => Accept(self.direction_found(paging, parameter, probe.is_guess, page)),
                 _ => {
                     let may_be_next = matches!(kind, AnswerKind::Mixed(_));
                     probe.first = Some((parameter, kind));
                     probe.held_page = (may_be_next || names_next).then_some(page);
                     let cursor = self.send_probe(probe, parameter.other());
-                    if may_be_next {
-                        PageOutcome::Hold(cursor)
-                    } else {
-                        PageOutcome::Skip(NextStep::Request(cursor))
-                    }
+                    if may_be_next { Hold(cursor) } else { Skip(NextStep::Request(cursor)) }
                 }
             };
         };
         match (probe.held_page.take(), first_kind.new_records(), kind.new_records()) {
             (Some(held), before @ 1.., now) if before >= now => {
-                PageOutcome::AcceptHeld(self.direction_found(paging, first, probe.is_guess, held))
+                AcceptHeld(self.direction_found(paging, first, probe.is_guess, held))
             }
-            (_, _, 1..) => PageOutcome::Accept(self.direction_found(paging, parameter, probe.is_guess, page)),
+            (_, _, 1..) => Accept(self.direction_found(paging, parameter, probe.is_guess, page)),
             // Neither request brought a record, but an empty page names a next page (point 3).
-            (Some(empty), ..) => PageOutcome::Skip(self.after_empty(paging, empty)),
-            _ if names_next => PageOutcome::Skip(self.after_empty(paging, page)),
-            _ => PageOutcome::Skip(self.conclude(paging, probe, (first, first_kind), (parameter, kind))),
+            (Some(empty), ..) => Skip(self.after_empty(paging, empty)),
+            _ if names_next => Skip(self.after_empty(paging, page)),
+            _ => Skip(self.conclude(paging, probe, (first, first_kind), (parameter, kind))),
         }
     }
 
@@ -70,43 +67,41 @@ impl Walk {
         let conclusion = conclude(first, second, context);
         let results = [first.1, second.1];
         let may_be_an_outage = results.contains(&AnswerKind::Failed)
-            && matches!(conclusion, ProbeConclusion::IdsRefused | ProbeConclusion::End);
+            && matches!(conclusion, Conclusion::IdsRefused | Conclusion::End);
         if may_be_an_outage && !self.health_checked {
             return self.check_health(probe);
         }
         match (conclusion, probe.other_id) {
-            (ProbeConclusion::Fail, _) => NextStep::Fail,
+            (Conclusion::Fail, _) => NextStep::Fail,
             // Only empty pages since the last record: the probe shows nothing about the direction.
             _ if self.empty > 0 && results.contains(&AnswerKind::Empty) => NextStep::PROVEN_END,
             _ if self.empty > 0 => self.end_after_empty_pages(paging),
             // After the second-last record the last one repeats in either direction, so nothing is learned (point 2).
-            (ProbeConclusion::EndShows(_), _) if probe.is_second_guess => NextStep::PROVEN_END,
+            (Conclusion::EndShows(_), _) if probe.is_second_guess => NextStep::PROVEN_END,
             // An end in doubt teaches nothing about the direction (point 3).
-            (ProbeConclusion::EndShows(_), _) if probe.is_guess && self.doubt(paging).is_some() => {
+            (Conclusion::EndShows(_), _) if probe.is_guess && self.doubt(paging).is_some() => {
                 NextStep::PROVEN_END
             }
             // A page's own cursor leads forward to that page, and backward to nothing (point 1: a cursor of open meaning).
-            (ProbeConclusion::EndShows(forward), _) if self.ambiguous_style.is_some() => match forward {
+            (Conclusion::EndShows(forward), _) if self.ambiguous_style.is_some() => match forward {
                 Parameter::Next => NextStep::PROVEN_END,
                 Parameter::Prev => self.nothing_new(),
             },
-            (ProbeConclusion::EndShows(forward), _) => {
-                self.end_shows_direction(paging, probe.is_guess, forward)
-            }
-            (ProbeConclusion::IdsRefused | ProbeConclusion::CursorUnknown, Some(token)) => {
+            (Conclusion::EndShows(forward), _) => self.end_shows_direction(paging, probe.is_guess, forward),
+            (Conclusion::IdsRefused | Conclusion::CursorUnknown, Some(token)) => {
                 NextStep::Request(self.send_probe(Probe::second_guess(token), first.0))
             }
             _ if probe.is_guess && self.evidence.says_more() => {
                 NextStep::unproven_end(UnprovenEnd::MoreIsSaid)
             }
-            (ProbeConclusion::IdsRefused | ProbeConclusion::IdsIgnored, _) => {
+            (Conclusion::IdsRefused | Conclusion::IdsIgnored, _) => {
                 paging.learn_ids_refused();
                 NextStep::PROVEN_END
             }
-            (ProbeConclusion::End | ProbeConclusion::CursorUnknown, _) => NextStep::PROVEN_END,
-            (ProbeConclusion::EndUnproven, _) => NextStep::unproven_end(UnprovenEnd::CursorsIgnored),
-            (ProbeConclusion::TokenRefused, _) => self.token_refused(),
-            (ProbeConclusion::NothingNew, _) => self.nothing_new(),
+            (Conclusion::End | Conclusion::CursorUnknown, _) => NextStep::PROVEN_END,
+            (Conclusion::EndUnproven, _) => NextStep::unproven_end(UnprovenEnd::CursorsIgnored),
+            (Conclusion::TokenRefused, _) => self.token_refused(),
+            (Conclusion::NothingNew, _) => self.nothing_new(),
         }
     }
 

@@ -116,7 +116,7 @@ enum Ended {
 
 /// Walks the list to its end. Returns the ids in the order in which pages were taken, how it ended, the requests.
 fn walk(server: &Server, known: &KnownPaging, stream: Stream) -> (Vec<String>, Ended, usize) {
-    drive(server, known, stream, Walk::new(), Cursor::Start)
+    drive(server, known, stream, Walk::default(), Cursor::Start)
 }
 
 fn drive(
@@ -250,7 +250,7 @@ proptest! {
         let known = KnownPaging::default();
         let mut server = Server { tells_more: facts, tells_total: facts, ..server(count, TokenStyle::Link, page_size) };
         let there = server.ids.clone();
-        let (mut walk, mut cursor, mut taken) = (Walk::new(), Cursor::Start, Vec::new());
+        let (mut walk, mut cursor, mut taken) = (Walk::default(), Cursor::Start, Vec::new());
         for request in 0..200 {
             let page = server.answer(&cursor);
             let keys = page.iter().flat_map(|page| &page.keys);
@@ -298,7 +298,7 @@ proptest! {
     #[test]
     fn resumes_or_restarts(server in any_server(), stop_after in 1usize..6) {
         let known = KnownPaging::default();
-        let mut walk = Walk::new();
+        let mut walk = Walk::default();
         let (mut cursor, mut taken) = (Cursor::Start, 0);
         for _ in 0..stop_after {
             let facts = server.answer(&cursor);
@@ -328,7 +328,7 @@ proptest! {
     #[test]
     fn circles_are_left(style in prop::sample::select(vec![TokenStyle::Link, TokenStyle::Envelope]), rows in 1usize..5) {
         let known = KnownPaging::default();
-        let mut walk = Walk::new();
+        let mut walk = Walk::default();
         let next = match style {
             TokenStyle::Link => Next::Url("/customers?next=a".into()),
             _ => Next::Token("a".into()),
@@ -351,7 +351,7 @@ proptest! {
 #[test]
 fn a_token_that_comes_again_is_named() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     let page = |id: &str| PageSummary {
         keys: vec![RecordKey::Id(id.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url("/customers?next=a".into()) }),
@@ -377,7 +377,7 @@ fn a_server_that_ignores_cursors_proves_no_end() {
 #[test]
 fn a_page_that_says_more_is_no_end() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     known.with(Stream::Customers, |paging| {
         let keys = ids(2).into_iter().map(RecordKey::Id).collect();
         walk.page_arrived(
@@ -397,7 +397,7 @@ fn a_page_that_says_more_is_no_end() {
 #[test]
 fn a_deleted_cursor_is_no_refusal() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     let facts = |names: &[&str]| PageSummary {
         keys: names.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer: None,
@@ -436,7 +436,7 @@ fn a_second_guess_shows_no_direction() {
 #[test]
 fn a_last_page_of_repeats_is_an_end() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     let page = |names: &[&str], next: Option<&str>| PageSummary {
         keys: names.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer: next.map(|token| Offer {
@@ -464,7 +464,7 @@ fn a_second_look_finds_the_direction_for_itself() {
     let (taken, ended, _) = walk(&step, &known, Stream::Events);
     assert_eq!((taken.len(), ended), (2, Ended::AtEnd), "misled, as any first look may be");
     let (taken, ended, _) =
-        drive(&step, &known, Stream::Events, Walk::new().rechecking_direction(), Cursor::Start);
+        drive(&step, &known, Stream::Events, Walk::default().rechecking_direction(), Cursor::Start);
     assert_eq!((taken, ended), (step.ids.clone(), Ended::AtEnd));
     // And it has set the others right.
     assert_eq!(walk(&step, &known, Stream::Events).0, step.ids);
@@ -522,7 +522,7 @@ fn the_direction_of_each_stream_is_its_own() {
 #[test]
 fn unusable_records_show_progress_too() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     let page = |text: &str, token: &str| PageSummary {
         keys: vec![RecordKey::Text(text.to_owned())],
         offer: Some(Offer { style: TokenStyle::Link, next: Next::Url(format!("/customers?next={token}")) }),
@@ -576,7 +576,7 @@ fn a_set_direction_is_not_doubted() {
 #[test]
 fn a_failing_direction_is_no_end() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     let facts = || PageSummary {
         keys: ids(2).into_iter().map(RecordKey::Id).collect(),
         offer: None,
@@ -594,7 +594,7 @@ fn a_failing_direction_is_no_end() {
 #[test]
 fn a_shift_does_not_turn_the_direction() {
     let known = KnownPaging::default();
-    let mut walk = Walk::new();
+    let mut walk = Walk::default();
     let facts = |ids: &[&str]| PageSummary {
         keys: ids.iter().map(|id| RecordKey::Id((*id).to_owned())).collect(),
         offer: None,

@@ -1,0 +1,105 @@
+//! The calls of the customer resource, but for its list.
+
+use super::call::{Call, NotDocumented};
+use super::client::{Client, is_html};
+use crate::api::errors::{ApiError, ErrorKind};
+use crate::api::transport::Answer;
+use crate::record::Stream;
+use reqwest::{Method, Url};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// What to send of a customer; what is `None` is not sent. `Debug` shows which fields are given, not what
+/// they hold.
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CustomerFields {
+    /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// First name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// Phone number, in any form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+}
+
+impl fmt::Debug for CustomerFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked = |field: &Option<String>| field.as_ref().map(|_| "***");
+        f.debug_struct("CustomerFields")
+            .field("email", &masked(&self.email))
+            .field("first_name", &masked(&self.first_name))
+            .field("last_name", &masked(&self.last_name))
+            .field("phone_number", &masked(&self.phone_number))
+            .finish()
+    }
+}
+
+impl Client {
+    /// Creates a customer and returns it as the API gave it.
+    ///
+    /// # Errors
+    /// Repeated only while no connection can be made: after any other failure but a 4xx the customer may
+    /// exist nevertheless.
+    pub async fn create(&self, fields: &CustomerFields) -> Result<Box<RawValue>, ApiError> {
+        self.write(Method::POST, self.url(&["customers"])?, fields).await
+    }
+
+    /// One customer as the API gives it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed.
+    pub async fn retrieve(&self, id: &str) -> Result<Box<RawValue>, ApiError> {
+        let call = Call::new(Method::GET, self.url(&["customers", id])?, Stream::Customers);
+        self.fetch(call, json_object).await
+    }
+
+    /// Changes the given fields of a customer and returns it as the API gave it. Idempotent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed. After any failure
+    /// but a 4xx the change may have been made nevertheless.
+    pub async fn update(&self, id: &str, fields: &CustomerFields) -> Result<Box<RawValue>, ApiError> {
+        self.write(Method::PUT, self.url(&["customers", id])?, fields).await
+    }
+
+    /// Deletes a customer. Where an answer was lost and the repeated request finds no such customer, that
+    /// counts as done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there was none; otherwise when all attempts failed.
+    pub async fn delete(&self, id: &str) -> Result<(), ApiError> {
+        let call = Call::new(Method::DELETE, self.url(&["customers", id])?, Stream::Customers);
+        let decode = |answer: Answer| match is_html(&answer) {
+            true => Err(NotDocumented("an HTML page".to_owned())),
+            false => Ok(()),
+        };
+        match self.fetch(call, decode).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && error.lost_answer() => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        url: Url,
+        fields: &CustomerFields,
+    ) -> Result<Box<RawValue>, ApiError> {
+        let mut call = Call::new(method, url, Stream::Customers);
+        let body = serde_json::to_vec(fields)
+            .map_err(|error| ApiError::new(ErrorKind::Client).with_source(self.redactor().cause(&error)))?;
+        call.body = Some(body);
+        self.fetch(call, json_object).await
+    }
+}
+
+/// The text of a record: a JSON object, strictly parsed (`api-contract` point 11), otherwise as it came.
+pub(super) fn json_object(answer: Answer) -> Result<Box<RawValue>, NotDocumented> {
+    let text: Box<RawValue> = serde_json::from_slice(&answer.body)?;
+    if text.get().starts_with('{') { Ok(text) } else { Err(NotDocumented("not a JSON object".to_owned())) }
+}
