@@ -1,6 +1,6 @@
 //! What can go wrong with an export.
 
-use super::Difference;
+use crate::export::difference::Difference;
 use crate::mirror::MirrorError;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -134,7 +134,7 @@ pub enum ExportError {
 
 impl ExportError {
     /// For `map_err`: the action failed at `path`.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+    pub(in crate::export) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
         let path = path.to_owned();
         move |source| ExportError::Io { action, path, source }
     }

@@ -6,31 +6,37 @@
 //! announce, writes it once. At some 500 bytes a line, exports every quarter of an hour make 35,000 lines and 18 MB a year for
 //! each stream and format that changes every time: a fraction of a second an export; `export.max_age` bounds it.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod line;
 mod lines;
+pub(super) mod mirror_copy;
+mod positions;
 mod replacement;
+pub(super) mod truncation;
 
 pub use line::ManifestLine;
+pub use mirror_copy::folder_name;
+
 #[cfg(test)]
 pub(super) use line::sample;
 pub(super) use line::{digest, parse_line};
 pub(super) use lines::{Entry, Lines};
+pub(super) use mirror_copy::Comparison;
+pub(super) use positions::Positions;
+pub(super) use truncation::Truncation;
 
-use super::ExportError;
-use super::file::{self, Unannounced};
-use super::name::temporary_of;
-use super::plan::Positions;
+use crate::export::error::ExportError;
+use crate::export::layout::MANIFEST;
+use crate::export::storage::{self, Unannounced, temporary_of};
 use replacement::Replacement;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The manifest's name in its folder.
-pub(super) const MANIFEST: &str = "manifest.ndjson";
-
 /// What an export has to know of a manifest that it has read.
-pub(super) struct Manifest {
+pub(in crate::export) struct Manifest {
     folder: PathBuf,
     /// What was read: it stays the same when the name is given to another file.
     file: Option<File>,
@@ -40,11 +46,11 @@ pub(super) struct Manifest {
     /// Of the last line.
     digest: Option<String>,
     /// How many lines it has.
-    pub(super) count: usize,
+    pub(in crate::export) count: usize,
     /// The digest of the line that its first line follows, where that is not the first one ever.
-    pub(super) follows: Option<String>,
+    pub(in crate::export) follows: Option<String>,
     /// Up to where it names files.
-    pub(super) positions: Positions,
+    pub(in crate::export) positions: Positions,
 }
 
 impl Manifest {
@@ -52,7 +58,7 @@ impl Manifest {
     ///
     /// # Errors
     /// When it can't be read, or a line is not what this program writes.
-    pub(super) fn read(folder: &Path) -> Result<Manifest, ExportError> {
+    pub(in crate::export) fn read(folder: &Path) -> Result<Manifest, ExportError> {
         Manifest::read_with(folder, |_| Ok(()))
     }
 
@@ -60,7 +66,7 @@ impl Manifest {
     ///
     /// # Errors
     /// As [`Manifest::read`], or when `each` fails: its error ends the reading.
-    pub(super) fn read_with(
+    pub(in crate::export) fn read_with(
         folder: &Path,
         mut each: impl FnMut(&Entry<'_>) -> Result<(), ExportError>,
     ) -> Result<Manifest, ExportError> {
@@ -85,18 +91,18 @@ impl Manifest {
     }
 
     /// Whether there was one, with lines or without.
-    pub(super) fn exists(&self) -> bool {
+    pub(in crate::export) fn exists(&self) -> bool {
         self.file.is_some()
     }
 
     /// Adds lines to the manifest on the disk, and ties them to it: see [`Replacement::announce`]. Returns them as they
     /// stand there.
-    pub(super) fn append(
+    pub(in crate::export) fn append(
         &self,
         mut lines: Vec<ManifestLine>,
         files: Unannounced,
     ) -> Result<Vec<ManifestLine>, ExportError> {
-        file::ensure_folder(&self.folder)?;
+        storage::ensure_folder(&self.folder)?;
         let mut new = self.copy_from(0)?;
         let mut previous = self.digest.clone();
         for line in &mut lines {
@@ -108,7 +114,7 @@ impl Manifest {
     }
 
     /// Takes the lines before this byte away from the manifest on the disk.
-    pub(super) fn remove_before(&self, byte: u64) -> Result<(), ExportError> {
+    pub(in crate::export) fn remove_before(&self, byte: u64) -> Result<(), ExportError> {
         self.copy_from(byte)?.announce(Unannounced::default())
     }
 
@@ -124,22 +130,22 @@ impl Manifest {
     }
 
     /// Removes temporary files of manifests that a killed export left. Returns their names.
-    pub(super) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
+    pub(in crate::export) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
         let mut names = Vec::new();
-        file::each_name(&self.folder, |name| {
+        storage::each_name(&self.folder, |name| {
             if temporary_of(&name) == Some(MANIFEST) {
                 names.push(name);
             }
             Ok(())
         })?;
         names.sort();
-        names.iter().try_for_each(|name| file::remove(&self.folder.join(name)))?;
+        names.iter().try_for_each(|name| storage::remove(&self.folder.join(name)))?;
         Ok(names)
     }
 }
 
 /// The lines with these numbers, counted from 1.
-pub(super) fn numbered(
+pub(in crate::export) fn numbered(
     folder: &Path,
     numbers: &BTreeSet<usize>,
 ) -> Result<BTreeMap<usize, ManifestLine>, ExportError> {
@@ -158,7 +164,10 @@ pub(super) fn numbered(
 ///
 /// # Errors
 /// When a line is not tied to the one before it: then nothing has changed.
-pub(super) fn replace(folder: &Path, mut lines: BTreeMap<usize, ManifestLine>) -> Result<(), ExportError> {
+pub(in crate::export) fn replace(
+    folder: &Path,
+    mut lines: BTreeMap<usize, ManifestLine>,
+) -> Result<(), ExportError> {
     let mut new = Replacement::begin(folder)?;
     let mut old = Lines::open(folder)?;
     let mut before: Option<(String, String)> = None;
@@ -184,7 +193,10 @@ pub(super) fn replace(folder: &Path, mut lines: BTreeMap<usize, ManifestLine>) -
 }
 
 /// A line with its `previous` moved from the first of these digests to the second; `None` where it is not that.
-pub(super) fn retied<'l>(entry: &Entry<'l>, before: Option<&(String, String)>) -> Option<Cow<'l, [u8]>> {
+pub(in crate::export) fn retied<'l>(
+    entry: &Entry<'l>,
+    before: Option<&(String, String)>,
+) -> Option<Cow<'l, [u8]>> {
     let Some((old, new)) = before.filter(|(old, new)| old != new) else { return Some(entry.text.into()) };
     let text = std::str::from_utf8(entry.text).ok()?;
     let (front, back) = text.split_once(old.as_str())?;
@@ -194,7 +206,7 @@ pub(super) fn retied<'l>(entry: &Entry<'l>, before: Option<&(String, String)>) -
 
 /// Every line of the manifest in `folder`.
 #[cfg(test)]
-pub(super) fn all(folder: &Path) -> Result<Vec<ManifestLine>, ExportError> {
+pub(in crate::export) fn all(folder: &Path) -> Result<Vec<ManifestLine>, ExportError> {
     let mut lines = Vec::new();
     Manifest::read_with(folder, |entry| {
         lines.push(entry.line.clone());
@@ -314,7 +326,7 @@ mod tests {
         let error = replace(dir.path(), BTreeMap::from([(1, line)])).unwrap_err();
         assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
         assert_eq!(std::fs::read_to_string(dir.path().join(MANIFEST)).unwrap(), broken);
-        assert_eq!(file::names(dir.path()).unwrap(), [MANIFEST]);
+        assert_eq!(storage::names(dir.path()).unwrap(), [MANIFEST]);
     }
 
     #[test]

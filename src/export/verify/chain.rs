@@ -1,7 +1,8 @@
 //! The text of a manifest: its lines, and the chain of digests that ties each to the one before it. Pure.
 
-use super::super::manifest::{ManifestLine, digest, parse_line};
-use super::finding::{Difference, Findings};
+use super::findings::Findings;
+use crate::export::difference::Difference;
+use crate::export::manifest::{ManifestLine, digest, parse_line};
 
 /// A line of a manifest with its number, counted from 1.
 #[derive(Debug, Clone)]
@@ -64,8 +65,8 @@ fn broken(number: usize, previous: Option<&str>, before: Option<&str>, fronts: &
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::manifest::sample;
     use super::*;
+    use crate::export::manifest::sample;
 
     const NONE: [usize; 0] = [];
 

@@ -1,0 +1,256 @@
+//! Where an export file's rows go: to a thread of its own, which brings them into their format, compresses, digests and
+//! writes them while the next ones are read.
+
+use super::row_batch::RowBatch;
+use crate::export::formats::{Compressor, RowWriter};
+use crate::export::storage::{self, Disk, Settled, given_up};
+use crate::mirror::Change;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+/// Bytes of text that are handed over at once.
+const PACK: usize = 64 * 1024;
+
+/// Packs of rows that may wait, so that memory is bounded where the disk is slower than the reading.
+const WAITING: usize = 4;
+
+enum Piece {
+    Rows(RowBatch),
+    /// The file has all its rows. Without it, it was given up: then nothing waits for the disk.
+    End,
+}
+
+/// The way of rows from their format to the disk.
+pub(in crate::export) type Rows = RowWriter<Chunks<Compressor<Disk>>>;
+
+/// A file's content, and how many of its values were rewritten for readers' sake.
+pub(in crate::export) type Ended = (Settled, u64);
+
+/// Takes a file's rows. Dropped, it waits until its thread has let go of the file.
+pub(in crate::export) struct BackgroundWriter {
+    pack: RowBatch,
+    /// Packs that were written, to be filled again.
+    written: Receiver<RowBatch>,
+    sender: Option<SyncSender<Piece>>,
+    thread: Option<JoinHandle<io::Result<Ended>>>,
+}
+
+impl BackgroundWriter {
+    /// Begins to write.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(in crate::export) fn begin(rows: Rows) -> io::Result<BackgroundWriter> {
+        let (sender, receiver) = sync_channel(WAITING);
+        let (empty, written) = channel();
+        let thread =
+            thread::Builder::new().name("export".to_owned()).spawn(|| write(rows, receiver, empty))?;
+        Ok(BackgroundWriter {
+            pack: RowBatch::default(),
+            written,
+            sender: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// The first one that the file's thread met, with this row or one before it.
+    pub(in crate::export) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
+        self.pack.add(change);
+        if self.pack.bytes() < PACK { Ok(()) } else { self.hand_over() }
+    }
+
+    /// Says that nothing follows: the file comes to its end while others are written.
+    pub(in crate::export) fn end(&mut self) -> io::Result<()> {
+        self.hand_over()?;
+        self.send(Piece::End)?;
+        self.sender = None;
+        Ok(())
+    }
+
+    /// Waits for the file's end, after [`Sink::end`].
+    ///
+    /// # Errors
+    /// The first one that its thread met.
+    pub(in crate::export) fn finish(mut self) -> io::Result<Ended> {
+        self.join()
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let next = self.written.try_recv().unwrap_or_default();
+        let pack = std::mem::replace(&mut self.pack, next);
+        self.send(Piece::Rows(pack))
+    }
+
+    fn send(&mut self, piece: Piece) -> io::Result<()> {
+        match self.sender.as_ref().map(|sender| sender.send(piece)) {
+            Some(Ok(())) => Ok(()),
+            // Nobody takes it any more: the thread has met an error.
+            _ => Err(self.join().err().unwrap_or_else(given_up)),
+        }
+    }
+
+    fn join(&mut self) -> io::Result<Ended> {
+        self.sender = None;
+        let ended = self.thread.take().map(JoinHandle::join);
+        ended.and_then(Result::ok).unwrap_or_else(|| Err(given_up()))
+    }
+}
+
+impl Drop for BackgroundWriter {
+    fn drop(&mut self) {
+        // Given up: whatever comes of it, the file is going to be removed.
+        let _ = self.join();
+    }
+}
+
+fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<RowBatch>) -> io::Result<Ended> {
+    for piece in pieces {
+        match piece {
+            Piece::Rows(mut packed) => {
+                packed.each(|change| rows.write(change))?;
+                packed.clear();
+                // At the file's end nobody fills it any more.
+                let _ = empty.send(packed);
+            }
+            Piece::End => {
+                let (chunks, rewritten) = rows.finish()?;
+                return Ok((storage::settle(chunks.finish()?.finish()?)?, rewritten));
+            }
+        }
+    }
+    Err(given_up())
+}
+
+/// Hands bytes on in chunks of one size, but for the last one: compressed files, too, are then made of their rows alone,
+/// not of how these were written.
+pub(in crate::export) struct Chunks<W> {
+    chunk: Vec<u8>,
+    inner: W,
+}
+
+/// The size.
+const CHUNK: usize = 128 * 1024;
+
+impl<W: Write> Chunks<W> {
+    pub(in crate::export) fn new(inner: W) -> Chunks<W> {
+        Chunks { chunk: Vec::with_capacity(CHUNK), inner }
+    }
+
+    fn finish(mut self) -> io::Result<W> {
+        self.hand_on()?;
+        Ok(self.inner)
+    }
+
+    fn hand_on(&mut self) -> io::Result<()> {
+        self.inner.write_all(&self.chunk)?;
+        self.chunk.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Chunks<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.chunk.len() == CHUNK {
+            self.hand_on()?;
+        }
+        let taken = bytes.len().min(CHUNK - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    /// Does nothing: a chunk is handed on when it is full.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::formats::Dialect;
+    use crate::export::formats::Format;
+    use crate::export::formats::{Compression, decompress};
+    use crate::export::storage::{Temporary, names};
+    use crate::record::{Op, Stream, Value};
+
+    fn rows(compression: Compression, disk: Disk) -> Rows {
+        let chunks = Chunks::new(Compressor::new(compression, disk).unwrap());
+        RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, chunks).unwrap()
+    }
+
+    /// Long rows are made of their `_observed_at`.
+    fn deleted(seq: i64, at: &str) -> Change<'_> {
+        Change { seq, op: Op::Delete, observed_at: at, id: "e", row: Some(&[Value::Text("e")]) }
+    }
+
+    #[test]
+    fn what_goes_in_lies_on_the_disk_in_its_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
+        let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
+        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, Vec::new()).unwrap();
+        changes.iter().for_each(|change| plain.write(change).unwrap());
+        let (plain, _) = plain.finish().unwrap();
+        assert!(plain.len() > 10 * CHUNK);
+        for compression in Compression::ALL {
+            let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+            let mut sink = BackgroundWriter::begin(rows(compression, disk)).unwrap();
+            changes.iter().for_each(|change| sink.write(change).unwrap());
+            sink.end().unwrap();
+            let path =
+                temporary.complete(sink.finish().map(|(settled, _)| settled)).unwrap().publish().unwrap();
+            let written = std::fs::read(path).unwrap();
+            assert!(decompress(compression, &written) == plain, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_of_one_size_however_they_come() {
+        struct Sizes(Vec<usize>);
+        impl Write for Sizes {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.push(bytes.len());
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for piece in [1_000, CHUNK, 3 * CHUNK + 1] {
+            let mut chunks = Chunks::new(Sizes(Vec::new()));
+            vec![b'x'; 4 * CHUNK + 7].chunks(piece).for_each(|piece| chunks.write_all(piece).unwrap());
+            assert_eq!(chunks.finish().unwrap().0, [CHUNK, CHUNK, CHUNK, CHUNK, 7], "{piece}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_thread_comes_back_with_its_kind() {
+        // A disk that is always full; what it takes before it says so depends on the buffers.
+        let disk = storage::to(std::fs::File::create("/dev/full").unwrap());
+        let mut sink = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
+        let id = "x".repeat(PACK);
+        let written = (0..10 * WAITING).try_for_each(|_| sink.write(&deleted(1, &id)));
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(sink.finish().is_err());
+    }
+
+    #[test]
+    fn what_is_given_up_is_let_go_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+        let mut sink = BackgroundWriter::begin(rows(Compression::Zstd, disk)).unwrap();
+        sink.write(&deleted(1, &"x".repeat(3 * CHUNK))).unwrap();
+        drop(sink);
+        drop(temporary);
+        assert!(names(dir.path()).unwrap().is_empty());
+        // Without its end it is none.
+        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
+        let sink = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
+        assert!(temporary.complete(sink.finish().map(|(settled, _)| settled)).is_err());
+    }
+}
