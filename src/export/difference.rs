@@ -21,23 +21,23 @@ pub struct Difference {
 }
 
 impl Difference {
-    pub(in crate::export) fn of_file(file: &str, what: impl Into<String>) -> Difference {
+    pub(super) fn of_file(file: &str, what: impl Into<String>) -> Difference {
         Difference { file: file.to_owned(), line: None, row: None, seq: None, id: None, what: what.into() }
     }
 
-    pub(in crate::export) fn at_line(self, line: usize) -> Difference {
+    pub(super) fn at_line(self, line: usize) -> Difference {
         Difference { line: Some(line), ..self }
     }
 
-    pub(in crate::export) fn at_row(self, row: u64) -> Difference {
+    pub(super) fn at_row(self, row: u64) -> Difference {
         Difference { row: Some(row), ..self }
     }
 
-    pub(in crate::export) fn of_change(self, seq: i64) -> Difference {
+    pub(super) fn of_change(self, seq: i64) -> Difference {
         Difference { seq: Some(seq), ..self }
     }
 
-    pub(in crate::export) fn of_record(self, id: &str) -> Difference {
+    pub(super) fn of_record(self, id: &str) -> Difference {
         Difference { id: Some(id.to_owned()), ..self }
     }
 }

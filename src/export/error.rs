@@ -134,7 +134,7 @@ pub enum ExportError {
 
 impl ExportError {
     /// For `map_err`: the action failed at `path`.
-    pub(in crate::export) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
         let path = path.to_owned();
         move |source| ExportError::Io { action, path, source }
     }

@@ -15,14 +15,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The manifest's name in its folder.
-pub(in crate::export) const MANIFEST: &str = "manifest.ndjson";
+pub(super) const MANIFEST: &str = "manifest.ndjson";
 
 /// Where snapshots stand in the export folder.
-pub(in crate::export) const FOLDER: &str = "snapshots";
+pub(super) const FOLDER: &str = "snapshots";
 
 /// Which of the two manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::export) enum Kind {
+pub(super) enum Kind {
     /// `manifest.ndjson`: the files with the changes.
     Changes,
     /// `snapshots/manifest.ndjson`.
@@ -30,7 +30,7 @@ pub(in crate::export) enum Kind {
 }
 
 /// The folder of the manifest of that kind; paths in the manifest are relative to it.
-pub(in crate::export) fn root(dir: &Path, kind: Kind) -> PathBuf {
+pub(super) fn root(dir: &Path, kind: Kind) -> PathBuf {
     match kind {
         Kind::Changes => dir.to_owned(),
         Kind::Snapshots => dir.join(FOLDER),
@@ -38,7 +38,7 @@ pub(in crate::export) fn root(dir: &Path, kind: Kind) -> PathBuf {
 }
 
 /// A path of a manifest, relative to the export folder.
-pub(in crate::export) fn in_folder(kind: Kind, path: &str) -> String {
+pub(super) fn in_folder(kind: Kind, path: &str) -> String {
     match kind {
         Kind::Changes => path.to_owned(),
         Kind::Snapshots => format!("snapshots/{path}"),
@@ -47,7 +47,7 @@ pub(in crate::export) fn in_folder(kind: Kind, path: &str) -> String {
 
 /// Which changes a file covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::export) enum Covers {
+pub(super) enum Covers {
     /// The changes with these numbers, both included.
     Changes {
         /// The first.
@@ -65,16 +65,16 @@ pub(in crate::export) enum Covers {
 /// The name of an export file: `STREAM-FIRSTSEQ-LASTSEQ.EXT[.gz|.zst]`, of a snapshot `STREAM-HEADSEQ.EXT[.gz|.zst]`,
 /// numbers padded to twelve digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::export) struct FileName {
-    pub(in crate::export) stream: Stream,
-    pub(in crate::export) covers: Covers,
-    pub(in crate::export) format: Format,
-    pub(in crate::export) compression: Compression,
+pub(super) struct FileName {
+    pub(super) stream: Stream,
+    pub(super) covers: Covers,
+    pub(super) format: Format,
+    pub(super) compression: Compression,
 }
 
 impl FileName {
     /// The meaning of a name; `None` for every text but exactly those that [`FileName`] prints.
-    pub(in crate::export) fn parse(name: &str) -> Option<FileName> {
+    pub(super) fn parse(name: &str) -> Option<FileName> {
         let (stem, extensions) = name.split_once('.')?;
         let (format, packed) = match extensions.split_once('.') {
             Some((format, packed)) => (format, format!(".{packed}")),
@@ -95,13 +95,13 @@ impl FileName {
 
     /// The meaning of a path below the manifest's folder; `None` for every text but exactly those that
     /// [`FileName::path`] gives.
-    pub(in crate::export) fn of_path(path: &str) -> Option<FileName> {
+    pub(super) fn of_path(path: &str) -> Option<FileName> {
         let (folder, name) = path.split_once('/')?;
         FileName::parse(name).filter(|name| name.stream.name() == folder)
     }
 
     /// The path below the manifest's folder.
-    pub(in crate::export) fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("{}/{self}", self.stream)
     }
 }

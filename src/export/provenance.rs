@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// Reads the manifest of `dir`, and refuses one that is none of the mirror `own`, or of another future than its own. Tells
 /// too whether the mirror's copy is in step.
-pub(in crate::export) fn read_own(
+pub(super) fn read_own(
     snapshot: &Snapshot<'_>,
     dir: &Path,
     own: &str,
@@ -37,7 +37,7 @@ pub(in crate::export) fn read_own(
 }
 
 /// Refuses a manifest with a line that is not of this mirror, `own`, whose newest change is `head_seq`.
-pub(in crate::export) fn check_line(
+pub(super) fn check_line(
     dir: &Path,
     line: &ManifestLine,
     own: &str,

@@ -123,7 +123,7 @@ fn mend(
 }
 
 /// The files of these lines under temporary names, all from one state of the mirror, with the lines' numbers.
-pub(in crate::export) fn write(
+pub(super) fn write(
     reader: &mut Mirror,
     dir: &Path,
     kind: Kind,
@@ -212,7 +212,7 @@ fn what_to_write<'a>(
 }
 
 /// Gives the files their names. Returns what was done, and the lines that are to replace the old ones in the manifest.
-pub(in crate::export) fn publish(
+pub(super) fn publish(
     root: &Path,
     kind: Kind,
     old: &BTreeMap<usize, ManifestLine>,

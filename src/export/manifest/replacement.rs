@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// A manifest under its temporary name. Dropped before [`Replacement::announce`], it is gone.
-pub(in crate::export) struct Replacement<'m> {
+pub(super) struct Replacement<'m> {
     folder: &'m Path,
     temporary: Temporary,
     disk: Disk,
@@ -17,13 +17,13 @@ pub(in crate::export) struct Replacement<'m> {
 }
 
 impl<'m> Replacement<'m> {
-    pub(in crate::export) fn begin(folder: &'m Path) -> Result<Replacement<'m>, ExportError> {
+    pub(super) fn begin(folder: &'m Path) -> Result<Replacement<'m>, ExportError> {
         let (temporary, disk) = Temporary::create(folder, MANIFEST)?;
         Ok(Replacement { folder, temporary, disk, line: Vec::new() })
     }
 
     /// Takes over the old manifest's bytes with these numbers, counted from 0.
-    pub(in crate::export) fn copy(&mut self, mut old: &File, from: u64, to: u64) -> Result<(), ExportError> {
+    pub(super) fn copy(&mut self, mut old: &File, from: u64, to: u64) -> Result<(), ExportError> {
         let wanted = to.saturating_sub(from);
         let copied = old
             .seek(SeekFrom::Start(from))
@@ -37,12 +37,12 @@ impl<'m> Replacement<'m> {
     }
 
     /// Writes a line as it is, given without its end.
-    pub(in crate::export) fn text(&mut self, line: &[u8]) -> Result<(), ExportError> {
+    pub(super) fn text(&mut self, line: &[u8]) -> Result<(), ExportError> {
         self.bytes(line)?;
         self.end_line()
     }
 
-    pub(in crate::export) fn end_line(&mut self) -> Result<(), ExportError> {
+    pub(super) fn end_line(&mut self) -> Result<(), ExportError> {
         self.bytes(b"\n")
     }
 
@@ -51,7 +51,7 @@ impl<'m> Replacement<'m> {
     }
 
     /// Writes a line of ours. Returns its digest.
-    pub(in crate::export) fn line(&mut self, line: &ManifestLine) -> Result<String, ExportError> {
+    pub(super) fn line(&mut self, line: &ManifestLine) -> Result<String, ExportError> {
         let mut text = std::mem::take(&mut self.line);
         text.clear();
         serde_json::to_writer(&mut text, line)
@@ -64,7 +64,7 @@ impl<'m> Replacement<'m> {
 
     /// Puts it in the old one's place, atomically and durably. The files that it announces for the first time stay
     /// from then on; when it can't be put there, they are removed.
-    pub(in crate::export) fn announce(self, files: Unannounced) -> Result<(), ExportError> {
+    pub(super) fn announce(self, files: Unannounced) -> Result<(), ExportError> {
         self.temporary.complete(storage::settle(self.disk))?.publish()?;
         // From here on the manifest names them, even if the power fails before its folder is synced.
         files.keep();

@@ -22,13 +22,13 @@ enum Piece {
 }
 
 /// The way of rows from their format to the disk.
-pub(in crate::export) type Rows = RowWriter<Chunks<Compressor<Disk>>>;
+pub(super) type Rows = RowWriter<Chunks<Compressor<Disk>>>;
 
 /// A file's content, and how many of its values were rewritten for readers' sake.
-pub(in crate::export) type Ended = (Settled, u64);
+pub(super) type Ended = (Settled, u64);
 
 /// Takes a file's rows. Dropped, it waits until its thread has let go of the file.
-pub(in crate::export) struct BackgroundWriter {
+pub(super) struct BackgroundWriter {
     pack: RowBatch,
     /// Packs that were written, to be filled again.
     written: Receiver<RowBatch>,
@@ -41,7 +41,7 @@ impl BackgroundWriter {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(in crate::export) fn begin(rows: Rows) -> io::Result<BackgroundWriter> {
+    pub(super) fn begin(rows: Rows) -> io::Result<BackgroundWriter> {
         let (sender, receiver) = sync_channel(WAITING);
         let (empty, written) = channel();
         let thread =
@@ -58,13 +58,13 @@ impl BackgroundWriter {
     ///
     /// # Errors
     /// The first one that the file's thread met, with this row or one before it.
-    pub(in crate::export) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
+    pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
         self.pack.add(change);
         if self.pack.bytes() < PACK { Ok(()) } else { self.hand_over() }
     }
 
     /// Says that nothing follows: the file comes to its end while others are written.
-    pub(in crate::export) fn end(&mut self) -> io::Result<()> {
+    pub(super) fn end(&mut self) -> io::Result<()> {
         self.hand_over()?;
         self.send(Piece::End)?;
         self.sender = None;
@@ -75,7 +75,7 @@ impl BackgroundWriter {
     ///
     /// # Errors
     /// The first one that its thread met.
-    pub(in crate::export) fn finish(mut self) -> io::Result<Ended> {
+    pub(super) fn finish(mut self) -> io::Result<Ended> {
         self.join()
     }
 
@@ -127,7 +127,7 @@ fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<RowBatch>) -> io
 
 /// Hands bytes on in chunks of one size, but for the last one: compressed files, too, are then made of their rows alone,
 /// not of how these were written.
-pub(in crate::export) struct Chunks<W> {
+pub(super) struct Chunks<W> {
     chunk: Vec<u8>,
     inner: W,
 }
@@ -136,7 +136,7 @@ pub(in crate::export) struct Chunks<W> {
 const CHUNK: usize = 128 * 1024;
 
 impl<W: Write> Chunks<W> {
-    pub(in crate::export) fn new(inner: W) -> Chunks<W> {
+    pub(super) fn new(inner: W) -> Chunks<W> {
         Chunks { chunk: Vec::with_capacity(CHUNK), inner }
     }
 

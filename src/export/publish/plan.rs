@@ -7,21 +7,21 @@ use crate::record::Stream;
 
 /// What is to be read for one stream, and who wants it.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::export) struct StreamPlan {
-    pub(in crate::export) stream: Stream,
+pub(super) struct StreamPlan {
+    pub(super) stream: Stream,
     /// The formats that are behind, each with its position: it wants the changes after that.
-    pub(in crate::export) outputs: Vec<(Format, i64)>,
+    pub(super) outputs: Vec<(Format, i64)>,
 }
 
 impl StreamPlan {
     /// The position from which the stream is to be read, so that every format gets what it wants.
-    pub(in crate::export) fn after(&self) -> i64 {
+    pub(super) fn after(&self) -> i64 {
         self.outputs.iter().map(|(_, position)| *position).min().unwrap_or(0)
     }
 }
 
 /// What may have changed since the last files; streams and formats that stand at `head` are left out.
-pub(in crate::export) fn plan(
+pub(super) fn plan(
     positions: &Positions,
     front: Option<&Truncation>,
     head: i64,
@@ -39,7 +39,7 @@ pub(in crate::export) fn plan(
 }
 
 /// The formats in their order, each once.
-pub(in crate::export) fn distinct(formats: &[Format]) -> Vec<Format> {
+pub(super) fn distinct(formats: &[Format]) -> Vec<Format> {
     Format::ALL.into_iter().filter(|format| formats.contains(format)).collect()
 }
 

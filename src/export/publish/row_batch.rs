@@ -5,7 +5,7 @@ use crate::record::{Op, Value};
 
 /// Changes with all that they hold, one after the other.
 #[derive(Debug, Default)]
-pub(in crate::export) struct RowBatch {
+pub(super) struct RowBatch {
     /// All texts.
     text: String,
     rows: Vec<Row>,
@@ -33,18 +33,18 @@ enum Item {
 
 impl RowBatch {
     /// Bytes of text so far.
-    pub(in crate::export) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.text.len()
     }
 
     /// Takes the changes out; the memory stays.
-    pub(in crate::export) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.text.clear();
         self.rows.clear();
         self.items.clear();
     }
 
-    pub(in crate::export) fn add(&mut self, change: &Change<'_>) {
+    pub(super) fn add(&mut self, change: &Change<'_>) {
         self.text.push_str(change.observed_at);
         self.text.push_str(change.id);
         for value in change.row.unwrap_or_default() {
@@ -67,10 +67,7 @@ impl RowBatch {
     }
 
     /// Hands the changes over, in the order in which they were added.
-    pub(in crate::export) fn each<E>(
-        &self,
-        mut each: impl FnMut(&Change<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(super) fn each<E>(&self, mut each: impl FnMut(&Change<'_>) -> Result<(), E>) -> Result<(), E> {
         let (mut text, mut items) = (self.text.as_str(), self.items.as_slice());
         let mut take = |bytes: usize| {
             let (taken, rest) = text.split_at(bytes);

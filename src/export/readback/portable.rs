@@ -5,7 +5,7 @@ use crate::export::formats::{DEEPEST, fits};
 
 /// How a value of a file stands to the mirror's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::export) enum Likeness {
+pub(super) enum Likeness {
     /// It is the same.
     Same,
     /// It is what has to stand there for it.
@@ -25,13 +25,13 @@ impl Likeness {
 }
 
 /// Compares text: NUL must have been left out.
-pub(in crate::export) fn text(given: &str, found: &str) -> Likeness {
+pub(super) fn text(given: &str, found: &str) -> Likeness {
     let is_good = given.chars().filter(|c| *c != '\0').eq(found.chars());
     Likeness::of(is_good, given.contains('\0'))
 }
 
 /// Compares JSON, but for white space between tokens.
-pub(in crate::export) fn json(given: &str, found: &str) -> Likeness {
+pub(super) fn json(given: &str, found: &str) -> Likeness {
     let (mut given, mut found) = (Tokens(given), Tokens(found));
     let (mut depth, mut rewritten) = (0, false);
     loop {

@@ -1,15 +1,15 @@
 //! The names that files have until they are complete: `.NAME-RANDOM.tmp` beside their place.
 
 /// The random part of a temporary name.
-pub(in crate::export) const RANDOM_CHARACTERS: usize = 8;
+pub(super) const RANDOM_CHARACTERS: usize = 8;
 
 /// How the temporary name of a file begins; the random part and [`TEMPORARY_SUFFIX`] follow.
-pub(in crate::export) fn temporary_prefix(name: &str) -> String {
+pub(super) fn temporary_prefix(name: &str) -> String {
     format!(".{name}-")
 }
 
 /// How temporary names end.
-pub(in crate::export) const TEMPORARY_SUFFIX: &str = ".tmp";
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// The name of the file that a temporary file was to become; `None` where the name is not one of ours.
 pub(in crate::export) fn temporary_of(name: &str) -> Option<&str> {

@@ -15,20 +15,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A row's fields in the order of the stream's columns.
-pub(in crate::export) type Fields = Vec<Option<String>>;
+pub(super) type Fields = Vec<Option<String>>;
 /// Rows by identifier.
-pub(in crate::export) type Rows = BTreeMap<String, Fields>;
+pub(super) type Rows = BTreeMap<String, Fields>;
 
 /// A row of a file.
-pub(in crate::export) struct ReadRow {
-    pub(in crate::export) seq: i64,
-    pub(in crate::export) op: String,
-    pub(in crate::export) id: String,
-    pub(in crate::export) fields: Fields,
+pub(super) struct ReadRow {
+    pub(super) seq: i64,
+    pub(super) op: String,
+    pub(super) id: String,
+    pub(super) fields: Fields,
 }
 
 /// What the mirror holds. With `one_line`, raw line ends are taken out of JSON, as NDJSON has it.
-pub(in crate::export) fn mirrored(mirror: &mut Mirror, stream: Stream, one_line: bool) -> Rows {
+pub(super) fn mirrored(mirror: &mut Mirror, stream: Stream, one_line: bool) -> Rows {
     let mut rows = Rows::new();
     let snapshot = mirror.snapshot().unwrap();
     snapshot
@@ -52,7 +52,7 @@ pub(in crate::export) fn mirrored(mirror: &mut Mirror, stream: Stream, one_line:
 /// What a folder's files give when they are replayed in the order of the manifest. Checks on the way that every
 /// announced file has its size and digest, that ranges tile, that rows ascend in their range, and that no change
 /// stands twice.
-pub(in crate::export) fn replayed(dir: &Path, stream: Stream, format: Format) -> Rows {
+pub(super) fn replayed(dir: &Path, stream: Stream, format: Format) -> Rows {
     let mut rows = Rows::new();
     let (mut position, mut seen) = (0, BTreeSet::new());
     for line in manifest::all(dir).unwrap() {
@@ -79,7 +79,7 @@ pub(in crate::export) fn replayed(dir: &Path, stream: Stream, format: Format) ->
 }
 
 /// The rows of an announced file.
-pub(in crate::export) fn read_file(dir: &Path, line: &ManifestLine) -> Vec<ReadRow> {
+pub(super) fn read_file(dir: &Path, line: &ManifestLine) -> Vec<ReadRow> {
     let bytes = std::fs::read(dir.join(&line.path)).unwrap();
     assert_eq!(bytes.len() as u64, line.bytes);
     assert_eq!(storage::hex(&Sha256::digest(&bytes)), line.sha256);
@@ -175,7 +175,7 @@ fn raw_csv(text: &str) -> Vec<Fields> {
 }
 
 /// Every file below `dir`, relative to it, sorted.
-pub(in crate::export) fn files(dir: &Path) -> Vec<String> {
+pub(super) fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -193,7 +193,7 @@ pub(in crate::export) fn files(dir: &Path) -> Vec<String> {
 }
 
 /// Checks that the folder holds its manifest and exactly the files that it names.
-pub(in crate::export) fn assert_announced(dir: &Path) {
+pub(super) fn assert_announced(dir: &Path) {
     let mut announced: Vec<String> = manifest::all(dir).unwrap().into_iter().map(|line| line.path).collect();
     announced.push(MANIFEST.to_owned());
     announced.sort();

@@ -6,20 +6,15 @@ use crate::export::manifest::{ManifestLine, digest, parse_line};
 
 /// A line of a manifest with its number, counted from 1.
 #[derive(Debug, Clone)]
-pub(in crate::export) struct Entry {
-    pub(in crate::export) number: usize,
-    pub(in crate::export) line: ManifestLine,
+pub(super) struct NumberedLine {
+    pub(super) number: usize,
+    pub(super) line: ManifestLine,
 }
 
 /// Takes a manifest apart. Lines that can't be read, and places where the chain is broken, are found; the lines that can
 /// be read go on. `file` names the manifest; `fronts` are the digests of lines that pruning removed from a manifest's
 /// front: the first line may follow one of them.
-pub(in crate::export) fn read(
-    text: &[u8],
-    file: &str,
-    fronts: &[&str],
-    findings: &mut Findings,
-) -> Vec<Entry> {
+pub(super) fn read(text: &[u8], file: &str, fronts: &[&str], findings: &mut Findings) -> Vec<NumberedLine> {
     let mut entries = Vec::new();
     if text.is_empty() {
         return entries;
@@ -39,7 +34,7 @@ pub(in crate::export) fn read(
                 if let Some(what) = broken(number, line.previous.as_deref(), before.as_deref(), fronts) {
                     findings.of_manifest(found(what).at_line(number));
                 }
-                entries.push(Entry { number, line });
+                entries.push(NumberedLine { number, line });
             }
             Err(reason) => findings.of_manifest(found(format!("can't be read: {reason}")).at_line(number)),
         }

@@ -10,7 +10,7 @@ use crate::record::Op;
 /// Judges the rows. What has to stand there: of each record that changed in the range its newest change there. What may:
 /// older deletes, which a replay doesn't notice. What a repair may have left out: a change whose successor stands in a
 /// later file.
-pub(in crate::export) fn judge(
+pub(super) fn judge(
     file: &mut CheckedFile<'_>,
     rows: Rows<'_>,
     history: &History<'_>,
@@ -147,7 +147,7 @@ impl Reading<'_, '_, '_> {
 }
 
 /// How a row's values stand to the mirror's.
-pub(in crate::export) enum Content {
+pub(super) enum Content {
     /// They are the same, but for so many that were rewritten for readers' sake.
     Same {
         /// How many.
@@ -160,7 +160,7 @@ pub(in crate::export) enum Content {
 }
 
 /// Compares a row's values with the mirror's.
-pub(in crate::export) fn content(row: &Row, logged: &Logged<'_>, file: &CheckedFile<'_>) -> Content {
+pub(super) fn content(row: &Row, logged: &Logged<'_>, file: &CheckedFile<'_>) -> Content {
     match logged.change.row {
         Some(_) => {
             let compared = compare(row, file.stream().columns(), &logged.change, file.dialect());

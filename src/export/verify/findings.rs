@@ -5,20 +5,20 @@ use crate::export::layout::Kind;
 use std::collections::BTreeSet;
 
 /// How many differences are named; the others are counted.
-pub(in crate::export) const SHOWN: usize = 20;
+pub(super) const SHOWN: usize = 20;
 
 /// Collects differences: the first ones by name, all of them by number.
 #[derive(Debug, Default)]
 pub(in crate::export) struct Findings {
-    pub(in crate::export) shown: Vec<Difference>,
-    pub(in crate::export) count: u64,
+    pub(super) shown: Vec<Difference>,
+    pub(super) count: u64,
     /// What is wrong with a manifest itself, so that no file written anew would mend it.
     pub(in crate::export) of_manifests: u64,
     /// The manifest lines whose files are not as they should be.
     pub(in crate::export) damaged: BTreeSet<(Kind, usize)>,
     /// The manifest lines whose files hold rows that the change log contradicts.
-    pub(in crate::export) contradicted: BTreeSet<(Kind, usize)>,
-    pub(in crate::export) remarks: Vec<String>,
+    pub(super) contradicted: BTreeSet<(Kind, usize)>,
+    pub(super) remarks: Vec<String>,
 }
 
 impl Findings {
@@ -30,18 +30,18 @@ impl Findings {
     }
 
     /// Something about a manifest.
-    pub(in crate::export) fn of_manifest(&mut self, difference: Difference) {
+    pub(super) fn of_manifest(&mut self, difference: Difference) {
         self.of_manifests += 1;
         self.add(difference);
     }
 
     /// Something about the file of a manifest line.
-    pub(in crate::export) fn of_file(&mut self, line: (Kind, usize), difference: Difference) {
+    pub(super) fn of_file(&mut self, line: (Kind, usize), difference: Difference) {
         self.damaged.insert(line);
         self.add(difference);
     }
 
-    pub(in crate::export) fn remark(&mut self, text: impl Into<String>) {
+    pub(super) fn remark(&mut self, text: impl Into<String>) {
         self.remarks.push(text.into());
     }
 }

@@ -1,6 +1,6 @@
 //! What a manifest's lines say about each other and to the mirror's copy of them. Pure.
 
-use super::chain::Entry;
+use super::chain::NumberedLine;
 use super::findings::Findings;
 use crate::export::difference::Difference;
 use crate::export::formats::Format;
@@ -11,12 +11,12 @@ use crate::record::Stream;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A stream's files in one format.
-pub(in crate::export) type StreamFormat = (Stream, Format);
+pub(super) type StreamFormat = (Stream, Format);
 
 /// Finds gaps and overlaps: the files of a stream and format begin where pruning ended, or with the first change, and each
 /// begins where the one before it ended. Returns the retained range of each.
-pub(in crate::export) fn tile(
-    entries: &[(&Entry, FileName)],
+pub(super) fn tile(
+    entries: &[(&NumberedLine, FileName)],
     front: Option<&Truncation>,
     findings: &mut Findings,
 ) -> BTreeMap<StreamFormat, (i64, i64)> {
@@ -38,8 +38,8 @@ pub(in crate::export) fn tile(
 
 /// Compares the lines with the mirror's copy. Returns the numbers of the lines that the copy doesn't know (yet): those of
 /// an export that is under way or was cut off, unless the mirror is an older copy of itself.
-pub(in crate::export) fn compare_with_copy(
-    entries: &[Entry],
+pub(super) fn compare_with_copy(
+    entries: &[NumberedLine],
     copy: &[ExportFile],
     front: Option<&Truncation>,
     findings: &mut Findings,
@@ -84,7 +84,7 @@ pub(in crate::export) fn compare_with_copy(
     unknown
 }
 
-fn differs_from_copy(entry: &Entry, file: &ExportFile, found: &ExportFile, findings: &mut Findings) {
+fn differs_from_copy(entry: &NumberedLine, file: &ExportFile, found: &ExportFile, findings: &mut Findings) {
     let fields = [
         ("last_seq", file.last_seq != found.last_seq),
         ("path", file.path != found.path),
@@ -105,7 +105,7 @@ fn differs_from_copy(entry: &Entry, file: &ExportFile, found: &ExportFile, findi
 }
 
 /// Lines that the copy doesn't know, before one that it knows: no export that was cut off leaves these.
-pub(in crate::export) fn inserted(entries: &[Entry], unknown: &BTreeSet<usize>, findings: &mut Findings) {
+pub(super) fn inserted(entries: &[NumberedLine], unknown: &BTreeSet<usize>, findings: &mut Findings) {
     let newest_known = entries
         .iter()
         .map(|entry| entry.number)
@@ -129,8 +129,8 @@ mod tests {
     use crate::export::manifest::ManifestLine;
     use crate::export::manifest::sample;
 
-    fn entries(lines: Vec<ManifestLine>) -> Vec<Entry> {
-        lines.into_iter().enumerate().map(|(n, line)| Entry { number: n + 1, line }).collect()
+    fn entries(lines: Vec<ManifestLine>) -> Vec<NumberedLine> {
+        lines.into_iter().enumerate().map(|(n, line)| NumberedLine { number: n + 1, line }).collect()
     }
 
     fn line(stream: &str, first_seq: i64, last_seq: i64) -> ManifestLine {

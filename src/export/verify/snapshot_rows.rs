@@ -11,7 +11,7 @@ use crate::record::Op;
 
 /// Judges the rows: every record that the stream held as of the snapshot's change has to stand there once, as an insert with
 /// the number and time of its newest change by then.
-pub(in crate::export) fn judge(
+pub(super) fn judge(
     file: &mut CheckedFile<'_>,
     mut rows: Rows<'_>,
     history: &History<'_>,

@@ -1,6 +1,6 @@
 //! One pass over a folder: manifests, files, counts; again where the folder moved meanwhile.
 
-use super::chain::{self, Entry};
+use super::chain::{self, NumberedLine};
 use super::checked_file::{CheckedFile, RowCounts};
 use super::file_check::check_file;
 use super::findings::Findings;
@@ -159,8 +159,9 @@ impl<'v> Verification<'v> {
     }
 
     /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.
-    fn check_owner(&mut self, entries: &[Entry]) -> Result<(), ExportError> {
-        let check = |entry: &Entry| provenance::check_line(self.dir, &entry.line, &self.mirror_id, self.head);
+    fn check_owner(&mut self, entries: &[NumberedLine]) -> Result<(), ExportError> {
+        let check =
+            |entry: &NumberedLine| provenance::check_line(self.dir, &entry.line, &self.mirror_id, self.head);
         match entries.iter().try_for_each(check) {
             Err(error) if self.findings.of_manifests == 0 => Err(error),
             Err(error) => {
@@ -175,8 +176,8 @@ impl<'v> Verification<'v> {
     fn named<'e>(
         &mut self,
         kind: Kind,
-        entries: impl IntoIterator<Item = &'e Entry>,
-    ) -> Vec<(&'e Entry, FileName)> {
+        entries: impl IntoIterator<Item = &'e NumberedLine>,
+    ) -> Vec<(&'e NumberedLine, FileName)> {
         let mut named = Vec::new();
         for entry in entries {
             match entry.line.file_name(kind) {
@@ -193,7 +194,7 @@ impl<'v> Verification<'v> {
     fn examine_changes(
         &mut self,
         history: &History<'_>,
-        named: &[(&Entry, FileName)],
+        named: &[(&NumberedLine, FileName)],
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
     ) -> Result<Vec<Range>, ExportError> {
         let mut ranges = Vec::new();
@@ -244,7 +245,7 @@ impl<'v> Verification<'v> {
     fn examine_snapshots(
         &mut self,
         history: &History<'_>,
-        named: &[(&Entry, FileName)],
+        named: &[(&NumberedLine, FileName)],
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
         front: Option<&Truncation>,
     ) -> Result<Vec<SnapshotFile>, ExportError> {
@@ -273,12 +274,16 @@ impl<'v> Verification<'v> {
     }
 
     /// Lines that the mirror doesn't know and whose rows its change log contradicts: another future than this mirror's.
-    fn check_not_restored(&self, entries: &[Entry], unknown: &BTreeSet<usize>) -> Result<(), ExportError> {
+    fn check_not_restored(
+        &self,
+        entries: &[NumberedLine],
+        unknown: &BTreeSet<usize>,
+    ) -> Result<(), ExportError> {
         if self.findings.of_manifests > 0 {
             return Ok(());
         }
         let contradicted =
-            |entry: &&Entry| self.findings.contradicted.contains(&(Kind::Changes, entry.number));
+            |entry: &&NumberedLine| self.findings.contradicted.contains(&(Kind::Changes, entry.number));
         match entries.iter().filter(|entry| unknown.contains(&entry.number)).find(contradicted) {
             Some(entry) => {
                 Err(ExportError::Diverged { dir: self.dir.to_owned(), path: entry.line.path.clone() })
@@ -341,7 +346,7 @@ impl<'v> Verification<'v> {
 }
 
 /// A snapshot that was written anew under its old name has two lines: the newer one counts.
-fn newest_of_each_path(entries: &[Entry]) -> Vec<&Entry> {
+fn newest_of_each_path(entries: &[NumberedLine]) -> Vec<&NumberedLine> {
     let newest: BTreeMap<&str, usize> =
         entries.iter().map(|entry| (entry.line.path.as_str(), entry.number)).collect();
     entries.iter().filter(|entry| newest[entry.line.path.as_str()] == entry.number).collect()

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 const DANGEROUS: [char; 8] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0'];
 
 /// The text as it stands in a guarded file.
-pub(in crate::export) fn guard(text: &str) -> Cow<'_, str> {
+pub(super) fn guard(text: &str) -> Cow<'_, str> {
     match text.starts_with(DANGEROUS) || text.starts_with('\'') {
         true => format!("'{text}").into(),
         false => text.into(),

@@ -12,7 +12,7 @@ use std::io::{BufRead, Read};
 const LONGEST: u64 = 256 * 1024 * 1024;
 
 /// Reads rows, one at a time.
-pub(in crate::export) struct NdjsonReader<R> {
+pub(super) struct NdjsonReader<R> {
     source: R,
     columns: &'static [Column],
     form: Dialect,
@@ -21,7 +21,7 @@ pub(in crate::export) struct NdjsonReader<R> {
 }
 
 impl<R: BufRead> NdjsonReader<R> {
-    pub(in crate::export) fn begin(source: R, columns: &'static [Column], form: Dialect) -> NdjsonReader<R> {
+    pub(super) fn begin(source: R, columns: &'static [Column], form: Dialect) -> NdjsonReader<R> {
         NdjsonReader { source, columns, form, line: Vec::new(), rows: 0 }
     }
 
