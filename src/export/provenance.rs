@@ -10,7 +10,7 @@ use crate::export::error::ExportError;
 use crate::export::formats::Row;
 use crate::export::layout::Kind;
 use crate::export::manifest::{Comparison, Manifest, ManifestLine, mirror_copy};
-use crate::export::readback::{Source, head_differences, read_rows};
+use crate::export::readback::{Source, head_differences, is_as_announced, read_rows};
 use crate::mirror::Snapshot;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,18 +90,15 @@ fn contradicts(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Resu
 }
 
 fn is_whole(dir: &Path, line: &ManifestLine) -> bool {
-    line.file_name(Kind::Changes).is_ok()
-        && Source::open(&dir.join(&line.path))
-            .and_then(Source::finish)
-            .is_ok_and(|(bytes, sha256)| (bytes, &sha256) == (line.bytes, &line.sha256))
+    line.file_name(Kind::Changes).is_ok() && is_as_announced(dir, line).unwrap_or(false)
 }
 
 fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
     let path = dir.join(&line.path);
     let Ok(name) = line.file_name(Kind::Changes) else { return Ok(true) };
     let mut source = Source::open(&path).map_err(ExportError::io("read", &path))?;
-    let form = line.dialect();
-    let rows = read_rows(&mut source, name, form);
+    let dialect = line.dialect();
+    let rows = read_rows(&mut source, name, dialect);
     // A file that is what its line says and can't be read is no accident of this folder's.
     let Ok(mut rows) = rows else { return Ok(true) };
     let mut next: Result<Option<Row>, _> = rows.next().transpose();
@@ -110,7 +107,8 @@ fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> 
         if let Ok(Some(row)) = &next
             && row.seq <= change.seq
         {
-            contradicted |= row.seq < change.seq || !head_differences(row, &change, false, form).is_empty();
+            contradicted |=
+                row.seq < change.seq || !head_differences(row, &change, false, dialect).is_empty();
             next = rows.next().transpose();
         }
         Ok::<(), ExportError>(())

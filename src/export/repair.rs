@@ -133,8 +133,8 @@ pub(super) fn write(
     let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
     let changes = Manifest::read(dir)?;
     let snapshot = reader.snapshot()?;
-    let fronts = truncation::read(&snapshot)?;
-    let front = truncation::in_force(&fronts, changes.follows.as_deref());
+    let truncations = truncation::read(&snapshot)?;
+    let truncation = truncation::in_force(&truncations, changes.follows.as_deref());
     let history = snapshot.history()?;
     let mut written = Vec::new();
     for (number, line) in lines {
@@ -143,7 +143,7 @@ pub(super) fn write(
             line: *number,
             reason,
         })?;
-        let end = changes.positions.of(front, name.stream, name.format);
+        let end = changes.positions.of(truncation, name.stream, name.format);
         let (file, left_out) = rewrite(&root(dir, kind), name, line.dialect(), &history, end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
@@ -157,7 +157,7 @@ pub(super) fn write(
 fn rewrite(
     root: &Path,
     name: FileName,
-    form: Dialect,
+    dialect: Dialect,
     history: &History<'_>,
     end: i64,
 ) -> Result<(FileWriter, u64), ExportError> {
@@ -165,7 +165,7 @@ fn rewrite(
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = FileWriter::begin(root, name, form)?;
+    let mut file = FileWriter::begin(root, name, dialect)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {

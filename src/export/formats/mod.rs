@@ -90,3 +90,8 @@ impl Format {
         (self.definition().reader)(source, stream.columns(), dialect)
     }
 }
+
+/// Every stream in every format.
+pub(super) fn streams_and_formats() -> impl Iterator<Item = (Stream, Format)> {
+    Stream::ALL.into_iter().flat_map(|stream| Format::ALL.map(|format| (stream, format)))
+}

@@ -8,7 +8,7 @@
 //! - What is nested deeper than [`DEEPEST`] levels in JSON becomes a string of its JSON text: `jq` stops at 256 levels and
 //!   counts an object twice, others stop at 1,000.
 
-use super::byte_scan::any;
+use super::byte_scan::contains_byte;
 use crate::record::ColumnKind;
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ pub(in crate::export) fn portable(kind: ColumnKind, value: &str) -> Cow<'_, str>
 /// Text without NUL.
 #[inline]
 fn text(text: &str) -> Cow<'_, str> {
-    match any(text, |byte| byte == 0) {
+    match contains_byte(text, |byte| byte == 0) {
         true => text.replace('\0', "").into(),
         false => text.into(),
     }

@@ -84,6 +84,11 @@ fn is_old(layout: &u32) -> bool {
 }
 
 impl ManifestLine {
+    /// Its stream and format; `None` where this program doesn't know one of them.
+    pub(in crate::export) fn key(&self) -> Option<(Stream, Format)> {
+        Stream::from_name(&self.stream).zip(Format::from_name(&self.format))
+    }
+
     /// How the line says that the rows of its file are written.
     pub(in crate::export) fn dialect(&self) -> Dialect {
         Dialect {

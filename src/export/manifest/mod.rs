@@ -28,7 +28,7 @@ pub(super) use truncation::Truncation;
 
 use crate::export::error::ExportError;
 use crate::export::layout::MANIFEST;
-use crate::export::storage::{self, Unannounced, temporary_of};
+use crate::export::storage::{self, UnannouncedFiles, temporary_of};
 use replacement::Replacement;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,7 +100,7 @@ impl Manifest {
     pub(in crate::export) fn append(
         &self,
         mut lines: Vec<ManifestLine>,
-        files: Unannounced,
+        files: UnannouncedFiles,
     ) -> Result<Vec<ManifestLine>, ExportError> {
         storage::ensure_folder(&self.folder)?;
         let mut new = self.copy_from(0)?;
@@ -115,7 +115,7 @@ impl Manifest {
 
     /// Takes the lines before this byte away from the manifest on the disk.
     pub(in crate::export) fn remove_before(&self, byte: u64) -> Result<(), ExportError> {
-        self.copy_from(byte)?.announce(Unannounced::default())
+        self.copy_from(byte)?.announce(UnannouncedFiles::default())
     }
 
     fn copy_from(&self, byte: u64) -> Result<Replacement<'_>, ExportError> {
@@ -189,7 +189,7 @@ pub(in crate::export) fn replace(
         };
         before = Some((digest(entry.text), after));
     }
-    new.announce(Unannounced::default())
+    new.announce(UnannouncedFiles::default())
 }
 
 /// A line with its `previous` moved from the first of these digests to the second; `None` where it is not that.
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn add(dir: &Path, lines: Vec<ManifestLine>) -> Vec<ManifestLine> {
-        Manifest::read(dir).unwrap().append(lines, Unannounced::default()).unwrap()
+        Manifest::read(dir).unwrap().append(lines, UnannouncedFiles::default()).unwrap()
     }
 
     #[test]
@@ -267,13 +267,13 @@ mod tests {
         let (manifest, text) = (Manifest::read(dir.path()).unwrap(), std::fs::read(&path).unwrap());
         std::fs::write(dir.path().join("other"), "{}\n").unwrap();
         std::fs::rename(dir.path().join("other"), &path).unwrap();
-        manifest.append(vec![sample("customers", "csv", 6, 9)], Unannounced::default()).unwrap();
+        manifest.append(vec![sample("customers", "csv", 6, 9)], UnannouncedFiles::default()).unwrap();
         assert!(std::fs::read(&path).unwrap().starts_with(&text));
         assert_eq!(all(dir.path()).unwrap().len(), 2);
         // One that has become shorter in its place can't be.
         let manifest = Manifest::read(dir.path()).unwrap();
         std::fs::write(&path, &text).unwrap();
-        let failed = manifest.append(vec![sample("customers", "csv", 10, 12)], Unannounced::default());
+        let failed = manifest.append(vec![sample("customers", "csv", 10, 12)], UnannouncedFiles::default());
         assert!(matches!(failed, Err(ExportError::Io { action: "read", .. })));
         assert_eq!(std::fs::read(&path).unwrap(), text);
     }

@@ -13,7 +13,7 @@ pub(in crate::export) struct Positions(BTreeMap<(Stream, Format), i64>);
 impl Positions {
     /// Takes the next line.
     pub(in crate::export) fn note(&mut self, line: &ManifestLine) {
-        if let Some(key) = Stream::from_name(&line.stream).zip(Format::from_name(&line.format)) {
+        if let Some(key) = line.key() {
             self.0.insert(key, line.last_seq);
         }
     }
@@ -25,8 +25,13 @@ impl Positions {
 
     /// Up to which change a stream was exported in a format: the last one of its newest file; without one the last one
     /// that was pruned, or 0.
-    pub(in crate::export) fn of(&self, front: Option<&Truncation>, stream: Stream, format: Format) -> i64 {
-        let pruned = || front.map_or(0, |front| front.through(stream, format));
+    pub(in crate::export) fn of(
+        &self,
+        truncation: Option<&Truncation>,
+        stream: Stream,
+        format: Format,
+    ) -> i64 {
+        let pruned = || truncation.map_or(0, |truncation| truncation.through(stream, format));
         self.0.get(&(stream, format)).copied().unwrap_or_else(pruned)
     }
 }

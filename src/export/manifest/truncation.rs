@@ -61,11 +61,11 @@ impl Truncation {
 
 /// The front that was removed from the manifest whose first line follows the one with this digest.
 pub(in crate::export) fn in_force<'f>(
-    fronts: &'f [Truncation],
+    truncations: &'f [Truncation],
     follows: Option<&str>,
 ) -> Option<&'f Truncation> {
     let previous = follows?;
-    fronts.iter().find(|front| front.digest == previous)
+    truncations.iter().find(|truncation| truncation.digest == previous)
 }
 
 /// The fronts that the mirror remembers, oldest first.
@@ -77,8 +77,8 @@ pub(in crate::export) fn read(snapshot: &Snapshot<'_>) -> Result<Vec<Truncation>
 }
 
 /// Notes fronts in the mirror. Durable on return.
-pub(in crate::export) fn store(mirror: &mut Mirror, fronts: &[Truncation]) -> Result<(), ExportError> {
-    let text = serde_json::to_string(fronts).map_err(|_| unusable())?;
+pub(in crate::export) fn store(mirror: &mut Mirror, truncations: &[Truncation]) -> Result<(), ExportError> {
+    let text = serde_json::to_string(truncations).map_err(|_| unusable())?;
     let mut batch = mirror.batch()?;
     batch.note_export_fronts(&text)?;
     Ok(batch.commit()?)

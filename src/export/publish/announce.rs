@@ -3,7 +3,7 @@
 use super::file_writer::StagedFile;
 use crate::export::error::ExportError;
 use crate::export::manifest::{Manifest, ManifestLine};
-use crate::export::storage::Unannounced;
+use crate::export::storage::UnannouncedFiles;
 use crate::failpoint::{self, Place};
 
 /// Gives complete files their names, then announces them. Returns their lines. Without files nothing is written, but for a
@@ -17,7 +17,7 @@ pub(in crate::export) fn announce(
     }
     let (files, lines): (Vec<_>, Vec<_>) =
         written.into_iter().map(|written| (written.file, written.line)).unzip();
-    let files = Unannounced::publish(files)?;
+    let files = UnannouncedFiles::publish(files)?;
     failpoint::reached(Place::BeforeManifest);
     let lines = manifest.append(lines, files)?;
     failpoint::reached(Place::BeforeCopy);

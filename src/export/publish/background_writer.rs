@@ -1,39 +1,39 @@
-//! Where an export file's rows go: to a thread of its own, which brings them into their format, compresses, digests and
-//! writes them while the next ones are read.
+//! Writes a file in a thread of its own, which encodes its rows, compresses, digests and writes them while the next ones are
+//! read.
 
 use super::row_batch::RowBatch;
 use crate::export::formats::{Compressor, RowWriter};
-use crate::export::storage::{self, Disk, Settled, given_up};
+use crate::export::storage::{self, FileContent, FinishedContent, abandoned};
 use crate::mirror::Change;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 /// Bytes of text that are handed over at once.
-const PACK: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
-/// Packs of rows that may wait, so that memory is bounded where the disk is slower than the reading.
-const WAITING: usize = 4;
+/// Batches of rows that may wait, so that memory is bounded where the disk is slower than the reading.
+const WAITING_BATCHES: usize = 4;
 
-enum Piece {
+enum Message {
     Rows(RowBatch),
     /// The file has all its rows. Without it, it was given up: then nothing waits for the disk.
     End,
 }
 
 /// The way of rows from their format to the disk.
-pub(super) type Rows = RowWriter<Chunks<Compressor<Disk>>>;
+pub(super) type RowEncoder = RowWriter<Chunks<Compressor<FileContent>>>;
 
 /// A file's content, and how many of its values were rewritten for readers' sake.
-pub(super) type Ended = (Settled, u64);
+pub(super) type FinishedFile = (FinishedContent, u64);
 
 /// Takes a file's rows. Dropped, it waits until its thread has let go of the file.
 pub(super) struct BackgroundWriter {
-    pack: RowBatch,
-    /// Packs that were written, to be filled again.
+    batch: RowBatch,
+    /// Batches that were written, to be filled again.
     written: Receiver<RowBatch>,
-    sender: Option<SyncSender<Piece>>,
-    thread: Option<JoinHandle<io::Result<Ended>>>,
+    sender: Option<SyncSender<Message>>,
+    thread: Option<JoinHandle<io::Result<FinishedFile>>>,
 }
 
 impl BackgroundWriter {
@@ -41,13 +41,13 @@ impl BackgroundWriter {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn begin(rows: Rows) -> io::Result<BackgroundWriter> {
-        let (sender, receiver) = sync_channel(WAITING);
+    pub(super) fn begin(rows: RowEncoder) -> io::Result<BackgroundWriter> {
+        let (sender, receiver) = sync_channel(WAITING_BATCHES);
         let (empty, written) = channel();
         let thread =
             thread::Builder::new().name("export".to_owned()).spawn(|| write(rows, receiver, empty))?;
         Ok(BackgroundWriter {
-            pack: RowBatch::default(),
+            batch: RowBatch::default(),
             written,
             sender: Some(sender),
             thread: Some(thread),
@@ -59,14 +59,14 @@ impl BackgroundWriter {
     /// # Errors
     /// The first one that the file's thread met, with this row or one before it.
     pub(super) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
-        self.pack.add(change);
-        if self.pack.bytes() < PACK { Ok(()) } else { self.hand_over() }
+        self.batch.add(change);
+        if self.batch.bytes() < BATCH_BYTES { Ok(()) } else { self.hand_over() }
     }
 
     /// Says that nothing follows: the file comes to its end while others are written.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.hand_over()?;
-        self.send(Piece::End)?;
+        self.send(Message::End)?;
         self.sender = None;
         Ok(())
     }
@@ -75,28 +75,28 @@ impl BackgroundWriter {
     ///
     /// # Errors
     /// The first one that its thread met.
-    pub(super) fn finish(mut self) -> io::Result<Ended> {
+    pub(super) fn finish(mut self) -> io::Result<FinishedFile> {
         self.join()
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
         let next = self.written.try_recv().unwrap_or_default();
-        let pack = std::mem::replace(&mut self.pack, next);
-        self.send(Piece::Rows(pack))
+        let batch = std::mem::replace(&mut self.batch, next);
+        self.send(Message::Rows(batch))
     }
 
-    fn send(&mut self, piece: Piece) -> io::Result<()> {
-        match self.sender.as_ref().map(|sender| sender.send(piece)) {
+    fn send(&mut self, message: Message) -> io::Result<()> {
+        match self.sender.as_ref().map(|sender| sender.send(message)) {
             Some(Ok(())) => Ok(()),
             // Nobody takes it any more: the thread has met an error.
-            _ => Err(self.join().err().unwrap_or_else(given_up)),
+            _ => Err(self.join().err().unwrap_or_else(abandoned)),
         }
     }
 
-    fn join(&mut self) -> io::Result<Ended> {
+    fn join(&mut self) -> io::Result<FinishedFile> {
         self.sender = None;
         let ended = self.thread.take().map(JoinHandle::join);
-        ended.and_then(Result::ok).unwrap_or_else(|| Err(given_up()))
+        ended.and_then(Result::ok).unwrap_or_else(|| Err(abandoned()))
     }
 }
 
@@ -107,22 +107,26 @@ impl Drop for BackgroundWriter {
     }
 }
 
-fn write(mut rows: Rows, pieces: Receiver<Piece>, empty: Sender<RowBatch>) -> io::Result<Ended> {
-    for piece in pieces {
-        match piece {
-            Piece::Rows(mut packed) => {
-                packed.each(|change| rows.write(change))?;
-                packed.clear();
+fn write(
+    mut rows: RowEncoder,
+    messages: Receiver<Message>,
+    empty: Sender<RowBatch>,
+) -> io::Result<FinishedFile> {
+    for message in messages {
+        match message {
+            Message::Rows(mut batch) => {
+                batch.each(|change| rows.write(change))?;
+                batch.clear();
                 // At the file's end nobody fills it any more.
-                let _ = empty.send(packed);
+                let _ = empty.send(batch);
             }
-            Piece::End => {
+            Message::End => {
                 let (chunks, rewritten) = rows.finish()?;
-                return Ok((storage::settle(chunks.finish()?.finish()?)?, rewritten));
+                return Ok((storage::finish_content(chunks.finish()?.finish()?)?, rewritten));
             }
         }
     }
-    Err(given_up())
+    Err(abandoned())
 }
 
 /// Hands bytes on in chunks of one size, but for the last one: compressed files, too, are then made of their rows alone,
@@ -174,10 +178,10 @@ mod tests {
     use crate::export::formats::Dialect;
     use crate::export::formats::Format;
     use crate::export::formats::{Compression, decompress};
-    use crate::export::storage::{Temporary, names};
+    use crate::export::storage::{TemporaryFile, names};
     use crate::record::{Op, Stream, Value};
 
-    fn rows(compression: Compression, disk: Disk) -> Rows {
+    fn rows(compression: Compression, disk: FileContent) -> RowEncoder {
         let chunks = Chunks::new(Compressor::new(compression, disk).unwrap());
         RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, chunks).unwrap()
     }
@@ -197,12 +201,12 @@ mod tests {
         let (plain, _) = plain.finish().unwrap();
         assert!(plain.len() > 10 * CHUNK);
         for compression in Compression::ALL {
-            let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-            let mut sink = BackgroundWriter::begin(rows(compression, disk)).unwrap();
-            changes.iter().for_each(|change| sink.write(change).unwrap());
-            sink.end().unwrap();
+            let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
+            let mut writer = BackgroundWriter::begin(rows(compression, disk)).unwrap();
+            changes.iter().for_each(|change| writer.write(change).unwrap());
+            writer.end().unwrap();
             let path =
-                temporary.complete(sink.finish().map(|(settled, _)| settled)).unwrap().publish().unwrap();
+                temporary.complete(writer.finish().map(|(settled, _)| settled)).unwrap().publish().unwrap();
             let written = std::fs::read(path).unwrap();
             assert!(decompress(compression, &written) == plain, "{compression:?}");
         }
@@ -221,10 +225,10 @@ mod tests {
                 Ok(())
             }
         }
-        for piece in [1_000, CHUNK, 3 * CHUNK + 1] {
+        for size in [1_000, CHUNK, 3 * CHUNK + 1] {
             let mut chunks = Chunks::new(Sizes(Vec::new()));
-            vec![b'x'; 4 * CHUNK + 7].chunks(piece).for_each(|piece| chunks.write_all(piece).unwrap());
-            assert_eq!(chunks.finish().unwrap().0, [CHUNK, CHUNK, CHUNK, CHUNK, 7], "{piece}");
+            vec![b'x'; 4 * CHUNK + 7].chunks(size).for_each(|piece| chunks.write_all(piece).unwrap());
+            assert_eq!(chunks.finish().unwrap().0, [CHUNK, CHUNK, CHUNK, CHUNK, 7], "{size}");
         }
     }
 
@@ -232,25 +236,25 @@ mod tests {
     fn an_error_of_the_thread_comes_back_with_its_kind() {
         // A disk that is always full; what it takes before it says so depends on the buffers.
         let disk = storage::to(std::fs::File::create("/dev/full").unwrap());
-        let mut sink = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
-        let id = "x".repeat(PACK);
-        let written = (0..10 * WAITING).try_for_each(|_| sink.write(&deleted(1, &id)));
+        let mut writer = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
+        let id = "x".repeat(BATCH_BYTES);
+        let written = (0..10 * WAITING_BATCHES).try_for_each(|_| writer.write(&deleted(1, &id)));
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert!(sink.finish().is_err());
+        assert!(writer.finish().is_err());
     }
 
     #[test]
     fn what_is_given_up_is_let_go_of() {
         let dir = tempfile::tempdir().unwrap();
-        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        let mut sink = BackgroundWriter::begin(rows(Compression::Zstd, disk)).unwrap();
-        sink.write(&deleted(1, &"x".repeat(3 * CHUNK))).unwrap();
-        drop(sink);
+        let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
+        let mut writer = BackgroundWriter::begin(rows(Compression::Zstd, disk)).unwrap();
+        writer.write(&deleted(1, &"x".repeat(3 * CHUNK))).unwrap();
+        drop(writer);
         drop(temporary);
         assert!(names(dir.path()).unwrap().is_empty());
         // Without its end it is none.
-        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        let sink = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
-        assert!(temporary.complete(sink.finish().map(|(settled, _)| settled)).is_err());
+        let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
+        let writer = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
+        assert!(temporary.complete(writer.finish().map(|(settled, _)| settled)).is_err());
     }
 }

@@ -5,7 +5,7 @@ use crate::export::error::ExportError;
 use crate::export::formats::{Compressor, Dialect, RowWriter, columns};
 use crate::export::layout::{Covers, FileName};
 use crate::export::manifest::ManifestLine;
-use crate::export::storage::{self, Complete, Temporary};
+use crate::export::storage::{self, CompleteFile, TemporaryFile};
 use crate::mirror::{Change, RunId};
 use jiff::Timestamp;
 use std::path::Path;
@@ -21,25 +21,19 @@ pub(in crate::export) struct Origin {
 /// A file that is being written. Dropped, it is gone.
 pub(in crate::export) struct FileWriter {
     name: FileName,
-    form: Dialect,
-    sink: BackgroundWriter,
-    // Dropped after the sink, which still writes to it until then.
-    temporary: Temporary,
+    dialect: Dialect,
+    writer: BackgroundWriter,
+    // Dropped after the writer, which still writes to it until then.
+    temporary: TemporaryFile,
     rows: u64,
 }
 
 /// A file that has all its rows and is on its way to the disk. Dropped, it is gone.
-pub(in crate::export) struct ClosingFile {
-    name: FileName,
-    form: Dialect,
-    sink: BackgroundWriter,
-    temporary: Temporary,
-    rows: u64,
-}
+pub(in crate::export) struct ClosingFile(FileWriter);
 
 /// A file that is complete under its temporary name, and the line that will announce it.
 pub(in crate::export) struct StagedFile {
-    pub(in crate::export) file: Complete,
+    pub(in crate::export) file: CompleteFile,
     pub(in crate::export) line: ManifestLine,
 }
 
@@ -48,22 +42,24 @@ impl FileWriter {
     pub(in crate::export) fn begin(
         root: &Path,
         name: FileName,
-        form: Dialect,
+        dialect: Dialect,
     ) -> Result<FileWriter, ExportError> {
         let folder = root.join(name.stream.name());
         storage::ensure_folder(&folder)?;
-        let (temporary, disk) = Temporary::create(&folder, &name.to_string())?;
-        let sink = Compressor::new(name.compression, disk)
-            .and_then(|compressor| RowWriter::begin(name.format, name.stream, form, Chunks::new(compressor)))
+        let (temporary, disk) = TemporaryFile::create(&folder, &name.to_string())?;
+        let writer = Compressor::new(name.compression, disk)
+            .and_then(|compressor| {
+                RowWriter::begin(name.format, name.stream, dialect, Chunks::new(compressor))
+            })
             .and_then(BackgroundWriter::begin)
             .map_err(ExportError::io("written", temporary.target()))?;
-        Ok(FileWriter { name, form, sink, temporary, rows: 0 })
+        Ok(FileWriter { name, dialect, writer, temporary, rows: 0 })
     }
 
     /// Adds a row.
     pub(in crate::export) fn write(&mut self, change: &Change<'_>) -> Result<(), ExportError> {
         self.rows += 1;
-        self.sink.write(change).map_err(|source| ExportError::Io {
+        self.writer.write(change).map_err(|source| ExportError::Io {
             action: "written",
             path: self.temporary.target().to_owned(),
             source,
@@ -71,29 +67,29 @@ impl FileWriter {
     }
 
     /// Adds no more rows: the file comes to its end meanwhile.
-    pub(in crate::export) fn end(self) -> Result<ClosingFile, ExportError> {
-        let FileWriter { name, form, mut sink, temporary, rows } = self;
-        sink.end().map_err(ExportError::io("written", temporary.target()))?;
-        Ok(ClosingFile { name, form, sink, temporary, rows })
+    pub(in crate::export) fn end(mut self) -> Result<ClosingFile, ExportError> {
+        self.writer.end().map_err(ExportError::io("written", self.temporary.target()))?;
+        Ok(ClosingFile(self))
     }
 }
 
 impl ClosingFile {
     /// Waits for the file's end; its content is durable on return.
     pub(in crate::export) fn finish(self, origin: &Origin) -> Result<StagedFile, ExportError> {
-        let ended = self.sink.finish();
-        let rewritten = ended.as_ref().map_or(0, |(_, rewritten)| *rewritten);
-        let file = self.temporary.complete(ended.map(|(settled, _)| settled))?;
-        let line = line(&self.name, (self.form, rewritten), self.rows, &file, origin);
+        let FileWriter { name, dialect, writer, temporary, rows } = self.0;
+        let finished = writer.finish();
+        let rewritten = finished.as_ref().map_or(0, |(_, rewritten)| *rewritten);
+        let file = temporary.complete(finished.map(|(content, _)| content))?;
+        let line = line(&name, (dialect, rewritten), rows, &file, origin);
         Ok(StagedFile { file, line })
     }
 }
 
 fn line(
     name: &FileName,
-    (form, rewritten): (Dialect, u64),
+    (dialect, rewritten): (Dialect, u64),
     rows: u64,
-    file: &Complete,
+    file: &CompleteFile,
     origin: &Origin,
 ) -> ManifestLine {
     let (first_seq, last_seq, snapshot) = match name.covers {
@@ -117,10 +113,10 @@ fn line(
         previous: None,
         repaired_at: None,
         left_out: 0,
-        layout: form.layout(),
-        rewritten: (!form.exact).then_some(rewritten),
-        csv_bom: form.bom,
-        csv_formula_guard: form.guarded,
+        layout: dialect.layout(),
+        rewritten: (!dialect.exact).then_some(rewritten),
+        csv_bom: dialect.bom,
+        csv_formula_guard: dialect.guarded,
         snapshot,
     }
 }

@@ -34,12 +34,12 @@ pub fn export(
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
-    let Opened { manifest, front, copy_in_step, lost } = open(mirror, &settings.dir)?;
+    let Opened { manifest, truncation, copy_in_step, lost } = open(mirror, &settings.dir)?;
     let removed = clean_up(mirror, &settings.dir, &manifest, copy_in_step)?;
     if !copy_in_step {
         mirror_copy::write_anew(mirror, &settings.dir)?;
     }
-    let (head_seq, written) = write(mirror, settings, &manifest.positions, front.as_ref(), run, now)?;
+    let (head_seq, written) = write(mirror, settings, &manifest.positions, truncation.as_ref(), run, now)?;
     let files = announce(&manifest, written)?;
     mirror_copy::add(mirror, &settings.dir, &files)?;
     let again = lost.filter(|lost| files.iter().any(|file| file.first_seq <= lost.last_seq));
@@ -52,7 +52,7 @@ pub fn export(
 struct Opened {
     manifest: Manifest,
     /// What was pruned from it.
-    front: Option<Truncation>,
+    truncation: Option<Truncation>,
     /// Whether the mirror's copy says what it says.
     copy_in_step: bool,
     /// What the copy knows and the manifest no longer does.
@@ -64,13 +64,14 @@ fn open(mirror: &mut Mirror, dir: &Path) -> Result<Opened, ExportError> {
     let own = mirror.id().to_owned();
     let snapshot = mirror.snapshot()?;
     let (manifest, copy_in_step) = read_own(&snapshot, dir, &own)?;
-    let fronts = truncation::read(&snapshot)?;
-    let front = truncation::in_force(&fronts, manifest.follows.as_deref()).cloned();
-    if front.is_none() && manifest.follows.is_some() {
+    let truncations = truncation::read(&snapshot)?;
+    let truncation = truncation::in_force(&truncations, manifest.follows.as_deref()).cloned();
+    if truncation.is_none() && manifest.follows.is_some() {
         return Err(ExportError::FrontLost { path: dir.join(MANIFEST) });
     }
-    let lost = if copy_in_step { None } else { lost(&snapshot, dir, &manifest.positions, front.as_ref())? };
-    Ok(Opened { manifest, front, copy_in_step, lost })
+    let lost =
+        if copy_in_step { None } else { lost(&snapshot, dir, &manifest.positions, truncation.as_ref())? };
+    Ok(Opened { manifest, truncation, copy_in_step, lost })
 }
 
 /// The changes that were exported to `dir`, by the mirror's copy, and that its manifest knows nothing of. Each step of an export
@@ -79,7 +80,7 @@ fn lost(
     snapshot: &Snapshot<'_>,
     dir: &Path,
     positions: &Positions,
-    front: Option<&Truncation>,
+    truncation: Option<&Truncation>,
 ) -> Result<Option<Again>, ExportError> {
     let copy = mirror_copy::of(snapshot, dir)?;
     if !copy.is_named() {
@@ -87,7 +88,7 @@ fn lost(
     }
     let lost = |file: ExportFile| {
         let (stream, format) = Stream::from_name(&file.stream).zip(Format::from_name(&file.format))?;
-        let first_seq = positions.of(front, stream, format) + 1;
+        let first_seq = positions.of(truncation, stream, format) + 1;
         (first_seq <= file.last_seq).then_some(Again { first_seq, last_seq: file.last_seq })
     };
     let each = copy.newest()?.into_iter().filter_map(lost);
@@ -116,14 +117,14 @@ pub(in crate::export) fn write(
     mirror: &mut Mirror,
     settings: &Settings,
     positions: &Positions,
-    front: Option<&Truncation>,
+    truncation: Option<&Truncation>,
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<(i64, Vec<StagedFile>), ExportError> {
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
-    let plans = plan::plan(positions, front, head, &settings.formats);
+    let plans = plan::plan(positions, truncation, head, &settings.formats);
     let files = write_changes(&snapshot, settings, &plans, head)?;
     drop(snapshot);
     let ending = files.into_iter().map(FileWriter::end).collect::<Result<Vec<_>, _>>()?;

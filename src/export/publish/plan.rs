@@ -23,14 +23,14 @@ impl StreamPlan {
 /// What may have changed since the last files; streams and formats that stand at `head` are left out.
 pub(super) fn plan(
     positions: &Positions,
-    front: Option<&Truncation>,
+    truncation: Option<&Truncation>,
     head: i64,
     formats: &[Format],
 ) -> Vec<StreamPlan> {
     let streams = Stream::ALL.into_iter().map(|stream| {
         let outputs = distinct(formats)
             .into_iter()
-            .map(|format| (format, positions.of(front, stream, format)))
+            .map(|format| (format, positions.of(truncation, stream, format)))
             .filter(|(_, position)| *position < head)
             .collect();
         StreamPlan { stream, outputs }
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(plan(&Positions::default(), None, 1, &[Csv]).len(), 2);
         assert_eq!(plan(&positions, None, 10, &Format::ALL)[1].after(), 0);
         // A format whose files were all pruned goes on where it was.
-        let front = Truncation::new("d", false, "x", [(Events, Ndjson, 8), (Events, Csv, 3)]);
-        assert_eq!(plan(&positions, Some(&front), 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
+        let truncation = Truncation::new("d", false, "x", [(Events, Ndjson, 8), (Events, Csv, 3)]);
+        assert_eq!(plan(&positions, Some(&truncation), 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
     }
 }

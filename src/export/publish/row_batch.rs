@@ -135,10 +135,10 @@ mod tests {
                 row: values.as_deref(),
             });
             let changes: Vec<Change<'_>> = changes.collect();
-            let mut packed = RowBatch::default();
-            changes.iter().for_each(|change| packed.add(change));
+            let mut batch = RowBatch::default();
+            changes.iter().for_each(|change| batch.add(change));
             let mut expected = changes.iter();
-            packed.each(|change| if expected.next() == Some(change) { Ok(()) } else { Err(()) }).unwrap();
+            batch.each(|change| if expected.next() == Some(change) { Ok(()) } else { Err(()) }).unwrap();
             prop_assert!(expected.next().is_none());
         }
     }

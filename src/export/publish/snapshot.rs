@@ -89,8 +89,8 @@ impl Wanted<'_> {
     fn of_stream(&self, stream: Stream, root: &Path) -> (Vec<ManifestLine>, Vec<FileName>) {
         let (mut there, mut missing) = (Vec::new(), Vec::new());
         for (name, newest) in self.files.iter().filter(|(name, _)| name.stream == stream) {
-            let form = self.settings.dialect(name.format);
-            let newest = newest.as_ref().filter(|line| line.dialect() == form);
+            let dialect = self.settings.dialect(name.format);
+            let newest = newest.as_ref().filter(|line| line.dialect() == dialect);
             match newest.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
                 Some(line) => there.push(line.clone()),
                 None => missing.push(*name),

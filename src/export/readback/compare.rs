@@ -11,7 +11,7 @@ pub(in crate::export) fn head_differences(
     row: &Row,
     change: &Change<'_>,
     as_insert: bool,
-    form: Dialect,
+    dialect: Dialect,
 ) -> Vec<&'static str> {
     let op = if as_insert { Op::Insert } else { change.op };
     let mut names = Vec::new();
@@ -21,7 +21,7 @@ pub(in crate::export) fn head_differences(
     if row.observed_at != change.observed_at {
         names.push("_observed_at");
     }
-    let id = row.cells.first().map(|cell| likeness(ColumnKind::Text, Value::Text(change.id), cell, form));
+    let id = row.cells.first().map(|cell| likeness(ColumnKind::Text, Value::Text(change.id), cell, dialect));
     if id.is_none_or(|likeness| likeness == Likeness::Other) {
         names.push("id");
     }
@@ -42,11 +42,11 @@ pub(in crate::export) fn compare(
     row: &Row,
     columns: &'static [Column],
     change: &Change<'_>,
-    form: Dialect,
+    dialect: Dialect,
 ) -> Compared {
     let mut compared = Compared::default();
     for (n, (column, cell)) in columns.iter().zip(&row.cells).enumerate() {
-        match likeness(column.kind, form.value(change, n), cell, form) {
+        match likeness(column.kind, dialect.value(change, n), cell, dialect) {
             Likeness::Same => {}
             Likeness::Rewritten => compared.rewritten += 1,
             Likeness::Other => compared.differing.push(column.name),
@@ -55,12 +55,12 @@ pub(in crate::export) fn compare(
     compared
 }
 
-fn likeness(kind: ColumnKind, value: Value<'_>, cell: &Cell, form: Dialect) -> Likeness {
+fn likeness(kind: ColumnKind, value: Value<'_>, cell: &Cell, dialect: Dialect) -> Likeness {
     match (value, cell) {
-        (Value::Text(given), Cell::Json(found)) if !form.exact && kind == ColumnKind::Json => {
+        (Value::Text(given), Cell::Json(found)) if !dialect.exact && kind == ColumnKind::Json => {
             portable::json(given, found)
         }
-        (Value::Text(given), Cell::Text(found)) if !form.exact => match kind {
+        (Value::Text(given), Cell::Text(found)) if !dialect.exact => match kind {
             ColumnKind::Json => match portable::json(given, found) {
                 // In CSV also the space between tokens.
                 Likeness::Same if given != found => Likeness::Other,
@@ -165,9 +165,9 @@ mod tests {
         let columns = Stream::Events.columns();
         let change = Change { seq: 3, op: Op::Update, observed_at: "t", id: "e", row: Some(&values) };
         let exact = Dialect { exact: true, ..Dialect::PLAIN };
-        let differing = |cells: Vec<Cell>, form| compare(&row(cells), columns, &change, form).differing;
-        for form in [Dialect::PLAIN, exact] {
-            assert_eq!(differing(good.clone(), form), Vec::<&str>::new());
+        let differing = |cells: Vec<Cell>, dialect| compare(&row(cells), columns, &change, dialect).differing;
+        for dialect in [Dialect::PLAIN, exact] {
+            assert_eq!(differing(good.clone(), dialect), Vec::<&str>::new());
         }
         for (n, cell, name) in [
             (0, text("f"), "id"),
@@ -182,8 +182,8 @@ mod tests {
         ] {
             let mut cells = good.clone();
             cells[n] = cell;
-            for form in [Dialect::PLAIN, exact] {
-                assert_eq!(differing(cells.clone(), form), [name]);
+            for dialect in [Dialect::PLAIN, exact] {
+                assert_eq!(differing(cells.clone(), dialect), [name]);
             }
         }
         let head =
@@ -200,10 +200,10 @@ mod tests {
         let change = Change { seq: 3, op: Op::Delete, observed_at: "t", id: "e", row: Some(&values) };
         let (mut keys, old) = (vec![Cell::Null; 10], Dialect { old_layout: true, ..Dialect::PLAIN });
         keys[0] = Cell::Text("e".to_owned());
-        let differing = |cells: &[Cell], form| {
+        let differing = |cells: &[Cell], dialect| {
             let (observed_at, cells) = ("t".to_owned(), cells.to_vec());
             let row = Row { number: 1, seq: 3, op: Op::Delete, observed_at, cells };
-            compare(&row, Stream::Events.columns(), &change, form).differing
+            compare(&row, Stream::Events.columns(), &change, dialect).differing
         };
         assert_eq!((differing(&keys, old), differing(&keys, Dialect::PLAIN)), (vec![], vec!["customer_id"]));
         keys[1] = Cell::Text("c".to_owned());

@@ -2,6 +2,7 @@
 
 use crate::export::formats::{Dialect, Rows, Unreadable, decompressor};
 use crate::export::layout::FileName;
+use crate::export::manifest::ManifestLine;
 use crate::export::storage::hex;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -41,6 +42,12 @@ impl Read for Source {
         self.bytes += read as u64;
         Ok(read)
     }
+}
+
+/// Whether the file below `root` lies there as the line announced it. Reads the whole file.
+pub(in crate::export) fn is_as_announced(root: &Path, line: &ManifestLine) -> io::Result<bool> {
+    let (bytes, sha256) = Source::open(&root.join(&line.path))?.finish()?;
+    Ok((bytes, &sha256) == (line.bytes, &line.sha256))
 }
 
 /// Begins to read the rows of a file of that name and dialect.

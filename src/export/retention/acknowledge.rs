@@ -3,7 +3,7 @@
 //! writes that file.
 
 use crate::export::error::ExportError;
-use crate::export::formats::Format;
+use crate::export::formats::{Format, streams_and_formats};
 use crate::export::manifest::{Manifest, ManifestLine};
 use crate::export::storage;
 use crate::export::storage::temporary_of;
@@ -51,17 +51,13 @@ pub fn acknowledge(
     let _lock = lock(dir)?;
     let mut acknowledged = Acknowledged::read(dir)?;
     let mut changed = Vec::new();
-    for (of, in_format) in pairs() {
+    for (of, in_format) in streams_and_formats() {
         if stream.is_none_or(|only| only == of) && format.is_none_or(|only| only == in_format) {
             changed.push(acknowledged.raise(of, in_format, through).clone());
         }
     }
     acknowledged.replace(dir)?;
     Ok(changed)
-}
-
-fn pairs() -> impl Iterator<Item = (Stream, Format)> {
-    Stream::ALL.into_iter().flat_map(|stream| Format::ALL.map(|format| (stream, format)))
 }
 
 /// The right to replace the file, as soon as nobody else has it; until it is dropped.
@@ -122,12 +118,12 @@ impl Acknowledged {
             Some(ACKNOWLEDGED) => storage::remove(&dir.join(name)),
             _ => Ok(()),
         })?;
-        let (temporary, mut disk) = storage::Temporary::create(dir, ACKNOWLEDGED)?;
+        let (temporary, mut disk) = storage::TemporaryFile::create(dir, ACKNOWLEDGED)?;
         serde_json::to_writer_pretty(&mut disk, &self.0)
             .map_err(io::Error::from)
             .and_then(|()| disk.write_all(b"\n"))
             .map_err(ExportError::io("written", temporary.target()))?;
-        temporary.complete(storage::settle(disk))?.publish()?;
+        temporary.complete(storage::finish_content(disk))?.publish()?;
         storage::sync_folder(dir)
     }
 }
@@ -136,12 +132,12 @@ impl Acknowledged {
 mod tests {
     use super::*;
     use crate::export::manifest::sample;
-    use crate::export::storage::Unannounced;
+    use crate::export::storage::UnannouncedFiles;
 
     fn folder_with_changes(last: i64) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let lines = vec![sample("customers", "csv", 1, last)];
-        Manifest::read(dir.path()).unwrap().append(lines, Unannounced::default()).unwrap();
+        Manifest::read(dir.path()).unwrap().append(lines, UnannouncedFiles::default()).unwrap();
         dir
     }
 
@@ -172,7 +168,7 @@ mod tests {
     fn many_at_once_lose_nothing() {
         let dir = folder_with_changes(100);
         let note = |n: i64| {
-            let (stream, format) = pairs().nth(n as usize % 4).unwrap();
+            let (stream, format) = streams_and_formats().nth(n as usize % 4).unwrap();
             acknowledge(dir.path(), n, Some(stream), Some(format)).unwrap();
         };
         std::thread::scope(|scope| {

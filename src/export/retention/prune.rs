@@ -13,12 +13,12 @@
 
 use super::acknowledge::Acknowledged;
 use crate::export::error::ExportError;
-use crate::export::formats::Format;
+use crate::export::formats::{Format, streams_and_formats};
 use crate::export::layout::{FOLDER, FileName, Kind, in_folder};
 use crate::export::manifest::{
     self, Entry, Lines, Manifest, ManifestLine, Truncation, mirror_copy, truncation,
 };
-use crate::export::readback::Source;
+use crate::export::readback::is_as_announced;
 use crate::export::settings::Settings;
 use crate::export::storage;
 use crate::mirror::Mirror;
@@ -44,9 +44,9 @@ pub(in crate::export) fn prune(
         return Ok(Vec::new());
     };
     let snapshots = settings.dir.join(FOLDER);
-    let (newest, newest_snapshots) = (Newest::read(&settings.dir)?, Newest::read(&snapshots)?);
+    let (newest, newest_snapshots) = (NewestLines::read(&settings.dir)?, NewestLines::read(&snapshots)?);
     let acknowledged = Acknowledged::read(&settings.dir)?;
-    let mut whole = Whole { root: &snapshots, newest: &newest_snapshots, known: BTreeMap::new() };
+    let mut whole = WholeSnapshots { root: &snapshots, newest: &newest_snapshots, known: BTreeMap::new() };
 
     let of_changes = ExpiredLines::find(&settings.dir, Kind::Changes, before, &newest, |number, line| {
         let kept = newest.is_of_one(number, &settings.formats);
@@ -58,21 +58,21 @@ pub(in crate::export) fn prune(
         })?;
 
     let mut removed = Vec::new();
-    for gone in [of_changes, of_snapshots].into_iter().filter(|gone| gone.count > 0) {
-        removed.extend(gone.remove(mirror)?);
+    for expired in [of_changes, of_snapshots].into_iter().filter(|expired| expired.count > 0) {
+        removed.extend(expired.remove(mirror)?);
     }
     Ok(removed)
 }
 
 /// The newest line of each stream and format, with its number.
-struct Newest {
+struct NewestLines {
     count: usize,
     lines: BTreeMap<(String, String), (usize, ManifestLine)>,
 }
 
-impl Newest {
-    fn read(folder: &Path) -> Result<Newest, ExportError> {
-        let mut newest = Newest { count: 0, lines: BTreeMap::new() };
+impl NewestLines {
+    fn read(folder: &Path) -> Result<NewestLines, ExportError> {
+        let mut newest = NewestLines { count: 0, lines: BTreeMap::new() };
         let mut lines = Lines::open(folder)?;
         while let Some(Entry { number, line, .. }) = lines.next()? {
             newest.count = number;
@@ -87,22 +87,20 @@ impl Newest {
 
     /// Whether the line with this number is the newest one of a stream in one of these formats.
     fn is_of_one(&self, number: usize, formats: &[Format]) -> bool {
-        let is_written = |line: &ManifestLine| {
-            Stream::from_name(&line.stream).is_some()
-                && Format::from_name(&line.format).is_some_and(|format| formats.contains(&format))
-        };
+        let is_written =
+            |line: &ManifestLine| line.key().is_some_and(|(_, format)| formats.contains(&format));
         self.lines.values().any(|(newest, line)| *newest == number && is_written(line))
     }
 }
 
 /// Which snapshots lie there whole; each is read at most once.
-struct Whole<'l> {
+struct WholeSnapshots<'l> {
     root: &'l Path,
-    newest: &'l Newest,
+    newest: &'l NewestLines,
     known: BTreeMap<usize, bool>,
 }
 
-impl Whole<'_> {
+impl WholeSnapshots<'_> {
     /// Whether the newest snapshot of the file's stream and format holds what the file brings, and lies there whole.
     fn reaches(&mut self, line: &ManifestLine) -> Result<bool, ExportError> {
         match self.newest.like(line) {
@@ -123,11 +121,10 @@ impl Whole<'_> {
         if let Some(known) = self.known.get(&number) {
             return Ok(*known);
         }
-        let path = self.root.join(&line.path);
-        let whole = match Source::open(&path).and_then(Source::finish) {
-            Ok((bytes, sha256)) => line.left_out == 0 && (bytes, &sha256) == (line.bytes, &line.sha256),
+        let whole = match is_as_announced(self.root, line) {
+            Ok(whole) => whole && line.left_out == 0,
             Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => return Err(ExportError::io("read", &path)(error)),
+            Err(error) => return Err(ExportError::io("read", &self.root.join(&line.path))(error)),
         };
         self.known.insert(number, whole);
         Ok(whole)
@@ -156,36 +153,37 @@ impl ExpiredLines {
         root: &Path,
         kind: Kind,
         before: Timestamp,
-        newest: &Newest,
+        newest: &NewestLines,
         mut may_go: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
     ) -> Result<ExpiredLines, ExportError> {
         let is_old = |line: &ManifestLine| line.created_at.parse::<Timestamp>().is_ok_and(|at| at < before);
-        ExpiredLines::while_going(root, kind, |number, line| {
+        ExpiredLines::while_expired(root, kind, |number, line| {
             Ok(number < newest.count && is_old(line) && may_go(number, line)?)
         })
     }
 
     /// The lines up to the first one that has to stay.
-    pub(in crate::export) fn while_going(
+    pub(in crate::export) fn while_expired(
         root: &Path,
         kind: Kind,
-        mut goes: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
+        mut is_expired: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
     ) -> Result<ExpiredLines, ExportError> {
         let (digest, through, files) = (String::new(), BTreeMap::new(), BTreeSet::new());
-        let mut gone = ExpiredLines { root: root.to_owned(), kind, count: 0, end: 0, digest, through, files };
+        let mut expired =
+            ExpiredLines { root: root.to_owned(), kind, count: 0, end: 0, digest, through, files };
         let mut lines = Lines::open(root)?;
         while let Some(Entry { number, end, text, line }) = lines.next()? {
-            if !goes(number, &line)? {
+            if !is_expired(number, &line)? {
                 break;
             }
-            (gone.count, gone.end, gone.digest) = (number, end, manifest::digest(text));
-            if let Some(key) = Stream::from_name(&line.stream).zip(Format::from_name(&line.format)) {
-                let last = gone.through.entry(key).or_default();
+            (expired.count, expired.end, expired.digest) = (number, end, manifest::digest(text));
+            if let Some(key) = line.key() {
+                let last = expired.through.entry(key).or_default();
                 *last = line.last_seq.max(*last);
             }
-            gone.files.extend(line.file_name(kind));
+            expired.files.extend(line.file_name(kind));
         }
-        Ok(gone)
+        Ok(expired)
     }
 
     /// Removes the lines with their files. Returns the files' paths, relative to the export folder.
@@ -203,23 +201,23 @@ impl ExpiredLines {
     pub(in crate::export) fn note(&self, mirror: &mut Mirror) -> Result<(), ExportError> {
         let mut lines = Lines::open(&self.root)?;
         let follows = lines.next()?.and_then(|entry| entry.line.previous);
-        let mut fronts = truncation::read(&mirror.snapshot()?)?;
-        let in_force = truncation::in_force(&fronts, follows.as_deref()).cloned();
-        let pairs = Stream::ALL.into_iter().flat_map(|stream| Format::ALL.map(|format| (stream, format)));
-        let through = pairs.filter_map(|(stream, format)| {
-            let earlier = in_force.as_ref().map_or(0, |front| front.through(stream, format));
+        let mut truncations = truncation::read(&mirror.snapshot()?)?;
+        let in_force = truncation::in_force(&truncations, follows.as_deref()).cloned();
+        let through = streams_and_formats().filter_map(|(stream, format)| {
+            let earlier = in_force.as_ref().map_or(0, |truncation| truncation.through(stream, format));
             let last = self.through.get(&(stream, format)).copied().unwrap_or(0).max(earlier);
             (last > 0).then_some((stream, format, last))
         });
         let place = self.root.canonicalize().unwrap_or_else(|_| self.root.clone()).display().to_string();
         let is_snapshots = self.kind == Kind::Snapshots;
-        let front = Truncation::new(&place, is_snapshots, &self.digest, through);
+        let truncation = Truncation::new(&place, is_snapshots, &self.digest, through);
         // What a removal that was cut off had noted for this folder stands for nothing.
-        fronts.retain(|front| {
-            (front.dir != place || front.snapshots != is_snapshots) || Some(front) == in_force.as_ref()
+        truncations.retain(|truncation| {
+            (truncation.dir != place || truncation.snapshots != is_snapshots)
+                || Some(truncation) == in_force.as_ref()
         });
-        fronts.push(front);
-        truncation::store(mirror, &fronts)
+        truncations.push(truncation);
+        truncation::store(mirror, &truncations)
     }
 
     /// Takes the lines away. Files that a line that stays names too are none of those that go any more.
@@ -279,7 +277,7 @@ mod tests {
         let write = |lines: &[ManifestLine]| {
             let text: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
             std::fs::write(dir.path().join("manifest.ndjson"), text).unwrap();
-            Newest::read(dir.path()).unwrap()
+            NewestLines::read(dir.path()).unwrap()
         };
         let newest = write(&lines);
         let count = |day: u32, keeps: &[usize]| {
@@ -294,8 +292,8 @@ mod tests {
         let mut unreadable = lines.clone();
         unreadable[0].created_at = "long ago".to_owned();
         let newest = write(&unreadable);
-        let gone =
+        let expired =
             ExpiredLines::find(dir.path(), Kind::Changes, Timestamp::MAX, &newest, |_, _| Ok(true)).unwrap();
-        assert_eq!(gone.count, 0);
+        assert_eq!(expired.count, 0);
     }
 }

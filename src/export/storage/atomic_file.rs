@@ -73,31 +73,31 @@ impl Syncing {
     /// The system tells of a write that failed once, to whoever syncs next: what was told here counts for the file.
     fn end(self) -> io::Result<()> {
         drop(self.wanted);
-        self.thread.join().unwrap_or_else(|_| Err(given_up()))
+        self.thread.join().unwrap_or_else(|_| Err(abandoned()))
     }
 }
 
 /// The error of a file whose writing came to no end.
-pub(in crate::export) fn given_up() -> io::Error {
+pub(in crate::export) fn abandoned() -> io::Error {
     io::Error::other("its writing was given up")
 }
 
 /// What a temporary file's content is written to.
-pub(in crate::export) type Disk = BufWriter<Digested>;
+pub(in crate::export) type FileContent = BufWriter<Digested>;
 
 /// The way to a file.
-pub(in crate::export) fn to(file: File) -> Disk {
+pub(in crate::export) fn to(file: File) -> FileContent {
     BufWriter::with_capacity(BUFFER, Digested { file, sha256: Sha256::new(), bytes: 0, syncing: None })
 }
 
 /// A temporary file beside its place. Dropped, it is removed.
-pub(in crate::export) struct Temporary {
+pub(in crate::export) struct TemporaryFile {
     temporary: TempPath,
     target: PathBuf,
 }
 
 /// A temporary file that is complete and on the disk. Dropped, it is removed.
-pub(in crate::export) struct Complete {
+pub(in crate::export) struct CompleteFile {
     temporary: TempPath,
     target: PathBuf,
     /// Its size.
@@ -106,9 +106,12 @@ pub(in crate::export) struct Complete {
     pub(in crate::export) sha256: String,
 }
 
-impl Temporary {
+impl TemporaryFile {
     /// Begins a file that is to stand at `folder/name`. The folder exists.
-    pub(in crate::export) fn create(folder: &Path, name: &str) -> Result<(Temporary, Disk), ExportError> {
+    pub(in crate::export) fn create(
+        folder: &Path,
+        name: &str,
+    ) -> Result<(TemporaryFile, FileContent), ExportError> {
         let target = folder.join(name);
         let failed = |source| ExportError::Io { action: "created", path: target.clone(), source };
         let (file, temporary) = tempfile::Builder::new()
@@ -119,7 +122,7 @@ impl Temporary {
             .and_then(|file| adopt(file.as_file(), folder).map(|()| file))
             .map_err(failed)?
             .into_parts();
-        Ok((Temporary { temporary, target }, to(file)))
+        Ok((TemporaryFile { temporary, target }, to(file)))
     }
 
     /// Where the file is to stand.
@@ -128,28 +131,31 @@ impl Temporary {
     }
 
     /// Takes the end of the file's content, which is durable under its temporary name.
-    pub(in crate::export) fn complete(self, settled: io::Result<Settled>) -> Result<Complete, ExportError> {
-        let Settled { bytes, sha256 } = settled.map_err(ExportError::io("written", &self.target))?;
-        Ok(Complete { temporary: self.temporary, target: self.target, bytes, sha256 })
+    pub(in crate::export) fn complete(
+        self,
+        settled: io::Result<FinishedContent>,
+    ) -> Result<CompleteFile, ExportError> {
+        let FinishedContent { bytes, sha256 } = settled.map_err(ExportError::io("written", &self.target))?;
+        Ok(CompleteFile { temporary: self.temporary, target: self.target, bytes, sha256 })
     }
 }
 
 /// Content that is on the disk as a whole.
-pub(in crate::export) struct Settled {
+pub(in crate::export) struct FinishedContent {
     bytes: u64,
     sha256: String,
 }
 
 /// Ends a file's content: when this returns, it is durable, readable by owner and group, whatever the umask.
-pub(in crate::export) fn settle(disk: Disk) -> io::Result<Settled> {
+pub(in crate::export) fn finish_content(disk: FileContent) -> io::Result<FinishedContent> {
     let Digested { file, sha256, bytes, syncing } = disk.into_inner().map_err(|error| error.into_error())?;
     syncing.map_or(Ok(()), Syncing::end)?;
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     file.sync_all()?;
-    Ok(Settled { bytes, sha256: hex(&sha256.finalize()) })
+    Ok(FinishedContent { bytes, sha256: hex(&sha256.finalize()) })
 }
 
-impl Complete {
+impl CompleteFile {
     /// Gives the file its name. Durable once the folder is synced.
     pub(in crate::export) fn publish(self) -> Result<PathBuf, ExportError> {
         failpoint::reached(Place::BeforeRename);
@@ -162,17 +168,17 @@ impl Complete {
     }
 }
 
-/// Files with their names that are not announced yet. Dropped before [`Unannounced::keep`], they are removed, as far
+/// Files with their names that are not announced yet. Dropped before [`UnannouncedFiles::keep`], they are removed, as far
 /// as that is possible; what stays is found by the next export.
 #[derive(Default)]
-pub(in crate::export) struct Unannounced(Vec<PathBuf>);
+pub(in crate::export) struct UnannouncedFiles(Vec<PathBuf>);
 
-impl Unannounced {
+impl UnannouncedFiles {
     /// Publishes complete files and syncs their folders.
     pub(in crate::export) fn publish(
-        files: impl IntoIterator<Item = Complete>,
-    ) -> Result<Unannounced, ExportError> {
-        let mut published = Unannounced::default();
+        files: impl IntoIterator<Item = CompleteFile>,
+    ) -> Result<UnannouncedFiles, ExportError> {
+        let mut published = UnannouncedFiles::default();
         for file in files {
             published.0.push(file.publish()?);
         }
@@ -188,7 +194,7 @@ impl Unannounced {
     }
 }
 
-impl Drop for Unannounced {
+impl Drop for UnannouncedFiles {
     fn drop(&mut self) {
         for path in &self.0 {
             // An error is being reported already; the next export removes what could not be removed here.
@@ -219,16 +225,16 @@ mod tests {
         let folder = dir.path().join("a/b");
         ensure_folder(&folder).unwrap();
         ensure_folder(&folder).unwrap();
-        let (temporary, mut disk) = Temporary::create(&folder, "f.csv").unwrap();
+        let (temporary, mut disk) = TemporaryFile::create(&folder, "f.csv").unwrap();
         disk.write_all(b"abc").unwrap();
         let found = names(&folder).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(temporary_of(&found[0]), Some("f.csv"));
-        let complete = temporary.complete(settle(disk)).unwrap();
+        let complete = temporary.complete(finish_content(disk)).unwrap();
         assert_eq!(complete.bytes, 3);
         assert_eq!(complete.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(!folder.join("f.csv").exists());
-        Unannounced::publish([complete]).unwrap().keep();
+        UnannouncedFiles::publish([complete]).unwrap().keep();
         assert_eq!(names(&folder).unwrap(), ["f.csv"]);
         assert_eq!(mode(&folder.join("f.csv")), 0o640);
     }
@@ -241,7 +247,7 @@ mod tests {
         (0..40).for_each(|_| disk.write_all(&block).unwrap());
         disk.flush().unwrap();
         assert!(disk.get_ref().syncing.is_some());
-        assert_eq!(settle(disk).unwrap().bytes, 40 << 20);
+        assert_eq!(finish_content(disk).unwrap().bytes, 40 << 20);
     }
 
     /// What can't be synced, such as a pipe, is no export, whatever the last sync says.
@@ -259,11 +265,11 @@ mod tests {
     #[test]
     fn what_is_given_up_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Temporary::create(dir.path(), "f").unwrap());
-        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        drop(temporary.complete(settle(disk)).unwrap());
-        let (temporary, disk) = Temporary::create(dir.path(), "f").unwrap();
-        drop(Unannounced::publish([temporary.complete(settle(disk)).unwrap()]).unwrap());
+        drop(TemporaryFile::create(dir.path(), "f").unwrap());
+        let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
+        drop(temporary.complete(finish_content(disk)).unwrap());
+        let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
+        drop(UnannouncedFiles::publish([temporary.complete(finish_content(disk)).unwrap()]).unwrap());
         assert!(names(dir.path()).unwrap().is_empty());
     }
 }

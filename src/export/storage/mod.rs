@@ -15,7 +15,10 @@ pub use folder::ensure_folder;
 
 #[cfg(test)]
 pub(super) use atomic_file::to;
-pub(super) use atomic_file::{Complete, Disk, Settled, Temporary, Unannounced, given_up, hex, settle};
+pub(super) use atomic_file::{
+    CompleteFile, FileContent, FinishedContent, TemporaryFile, UnannouncedFiles, abandoned, finish_content,
+    hex,
+};
 #[cfg(test)]
 pub(super) use folder::names;
 pub(super) use folder::{each_name, remove, sync_folder};

@@ -49,7 +49,7 @@ fn files_of_an_older_layout_are_verified_and_repaired_as_what_they_are() {
 impl World {
     fn export_as_an_older_version_would(&mut self) {
         let dir = self.settings.dir.clone();
-        let form = Dialect { old_layout: true, exact: true, bom: false, guarded: false };
+        let dialect = Dialect { old_layout: true, exact: true, bom: false, guarded: false };
         let origin = Origin { mirror_id: self.mirror.id().to_owned(), run: None, now: STAMP.now };
         let snapshot = self.mirror.snapshot().unwrap();
         let covers = Covers::Changes { first_seq: 1, last_seq: snapshot.head().unwrap() };
@@ -57,7 +57,7 @@ impl World {
         for stream in Stream::ALL {
             for format in Format::ALL {
                 let name = FileName { stream, covers, format, compression: Compression::None };
-                let mut file = FileWriter::begin(&dir, name, form).unwrap();
+                let mut file = FileWriter::begin(&dir, name, dialect).unwrap();
                 snapshot.changes(&[(stream, 0)], |_, change| file.write(&change)).unwrap();
                 written.push(file.end().unwrap().finish(&origin).unwrap());
             }

@@ -126,10 +126,11 @@ fn a_pruning_that_was_cut_off_is_ended_by_the_next_export() {
         acknowledge(&world.settings.dir, 4, None, None).unwrap();
         let dir = world.settings.dir.clone();
         let first = dir.join(&world.announced()[0]);
-        let mut gone = ExpiredLines::while_going(&dir, Kind::Changes, |number, _| Ok(number <= 2)).unwrap();
-        gone.note(&mut world.mirror).unwrap();
+        let mut expired =
+            ExpiredLines::while_expired(&dir, Kind::Changes, |number, _| Ok(number <= 2)).unwrap();
+        expired.note(&mut world.mirror).unwrap();
         if steps > 1 {
-            gone.replace_manifest().unwrap();
+            expired.replace_manifest().unwrap();
             if steps > 2 {
                 std::fs::remove_file(first).unwrap();
             }

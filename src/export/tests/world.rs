@@ -197,6 +197,6 @@ pub(super) fn puts() -> impl Strategy<Value = Put> {
         2 => id().prop_map(Put::NoCustomer),
         2 => id().prop_map(Put::NoEvent),
         2 => (formats, prop::sample::select(Compression::ALL.to_vec()), any::<[bool; 3]>())
-            .prop_map(|(formats, compression, form)| Put::Export(formats, compression, form)),
+            .prop_map(|(formats, compression, dialect)| Put::Export(formats, compression, dialect)),
     ]
 }

@@ -14,7 +14,12 @@ pub(super) struct NumberedLine {
 /// Takes a manifest apart. Lines that can't be read, and places where the chain is broken, are found; the lines that can
 /// be read go on. `file` names the manifest; `fronts` are the digests of lines that pruning removed from a manifest's
 /// front: the first line may follow one of them.
-pub(super) fn read(text: &[u8], file: &str, fronts: &[&str], findings: &mut Findings) -> Vec<NumberedLine> {
+pub(super) fn read(
+    text: &[u8],
+    file: &str,
+    truncations: &[&str],
+    findings: &mut Findings,
+) -> Vec<NumberedLine> {
     let mut entries = Vec::new();
     if text.is_empty() {
         return entries;
@@ -31,7 +36,7 @@ pub(super) fn read(text: &[u8], file: &str, fronts: &[&str], findings: &mut Find
         let number = n + 1;
         match parse_line(bytes) {
             Ok(line) => {
-                if let Some(what) = broken(number, line.previous.as_deref(), before.as_deref(), fronts) {
+                if let Some(what) = broken(number, line.previous.as_deref(), before.as_deref(), truncations) {
                     findings.of_manifest(found(what).at_line(number));
                 }
                 entries.push(NumberedLine { number, line });
@@ -43,10 +48,15 @@ pub(super) fn read(text: &[u8], file: &str, fronts: &[&str], findings: &mut Find
     entries
 }
 
-fn broken(number: usize, previous: Option<&str>, before: Option<&str>, fronts: &[&str]) -> Option<String> {
+fn broken(
+    number: usize,
+    previous: Option<&str>,
+    before: Option<&str>,
+    truncations: &[&str],
+) -> Option<String> {
     match (before, previous) {
         (None, None) => None,
-        (None, Some(previous)) if fronts.contains(&previous) => None,
+        (None, Some(previous)) if truncations.contains(&previous) => None,
         (None, Some(_)) => {
             Some("it follows a line that is gone: the manifest's first lines were lost".to_owned())
         }
@@ -76,14 +86,14 @@ mod tests {
         lines
     }
 
-    fn found(lines: &[String], fronts: &[&str]) -> Vec<usize> {
+    fn found(lines: &[String], truncations: &[&str]) -> Vec<usize> {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        found_in(&text, fronts)
+        found_in(&text, truncations)
     }
 
-    fn found_in(text: &str, fronts: &[&str]) -> Vec<usize> {
+    fn found_in(text: &str, truncations: &[&str]) -> Vec<usize> {
         let mut findings = Findings::default();
-        read(text.as_bytes(), "manifest.ndjson", fronts, &mut findings);
+        read(text.as_bytes(), "manifest.ndjson", truncations, &mut findings);
         assert_eq!(findings.of_manifests, findings.count);
         findings.shown.iter().map(|difference| difference.line.unwrap()).collect()
     }

@@ -18,25 +18,25 @@ pub(super) fn judge(
     let line = file.line();
     let range = (line.first_seq, line.last_seq);
     let stream = file.stream();
-    let mut reading = Reading { file, rows, range, last: 0, next: None, tally: RowCounts::default() };
-    reading.tally.whole = true;
+    let mut reading = Reading { file, rows, range, last: 0, next: None, counts: RowCounts::default() };
+    reading.counts.whole = true;
     reading.advance();
     history.changes(stream, range, |logged| {
         reading.pass_strays(logged.change.seq);
         match reading.next.take() {
             Some(row) if row.seq == logged.change.seq => {
-                reading.meet(&row, &logged);
+                reading.check_row(&row, &logged);
                 reading.advance();
             }
             other => {
                 reading.next = other;
-                reading.miss(&logged);
+                reading.note_missing(&logged);
             }
         }
         Ok::<(), MirrorError>(())
     })?;
     reading.pass_strays(i64::MAX);
-    Ok(reading.tally)
+    Ok(reading.counts)
 }
 
 struct Reading<'r, 'f, 's> {
@@ -46,7 +46,7 @@ struct Reading<'r, 'f, 's> {
     /// The number of the newest row that was in order.
     last: i64,
     next: Option<Row>,
-    tally: RowCounts,
+    counts: RowCounts,
 }
 
 impl Reading<'_, '_, '_> {
@@ -58,12 +58,12 @@ impl Reading<'_, '_, '_> {
                 Ok(Some(row)) => row,
                 Ok(None) => return,
                 Err(error) => {
-                    self.tally.whole = false;
+                    self.counts.whole = false;
                     let difference = self.file.difference(error.what).at_row(error.row);
                     return self.file.differs(difference);
                 }
             };
-            self.tally.rows += 1;
+            self.counts.rows += 1;
             let (first, last) = self.range;
             let what = match row.seq {
                 seq if seq < first || seq > last => "its _seq is outside the file's range",
@@ -90,7 +90,7 @@ impl Reading<'_, '_, '_> {
         }
     }
 
-    fn meet(&mut self, row: &Row, logged: &Logged<'_>) {
+    fn check_row(&mut self, row: &Row, logged: &Logged<'_>) {
         let change = &logged.change;
         let names = head_differences(row, change, false, self.file.dialect());
         let (contradicted, what) = if !names.is_empty() {
@@ -98,7 +98,7 @@ impl Reading<'_, '_, '_> {
         } else if change.op == Op::Delete {
             let compared = compare(row, self.file.stream().columns(), change, self.file.dialect());
             match (&compared.differing[..], logged.next.is_none() && logged.row_seq.is_some()) {
-                ([], false) => return self.tally.rewritten += compared.rewritten,
+                ([], false) => return self.counts.rewritten += compared.rewritten,
                 ([], true) => {
                     (false, "the mirror holds the record that its change log says is deleted".to_owned())
                 }
@@ -115,8 +115,8 @@ impl Reading<'_, '_, '_> {
         } else {
             match content(row, logged, self.file) {
                 Content::Same { rewritten } => {
-                    self.tally.current += 1;
-                    self.tally.rewritten += rewritten;
+                    self.counts.current += 1;
+                    self.counts.rewritten += rewritten;
                     return;
                 }
                 Content::Unknown => return,
@@ -131,14 +131,14 @@ impl Reading<'_, '_, '_> {
         }
     }
 
-    fn miss(&mut self, logged: &Logged<'_>) {
+    fn note_missing(&mut self, logged: &Logged<'_>) {
         let change = &logged.change;
-        if !self.tally.whole || !logged.is_newest_up_to(self.range.1) {
+        if !self.counts.whole || !logged.is_newest_up_to(self.range.1) {
             return;
         }
         let (line, end) = (self.file.line(), self.file.chain_end);
         if line.left_out > 0 && change.op != Op::Delete && !logged.is_newest_up_to(end) {
-            return self.tally.left_out += 1;
+            return self.counts.left_out += 1;
         }
         let difference =
             self.file.difference("the change is missing").of_change(change.seq).of_record(change.id);

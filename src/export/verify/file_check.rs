@@ -32,8 +32,8 @@ pub(super) fn check_file(
             return Ok(RowCounts::default());
         }
     };
-    let tally = check_rows(&mut file, &mut source, history)?;
-    for difference in check_bytes(&file, source, &tally) {
+    let counts = check_rows(&mut file, &mut source, history)?;
+    for difference in check_bytes(&file, source, &counts) {
         findings.of_file(key, difference);
     }
     if file.contradicted {
@@ -42,7 +42,7 @@ pub(super) fn check_file(
     let unnamed = file.count - file.differences.len() as u64;
     file.differences.into_iter().for_each(|difference| findings.of_file(key, difference));
     findings.count += unnamed;
-    Ok(tally)
+    Ok(counts)
 }
 
 fn check_rows(
@@ -65,7 +65,7 @@ fn check_rows(
 }
 
 /// What the manifest says otherwise about the file as a whole.
-fn check_bytes(file: &CheckedFile<'_>, source: Source, tally: &RowCounts) -> Vec<Difference> {
+fn check_bytes(file: &CheckedFile<'_>, source: Source, counts: &RowCounts) -> Vec<Difference> {
     let line = file.line();
     let (bytes, sha256) = match source.finish() {
         Ok(found) => found,
@@ -78,20 +78,20 @@ fn check_bytes(file: &CheckedFile<'_>, source: Source, tally: &RowCounts) -> Vec
     if sha256 != line.sha256 {
         found.push(file.difference("its SHA-256 is not the manifest's"));
     }
-    if tally.whole && tally.rows != line.rows {
-        found.push(file.difference(format!("it has {} rows, the manifest says {}", tally.rows, line.rows)));
+    if counts.whole && counts.rows != line.rows {
+        found.push(file.difference(format!("it has {} rows, the manifest says {}", counts.rows, line.rows)));
     }
-    if line.rewritten.is_some_and(|said| tally.rewritten > said) {
+    if line.rewritten.is_some_and(|said| counts.rewritten > said) {
         found.push(file.difference(format!(
             "it has {} rewritten values or more, the manifest says {}",
-            tally.rewritten,
+            counts.rewritten,
             line.rewritten.unwrap_or(0)
         )));
     }
-    if tally.whole && tally.left_out != line.left_out {
+    if counts.whole && counts.left_out != line.left_out {
         found.push(file.difference(format!(
             "it lacks {} changes that later files bring, the manifest says {}",
-            tally.left_out, line.left_out
+            counts.left_out, line.left_out
         )));
     }
     found

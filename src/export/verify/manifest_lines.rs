@@ -17,13 +17,13 @@ pub(super) type StreamFormat = (Stream, Format);
 /// begins where the one before it ended. Returns the retained range of each.
 pub(super) fn tile(
     entries: &[(&NumberedLine, FileName)],
-    front: Option<&Truncation>,
+    truncation: Option<&Truncation>,
     findings: &mut Findings,
 ) -> BTreeMap<StreamFormat, (i64, i64)> {
     let mut ranges: BTreeMap<StreamFormat, (i64, i64)> = BTreeMap::new();
     for (entry, name) in entries {
         let (line, key) = (&entry.line, (name.stream, name.format));
-        let pruned = front.map_or(0, |front| front.through(name.stream, name.format));
+        let pruned = truncation.map_or(0, |truncation| truncation.through(name.stream, name.format));
         let expected = ranges.get(&key).map_or(pruned, |(_, last)| *last) + 1;
         if line.first_seq != expected {
             let what = if line.first_seq > expected { "a gap" } else { "an overlap" };
@@ -41,7 +41,7 @@ pub(super) fn tile(
 pub(super) fn compare_with_copy(
     entries: &[NumberedLine],
     copy: &[ExportFile],
-    front: Option<&Truncation>,
+    truncation: Option<&Truncation>,
     findings: &mut Findings,
 ) -> BTreeSet<usize> {
     let mut unknown = BTreeSet::new();
@@ -72,9 +72,9 @@ pub(super) fn compare_with_copy(
     }
     let pruned = |file: &ExportFile| {
         let names = Stream::from_name(&file.stream).zip(Format::from_name(&file.format));
-        front
+        truncation
             .zip(names)
-            .is_some_and(|(front, (stream, format))| file.last_seq <= front.through(stream, format))
+            .is_some_and(|(truncation, (stream, format))| file.last_seq <= truncation.through(stream, format))
     };
     for file in copy.iter().filter(|file| !named.contains(&key(file)) && !pruned(file)) {
         let what =
@@ -140,12 +140,12 @@ mod tests {
 
     const NONE: [usize; 0] = [];
 
-    fn tiled(lines: Vec<ManifestLine>, front: Option<&Truncation>) -> Vec<usize> {
+    fn tiled(lines: Vec<ManifestLine>, truncation: Option<&Truncation>) -> Vec<usize> {
         let entries = entries(lines);
         let named: Vec<_> =
             entries.iter().map(|entry| (entry, entry.line.file_name(Kind::Changes).unwrap())).collect();
         let mut findings = Findings::default();
-        tile(&named, front, &mut findings);
+        tile(&named, truncation, &mut findings);
         findings.shown.iter().map(|difference| difference.line.unwrap()).collect()
     }
 
@@ -161,19 +161,19 @@ mod tests {
             tiled(vec![line("customers", 1, 5), line("customers", 5, 9), line("customers", 10, 11)], None),
             [2]
         );
-        let front = Truncation::new("d", false, "x", [(Stream::Customers, Format::Csv, 4)]);
-        assert_eq!(tiled(vec![line("customers", 5, 9), line("events", 1, 2)], Some(&front)), NONE);
-        assert_eq!(tiled(vec![line("customers", 6, 9)], Some(&front)), [1]);
+        let truncation = Truncation::new("d", false, "x", [(Stream::Customers, Format::Csv, 4)]);
+        assert_eq!(tiled(vec![line("customers", 5, 9), line("events", 1, 2)], Some(&truncation)), NONE);
+        assert_eq!(tiled(vec![line("customers", 6, 9)], Some(&truncation)), [1]);
     }
 
     #[test]
     fn the_copy_shows_what_a_chain_can_not() {
         let lines = vec![line("customers", 1, 5), line("events", 1, 5), line("customers", 6, 9)];
         let copy: Vec<ExportFile> = lines.iter().map(ManifestLine::to_export_file).collect();
-        let compare = |lines: &[ManifestLine], front: Option<&Truncation>| {
+        let compare = |lines: &[ManifestLine], truncation: Option<&Truncation>| {
             let mut findings = Findings::default();
             let entries = entries(lines.to_vec());
-            let unknown = compare_with_copy(&entries, &copy, front, &mut findings);
+            let unknown = compare_with_copy(&entries, &copy, truncation, &mut findings);
             inserted(&entries, &unknown, &mut findings);
             (findings.of_manifests, findings.damaged.len(), unknown.into_iter().collect::<Vec<_>>())
         };
@@ -182,8 +182,8 @@ mod tests {
         assert_eq!(compare(&lines[..2], None), (1, 0, vec![]));
         assert_eq!(compare(&[], None), (1, 0, vec![]));
         assert_eq!(compare(&lines[1..], None), (1, 0, vec![]));
-        let front = Truncation::new("d", false, "x", [(Stream::Customers, Format::Csv, 5)]);
-        assert_eq!(compare(&lines[1..], Some(&front)), (0, 0, vec![]));
+        let truncation = Truncation::new("d", false, "x", [(Stream::Customers, Format::Csv, 5)]);
+        assert_eq!(compare(&lines[1..], Some(&truncation)), (0, 0, vec![]));
         // A newer line, one in the middle, other digests, another range.
         let mut newer = lines.clone();
         newer.push(line("events", 6, 9));

@@ -17,8 +17,8 @@ pub(super) fn judge(
     history: &History<'_>,
 ) -> Result<RowCounts, MirrorError> {
     let (stream, last) = (file.stream(), file.line().last_seq);
-    let mut met = Met::up_to(last);
-    let mut tally = RowCounts { whole: true, ..RowCounts::default() };
+    let mut met = ChangeSet::up_to(last);
+    let mut counts = RowCounts { whole: true, ..RowCounts::default() };
     loop {
         let row = match rows.next().transpose() {
             Ok(Some(row)) => row,
@@ -26,21 +26,22 @@ pub(super) fn judge(
             Err(error) => {
                 let difference = file.difference(error.what).at_row(error.row);
                 file.differs(difference);
-                return Ok(RowCounts { whole: false, ..tally });
+                return Ok(RowCounts { whole: false, ..counts });
             }
         };
-        tally.rows += 1;
-        let found = history.change(stream, row.seq, |logged| meet(file, &row, logged, last, &mut met))?;
+        counts.rows += 1;
+        let found =
+            history.change(stream, row.seq, |logged| check_row(file, &row, logged, last, &mut met))?;
         if let Some(rewritten) = found {
-            tally.current += 1;
-            tally.rewritten += rewritten;
+            counts.current += 1;
+            counts.rewritten += rewritten;
         }
     }
     history.changes(stream, (1, last), |logged| {
         let held = logged.change.op != Op::Delete && logged.is_newest_up_to(last);
         if held && !met.contains(logged.change.seq) {
             if file.line().left_out > 0 && !logged.is_newest_up_to(file.chain_end) {
-                tally.left_out += 1;
+                counts.left_out += 1;
             } else {
                 let difference = file.difference("the record is missing");
                 file.differs(difference.of_change(logged.change.seq).of_record(logged.change.id));
@@ -48,17 +49,17 @@ pub(super) fn judge(
         }
         Ok::<(), MirrorError>(())
     })?;
-    Ok(tally)
+    Ok(counts)
 }
 
 /// Judges a row. Where the mirror holds it to this day as it stands there, returns how many of its values were rewritten for
 /// readers' sake.
-fn meet(
+fn check_row(
     file: &mut CheckedFile<'_>,
     row: &Row,
     logged: Option<Logged<'_>>,
     last: i64,
-    met: &mut Met,
+    met: &mut ChangeSet,
 ) -> Option<u64> {
     let at = file.difference("").at_row(row.number).of_change(row.seq);
     let Some(logged) = logged.filter(|_| row.seq <= last) else {
@@ -90,11 +91,11 @@ fn meet(
 }
 
 /// A set of change numbers.
-struct Met(Vec<u64>);
+struct ChangeSet(Vec<u64>);
 
-impl Met {
-    fn up_to(last: i64) -> Met {
-        Met(vec![0; last.max(0) as usize / 64 + 1])
+impl ChangeSet {
+    fn up_to(last: i64) -> ChangeSet {
+        ChangeSet(vec![0; last.max(0) as usize / 64 + 1])
     }
 
     /// Whether the number was new.

@@ -92,7 +92,7 @@ struct Verification<'v> {
     dir: &'v Path,
     mirror_id: String,
     head: i64,
-    fronts: Vec<Truncation>,
+    truncations: Vec<Truncation>,
     findings: Findings,
 }
 
@@ -102,33 +102,35 @@ impl<'v> Verification<'v> {
         dir: &'v Path,
         mirror_id: String,
     ) -> Result<Verification<'v>, ExportError> {
-        let (head, fronts) = (snapshot.head()?, truncation::read(snapshot)?);
-        Ok(Verification { snapshot, dir, mirror_id, head, fronts, findings: Findings::default() })
+        let (head, truncations) = (snapshot.head()?, truncation::read(snapshot)?);
+        Ok(Verification { snapshot, dir, mirror_id, head, truncations, findings: Findings::default() })
     }
 
     fn run(mut self, texts: &Texts) -> Result<Examined, ExportError> {
-        let fronts: Vec<&str> = self.fronts.iter().map(|front| front.digest.as_str()).collect();
-        let changes = chain::read(&texts.changes, MANIFEST, &fronts, &mut self.findings);
+        let truncations: Vec<&str> =
+            self.truncations.iter().map(|truncation| truncation.digest.as_str()).collect();
+        let changes = chain::read(&texts.changes, MANIFEST, &truncations, &mut self.findings);
         let snapshots_name = in_folder(Kind::Snapshots, MANIFEST);
-        let snapshots = chain::read(&texts.snapshots, &snapshots_name, &fronts, &mut self.findings);
+        let snapshots = chain::read(&texts.snapshots, &snapshots_name, &truncations, &mut self.findings);
         self.check_owner(&changes)?;
         self.check_owner(&snapshots)?;
 
         let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
-        let front = truncation::in_force(&self.fronts, follows).cloned();
+        let truncation = truncation::in_force(&self.truncations, follows).cloned();
         let copy = mirror_copy::of(self.snapshot, self.dir)?.all()?;
-        let unknown = manifest_lines::compare_with_copy(&changes, &copy, front.as_ref(), &mut self.findings);
+        let unknown =
+            manifest_lines::compare_with_copy(&changes, &copy, truncation.as_ref(), &mut self.findings);
         if changes.is_empty() && copy.is_empty() {
             self.look_elsewhere()?;
         }
         manifest_lines::inserted(&changes, &unknown, &mut self.findings);
         let named = self.named(Kind::Changes, &changes);
-        let tiled = manifest_lines::tile(&named, front.as_ref(), &mut self.findings);
+        let tiled = manifest_lines::tile(&named, truncation.as_ref(), &mut self.findings);
         let named_snapshots = self.named(Kind::Snapshots, newest_of_each_path(&snapshots));
 
         let history = self.snapshot.history()?;
         let mut ranges = self.examine_changes(&history, &named, &tiled)?;
-        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, front.as_ref())?;
+        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, truncation.as_ref())?;
         self.check_not_restored(&changes, &unknown)?;
         for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
             self.find_base(range, &snapshots);
@@ -206,18 +208,18 @@ impl<'v> Verification<'v> {
                 named.iter().filter(|(_, name)| (name.stream, name.format) == (*stream, *format))
             {
                 let file = CheckedFile::new(Kind::Changes, entry, *name, last_seq);
-                let tally = check_file(file, self.dir, history, &mut self.findings)?;
-                if tally.left_out > 0 {
+                let counts = check_file(file, self.dir, history, &mut self.findings)?;
+                if counts.left_out > 0 {
                     self.findings.remark(format!(
                         "{} was repaired: the older versions of {} gone; later files bring what became of them",
                         entry.line.path,
-                        if tally.left_out == 1 { "1 row are".to_owned() } else { format!("{} rows are", tally.left_out) }
+                        if counts.left_out == 1 { "1 row are".to_owned() } else { format!("{} rows are", counts.left_out) }
                     ));
                 }
                 files += 1;
-                total.rows += tally.rows;
-                total.current += tally.current;
-                total.left_out += tally.left_out;
+                total.rows += counts.rows;
+                total.current += counts.current;
+                total.left_out += counts.left_out;
             }
             let held = history.rows_changed_in(*stream, (first_seq, last_seq))?;
             if self.findings.count == before && held != total.current {
@@ -247,19 +249,19 @@ impl<'v> Verification<'v> {
         history: &History<'_>,
         named: &[(&NumberedLine, FileName)],
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
-        front: Option<&Truncation>,
+        truncation: Option<&Truncation>,
     ) -> Result<Vec<SnapshotFile>, ExportError> {
         let mut files = Vec::new();
         for (entry, name) in named {
-            let pruned = front.map_or(0, |front| front.through(name.stream, name.format));
+            let pruned = truncation.map_or(0, |truncation| truncation.through(name.stream, name.format));
             let end = tiled.get(&(name.stream, name.format)).map_or(pruned, |(_, last)| *last);
             let file = CheckedFile::new(Kind::Snapshots, entry, *name, end);
-            let tally = check_file(file, &self.dir.join(FOLDER), history, &mut self.findings)?;
+            let counts = check_file(file, &self.dir.join(FOLDER), history, &mut self.findings)?;
             let path = in_folder(Kind::Snapshots, &entry.line.path);
-            if tally.left_out > 0 {
+            if counts.left_out > 0 {
                 self.findings.remark(format!(
                     "{path} was repaired: it lacks {} rows that have changed since; later files bring them",
-                    tally.left_out
+                    counts.left_out
                 ));
             }
             files.push(SnapshotFile {
@@ -267,7 +269,7 @@ impl<'v> Verification<'v> {
                 stream: entry.line.stream.clone(),
                 format: entry.line.format.clone(),
                 last_seq: entry.line.last_seq,
-                rows: tally.rows,
+                rows: counts.rows,
             });
         }
         Ok(files)

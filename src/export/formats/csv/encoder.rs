@@ -5,7 +5,7 @@
 //! rows have none, and then tears quoted fields behind them apart.
 
 use super::formula_guard::guard;
-use crate::export::formats::byte_scan::any;
+use crate::export::formats::byte_scan::contains_byte;
 use crate::export::formats::columns::columns;
 use crate::export::formats::definition::Encoder;
 use crate::export::formats::dialect::Dialect;
@@ -89,7 +89,7 @@ fn needs_quotes(text: &str) -> bool {
     text.is_empty()
         || text.starts_with(char::is_whitespace)
         || text.ends_with(char::is_whitespace)
-        || any(text, |byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+        || contains_byte(text, |byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
 }
 
 #[cfg(test)]
@@ -136,8 +136,8 @@ mod tests {
     }
 
     /// What a file holds with an insert of the first and a delete of the second row; and how many values were rewritten.
-    fn file(form: Dialect, values: &[Value<'_>], keys: &[Value<'_>]) -> (String, u64) {
-        let mut rows = RowWriter::begin(Format::Csv, Stream::Events, form, Vec::new()).unwrap();
+    fn file(dialect: Dialect, values: &[Value<'_>], keys: &[Value<'_>]) -> (String, u64) {
+        let mut rows = RowWriter::begin(Format::Csv, Stream::Events, dialect, Vec::new()).unwrap();
         let change = Change { seq: 7, op: Op::Insert, observed_at: "t", id: "a", row: Some(values) };
         rows.write(&change).unwrap();
         rows.write(&Change { seq: 8, op: Op::Delete, row: Some(keys), ..change }).unwrap();
@@ -205,11 +205,11 @@ mod tests {
             (9, Value::Text("{\"a\":1e4}")),
         ]);
         let exact = Dialect { exact: true, ..Dialect::PLAIN };
-        for (form, row, expected) in [
+        for (dialect, row, expected) in [
             (Dialect::PLAIN, "7,insert,t,a,,,xy,,,\"{\"\"a\"\":\"\"1e400\"\"}\",,,\"{\"\"a\"\":1e4}\"", 2),
             (exact, "7,insert,t,a,,,x\0y,,,\"{\"\"a\"\":1e400}\",,,\"{\"\"a\"\":1e4}\"", 0),
         ] {
-            let (found, rewritten) = file(form, &values, &values[..2]);
+            let (found, rewritten) = file(dialect, &values, &values[..2]);
             assert_eq!((found.lines().nth(1), rewritten), (Some(row), expected));
         }
     }

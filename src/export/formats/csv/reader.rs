@@ -252,7 +252,7 @@ mod tests {
         }
         let old = Dialect { old_layout: true, ..Dialect::PLAIN };
         let bom = Dialect { bom: true, ..Dialect::PLAIN };
-        let begins = |text: &str, form| CsvReader::begin(text.as_bytes(), COLUMNS, form).is_ok();
+        let begins = |text: &str, dialect| CsvReader::begin(text.as_bytes(), COLUMNS, dialect).is_ok();
         assert!(begins("_seq,_op,_observed_at,id,x\r\n", old) && !begins(HEADER, old));
         assert!(begins(&format!("\u{feff}{HEADER}"), bom) && !begins(HEADER, bom));
         assert!(!begins(&format!("\u{feff}{HEADER}"), Dialect::PLAIN));

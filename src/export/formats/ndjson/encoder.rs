@@ -1,6 +1,6 @@
 //! Changes as NDJSON.
 
-use crate::export::formats::byte_scan::any;
+use crate::export::formats::byte_scan::contains_byte;
 use crate::export::formats::definition::Encoder;
 use crate::export::formats::dialect::Dialect;
 use crate::export::formats::portable::portable;
@@ -51,14 +51,14 @@ impl Encoder for NdjsonEncoder {
 
 impl Member {
     /// Writes its value; returns whether that was rewritten.
-    fn write(&self, value: Value<'_>, form: Dialect, line: &mut Vec<u8>) -> io::Result<bool> {
+    fn write(&self, value: Value<'_>, dialect: Dialect, line: &mut Vec<u8>) -> io::Result<bool> {
         let text = match value {
             Value::Null => {
                 line.extend_from_slice(b"null");
                 return Ok(false);
             }
             Value::Integer(number) => return integer(line, number).map(|()| false),
-            Value::Text(text) if form.exact => Cow::from(text),
+            Value::Text(text) if dialect.exact => Cow::from(text),
             Value::Text(text) => portable(self.kind, text),
         };
         match self.kind {
@@ -73,7 +73,7 @@ impl Member {
 /// (in strings they stand escaped, RFC 8259 section 7), and would break the line.
 fn on_one_line(line: &mut Vec<u8>, json: &str) {
     let is_line_end = |byte: u8| matches!(byte, b'\r' | b'\n');
-    if any(json, is_line_end) {
+    if contains_byte(json, is_line_end) {
         line.extend(json.bytes().filter(|byte| !is_line_end(*byte)));
     } else {
         line.extend_from_slice(json.as_bytes());
@@ -86,7 +86,7 @@ fn integer(line: &mut Vec<u8>, number: i64) -> io::Result<()> {
 
 fn string(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
     // RFC 8259 section 7: what has to be escaped.
-    if any(text, |byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+    if contains_byte(text, |byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
         return Ok(serde_json::to_writer(line, text)?);
     }
     line.push(b'"');
@@ -104,8 +104,8 @@ mod tests {
 
     const EXACT: Dialect = Dialect { exact: true, ..Dialect::PLAIN };
 
-    fn line(change: &Change<'_>, form: Dialect) -> (String, u64) {
-        let mut rows = RowWriter::begin(Format::Ndjson, Stream::Events, form, Vec::new()).unwrap();
+    fn line(change: &Change<'_>, dialect: Dialect) -> (String, u64) {
+        let mut rows = RowWriter::begin(Format::Ndjson, Stream::Events, dialect, Vec::new()).unwrap();
         rows.write(change).unwrap();
         let (line, rewritten) = rows.finish().unwrap();
         (String::from_utf8(line).unwrap(), rewritten)

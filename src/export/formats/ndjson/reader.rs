@@ -15,14 +15,14 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 pub(super) struct NdjsonReader<R> {
     source: R,
     columns: &'static [Column],
-    form: Dialect,
+    dialect: Dialect,
     line: Vec<u8>,
     rows: u64,
 }
 
 impl<R: BufRead> NdjsonReader<R> {
-    pub(super) fn begin(source: R, columns: &'static [Column], form: Dialect) -> NdjsonReader<R> {
-        NdjsonReader { source, columns, form, line: Vec::new(), rows: 0 }
+    pub(super) fn begin(source: R, columns: &'static [Column], dialect: Dialect) -> NdjsonReader<R> {
+        NdjsonReader { source, columns, dialect, line: Vec::new(), rows: 0 }
     }
 
     /// The next row; `None` at the end.
@@ -40,7 +40,7 @@ impl<R: BufRead> NdjsonReader<R> {
         }
         let line =
             self.line.strip_suffix(b"\n").ok_or_else(|| unreadable("the row has no end".to_owned()))?;
-        decode(number, line, self.columns, self.form).map(Some).map_err(unreadable)
+        decode(number, line, self.columns, self.dialect).map(Some).map_err(unreadable)
     }
 }
 
@@ -52,7 +52,7 @@ impl<R: BufRead> Iterator for NdjsonReader<R> {
     }
 }
 
-fn decode(number: u64, line: &[u8], columns: &'static [Column], form: Dialect) -> Result<Row, String> {
+fn decode(number: u64, line: &[u8], columns: &'static [Column], dialect: Dialect) -> Result<Row, String> {
     let no_object = || "the row is no JSON object in UTF-8".to_owned();
     let text = std::str::from_utf8(line).map_err(|_| no_object())?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -69,7 +69,7 @@ fn decode(number: u64, line: &[u8], columns: &'static [Column], form: Dialect) -
     let op = op.ok_or("_op is neither insert nor update nor delete")?;
     let observed_at = string(take("_observed_at")?).ok_or("_observed_at is no string")?;
     // A delete of the old layout has the identifier alone.
-    let given = if op == Op::Delete && form.old_layout { 1 } else { columns.len() };
+    let given = if op == Op::Delete && dialect.old_layout { 1 } else { columns.len() };
     let mut cells = vec![Cell::Null; columns.len()];
     for (column, cell) in columns.iter().zip(&mut cells).take(given) {
         *cell = read_cell(column.kind, take(column.name)?);
@@ -122,8 +122,8 @@ mod tests {
 
     const OLD: Dialect = Dialect { old_layout: true, ..Dialect::PLAIN };
 
-    fn rows(text: &[u8], form: Dialect) -> Result<Vec<Row>, Unreadable> {
-        NdjsonReader::begin(text, COLUMNS, form).collect()
+    fn rows(text: &[u8], dialect: Dialect) -> Result<Vec<Row>, Unreadable> {
+        NdjsonReader::begin(text, COLUMNS, dialect).collect()
     }
 
     #[test]
@@ -174,13 +174,13 @@ mod tests {
         }
         // Each layout's delete is none of the other's.
         let whole = good.replace('}', ",\"n\":null,\"j\":null}");
-        for (text, form, is_row) in [
+        for (text, dialect, is_row) in [
             (good, OLD, true),
             (good, Dialect::PLAIN, false),
             (&whole, OLD, false),
             (&whole, Dialect::PLAIN, true),
         ] {
-            assert_eq!(rows(format!("{text}\n").as_bytes(), form).is_ok(), is_row, "{text}");
+            assert_eq!(rows(format!("{text}\n").as_bytes(), dialect).is_ok(), is_row, "{text}");
         }
     }
 }
