@@ -13,8 +13,8 @@
 //!
 //! | Room | What it does |
 //! | --- | --- |
-//! | `layout` | which files stand where in an export folder, and what they are called |
 //! | `formats` | rows as bytes and back, one folder a format |
+//! | `layout` | which files stand where in an export folder, and what they are called |
 //! | `storage` | files on the disk, complete or not at all |
 //! | `manifest` | what was announced, and the mirror's copy of it |
 //! | `readback` | files read back and compared with the mirror |

@@ -1,7 +1,8 @@
 //! Rows in any format on their way to a sink.
 
 use super::definition::Encoder;
-use super::{Dialect, Format};
+use super::dialect::Dialect;
+use super::registry::Format;
 use crate::mirror::Change;
 use crate::record::Stream;
 use std::io::{self, Write};
