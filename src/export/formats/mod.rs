@@ -33,4 +33,6 @@ pub(super) use dialect::{Dialect, LAYOUT, OLD_LAYOUT};
 pub(super) use portable::portable;
 pub(super) use portable::{DEEPEST, fits};
 pub(super) use registry::streams_and_formats;
+#[cfg(test)]
+pub(super) use row_writer::CHUNK_BYTES;
 pub(super) use row_writer::RowWriter;

@@ -59,10 +59,7 @@ pub(in crate::export) fn replace(
 }
 
 /// A line with its `previous` moved from the first of these digests to the second; `None` where it is not that.
-pub(super) fn retied<'l>(
-    entry: &Entry<'l>,
-    before: Option<&(String, String)>,
-) -> Option<Cow<'l, [u8]>> {
+pub(super) fn retied<'l>(entry: &Entry<'l>, before: Option<&(String, String)>) -> Option<Cow<'l, [u8]>> {
     let Some((old, new)) = before.filter(|(old, new)| old != new) else { return Some(entry.text.into()) };
     let text = std::str::from_utf8(entry.text).ok()?;
     let (front, back) = text.split_once(old.as_str())?;

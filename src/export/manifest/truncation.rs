@@ -28,16 +28,6 @@ struct Through {
     last_seq: i64,
 }
 
-impl Through {
-    fn is_of(&self, stream: Stream, format: Format) -> bool {
-        self.stream == stream.name() && self.format == format.name()
-    }
-}
-
-fn through(of: &[Through], stream: Stream, format: Format) -> i64 {
-    of.iter().find(|through| through.is_of(stream, format)).map_or(0, |through| through.last_seq)
-}
-
 impl Truncation {
     pub(in crate::export) fn new(
         dir: &str,
@@ -55,7 +45,8 @@ impl Truncation {
 
     /// Up to which change a stream's files of a format were removed; 0 where none was.
     pub(in crate::export) fn through(&self, stream: Stream, format: Format) -> i64 {
-        through(&self.through, stream, format)
+        let is_it = |one: &&Through| one.stream == stream.name() && one.format == format.name();
+        self.through.iter().find(is_it).map_or(0, |one| one.last_seq)
     }
 }
 

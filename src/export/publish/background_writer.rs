@@ -5,7 +5,7 @@ use super::row_batch::RowBatch;
 use crate::export::formats::{Compressor, RowWriter};
 use crate::export::storage::{self, FileContent, FinishedContent, abandoned};
 use crate::mirror::Change;
-use std::io::{self, Write};
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -22,7 +22,7 @@ enum Message {
 }
 
 /// The way of rows from their format to the disk.
-pub(super) type RowEncoder = RowWriter<Chunks<Compressor<FileContent>>>;
+pub(super) type RowEncoder = RowWriter<Compressor<FileContent>>;
 
 /// A file's content, and how many of its values were rewritten for readers' sake.
 pub(super) type FinishedFile = (FinishedContent, u64);
@@ -121,55 +121,12 @@ fn write(
                 let _ = empty.send(batch);
             }
             Message::End => {
-                let (chunks, rewritten) = rows.finish()?;
-                return Ok((storage::finish_content(chunks.finish()?.finish()?)?, rewritten));
+                let (compressor, rewritten) = rows.finish()?;
+                return Ok((storage::finish_content(compressor.finish()?)?, rewritten));
             }
         }
     }
     Err(abandoned())
-}
-
-/// Hands bytes on in chunks of one size, but for the last one: compressed files, too, are then made of their rows alone,
-/// not of how these were written.
-pub(super) struct Chunks<W> {
-    chunk: Vec<u8>,
-    inner: W,
-}
-
-/// The size.
-const CHUNK: usize = 128 * 1024;
-
-impl<W: Write> Chunks<W> {
-    pub(super) fn new(inner: W) -> Chunks<W> {
-        Chunks { chunk: Vec::with_capacity(CHUNK), inner }
-    }
-
-    fn finish(mut self) -> io::Result<W> {
-        self.hand_on()?;
-        Ok(self.inner)
-    }
-
-    fn hand_on(&mut self) -> io::Result<()> {
-        self.inner.write_all(&self.chunk)?;
-        self.chunk.clear();
-        Ok(())
-    }
-}
-
-impl<W: Write> Write for Chunks<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.chunk.len() == CHUNK {
-            self.hand_on()?;
-        }
-        let taken = bytes.len().min(CHUNK - self.chunk.len());
-        self.chunk.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    /// Does nothing: a chunk is handed on when it is full.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -177,13 +134,13 @@ mod tests {
     use super::*;
     use crate::export::formats::Dialect;
     use crate::export::formats::Format;
-    use crate::export::formats::{Compression, decompress};
+    use crate::export::formats::{CHUNK_BYTES, Compression, decompress};
     use crate::export::storage::{TemporaryFile, names};
     use crate::record::{Op, Stream, Value};
 
     fn rows(compression: Compression, disk: FileContent) -> RowEncoder {
-        let chunks = Chunks::new(Compressor::new(compression, disk).unwrap());
-        RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, chunks).unwrap()
+        let compressor = Compressor::new(compression, disk).unwrap();
+        RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, compressor)
     }
 
     /// Long rows are made of their `_observed_at`.
@@ -196,10 +153,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
         let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
-        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, Vec::new()).unwrap();
+        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, Vec::new());
         changes.iter().for_each(|change| plain.write(change).unwrap());
         let (plain, _) = plain.finish().unwrap();
-        assert!(plain.len() > 10 * CHUNK);
+        assert!(plain.len() > 10 * CHUNK_BYTES);
         for compression in Compression::ALL {
             let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
             let mut writer = BackgroundWriter::begin(rows(compression, disk)).unwrap();
@@ -209,26 +166,6 @@ mod tests {
                 temporary.complete(writer.finish().map(|(settled, _)| settled)).unwrap().publish().unwrap();
             let written = std::fs::read(path).unwrap();
             assert!(decompress(compression, &written) == plain, "{compression:?}");
-        }
-    }
-
-    #[test]
-    fn chunks_are_of_one_size_however_they_come() {
-        struct Sizes(Vec<usize>);
-        impl Write for Sizes {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.push(bytes.len());
-                Ok(bytes.len())
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        for size in [1_000, CHUNK, 3 * CHUNK + 1] {
-            let mut chunks = Chunks::new(Sizes(Vec::new()));
-            vec![b'x'; 4 * CHUNK + 7].chunks(size).for_each(|piece| chunks.write_all(piece).unwrap());
-            assert_eq!(chunks.finish().unwrap().0, [CHUNK, CHUNK, CHUNK, CHUNK, 7], "{size}");
         }
     }
 
@@ -248,7 +185,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
         let mut writer = BackgroundWriter::begin(rows(Compression::Zstd, disk)).unwrap();
-        writer.write(&deleted(1, &"x".repeat(3 * CHUNK))).unwrap();
+        writer.write(&deleted(1, &"x".repeat(3 * CHUNK_BYTES))).unwrap();
         drop(writer);
         drop(temporary);
         assert!(names(dir.path()).unwrap().is_empty());

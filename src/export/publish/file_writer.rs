@@ -1,6 +1,6 @@
 //! One export file while it is written: rows through the format and the compression to the disk.
 
-use super::background_writer::{BackgroundWriter, Chunks};
+use super::background_writer::BackgroundWriter;
 use crate::export::error::ExportError;
 use crate::export::formats::{Compressor, Dialect, RowWriter, columns};
 use crate::export::layout::{Covers, FileName};
@@ -48,9 +48,7 @@ impl FileWriter {
         storage::ensure_folder(&folder)?;
         let (temporary, disk) = TemporaryFile::create(&folder, &name.to_string())?;
         let writer = Compressor::new(name.compression, disk)
-            .and_then(|compressor| {
-                RowWriter::begin(name.format, name.stream, dialect, Chunks::new(compressor))
-            })
+            .map(|compressor| RowWriter::begin(name.format, name.stream, dialect, compressor))
             .and_then(BackgroundWriter::begin)
             .map_err(ExportError::io("written", temporary.target()))?;
         Ok(FileWriter { name, dialect, writer, temporary, rows: 0 })

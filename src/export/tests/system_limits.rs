@@ -1,14 +1,11 @@
 //! What the system refuses, and file modes.
 
 use super::replay::files;
-use super::world::{Put, STAMP, World};
-use crate::export::Settings;
-use crate::export::formats::{Compression, Format};
+use super::world::{Put, STAMP, World, settings};
 use crate::export::publish::export;
 use crate::mirror::Mirror;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 #[test]
 fn a_failing_write_leaves_nothing_behind() {
@@ -62,15 +59,7 @@ fn a_file_that_the_disk_does_not_take_leaves_nothing_behind() {
         return world.assert_good();
     };
     let dir = path.with_file_name("out").join("exports");
-    let settings = Settings {
-        dir,
-        formats: Format::ALL.to_vec(),
-        compression: Compression::None,
-        exact: false,
-        csv_bom: false,
-        csv_formula_guard: false,
-        max_age: Duration::ZERO,
-    };
+    let settings = settings(dir);
     let error =
         export(&mut Mirror::open(&path).unwrap(), &settings, None, STAMP.now).unwrap_err().to_string();
     assert!(error.contains("json can't be written") || error.contains("csv can't be written"), "{error}");

@@ -11,7 +11,7 @@ use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
 use crate::record::{ColumnKind, Customer, Event, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -23,20 +23,25 @@ pub(super) struct World {
 
 pub(super) const STAMP: Stamp = Stamp { run: RunId(7), now: Timestamp::UNIX_EPOCH };
 
+/// Every format, nothing special.
+pub(super) fn settings(dir: PathBuf) -> Settings {
+    Settings {
+        dir,
+        formats: Format::ALL.to_vec(),
+        compression: Compression::None,
+        exact: false,
+        csv_bom: false,
+        csv_formula_guard: false,
+        max_age: Duration::ZERO,
+    }
+}
+
 impl World {
     pub(super) fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         let mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
         let dir = folder.path().join("out/exports");
-        let settings = Settings {
-            dir,
-            formats: Format::ALL.to_vec(),
-            compression: Compression::None,
-            exact: false,
-            csv_bom: false,
-            csv_formula_guard: false,
-            max_age: Duration::ZERO,
-        };
+        let settings = settings(dir);
         World { folder, mirror, settings }
     }
 

@@ -105,7 +105,7 @@ mod tests {
     const EXACT: Dialect = Dialect { exact: true, ..Dialect::PLAIN };
 
     fn line(change: &Change<'_>, dialect: Dialect) -> (String, u64) {
-        let mut rows = RowWriter::begin(Format::Ndjson, Stream::Events, dialect, Vec::new()).unwrap();
+        let mut rows = RowWriter::begin(Format::Ndjson, Stream::Events, dialect, Vec::new());
         rows.write(change).unwrap();
         let (line, rewritten) = rows.finish().unwrap();
         (String::from_utf8(line).unwrap(), rewritten)
