@@ -1,5 +1,5 @@
-//! What the mirror remembers about the front of export folders: what was pruned from manifests, so that the first line that
-//! is left can still be tied to the one before it.
+//! What the mirror remembers about truncated manifests: which lines were removed from their front, so that the first line
+//! that is left can still be tied to the one before it.
 
 use crate::export::error::ExportError;
 use crate::export::formats::Format;
@@ -7,8 +7,8 @@ use crate::mirror::{Mirror, MirrorError, Snapshot};
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
 
-/// A front that was removed, or was going to be when the power failed: it counts only for a manifest whose first line
-/// follows its last one.
+/// Lines that were removed from the front of a manifest, or were going to be when the power failed: this counts only for a
+/// manifest whose first line follows the last removed one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::export) struct Truncation {
     /// The manifest's folder.

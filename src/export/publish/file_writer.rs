@@ -18,7 +18,7 @@ pub(in crate::export) struct Origin {
     pub(in crate::export) now: Timestamp,
 }
 
-/// A file that is being written. Dropped, it is gone.
+/// A file that is being written. If it is dropped, it is removed.
 pub(in crate::export) struct FileWriter {
     name: FileName,
     dialect: Dialect,
@@ -28,7 +28,7 @@ pub(in crate::export) struct FileWriter {
     rows: u64,
 }
 
-/// A file that has all its rows and is on its way to the disk. Dropped, it is gone.
+/// A file that has all its rows and is on its way to the disk. If it is dropped, it is removed.
 pub(in crate::export) struct ClosingFile(FileWriter);
 
 /// A file that is complete under its temporary name, and the line that will announce it.

@@ -1,4 +1,4 @@
-//! Rows on their way from the thread that reads them to the one that writes them.
+//! Batches of rows, handed from the thread that reads them to the ones that write them.
 
 use crate::mirror::Change;
 use crate::record::{Op, Value};

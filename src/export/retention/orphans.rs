@@ -1,4 +1,5 @@
-//! What killed exports leave in the folders: temporary files, and complete files that were never announced.
+//! Orphaned files: what killed exports leave in the folders, temporary files as well as complete ones that were never
+//! announced.
 
 use crate::export::error::ExportError;
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST};

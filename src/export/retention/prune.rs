@@ -131,7 +131,7 @@ impl WholeSnapshots<'_> {
     }
 }
 
-/// The front of a manifest that is going to be removed.
+/// The lines at the front of a manifest that are going to be removed.
 pub(in crate::export) struct ExpiredLines {
     root: PathBuf,
     kind: Kind,
@@ -139,16 +139,16 @@ pub(in crate::export) struct ExpiredLines {
     count: usize,
     /// Where the first line that stays begins, in bytes.
     end: u64,
-    /// Of the last line that goes.
+    /// Of the last removed line.
     digest: String,
-    /// Up to which change files of each stream and format go.
+    /// Up to which change files of each stream and format are removed.
     through: BTreeMap<(Stream, Format), i64>,
-    /// Their files. A path that is none of ours is nobody's business here.
+    /// Their files. Paths that this program doesn't give are left out.
     files: BTreeSet<FileName>,
 }
 
 impl ExpiredLines {
-    /// The lines that may go. The last line always stays: the next one is tied to it.
+    /// The old lines that nobody needs. The last line always stays: the next one is tied to it.
     fn find(
         root: &Path,
         kind: Kind,
