@@ -306,7 +306,8 @@ fn stream(text: &str) -> Result<Stream, String> {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    Format::from_name(text).ok_or_else(|| format!("`{text}` is no format: write csv or ndjson"))
+    Format::from_name(text)
+        .ok_or_else(|| format!("`{text}` is no format: write {}", Format::ALL.map(Format::name).join(" or ")))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

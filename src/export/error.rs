@@ -1,6 +1,6 @@
 //! What can go wrong with an export.
 
-use super::Difference;
+use crate::export::difference::Difference;
 use crate::mirror::MirrorError;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -10,13 +10,14 @@
 //! **How it shows.** The line of a file whose bytes are others than before has `repaired_at`, and the lines behind it are
 //! tied to it anew. A damaged file that can't come back as a whole is kept beside the new one as `FILE.damaged`.
 
-use super::form::Form;
-use super::manifest::{self, Manifest, ManifestLine};
-use super::name::{Covers, FileName};
-use super::snapshot::FOLDER;
-use super::stream_file::{Origin, StreamFile, Written};
-use super::verify::{Examined, Kind, Verified, examine, file_name, in_folder};
-use super::{ExportError, Settings, copy, file};
+use crate::export::error::ExportError;
+use crate::export::formats::{Dialect, Format};
+use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder, root};
+use crate::export::manifest::{self, Manifest, ManifestLine, mirror_copy, truncation};
+use crate::export::publish::{self, FileWriter, Origin, StagedFile};
+use crate::export::settings::Settings;
+use crate::export::storage;
+use crate::export::verify::{Examined, Verified, examine};
 use crate::mirror::{Change, History, Logged, Mirror, MirrorError};
 use crate::record::Op;
 use jiff::Timestamp;
@@ -79,7 +80,7 @@ pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Resul
         let damaged = findings.damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number);
         files.extend(mend(&mut reader, &settings.dir, kind, &damaged.collect(), now)?);
     }
-    copy::bring_in_step(mirror, &settings.dir)?;
+    mirror_copy::bring_in_step(mirror, &settings.dir)?;
     let verified = examine(&mut reader, &settings.dir)?.verified;
     Ok(Repaired { files, exported, verified })
 }
@@ -95,16 +96,9 @@ fn export_first(
     for kind in [Kind::Changes, Kind::Snapshots] {
         let numbers = damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number).collect();
         let lines = manifest::numbered(&root(&settings.dir, kind), &numbers)?;
-        formats.extend(lines.values().filter_map(|line| super::Format::from_name(&line.format)));
+        formats.extend(lines.values().filter_map(|line| Format::from_name(&line.format)));
     }
-    Ok(super::export(mirror, &Settings { formats, ..settings.clone() }, None, now)?.files)
-}
-
-fn root(dir: &Path, kind: Kind) -> PathBuf {
-    match kind {
-        Kind::Changes => dir.to_owned(),
-        Kind::Snapshots => dir.join(FOLDER),
-    }
+    Ok(publish::export(mirror, &Settings { formats, ..settings.clone() }, None, now)?.files)
 }
 
 /// Writes the files of these lines again, gives them their names, then replaces the manifest where a line has changed.
@@ -135,22 +129,22 @@ pub(super) fn write(
     kind: Kind,
     lines: &BTreeMap<usize, ManifestLine>,
     now: Timestamp,
-) -> Result<Vec<(usize, Written)>, ExportError> {
+) -> Result<Vec<(usize, StagedFile)>, ExportError> {
     let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
     let changes = Manifest::read(dir)?;
     let snapshot = reader.snapshot()?;
-    let fronts = super::pruned::read(&snapshot)?;
-    let front = super::pruned::in_force(&fronts, changes.follows.as_deref());
+    let truncations = truncation::read(&snapshot)?;
+    let truncation = truncation::in_force(&truncations, changes.follows.as_deref());
     let history = snapshot.history()?;
     let mut written = Vec::new();
     for (number, line) in lines {
-        let name = file_name(kind, line).map_err(|reason| ExportError::ManifestLine {
-            path: root(dir, kind).join(super::manifest::MANIFEST),
+        let name = line.file_name(kind).map_err(|reason| ExportError::ManifestLine {
+            path: root(dir, kind).join(MANIFEST),
             line: *number,
             reason,
         })?;
-        let end = changes.positions.of(front, name.stream, name.format);
-        let (file, left_out) = rewrite(&root(dir, kind), name, Form::of_line(line), &history, end)?;
+        let end = changes.positions.of(truncation, name.stream, name.format);
+        let (file, left_out) = rewrite(&root(dir, kind), name, line.dialect(), &history, end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
@@ -163,15 +157,15 @@ pub(super) fn write(
 fn rewrite(
     root: &Path,
     name: FileName,
-    form: Form,
+    dialect: Dialect,
     history: &History<'_>,
     end: i64,
-) -> Result<(StreamFile, u64), ExportError> {
+) -> Result<(FileWriter, u64), ExportError> {
     let (range, as_inserts) = match name.covers {
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = StreamFile::begin(root, name, form)?;
+    let mut file = FileWriter::begin(root, name, dialect)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {
@@ -222,15 +216,15 @@ pub(super) fn publish(
     root: &Path,
     kind: Kind,
     old: &BTreeMap<usize, ManifestLine>,
-    written: Vec<(usize, Written)>,
+    written: Vec<(usize, StagedFile)>,
 ) -> Result<(Vec<RepairedFile>, BTreeMap<usize, ManifestLine>), ExportError> {
     let (mut repaired, mut lines) = (Vec::new(), BTreeMap::new());
-    for (number, Written { file, line }) in written {
+    for (number, StagedFile { file, line }) in written {
         let as_before = old.get(&number).is_some_and(|old| is_same(old, &line));
         let kept = if line.left_out > 0 { keep_damaged(&root.join(&line.path))? } else { false };
         let place = file.publish()?;
         if let Some(folder) = place.parent() {
-            file::sync_folder(folder)?;
+            storage::sync_folder(folder)?;
         }
         repaired.push(RepairedFile {
             path: in_folder(kind, &line.path),

@@ -1,8 +1,10 @@
 //! One line of a manifest.
 
-use crate::export::file;
-use crate::export::form::OLD_LAYOUT;
+use crate::export::formats::{Compression, Dialect, Format, LAYOUT, OLD_LAYOUT, columns};
+use crate::export::layout::{Covers, FileName, Kind};
+use crate::export::storage;
 use crate::mirror::ExportFile;
+use crate::record::Stream;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -82,6 +84,51 @@ fn is_old(layout: &u32) -> bool {
 }
 
 impl ManifestLine {
+    /// Its stream and format; `None` where this program doesn't know one of them.
+    pub(in crate::export) fn key(&self) -> Option<(Stream, Format)> {
+        Stream::from_name(&self.stream).zip(Format::from_name(&self.format))
+    }
+
+    /// How the line says that the rows of its file are written.
+    pub(in crate::export) fn dialect(&self) -> Dialect {
+        Dialect {
+            old_layout: self.layout < LAYOUT,
+            exact: self.rewritten.is_none(),
+            bom: self.csv_bom,
+            guarded: self.csv_formula_guard,
+        }
+    }
+
+    /// The name that a line's file has to have; what is wrong with the line, where it can be none of this program's.
+    pub(in crate::export) fn file_name(&self, kind: Kind) -> Result<FileName, String> {
+        let stream = Stream::from_name(&self.stream).ok_or("it names no stream")?;
+        let format = Format::from_name(&self.format).ok_or("it names no format")?;
+        let compression = Compression::from_name(&self.compression).ok_or("it names no compression")?;
+        if self.snapshot != (kind == Kind::Snapshots) {
+            return Err(
+                "it belongs into the other manifest: a snapshot among changes, or the reverse".to_owned()
+            );
+        }
+        let covers = match kind {
+            Kind::Changes => Covers::Changes { first_seq: self.first_seq, last_seq: self.last_seq },
+            Kind::Snapshots => Covers::State { head_seq: self.last_seq },
+        };
+        let name = FileName { stream, covers, format, compression };
+        if self.path != name.path() {
+            return Err(format!("its path is not the one that its range has: {}", name.path()));
+        }
+        if self.layout > LAYOUT {
+            return Err(format!(
+                "its file has layout {}, which only a newer version of this program knows",
+                self.layout
+            ));
+        }
+        if !self.columns.iter().map(String::as_str).eq(columns(stream)) {
+            return Err("it names other columns than the stream has".to_owned());
+        }
+        Ok(name)
+    }
+
     /// The line as the mirror's copy has it.
     pub(in crate::export) fn to_export_file(&self) -> ExportFile {
         ExportFile {
@@ -109,7 +156,7 @@ pub(in crate::export) fn parse_line(line: &[u8]) -> Result<ManifestLine, String>
 }
 
 pub(in crate::export) fn digest(line: &[u8]) -> String {
-    file::hex(&Sha256::digest(line))
+    storage::hex(&Sha256::digest(line))
 }
 
 #[cfg(test)]
@@ -136,5 +183,33 @@ pub(in crate::export) fn sample(stream: &str, format: &str, first_seq: i64, last
         csv_bom: false,
         csv_formula_guard: false,
         snapshot: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_can_be_none_of_ours_names_no_file() {
+        let good = ManifestLine {
+            columns: columns(Stream::Customers).map(str::to_owned).collect(),
+            ..sample("customers", "csv", 1, 5)
+        };
+        assert_eq!(good.file_name(Kind::Changes).unwrap().path(), good.path);
+        assert!(good.file_name(Kind::Snapshots).is_err());
+        for bad in [
+            ManifestLine { stream: "orders".into(), ..good.clone() },
+            ManifestLine { format: "tsv".into(), ..good.clone() },
+            ManifestLine { compression: "gz".into(), ..good.clone() },
+            ManifestLine { compression: "gzip".into(), ..good.clone() },
+            ManifestLine { path: "../../etc/passwd".into(), ..good.clone() },
+            ManifestLine { last_seq: 6, ..good.clone() },
+            ManifestLine { columns: vec!["id".into()], ..good.clone() },
+            ManifestLine { snapshot: true, ..good.clone() },
+            ManifestLine { layout: LAYOUT + 1, ..good.clone() },
+        ] {
+            assert!(bad.file_name(Kind::Changes).is_err(), "{bad:?}");
+        }
     }
 }

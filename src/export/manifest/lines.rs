@@ -1,8 +1,8 @@
 //! A manifest as a stream of lines: one of them is in memory, however many there are.
 
-use super::MANIFEST;
 use super::line::{ManifestLine, parse_line};
-use crate::export::ExportError;
+use crate::export::error::ExportError;
+use crate::export::layout::MANIFEST;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Lines {
     }
 
     /// The file that is being read, for whoever wants its bytes afterwards; `None` where there is none.
-    pub(super) fn into_file(self) -> Option<File> {
+    pub(in crate::export) fn into_file(self) -> Option<File> {
         self.source.map(BufReader::into_inner)
     }
 }
@@ -77,7 +77,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// Whether a file's last byte ends a line; an empty file needs no end.
-pub(super) fn is_ended(file: &File, bytes: u64) -> io::Result<bool> {
+pub(in crate::export) fn is_ended(file: &File, bytes: u64) -> io::Result<bool> {
     use std::os::unix::fs::FileExt;
     let mut last = [b'\n'];
     if bytes > 0 {

@@ -1,9 +1,9 @@
 //! A manifest that is going to stand in another one's place: written as a stream beside it, then put there atomically.
 
-use super::MANIFEST;
 use super::line::{ManifestLine, digest};
-use crate::export::ExportError;
-use crate::export::file::{self, Disk, Temporary, Unannounced};
+use crate::export::error::ExportError;
+use crate::export::layout::MANIFEST;
+use crate::export::storage::{self, FileContent, TemporaryFile, UnannouncedFiles};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -11,14 +11,14 @@ use std::path::Path;
 /// A manifest under its temporary name. Dropped before [`Replacement::announce`], it is gone.
 pub(super) struct Replacement<'m> {
     folder: &'m Path,
-    temporary: Temporary,
-    disk: Disk,
+    temporary: TemporaryFile,
+    disk: FileContent,
     line: Vec<u8>,
 }
 
 impl<'m> Replacement<'m> {
     pub(super) fn begin(folder: &'m Path) -> Result<Replacement<'m>, ExportError> {
-        let (temporary, disk) = Temporary::create(folder, MANIFEST)?;
+        let (temporary, disk) = TemporaryFile::create(folder, MANIFEST)?;
         Ok(Replacement { folder, temporary, disk, line: Vec::new() })
     }
 
@@ -64,10 +64,10 @@ impl<'m> Replacement<'m> {
 
     /// Puts it in the old one's place, atomically and durably. The files that it announces for the first time stay
     /// from then on; when it can't be put there, they are removed.
-    pub(super) fn announce(self, files: Unannounced) -> Result<(), ExportError> {
-        self.temporary.complete(file::settle(self.disk))?.publish()?;
+    pub(super) fn announce(self, files: UnannouncedFiles) -> Result<(), ExportError> {
+        self.temporary.complete(storage::finish_content(self.disk))?.publish()?;
         // From here on the manifest names them, even if the power fails before its folder is synced.
         files.keep();
-        file::sync_folder(self.folder)
+        storage::sync_folder(self.folder)
     }
 }

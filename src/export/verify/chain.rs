@@ -1,24 +1,25 @@
 //! The text of a manifest: its lines, and the chain of digests that ties each to the one before it. Pure.
 
-use super::super::manifest::{ManifestLine, digest, parse_line};
-use super::finding::{Difference, Findings};
+use super::findings::Findings;
+use crate::export::difference::Difference;
+use crate::export::manifest::{ManifestLine, digest, parse_line};
 
 /// A line of a manifest with its number, counted from 1.
 #[derive(Debug, Clone)]
-pub(in crate::export) struct Entry {
-    pub(in crate::export) number: usize,
-    pub(in crate::export) line: ManifestLine,
+pub(super) struct NumberedLine {
+    pub(super) number: usize,
+    pub(super) line: ManifestLine,
 }
 
 /// Takes a manifest apart. Lines that can't be read, and places where the chain is broken, are found; the lines that can
 /// be read go on. `file` names the manifest; `fronts` are the digests of lines that pruning removed from a manifest's
 /// front: the first line may follow one of them.
-pub(in crate::export) fn read(
+pub(super) fn read(
     text: &[u8],
     file: &str,
-    fronts: &[&str],
+    truncations: &[&str],
     findings: &mut Findings,
-) -> Vec<Entry> {
+) -> Vec<NumberedLine> {
     let mut entries = Vec::new();
     if text.is_empty() {
         return entries;
@@ -35,10 +36,10 @@ pub(in crate::export) fn read(
         let number = n + 1;
         match parse_line(bytes) {
             Ok(line) => {
-                if let Some(what) = broken(number, line.previous.as_deref(), before.as_deref(), fronts) {
+                if let Some(what) = broken(number, line.previous.as_deref(), before.as_deref(), truncations) {
                     findings.of_manifest(found(what).at_line(number));
                 }
-                entries.push(Entry { number, line });
+                entries.push(NumberedLine { number, line });
             }
             Err(reason) => findings.of_manifest(found(format!("can't be read: {reason}")).at_line(number)),
         }
@@ -47,10 +48,15 @@ pub(in crate::export) fn read(
     entries
 }
 
-fn broken(number: usize, previous: Option<&str>, before: Option<&str>, fronts: &[&str]) -> Option<String> {
+fn broken(
+    number: usize,
+    previous: Option<&str>,
+    before: Option<&str>,
+    truncations: &[&str],
+) -> Option<String> {
     match (before, previous) {
         (None, None) => None,
-        (None, Some(previous)) if fronts.contains(&previous) => None,
+        (None, Some(previous)) if truncations.contains(&previous) => None,
         (None, Some(_)) => {
             Some("it follows a line that is gone: the manifest's first lines were lost".to_owned())
         }
@@ -64,8 +70,8 @@ fn broken(number: usize, previous: Option<&str>, before: Option<&str>, fronts: &
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::manifest::sample;
     use super::*;
+    use crate::export::manifest::sample;
 
     const NONE: [usize; 0] = [];
 
@@ -80,14 +86,14 @@ mod tests {
         lines
     }
 
-    fn found(lines: &[String], fronts: &[&str]) -> Vec<usize> {
+    fn found(lines: &[String], truncations: &[&str]) -> Vec<usize> {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        found_in(&text, fronts)
+        found_in(&text, truncations)
     }
 
-    fn found_in(text: &str, fronts: &[&str]) -> Vec<usize> {
+    fn found_in(text: &str, truncations: &[&str]) -> Vec<usize> {
         let mut findings = Findings::default();
-        read(text.as_bytes(), "manifest.ndjson", fronts, &mut findings);
+        read(text.as_bytes(), "manifest.ndjson", truncations, &mut findings);
         assert_eq!(findings.of_manifests, findings.count);
         findings.shown.iter().map(|difference| difference.line.unwrap()).collect()
     }

@@ -1,0 +1,19 @@
+//! CSV: RFC 4180, UTF-8, a header line, lines end with CRLF.
+//!
+//! RFC 4180 knows no NULL. Here NULL is an empty field and the empty string is `""`, which is how PostgreSQL
+//! (`COPY … CSV`), DuckDB (with `allow_quoted_nulls = false`), polars and Python's `csv.QUOTE_NOTNULL` (from 3.13 on) read
+//! them. JSON stands as text in its field.
+
+mod encoder;
+mod formula_guard;
+mod reader;
+
+use super::definition::FormatDefinition;
+
+/// CSV, as it is registered.
+pub(super) const FORMAT: FormatDefinition = FormatDefinition {
+    name: "csv",
+    is_for_spreadsheets: true,
+    encoder: |stream, dialect| Box::new(encoder::CsvEncoder::new(stream, dialect)),
+    reader: |source, columns, dialect| Ok(Box::new(reader::CsvReader::begin(source, columns, dialect)?)),
+};

@@ -1,0 +1,36 @@
+//! A row of an export file as its format's reader gives it.
+
+use crate::record::Op;
+
+/// A field of a decoded row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::export) enum Cell {
+    /// CSV: an empty field without quotes. NDJSON: null, or no member of that name.
+    Null,
+    /// CSV: any other field. NDJSON: a string.
+    Text(String),
+    /// NDJSON: anything else, or a value of a JSON column; as it was written.
+    Json(String),
+}
+
+/// A decoded row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::export) struct Row {
+    /// Counted from 1, without the header line.
+    pub(in crate::export) number: u64,
+    pub(in crate::export) seq: i64,
+    pub(in crate::export) op: Op,
+    pub(in crate::export) observed_at: String,
+    /// In the order of the stream's columns.
+    pub(in crate::export) cells: Vec<Cell>,
+}
+
+/// Why a file can't be read on, and from which row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::export) struct Unreadable {
+    pub(in crate::export) row: u64,
+    pub(in crate::export) what: String,
+}
+
+/// The rows of a file, in their order. Behind an error there is none.
+pub(in crate::export) type Rows<'s> = Box<dyn Iterator<Item = Result<Row, Unreadable>> + 's>;

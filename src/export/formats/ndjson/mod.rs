@@ -1,0 +1,16 @@
+//! NDJSON: one JSON object a line, UTF-8, lines end with LF. Every object has the same members.
+//!
+//! JSON values stand as they are stored, but for raw line ends between tokens, which would break the line.
+
+mod encoder;
+mod reader;
+
+use super::definition::FormatDefinition;
+
+/// NDJSON, as it is registered.
+pub(super) const FORMAT: FormatDefinition = FormatDefinition {
+    name: "ndjson",
+    is_for_spreadsheets: false,
+    encoder: |stream, dialect| Box::new(encoder::NdjsonEncoder::new(stream, dialect)),
+    reader: |source, columns, dialect| Ok(Box::new(reader::NdjsonReader::begin(source, columns, dialect))),
+};

@@ -1,0 +1,187 @@
+//! The layout of an export folder: which files stand where, and what they are called. Pure.
+//!
+//! ```text
+//! DIR/manifest.ndjson
+//! DIR/acknowledged.json
+//! DIR/customers/customers-000000000001-000000000420.csv
+//! DIR/events/events-000000000001-000000000420.csv
+//! DIR/snapshots/manifest.ndjson
+//! DIR/snapshots/customers/customers-000000000420.csv
+//! ```
+
+use crate::export::formats::{Compression, Format};
+use crate::record::Stream;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The manifest's name in its folder.
+pub(super) const MANIFEST: &str = "manifest.ndjson";
+
+/// Where snapshots stand in the export folder.
+pub(super) const FOLDER: &str = "snapshots";
+
+/// Which of the two manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// `manifest.ndjson`: the files with the changes.
+    Changes,
+    /// `snapshots/manifest.ndjson`.
+    Snapshots,
+}
+
+/// The folder of the manifest of that kind; paths in the manifest are relative to it.
+pub(super) fn root(dir: &Path, kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Changes => dir.to_owned(),
+        Kind::Snapshots => dir.join(FOLDER),
+    }
+}
+
+/// A path of a manifest, relative to the export folder.
+pub(super) fn in_folder(kind: Kind, path: &str) -> String {
+    match kind {
+        Kind::Changes => path.to_owned(),
+        Kind::Snapshots => format!("snapshots/{path}"),
+    }
+}
+
+/// Which changes a file covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Covers {
+    /// The changes with these numbers, both included.
+    Changes {
+        /// The first.
+        first_seq: i64,
+        /// The last.
+        last_seq: i64,
+    },
+    /// The whole state as of this change.
+    State {
+        /// The newest change.
+        head_seq: i64,
+    },
+}
+
+/// The name of an export file: `STREAM-FIRSTSEQ-LASTSEQ.EXT[.gz|.zst]`, of a snapshot `STREAM-HEADSEQ.EXT[.gz|.zst]`,
+/// numbers padded to twelve digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileName {
+    pub(super) stream: Stream,
+    pub(super) covers: Covers,
+    pub(super) format: Format,
+    pub(super) compression: Compression,
+}
+
+impl FileName {
+    /// The meaning of a name; `None` for every text but exactly those that [`FileName`] prints.
+    pub(super) fn parse(name: &str) -> Option<FileName> {
+        let (stem, extensions) = name.split_once('.')?;
+        let (format, packed) = match extensions.split_once('.') {
+            Some((format, packed)) => (format, format!(".{packed}")),
+            None => (extensions, String::new()),
+        };
+        let mut parts = stem.split('-');
+        let stream = Stream::from_name(parts.next()?)?;
+        let first = parts.next()?.parse().ok()?;
+        let covers = match parts.next() {
+            Some(last) => Covers::Changes { first_seq: first, last_seq: last.parse().ok()? },
+            None => Covers::State { head_seq: first },
+        };
+        let compression =
+            Compression::ALL.into_iter().find(|compression| compression.extension() == packed)?;
+        let parsed = FileName { stream, covers, format: Format::from_name(format)?, compression };
+        (parsed.to_string() == name).then_some(parsed)
+    }
+
+    /// The meaning of a path below the manifest's folder; `None` for every text but exactly those that
+    /// [`FileName::path`] gives.
+    pub(super) fn of_path(path: &str) -> Option<FileName> {
+        let (folder, name) = path.split_once('/')?;
+        FileName::parse(name).filter(|name| name.stream.name() == folder)
+    }
+
+    /// The path below the manifest's folder.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{self}", self.stream)
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-", self.stream)?;
+        match self.covers {
+            Covers::Changes { first_seq, last_seq } => write!(f, "{first_seq:012}-{last_seq:012}")?,
+            Covers::State { head_seq } => write!(f, "{head_seq:012}")?,
+        }
+        write!(f, ".{}{}", self.format.name(), self.compression.extension())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_printed() {
+        let changes = Covers::Changes { first_seq: 1, last_seq: 420 };
+        for (stream, covers, format, compression, text) in [
+            (
+                Stream::Customers,
+                changes,
+                Format::Csv,
+                Compression::None,
+                "customers-000000000001-000000000420.csv",
+            ),
+            (
+                Stream::Events,
+                changes,
+                Format::Ndjson,
+                Compression::Zstd,
+                "events-000000000001-000000000420.ndjson.zst",
+            ),
+            (
+                Stream::Events,
+                Covers::Changes { first_seq: 999_999_999_999, last_seq: 1_000_000_000_000 },
+                Format::Csv,
+                Compression::Gzip,
+                "events-999999999999-1000000000000.csv.gz",
+            ),
+            (
+                Stream::Events,
+                Covers::State { head_seq: 0 },
+                Format::Csv,
+                Compression::None,
+                "events-000000000000.csv",
+            ),
+        ] {
+            let name = FileName { stream, covers, format, compression };
+            assert_eq!(name.to_string(), text);
+            assert_eq!(FileName::parse(text), Some(name));
+            assert_eq!(FileName::of_path(&name.path()), Some(name));
+            assert_eq!(FileName::of_path(&format!("orders/{text}")), None);
+            assert_eq!(FileName::of_path(text), None);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_a_name() {
+        for text in [
+            "",
+            "customers",
+            "customers.csv",
+            "customers-1-2.csv",
+            "customers-000000000001-000000000002.CSV",
+            "customers-000000000001-000000000002.csv.bak",
+            "customers-000000000001-000000000002.csv.gz.zst",
+            "customers-000000000001-000000000002.csv.",
+            "customers-000000000001-000000000002-000000000003.csv",
+            "customers-+00000000001-000000000002.csv",
+            "customers-0000000000001-000000000002.csv",
+            "orders-000000000001-000000000002.csv",
+            "customers-000000000001-000000000002.json",
+            "copy of customers-000000000001-000000000002.csv",
+        ] {
+            assert_eq!(FileName::parse(text), None, "{text}");
+        }
+    }
+}

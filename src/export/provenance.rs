@@ -1,0 +1,133 @@
+//! Whether an export folder is this mirror's as it is now. Refused are the folders of other mirrors, of a newer state of this
+//! one, and of a future that it lost.
+//!
+//! Manifest lines that the mirror doesn't know can be its own all the same. An export that was cut off between the manifest
+//! and the mirror's copy of it leaves such lines, and so does another folder's manifest when the configuration goes back to
+//! it: they agree with the change log. A mirror that was restored from an older copy, and has gone on from there, meets
+//! lines of its lost future: their numbers stand for other changes.
+
+use crate::export::error::ExportError;
+use crate::export::formats::Row;
+use crate::export::layout::Kind;
+use crate::export::manifest::{Comparison, Manifest, ManifestLine, mirror_copy};
+use crate::export::readback::{Source, head_differences, is_as_announced, read_rows};
+use crate::mirror::Snapshot;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Reads the manifest of `dir`, and refuses one that is none of the mirror `own`, or of another future than its own. Tells
+/// too whether the mirror's copy is in step.
+pub(super) fn read_own(
+    snapshot: &Snapshot<'_>,
+    dir: &Path,
+    own: &str,
+) -> Result<(Manifest, bool), ExportError> {
+    let head = snapshot.head()?;
+    let (mut comparison, mut unknown) =
+        (Comparison::with(mirror_copy::of(snapshot, dir)?), Unknown::default());
+    let manifest = Manifest::read_with(dir, |entry| {
+        check_line(dir, &entry.line, own, head)?;
+        if !comparison.knows(&entry.line)? {
+            unknown.note(&entry.line);
+        }
+        Ok(())
+    })?;
+    unknown.check(snapshot, dir)?;
+    Ok((manifest, comparison.is_in_step()?))
+}
+
+/// Refuses a manifest with a line that is not of this mirror, `own`, whose newest change is `head_seq`.
+pub(super) fn check_line(
+    dir: &Path,
+    line: &ManifestLine,
+    own: &str,
+    head_seq: i64,
+) -> Result<(), ExportError> {
+    let dir = dir.to_owned();
+    if line.mirror_id != own {
+        return Err(ExportError::OtherMirror { dir, found: line.mirror_id.clone(), own: own.to_owned() });
+    }
+    if line.last_seq > head_seq {
+        let (stream, last_seq) = (line.stream.clone(), line.last_seq);
+        return Err(ExportError::AheadOfMirror { dir, stream, last_seq, head_seq });
+    }
+    Ok(())
+}
+
+/// The newest lines that the mirror's copy doesn't know, one of each stream and format: where the numbers of such a file
+/// stand for the same changes, those of older files do too.
+#[derive(Debug, Default)]
+struct Unknown(BTreeMap<(String, String), ManifestLine>);
+
+impl Unknown {
+    /// Takes the next line that the list doesn't know.
+    fn note(&mut self, line: &ManifestLine) {
+        self.0.insert((line.stream.clone(), line.format.clone()), line.clone());
+    }
+
+    /// Refuses lines that the change log contradicts. Reads their files.
+    ///
+    /// # Errors
+    /// When a line is none of this mirror's, or the mirror can't be read.
+    fn check(&self, snapshot: &Snapshot<'_>, dir: &Path) -> Result<(), ExportError> {
+        for line in self.0.values() {
+            if contradicts(snapshot, dir, line)? {
+                return Err(ExportError::Diverged { dir: dir.to_owned(), path: line.path.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the change log speaks against a line: by the rows of its file where that lies there whole, else by time, since
+/// no file is older than its newest change.
+fn contradicts(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
+    if is_whole(dir, line) {
+        return rows_contradict(snapshot, dir, line);
+    }
+    let observed = snapshot.observed_at(line.last_seq)?;
+    Ok(observed.is_none_or(|at| at > line.created_at))
+}
+
+fn is_whole(dir: &Path, line: &ManifestLine) -> bool {
+    line.file_name(Kind::Changes).is_ok() && is_as_announced(dir, line).unwrap_or(false)
+}
+
+fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
+    let path = dir.join(&line.path);
+    let Ok(name) = line.file_name(Kind::Changes) else { return Ok(true) };
+    let mut source = Source::open(&path).map_err(ExportError::io("read", &path))?;
+    let dialect = line.dialect();
+    let rows = read_rows(&mut source, name, dialect);
+    // A file that is what its line says and can't be read is no accident of this folder's.
+    let Ok(mut rows) = rows else { return Ok(true) };
+    let mut next: Result<Option<Row>, _> = rows.next().transpose();
+    let mut contradicted = false;
+    snapshot.log(name.stream, (line.first_seq, line.last_seq), |change| {
+        if let Ok(Some(row)) = &next
+            && row.seq <= change.seq
+        {
+            contradicted |=
+                row.seq < change.seq || !head_differences(row, &change, false, dialect).is_empty();
+            next = rows.next().transpose();
+        }
+        Ok::<(), ExportError>(())
+    })?;
+    // What is left has numbers that the log doesn't have.
+    Ok(contradicted || !matches!(next, Ok(None)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::manifest::sample;
+
+    #[test]
+    fn folders_of_others_are_refused() {
+        let (dir, line) = (Path::new("d"), sample("events", "csv", 1, 7));
+        assert!(check_line(dir, &line, "m", 7).is_ok());
+        assert!(matches!(check_line(dir, &line, "m", 6), Err(ExportError::AheadOfMirror { .. })));
+        assert!(matches!(check_line(dir, &line, "n", 7), Err(ExportError::OtherMirror { .. })));
+        assert!(matches!(check_line(dir, &line, "n", 6), Err(ExportError::OtherMirror { .. })));
+    }
+}

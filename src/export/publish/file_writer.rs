@@ -1,0 +1,120 @@
+//! One export file while it is written: rows through the format and the compression to the disk.
+
+use super::background_writer::BackgroundWriter;
+use crate::export::error::ExportError;
+use crate::export::formats::{Compressor, Dialect, RowWriter, columns};
+use crate::export::layout::{Covers, FileName};
+use crate::export::manifest::ManifestLine;
+use crate::export::storage::{self, CompleteFile, TemporaryFile};
+use crate::mirror::{Change, RunId};
+use jiff::Timestamp;
+use std::path::Path;
+
+/// Who exports, and when: stands on every manifest line.
+#[derive(Debug, Clone)]
+pub(in crate::export) struct Origin {
+    pub(in crate::export) mirror_id: String,
+    pub(in crate::export) run: Option<RunId>,
+    pub(in crate::export) now: Timestamp,
+}
+
+/// A file that is being written. If it is dropped, it is removed.
+pub(in crate::export) struct FileWriter {
+    name: FileName,
+    dialect: Dialect,
+    writer: BackgroundWriter,
+    // Dropped after the writer, which still writes to it until then.
+    temporary: TemporaryFile,
+    rows: u64,
+}
+
+/// A file that has all its rows and is on its way to the disk. If it is dropped, it is removed.
+pub(in crate::export) struct ClosingFile(FileWriter);
+
+/// A file that is complete under its temporary name, and the line that will announce it.
+pub(in crate::export) struct StagedFile {
+    pub(in crate::export) file: CompleteFile,
+    pub(in crate::export) line: ManifestLine,
+}
+
+impl FileWriter {
+    /// Begins a file below the manifest's folder `root`.
+    pub(in crate::export) fn begin(
+        root: &Path,
+        name: FileName,
+        dialect: Dialect,
+    ) -> Result<FileWriter, ExportError> {
+        let folder = root.join(name.stream.name());
+        storage::ensure_folder(&folder)?;
+        let (temporary, disk) = TemporaryFile::create(&folder, &name.to_string())?;
+        let writer = Compressor::new(name.compression, disk)
+            .map(|compressor| RowWriter::begin(name.format, name.stream, dialect, compressor))
+            .and_then(BackgroundWriter::begin)
+            .map_err(ExportError::io("written", temporary.target()))?;
+        Ok(FileWriter { name, dialect, writer, temporary, rows: 0 })
+    }
+
+    /// Adds a row.
+    pub(in crate::export) fn write(&mut self, change: &Change<'_>) -> Result<(), ExportError> {
+        self.rows += 1;
+        self.writer.write(change).map_err(|source| ExportError::Io {
+            action: "written",
+            path: self.temporary.target().to_owned(),
+            source,
+        })
+    }
+
+    /// Adds no more rows: the file comes to its end meanwhile.
+    pub(in crate::export) fn end(mut self) -> Result<ClosingFile, ExportError> {
+        self.writer.end().map_err(ExportError::io("written", self.temporary.target()))?;
+        Ok(ClosingFile(self))
+    }
+}
+
+impl ClosingFile {
+    /// Waits for the file's end; its content is durable on return.
+    pub(in crate::export) fn finish(self, origin: &Origin) -> Result<StagedFile, ExportError> {
+        let FileWriter { name, dialect, writer, temporary, rows } = self.0;
+        let finished = writer.finish();
+        let rewritten = finished.as_ref().map_or(0, |(_, rewritten)| *rewritten);
+        let file = temporary.complete(finished.map(|(content, _)| content))?;
+        let line = line(&name, (dialect, rewritten), rows, &file, origin);
+        Ok(StagedFile { file, line })
+    }
+}
+
+fn line(
+    name: &FileName,
+    (dialect, rewritten): (Dialect, u64),
+    rows: u64,
+    file: &CompleteFile,
+    origin: &Origin,
+) -> ManifestLine {
+    let (first_seq, last_seq, snapshot) = match name.covers {
+        Covers::Changes { first_seq, last_seq } => (first_seq, last_seq, false),
+        Covers::State { head_seq } => (1, head_seq, true),
+    };
+    ManifestLine {
+        stream: name.stream.name().to_owned(),
+        format: name.format.name().to_owned(),
+        path: name.path(),
+        first_seq,
+        last_seq,
+        rows,
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+        columns: columns(name.stream).map(str::to_owned).collect(),
+        created_at: format!("{:.3}", origin.now),
+        run_id: origin.run.map(|run| run.0),
+        compression: name.compression.name().to_owned(),
+        mirror_id: origin.mirror_id.clone(),
+        previous: None,
+        repaired_at: None,
+        left_out: 0,
+        layout: dialect.layout(),
+        rewritten: (!dialect.exact).then_some(rewritten),
+        csv_bom: dialect.bom,
+        csv_formula_guard: dialect.guarded,
+        snapshot,
+    }
+}

@@ -1,0 +1,54 @@
+//! What an export did.
+
+use crate::export::manifest::ManifestLine;
+use crate::export::retention::prune;
+use crate::export::settings::Settings;
+use crate::mirror::Mirror;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What an export did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// The number of the newest change in the state of the mirror that was read; 0 where there was none.
+    pub head_seq: i64,
+    /// The files that were written, as the manifest names them; empty when there was nothing new. Paths are relative
+    /// to the manifest's folder: the export folder, or `snapshots` in it.
+    pub files: Vec<ManifestLine>,
+    /// What had been exported to this folder and was no longer there, so that it was exported again.
+    pub again: Option<Again>,
+    /// Snapshots of this very state that lay there already and were left as they are.
+    pub existing: Vec<ManifestLine>,
+    /// What a killed export had left behind and was removed now: paths relative to the manifest's folder.
+    pub removed: Vec<String>,
+    /// What was old and needed by nobody, and was removed: paths relative to the export folder.
+    pub pruned: Vec<String>,
+    /// Why something that is old could not be removed; a later export tries again.
+    pub not_pruned: Option<String>,
+}
+
+/// Changes that were exported to a folder a second time, since it had lost them: it was emptied, an older copy of it was put
+/// back, or another file system stands in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Again {
+    /// The first one.
+    pub first_seq: i64,
+    /// The last one.
+    pub last_seq: i64,
+}
+
+impl Exported {
+    /// Removes what is old. The files of the export are announced whether or not that works.
+    pub(super) fn with_pruning(
+        mut self,
+        mirror: &mut Mirror,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Exported {
+        match prune(mirror, settings, now) {
+            Ok(pruned) => self.pruned = pruned,
+            Err(error) => self.not_pruned = Some(error.to_string()),
+        }
+        self
+    }
+}

@@ -1,0 +1,83 @@
+//! An export file on its way from the disk: counted and digested as it lies there, unpacked, taken apart into rows.
+
+use crate::export::formats::{Dialect, Rows, Unreadable, decompressor};
+use crate::export::layout::FileName;
+use crate::export::manifest::ManifestLine;
+use crate::export::storage::hex;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+const BUFFER: usize = 64 * 1024;
+
+/// A file's bytes, counted and digested as they pass.
+pub(in crate::export) struct Source {
+    file: File,
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl Source {
+    pub(in crate::export) fn open(path: &Path) -> io::Result<Source> {
+        let file = File::open(path)?;
+        match file.metadata()?.is_file() {
+            true => Ok(Source { file, sha256: Sha256::new(), bytes: 0 }),
+            false => Err(io::Error::other("it is no regular file")),
+        }
+    }
+
+    /// Reads what nobody has read, and returns the size and the digest of the whole, lower-case hex.
+    pub(in crate::export) fn finish(mut self) -> io::Result<(u64, String)> {
+        let mut buffer = vec![0; BUFFER];
+        while self.read(&mut buffer)? > 0 {}
+        Ok((self.bytes, hex(&self.sha256.finalize())))
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.sha256.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// Whether the file below `root` lies there as the line announced it. Reads the whole file.
+pub(in crate::export) fn is_as_announced(root: &Path, line: &ManifestLine) -> io::Result<bool> {
+    let (bytes, sha256) = Source::open(&root.join(&line.path))?.finish()?;
+    Ok((bytes, &sha256) == (line.bytes, &line.sha256))
+}
+
+/// Begins to read the rows of a file of that name and dialect.
+pub(in crate::export) fn read_rows<'s>(
+    source: &'s mut Source,
+    name: FileName,
+    dialect: Dialect,
+) -> Result<Rows<'s>, Unreadable> {
+    let plain = decompressor(name.compression, source)
+        .map_err(|error| Unreadable { row: 0, what: format!("it can't be unpacked: {error}") })?;
+    name.format.rows(plain, name.stream, dialect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_file_is_digested_however_much_of_it_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let content = vec![b'x'; 3 * BUFFER + 7];
+        std::fs::write(&path, &content).unwrap();
+        for read in [0, 1, BUFFER + 1] {
+            let mut source = Source::open(&path).unwrap();
+            source.read_exact(&mut vec![0; read]).unwrap();
+            let (bytes, sha256) = source.finish().unwrap();
+            assert_eq!((bytes, sha256), (content.len() as u64, hex(&Sha256::digest(&content))));
+        }
+        assert!(Source::open(dir.path()).is_err());
+        assert!(Source::open(&dir.path().join("absent")).is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! Where exports go, and in which form: what the configuration says about them.
+
+use super::formats::{Compression, Dialect, Format};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where exports go, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The export folder (`export.dir`); created where it doesn't exist.
+    pub dir: PathBuf,
+    /// The formats to write (`export.formats`). Each has a position of its own: one that is added later starts with
+    /// the first change.
+    pub formats: Vec<Format>,
+    /// How new files are compressed (`export.compression`). May change from one export to the next.
+    pub compression: Compression,
+    /// Whether every value is written as the API gave it, also where common readers refuse the file for it
+    /// (`export.exact`). May change from one export to the next.
+    pub exact: bool,
+    /// Whether CSV begins with a byte order mark (`export.csv_bom`). May change from one export to the next.
+    pub csv_bom: bool,
+    /// Whether text in CSV gets a `'` in front where a spreadsheet would take it for a formula
+    /// (`export.csv_formula_guard`). May change from one export to the next.
+    pub csv_formula_guard: bool,
+    /// Files that are older are removed once nobody needs them (`export.max_age`); zero: never.
+    pub max_age: Duration,
+}
+
+impl Settings {
+    /// How the rows of new files of a format are written.
+    pub(super) fn dialect(&self, format: Format) -> Dialect {
+        let for_spreadsheets = format.is_for_spreadsheets();
+        Dialect {
+            old_layout: false,
+            exact: self.exact,
+            bom: for_spreadsheets && self.csv_bom,
+            guarded: for_spreadsheets && self.csv_formula_guard,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Exports of a real mirror into a real folder: what consumers rely on, and what a power cut leaves.
+
+mod folders;
+mod incremental;
+mod old_layout;
+mod power_cuts;
+mod properties;
+mod replay;
+mod retention;
+mod system_limits;
+mod world;

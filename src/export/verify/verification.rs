@@ -1,0 +1,355 @@
+//! One pass over a folder: manifests, files, counts; again where the folder moved meanwhile.
+
+use super::chain::{self, NumberedLine};
+use super::checked_file::{CheckedFile, RowCounts};
+use super::file_check::check_file;
+use super::findings::Findings;
+use super::manifest_lines::{self, StreamFormat};
+use super::report::{Range, SnapshotFile, Verified};
+use crate::export::difference::Difference;
+use crate::export::error::ExportError;
+use crate::export::layout::{FOLDER, FileName, Kind, MANIFEST, in_folder, root};
+use crate::export::manifest::{ManifestLine, Truncation, mirror_copy, truncation};
+use crate::export::provenance;
+use crate::export::retention::Orphans;
+use crate::mirror::{History, Mirror, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// How often everything is verified again where the manifests move.
+const ATTEMPTS: usize = 3;
+
+/// How often the manifests are read until they stand still around the beginning of a read transaction.
+const READINGS: usize = 20;
+
+/// A verification with what a repair has to know.
+pub(in crate::export) struct Examined {
+    pub(in crate::export) verified: Verified,
+    pub(in crate::export) findings: Findings,
+}
+
+/// Verifies the export folder `dir` of this mirror, which may have been opened read-only. Reads every file; writes nothing.
+///
+/// # Errors
+/// When the folder or the mirror can't be read, the folder is another mirror's, or this mirror was restored from an older
+/// copy than the one that exported. What is wrong with the files is no error: see [`Verified::differences`].
+pub fn verify(mirror: &mut Mirror, dir: &Path) -> Result<Verified, ExportError> {
+    Ok(examine(mirror, dir)?.verified)
+}
+
+pub(in crate::export) fn examine(mirror: &mut Mirror, dir: &Path) -> Result<Examined, ExportError> {
+    let mut attempts = 1;
+    loop {
+        let (examined, texts) = attempt(mirror, dir)?;
+        if examined.verified.ok || attempts == ATTEMPTS || texts == Texts::read(dir)? {
+            return Ok(examined);
+        }
+        attempts += 1;
+    }
+}
+
+/// Both manifests as they lie there; empty where there is none.
+#[derive(PartialEq, Eq)]
+struct Texts {
+    changes: Vec<u8>,
+    snapshots: Vec<u8>,
+}
+
+impl Texts {
+    fn read(dir: &Path) -> Result<Texts, ExportError> {
+        Ok(Texts { changes: read_text(dir)?, snapshots: read_text(&dir.join(FOLDER))? })
+    }
+}
+
+fn read_text(folder: &Path) -> Result<Vec<u8>, ExportError> {
+    let path = folder.join(MANIFEST);
+    match std::fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        text => text.map_err(ExportError::io("read", &path)),
+    }
+}
+
+fn attempt(mirror: &mut Mirror, dir: &Path) -> Result<(Examined, Texts), ExportError> {
+    let mirror_id = mirror.id().to_owned();
+    let mut texts = Texts::read(dir)?;
+    for _ in 0..READINGS {
+        let snapshot = mirror.snapshot()?;
+        let again = Texts::read(dir)?;
+        if again == texts {
+            return Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts));
+        }
+        drop(snapshot);
+        texts = again;
+    }
+    let snapshot = mirror.snapshot()?;
+    Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts))
+}
+
+/// One pass over one state of the mirror.
+struct Verification<'v> {
+    snapshot: &'v Snapshot<'v>,
+    dir: &'v Path,
+    mirror_id: String,
+    head: i64,
+    truncations: Vec<Truncation>,
+    findings: Findings,
+}
+
+impl<'v> Verification<'v> {
+    fn new(
+        snapshot: &'v Snapshot<'v>,
+        dir: &'v Path,
+        mirror_id: String,
+    ) -> Result<Verification<'v>, ExportError> {
+        let (head, truncations) = (snapshot.head()?, truncation::read(snapshot)?);
+        Ok(Verification { snapshot, dir, mirror_id, head, truncations, findings: Findings::default() })
+    }
+
+    fn run(mut self, texts: &Texts) -> Result<Examined, ExportError> {
+        let truncations: Vec<&str> =
+            self.truncations.iter().map(|truncation| truncation.digest.as_str()).collect();
+        let changes = chain::read(&texts.changes, MANIFEST, &truncations, &mut self.findings);
+        let snapshots_name = in_folder(Kind::Snapshots, MANIFEST);
+        let snapshots = chain::read(&texts.snapshots, &snapshots_name, &truncations, &mut self.findings);
+        self.check_owner(&changes)?;
+        self.check_owner(&snapshots)?;
+
+        let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
+        let truncation = truncation::in_force(&self.truncations, follows).cloned();
+        let copy = mirror_copy::of(self.snapshot, self.dir)?.all()?;
+        let unknown =
+            manifest_lines::compare_with_copy(&changes, &copy, truncation.as_ref(), &mut self.findings);
+        if changes.is_empty() && copy.is_empty() {
+            self.look_elsewhere()?;
+        }
+        manifest_lines::inserted(&changes, &unknown, &mut self.findings);
+        let named = self.named(Kind::Changes, &changes);
+        let tiled = manifest_lines::tile(&named, truncation.as_ref(), &mut self.findings);
+        let named_snapshots = self.named(Kind::Snapshots, newest_of_each_path(&snapshots));
+
+        let history = self.snapshot.history()?;
+        let mut ranges = self.examine_changes(&history, &named, &tiled)?;
+        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, truncation.as_ref())?;
+        self.check_not_restored(&changes, &unknown)?;
+        for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
+            self.find_base(range, &snapshots);
+        }
+        self.remark_on_strays(Kind::Changes, changes.iter().map(|entry| &entry.line))?;
+        self.remark_on_strays(Kind::Snapshots, named_snapshots.iter().map(|(entry, _)| &entry.line))?;
+        if !unknown.is_empty() {
+            self.findings.remark(format!(
+                "the mirror's own list does not know {} of the manifest's lines yet: an export is under way or was cut \
+                 off; the next one brings the list in step",
+                unknown.len()
+            ));
+        }
+        Ok(self.result(ranges, snapshots))
+    }
+
+    /// A folder that nothing was exported to is no mistake, unless the mirror was exported to another one.
+    fn look_elsewhere(&mut self) -> Result<(), ExportError> {
+        let others = self.snapshot.export_folders()?;
+        if !others.is_empty() {
+            let what = format!(
+                "nothing was exported to this folder yet, but to {}: export.dir was changed since",
+                others.join(", ")
+            );
+            self.findings.of_manifest(Difference::of_file(MANIFEST, what));
+        }
+        Ok(())
+    }
+
+    /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.
+    fn check_owner(&mut self, entries: &[NumberedLine]) -> Result<(), ExportError> {
+        let check =
+            |entry: &NumberedLine| provenance::check_line(self.dir, &entry.line, &self.mirror_id, self.head);
+        match entries.iter().try_for_each(check) {
+            Err(error) if self.findings.of_manifests == 0 => Err(error),
+            Err(error) => {
+                self.findings.of_manifest(Difference::of_file(MANIFEST, error.to_string()));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The lines with the names of their files, without those that name none of ours.
+    fn named<'e>(
+        &mut self,
+        kind: Kind,
+        entries: impl IntoIterator<Item = &'e NumberedLine>,
+    ) -> Vec<(&'e NumberedLine, FileName)> {
+        let mut named = Vec::new();
+        for entry in entries {
+            match entry.line.file_name(kind) {
+                Ok(name) => named.push((entry, name)),
+                Err(what) => {
+                    let file = in_folder(kind, MANIFEST);
+                    self.findings.of_manifest(Difference::of_file(&file, what).at_line(entry.number));
+                }
+            }
+        }
+        named
+    }
+
+    fn examine_changes(
+        &mut self,
+        history: &History<'_>,
+        named: &[(&NumberedLine, FileName)],
+        tiled: &BTreeMap<StreamFormat, (i64, i64)>,
+    ) -> Result<Vec<Range>, ExportError> {
+        let mut ranges = Vec::new();
+        for ((stream, format), &(first_seq, last_seq)) in tiled {
+            let before = self.findings.count;
+            let mut total = RowCounts::default();
+            let mut files = 0;
+            for (entry, name) in
+                named.iter().filter(|(_, name)| (name.stream, name.format) == (*stream, *format))
+            {
+                let file = CheckedFile::new(Kind::Changes, entry, *name, last_seq);
+                let counts = check_file(file, self.dir, history, &mut self.findings)?;
+                if counts.left_out > 0 {
+                    self.findings.remark(format!(
+                        "{} was repaired: the older versions of {} gone; later files bring what became of them",
+                        entry.line.path,
+                        if counts.left_out == 1 { "1 row are".to_owned() } else { format!("{} rows are", counts.left_out) }
+                    ));
+                }
+                files += 1;
+                total.rows += counts.rows;
+                total.current += counts.current;
+                total.left_out += counts.left_out;
+            }
+            let held = history.rows_changed_in(*stream, (first_seq, last_seq))?;
+            if self.findings.count == before && held != total.current {
+                let what = format!(
+                    "it holds {held} rows whose newest change is among {first_seq} to {last_seq}, but its change log \
+                     accounts for {}",
+                    total.current
+                );
+                self.findings.of_manifest(Difference::of_file(&format!("the mirror's table {stream}"), what));
+            }
+            ranges.push(Range {
+                stream: stream.name().to_owned(),
+                format: format.name().to_owned(),
+                first_seq,
+                last_seq,
+                files,
+                rows: total.rows,
+                left_out: total.left_out,
+                base: None,
+            });
+        }
+        Ok(ranges)
+    }
+
+    fn examine_snapshots(
+        &mut self,
+        history: &History<'_>,
+        named: &[(&NumberedLine, FileName)],
+        tiled: &BTreeMap<StreamFormat, (i64, i64)>,
+        truncation: Option<&Truncation>,
+    ) -> Result<Vec<SnapshotFile>, ExportError> {
+        let mut files = Vec::new();
+        for (entry, name) in named {
+            let pruned = truncation.map_or(0, |truncation| truncation.through(name.stream, name.format));
+            let end = tiled.get(&(name.stream, name.format)).map_or(pruned, |(_, last)| *last);
+            let file = CheckedFile::new(Kind::Snapshots, entry, *name, end);
+            let counts = check_file(file, &self.dir.join(FOLDER), history, &mut self.findings)?;
+            let path = in_folder(Kind::Snapshots, &entry.line.path);
+            if counts.left_out > 0 {
+                self.findings.remark(format!(
+                    "{path} was repaired: it lacks {} rows that have changed since; later files bring them",
+                    counts.left_out
+                ));
+            }
+            files.push(SnapshotFile {
+                path,
+                stream: entry.line.stream.clone(),
+                format: entry.line.format.clone(),
+                last_seq: entry.line.last_seq,
+                rows: counts.rows,
+            });
+        }
+        Ok(files)
+    }
+
+    /// Lines that the mirror doesn't know and whose rows its change log contradicts: another future than this mirror's.
+    fn check_not_restored(
+        &self,
+        entries: &[NumberedLine],
+        unknown: &BTreeSet<usize>,
+    ) -> Result<(), ExportError> {
+        if self.findings.of_manifests > 0 {
+            return Ok(());
+        }
+        let contradicted =
+            |entry: &&NumberedLine| self.findings.contradicted.contains(&(Kind::Changes, entry.number));
+        match entries.iter().filter(|entry| unknown.contains(&entry.number)).find(contradicted) {
+            Some(entry) => {
+                Err(ExportError::Diverged { dir: self.dir.to_owned(), path: entry.line.path.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn find_base(&mut self, range: &mut Range, snapshots: &[SnapshotFile]) {
+        let fits = |file: &&SnapshotFile| {
+            file.stream == range.stream && file.format == range.format && file.last_seq >= range.first_seq - 1
+        };
+        range.base = snapshots.iter().filter(fits).map(|file| file.path.clone()).next_back();
+        if range.base.is_none() {
+            self.findings.remark(format!(
+                "the {} files of {} up to change {} were removed after they were acknowledged; no snapshot stands for \
+                 them",
+                range.format,
+                range.stream,
+                range.first_seq - 1
+            ));
+        }
+    }
+
+    /// Files that look like exports and that no manifest names.
+    fn remark_on_strays<'l>(
+        &mut self,
+        kind: Kind,
+        lines: impl Iterator<Item = &'l ManifestLine>,
+    ) -> Result<(), ExportError> {
+        let mut found = Orphans::find(&root(self.dir, kind), kind, |_| Ok(false))?;
+        lines.for_each(|line| found.announced(line));
+        for path in found.paths() {
+            self.findings.remark(format!(
+                "{} stands in no manifest: it was left by an export that was cut off, and is not to be read",
+                in_folder(kind, &path)
+            ));
+        }
+        Ok(())
+    }
+
+    fn result(self, ranges: Vec<Range>, snapshots: Vec<SnapshotFile>) -> Examined {
+        let files = ranges.iter().map(|range| range.files).sum::<u64>() + snapshots.len() as u64;
+        let rows = ranges.iter().map(|range| range.rows).chain(snapshots.iter().map(|file| file.rows)).sum();
+        let verified = Verified {
+            dir: self.dir.to_owned(),
+            mirror_id: self.mirror_id,
+            head_seq: self.head,
+            ok: self.findings.count == 0,
+            files,
+            rows,
+            ranges,
+            snapshots,
+            difference_count: self.findings.count,
+            differences: self.findings.shown.clone(),
+            remarks: self.findings.remarks.clone(),
+        };
+        Examined { verified, findings: self.findings }
+    }
+}
+
+/// A snapshot that was written anew under its old name has two lines: the newer one counts.
+fn newest_of_each_path(entries: &[NumberedLine]) -> Vec<&NumberedLine> {
+    let newest: BTreeMap<&str, usize> =
+        entries.iter().map(|entry| (entry.line.path.as_str(), entry.number)).collect();
+    entries.iter().filter(|entry| newest[entry.line.path.as_str()] == entry.number).collect()
+}
