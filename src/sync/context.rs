@@ -1,7 +1,7 @@
 //! What the parts of a run share.
 
-use super::gone::Gone;
-use super::tally::Tally;
+use super::counters::Tally;
+use super::pending_deletions::Gone;
 use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Finding, Item, KnownPaging, List, Page, Pager, Turn, WalkError};

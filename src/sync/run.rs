@@ -1,15 +1,11 @@
 //! A run from its record's first line to its last.
 
 use super::account::{self, Identity};
-use super::alone;
-use super::audit::audit;
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
-use super::customers::{self, CustomerWalk, hand_on};
-use super::events::{self, Reading};
+use super::counters::Tally;
+use super::finalize;
 use super::limits;
 use super::report::Report;
-use super::settling;
-use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
@@ -19,6 +15,9 @@ use crate::mirror::{
     Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text,
 };
 use crate::observe::Event;
+use crate::sync::audit::audit;
+use crate::sync::customer_list::{self, CustomerWalk, hand_on};
+use crate::sync::event_lists::{self, Reading};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -154,7 +153,8 @@ async fn work(
         drop(due);
         halt_on_error(context, result)
     };
-    let events = async { halt_on_error(context, events::walk_all(context, queue, Reading::First).await) };
+    let events =
+        async { halt_on_error(context, event_lists::walk_all(context, queue, Reading::First).await) };
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
@@ -163,7 +163,7 @@ async fn work(
         _ => true,
     };
     if is_ours && !context.halt.is_cancelled() {
-        settling::settle(context).await?;
+        finalize::settle(context).await?;
     }
     if let Some(walked) = walked.filter(|_| is_ours && !context.halt.is_cancelled()) {
         audit(context, walked).await?;
@@ -182,7 +182,7 @@ async fn sync_named(
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
-    if is_confirmed { alone::sync_named(context, ids, due).await } else { Ok(()) }
+    if is_confirmed { customer_list::fetch_named(context, ids, due).await } else { Ok(()) }
 }
 
 async fn walk_customers(
@@ -202,14 +202,14 @@ async fn walk_customers(
         }
         _ => CustomerWalk::begin(mode, started_at, identity),
     };
-    match customers::walk(context, walk, due).await {
+    match customer_list::walk(context, walk, due).await {
         Ok(Some(walk)) if !walk.is_accepted() => {
             account::doubt_list(context, walk.overlap).await?;
             Ok(None)
         }
         Ok(Some(walk)) => {
             account::confirm(context).await?;
-            alone::settle(context, &walk, due).await?;
+            customer_list::fetch_missing_and_stale(context, &walk, due).await?;
             Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
         }
         Ok(None) => Ok(None),
