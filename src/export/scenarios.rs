@@ -6,7 +6,7 @@ use super::replay::{Fields, Rows, assert_announced, files, mirrored, read_file, 
 use super::verify::Kind;
 use super::*;
 use crate::diff::{EventPlan, Trust};
-use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
+use crate::mirror::{Mirror, RowSet, RunId, Stamp};
 use crate::record::{ColumnKind, Customer, Event, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ impl World {
                 };
                 let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
                 batch
-                    .apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut SeenRows::default())
+                    .apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut RowSet::default())
                     .unwrap();
             }
             Put::Event(id, customer_id, text) => {

@@ -22,11 +22,11 @@ pub use error::MirrorError;
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{
-    Audit, AuditFinding, AuditedCustomer, Checkpoint, Counts, DrawnCustomers, EventFailure, Freshness,
-    ListMark, Mode, Outcome, Run, error_text,
+    Audit, AuditFinding, AuditedCustomer, Checkpoint, Counts, DrawnCustomers, EventFailure, Freshness, Mode,
+    Outcome, Run, SavedToken, error_text,
 };
 pub use tables::{
     Account, Aside, AsideInRun, Behaviour, CustomerPreview, CustomersApplied, Doubt, EventsApplied,
-    ExportFile, FolderExports, Met, MirroredCustomer, RejectedRecord, SeenRows, SetAside,
+    ExportFile, FolderExports, Met, MirroredCustomer, RejectedRecord, RowSet, SetAside,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

@@ -1,15 +1,13 @@
 //! What the parts of a run share.
 
-use super::counters::Tally;
-use super::pending_deletions::Gone;
+use super::counters::RunCounters;
+use super::pending_deletions::PendingDeletions;
 use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Finding, Item, KnownPaging, List, Page, Pager, Turn, WalkError};
 use crate::api::{RejectedItem, RepairedItem};
 use crate::diff::EventPlan;
-use crate::mirror::{
-    Aside, Batch, CustomersApplied, Met, MirrorError, RejectedRecord, RunId, SeenRows, Stamp,
-};
+use crate::mirror::{Aside, Batch, CustomersApplied, Met, MirrorError, RejectedRecord, RowSet, RunId, Stamp};
 use crate::record::{Customer, Record, Repairs, Stream, instant};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
@@ -24,8 +22,8 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) known: KnownPaging,
     pub(super) writer: Writer,
-    pub(super) tally: Arc<Tally>,
-    pub(super) gone: Arc<Gone>,
+    pub(super) counters: Arc<RunCounters>,
+    pub(super) pending: Arc<PendingDeletions>,
     /// As the API names it, once it has been asked.
     pub(super) account_id: Arc<OnceLock<String>>,
     pub(super) settings: Arc<Settings>,
@@ -63,11 +61,11 @@ pub(super) struct Walked {
     /// When it began; earlier than the run if it was taken up.
     pub(super) started_at: Timestamp,
     /// Whom it met.
-    pub(super) seen: SeenRows,
+    pub(super) seen: RowSet,
 }
 
 /// A page's records, sorted into those that can be taken and those that can't.
-pub(super) struct Sorted<R> {
+pub(super) struct DecodedRecords<R> {
     pub(super) records: Vec<R>,
     pub(super) rejected: Vec<RejectedItem>,
     repaired: Vec<Repaired>,
@@ -80,27 +78,27 @@ struct Repaired {
     raw: String,
 }
 
-impl<R: Record> Sorted<R> {
-    pub(super) fn new() -> Sorted<R> {
-        Sorted { records: Vec::new(), rejected: Vec::new(), repaired: Vec::new() }
+impl<R: Record> DecodedRecords<R> {
+    pub(super) fn new() -> DecodedRecords<R> {
+        DecodedRecords { records: Vec::new(), rejected: Vec::new(), repaired: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, tally: &Tally, stream: Stream, items: Vec<Item<R>>) {
+    pub(super) fn add(&mut self, counters: &RunCounters, stream: Stream, items: Vec<Item<R>>) {
         for item in items {
             match item {
-                Item::Record(record) => self.take(tally, stream, record),
+                Item::Record(record) => self.take(counters, stream, record),
                 Item::Repaired(RepairedItem { record, repairs, raw }) => {
                     self.repaired.push(Repaired { id: record.id().to_owned(), repairs, raw });
-                    self.take(tally, stream, record);
+                    self.take(counters, stream, record);
                 }
                 Item::Rejected(rejected) => self.rejected.push(rejected),
             }
         }
     }
 
-    fn take(&mut self, tally: &Tally, stream: Stream, record: R) {
+    fn take(&mut self, counters: &RunCounters, stream: Stream, record: R) {
         if record.updated_at().is_some_and(|time| instant(time).is_none()) {
-            tally.unreadable_time(stream, record.id());
+            counters.unreadable_time(stream, record.id());
         }
         self.records.push(record);
     }
@@ -115,7 +113,7 @@ pub(super) fn set_aside<R>(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     list: &List,
-    sorted: &Sorted<R>,
+    sorted: &DecodedRecords<R>,
 ) -> Result<Vec<(Option<String>, Met)>, MirrorError> {
     let (stream, customer_id) = (list.stream(), list.customer_id());
     for Repaired { id, repairs, raw } in &sorted.repaired {
@@ -137,8 +135,8 @@ pub(super) fn set_aside_customers(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     plan: EventPlan,
-    sorted: &Sorted<Customer>,
-    seen: &mut SeenRows,
+    sorted: &DecodedRecords<Customer>,
+    seen: &mut RowSet,
     applied: &mut CustomersApplied,
 ) -> Result<(), MirrorError> {
     for (id, met) in set_aside(batch, stamp, &List::Customers, sorted)? {

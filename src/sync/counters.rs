@@ -17,7 +17,7 @@ const FAILURES_NAMED: usize = 100;
 const REMARKS_KEPT: usize = 50;
 
 /// The counts, remarks and failures of a run.
-pub(super) struct Tally {
+pub(super) struct RunCounters {
     observer: Arc<dyn Observer>,
     requests: AtomicU64,
     retries: AtomicU64,
@@ -53,7 +53,7 @@ struct Counted {
 }
 
 /// What the parts of a run have left behind.
-pub(super) struct Tallied {
+pub(super) struct RunTotals {
     pub(super) counts: Counts,
     pub(super) remarks: Vec<String>,
     pub(super) failures: Vec<Failure>,
@@ -61,9 +61,9 @@ pub(super) struct Tallied {
     pub(super) audited: Option<Audited>,
 }
 
-impl Tally {
-    pub(super) fn new(observer: Arc<dyn Observer>) -> Tally {
-        Tally {
+impl RunCounters {
+    pub(super) fn new(observer: Arc<dyn Observer>) -> RunCounters {
+        RunCounters {
             observer,
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -224,11 +224,11 @@ impl Tally {
         }
     }
 
-    pub(super) fn so_far(&self) -> Tallied {
+    pub(super) fn totals(&self) -> RunTotals {
         let state = self.lock();
         let requests = self.requests.load(Ordering::Relaxed);
         let retries = self.retries.load(Ordering::Relaxed);
-        Tallied {
+        RunTotals {
             counts: Counts { requests, retries, ..state.counts.clone() },
             remarks: state.remarks(),
             failures: state.failures.clone(),
@@ -259,8 +259,8 @@ impl Counted {
     }
 }
 
-/// The client reports to the tally, which counts and passes on.
-impl Observer for Tally {
+/// The client reports to the counters, which counts and passes on.
+impl Observer for RunCounters {
     fn observe(&self, event: &Event<'_>) {
         match event {
             Event::RequestFinished { .. } => drop(self.requests.fetch_add(1, Ordering::Relaxed)),
@@ -276,17 +276,17 @@ mod tests {
     use super::*;
     use crate::observe::Unobserved;
 
-    fn tally() -> Tally {
-        Tally::new(Arc::new(Unobserved))
+    fn counters() -> RunCounters {
+        RunCounters::new(Arc::new(Unobserved))
     }
 
     #[test]
     fn remarks_are_bounded() {
-        let tally = tally();
+        let counters = counters();
         for n in 0..100_000 {
-            tally.remark(format!("remark {n}"));
+            counters.remark(format!("remark {n}"));
         }
-        let remarks = tally.so_far().remarks;
+        let remarks = counters.totals().remarks;
         assert_eq!((remarks.len(), remarks[49].as_str()), (101, "remark 49"));
         assert_eq!(remarks[50], "and 99900 further remarks, which the log alone has");
         assert_eq!((remarks[51].as_str(), remarks[100].as_str()), ("remark 99950", "remark 99999"));
@@ -294,13 +294,13 @@ mod tests {
 
     #[test]
     fn a_record_that_is_met_twice_counts_once() {
-        let tally = tally();
+        let counters = counters();
         for id in ["a", "b", "a"] {
-            tally.unreadable_time(Stream::Events, id);
+            counters.unreadable_time(Stream::Events, id);
         }
-        tally.undated(Stream::Customers, &["a".to_owned()]);
-        tally.sum_up();
-        let Tallied { remarks, incomplete, .. } = tally.so_far();
+        counters.undated(Stream::Customers, &["a".to_owned()]);
+        counters.sum_up();
+        let RunTotals { remarks, incomplete, .. } = counters.totals();
         assert!(!incomplete);
         assert_eq!(remarks.len(), 2);
         assert!(
@@ -334,16 +334,16 @@ mod tests {
             (Aside::Taken, 0, 2, false, 0),
             (Aside::Taken, 2, 2, false, 1),
         ] {
-            let tally = tally();
-            tally.set_aside(outcome, &of(new, known));
-            let tallied = tally.so_far();
+            let counters = counters();
+            counters.set_aside(outcome, &of(new, known));
+            let totals = counters.totals();
             assert_eq!(
-                (tallied.incomplete, tallied.remarks.len()),
+                (totals.incomplete, totals.remarks.len()),
                 (incomplete, remarks),
                 "{outcome:?} {new} {known}"
             );
             let named = "event without a usable id of customer c: why";
-            assert!(tallied.remarks.iter().all(|remark| remark.contains(named)));
+            assert!(totals.remarks.iter().all(|remark| remark.contains(named)));
         }
     }
 }

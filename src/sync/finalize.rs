@@ -4,35 +4,35 @@
 use super::SyncError;
 use super::account::{Witness, find_witness};
 use super::context::{Context, DUE_QUEUE, halt_on_error};
-use super::pending_deletions::{Claims, GoneCustomers};
+use super::pending_deletions::{ContestedEvents, PendingCustomers};
 use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
-use crate::sync::customer_list::hand_on;
+use crate::sync::customer_list::queue_due;
 use crate::sync::event_lists::{self, Reading};
 use tokio::sync::mpsc;
 
 /// Moves and deletes what was collected, or says why not; the customers concerned are then looked at again in the next
-/// run. An event that is claimed moves once the customer who has it no longer lists it, and never leaves the mirror
+/// run. An event that is contested moves once the customer who has it no longer lists it, and never leaves the mirror
 /// in between; as long as both list it, it stays where it is, and the run says so.
-pub(super) async fn settle(context: &Context) -> Result<(), SyncError> {
+pub(super) async fn finalize(context: &Context) -> Result<(), SyncError> {
     read_owners(context).await?;
     if context.halt.is_cancelled() {
         return Ok(());
     }
-    let mut claims = context.gone.take_claims();
-    if claims.are_cut {
-        context.tally.incomplete(
+    let mut contested = context.pending.take_contested_events();
+    if contested.is_truncated {
+        context.counters.incomplete(
             "too many events stand in the lists of two customers to be told apart in one run: none was deleted, and the \
              next run goes on with them"
                 .to_owned(),
         );
     }
-    move_events(context, &mut claims).await?;
-    if !claims.are_cut {
+    move_events(context, &mut contested).await?;
+    if !contested.is_truncated {
         delete_events(context).await?;
     }
-    settle_customers(context, &mut claims).await?;
-    if let Some((count, event, owner, claimant)) = claims.left() {
-        context.tally.incomplete(format!(
+    delete_customers(context, &mut contested).await?;
+    if let Some((count, event, owner, claimant)) = contested.left() {
+        context.counters.incomplete(format!(
             "{count} events stand in the lists of two customers; the mirror keeps each under the one where it was first \
              until that one no longer lists it. The first of them: event {event}, kept under customer {owner}, listed \
              by customer {claimant} too"
@@ -47,34 +47,34 @@ pub(super) async fn settle(context: &Context) -> Result<(), SyncError> {
             Ok(missing)
         })
         .await?;
-    context.tally.count(|counts| counts.events_missing = missing);
+    context.counters.count(|counts| counts.events_missing = missing);
     Ok(())
 }
 
-/// Reads the lists of those who hold claimed events, unless this run has done so already.
+/// Reads the lists of those who hold contested events, unless this run has done so already.
 async fn read_owners(context: &Context) -> Result<(), SyncError> {
-    let (owners, since) = (context.gone.owners(), context.started_at);
+    let (owners, since) = (context.pending.owners(), context.started_at);
     if owners.is_empty() {
         return Ok(());
     }
     let unread = context.write(move |batch| batch.events_unread_since(owners, since)).await?;
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let handing = async {
-        hand_on(context, &due, unread).await;
+        queue_due(context, &due, unread).await;
         drop(due);
     };
     let ((), read) = tokio::join!(handing, event_lists::walk_all(context, queue, Reading::First));
     halt_on_error(context, read)
 }
 
-/// Moves the claimed events that their owners' lists lacked in this run.
-async fn move_events(context: &Context, claims: &mut Claims) -> Result<(), SyncError> {
-    for owner in claims.owners() {
-        let (stamp, claimed) = (context.stamp(), claims.take(&owner));
+/// Moves the contested events that their owners' lists lacked in this run.
+async fn move_events(context: &Context, contested: &mut ContestedEvents) -> Result<(), SyncError> {
+    for owner in contested.owners() {
+        let (stamp, of_owner) = (context.stamp(), contested.take(&owner));
         let (owner, kept, moved) = context
             .write(move |batch| {
-                let (mut kept, mut moved) = (claimed.clone(), 0);
-                for (event, to) in &claimed {
+                let (mut kept, mut moved) = (of_owner.clone(), 0);
+                for (event, to) in &of_owner {
                     if batch.move_missing_event(stamp, &owner, (event, to))? {
                         kept.remove(event);
                         moved += 1;
@@ -83,8 +83,8 @@ async fn move_events(context: &Context, claims: &mut Claims) -> Result<(), SyncE
                 Ok((owner, kept, moved))
             })
             .await?;
-        claims.put_back(&owner, kept);
-        context.tally.count(|counts| counts.events_updated += moved);
+        contested.put_back(&owner, kept);
+        context.counters.count(|counts| counts.events_updated += moved);
     }
     Ok(())
 }
@@ -97,7 +97,7 @@ async fn delete_events(context: &Context) -> Result<(), SyncError> {
         context.write(move |batch| Ok((batch.deletable_events(stamp, until)?, batch.event_count()?))).await?;
     let decided = may_delete_events(MissingEvents { mirrored, missing }, context.settings.deletion_limit);
     if let Err(refused) = decided {
-        context.tally.incomplete(refused.to_string());
+        context.counters.incomplete(refused.to_string());
         return Ok(());
     }
     loop {
@@ -105,20 +105,20 @@ async fn delete_events(context: &Context) -> Result<(), SyncError> {
         if deleted == 0 {
             return Ok(());
         }
-        context.tally.count(|counts| counts.events_deleted += deleted);
+        context.counters.count(|counts| counts.events_deleted += deleted);
     }
 }
 
 /// Deletes customers with their events, but for events that others list: those stay, under who lists them.
-async fn settle_customers(context: &Context, claims: &mut Claims) -> Result<(), SyncError> {
-    let gone = context.gone.take_customers();
+async fn delete_customers(context: &Context, contested: &mut ContestedEvents) -> Result<(), SyncError> {
+    let gone = context.pending.take_customers();
     if gone.customers.is_empty() {
         return Ok(());
     }
     let Some(witness) = witness_of_404s(context, &gone).await? else { return Ok(()) };
     for (id, request_id) in gone.customers {
-        let claimed = claims.take(&id);
-        let may_delete = !claims.are_cut;
+        let of_owner = contested.take(&id);
+        let may_delete = !contested.is_truncated;
         let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
         let evidence =
             format!("{}; then GET answered 404{request}, and 200 for customer {witness}", gone.missing_from);
@@ -126,7 +126,7 @@ async fn settle_customers(context: &Context, claims: &mut Claims) -> Result<(), 
         let (moved, deleted) = context
             .write(move |batch| {
                 let mut moved = 0;
-                for (event, to) in &claimed {
+                for (event, to) in &of_owner {
                     moved += u64::from(batch.move_event(stamp, &id, (event, to))?);
                 }
                 let deleted = match may_delete {
@@ -136,7 +136,7 @@ async fn settle_customers(context: &Context, claims: &mut Claims) -> Result<(), 
                 Ok((moved, deleted))
             })
             .await?;
-        context.tally.count(|counts| {
+        context.counters.count(|counts| {
             counts.events_updated += moved;
             counts.customers_deleted += u64::from(deleted.is_some());
             counts.events_deleted += deleted.unwrap_or(0);
@@ -147,7 +147,7 @@ async fn settle_customers(context: &Context, claims: &mut Claims) -> Result<(), 
 
 /// A customer that the list has and that the API gives alone: its 404s for others mean something then (`api-contract`
 /// point 9). `None` where nobody is deleted, and the run has said why.
-async fn witness_of_404s(context: &Context, gone: &GoneCustomers) -> Result<Option<String>, SyncError> {
+async fn witness_of_404s(context: &Context, gone: &PendingCustomers) -> Result<Option<String>, SyncError> {
     let why = match find_witness(context, Some(gone.listed.clone())).await? {
         Witness::Found(id) => return Ok(Some(id)),
         Witness::Halted => return Ok(None),
@@ -156,7 +156,7 @@ async fn witness_of_404s(context: &Context, gone: &GoneCustomers) -> Result<Opti
             format!("a customer that the list has could not be asked for: {}", error.log_form())
         }
     };
-    context.tally.incomplete(format!(
+    context.counters.incomplete(format!(
         "the API answers 404 for {} customers that the list lacks, but {why}; nobody was deleted, and the next run asks again",
         gone.customers.len()
     ));

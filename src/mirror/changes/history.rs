@@ -164,7 +164,7 @@ fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) 
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
+    use crate::mirror::{Mirror, RowSet, RunId, Stamp};
     use crate::record::Customer;
     use jiff::Timestamp;
 
@@ -187,7 +187,7 @@ mod tests {
                 extra: None,
             };
             let plan = EventPlan::Everybody { walk_started_at: stamp.now };
-            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut SeenRows::default()).unwrap();
+            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut RowSet::default()).unwrap();
         }
         batch.delete_customer(stamp, "b", "test").unwrap();
         batch.commit().unwrap();

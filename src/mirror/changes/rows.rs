@@ -293,7 +293,7 @@ pub(in crate::mirror) fn read_values<'r>(
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Batch, Mirror, RunId, SeenRows, Stamp};
+    use crate::mirror::{Batch, Mirror, RowSet, RunId, Stamp};
     use crate::record::{Customer, Event};
     use jiff::Timestamp;
     use proptest::prelude::*;
@@ -370,7 +370,7 @@ mod tests {
                 extra: None,
             };
             let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
-            batch.apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut SeenRows::default()).unwrap();
+            batch.apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut RowSet::default()).unwrap();
         } else {
             batch.delete_customer(STAMP, id, "test").unwrap();
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::transaction::utc_text;
-use crate::mirror::{Counts, Mirror, Mode, Outcome, SeenRows, Stamp};
+use crate::mirror::{Counts, Mirror, Mode, Outcome, RowSet, Stamp};
 use std::collections::BTreeSet;
 
 fn at(day: i64) -> Timestamp {
@@ -63,7 +63,7 @@ fn every_customer_is_drawn_once_by_a_sample_of_all_and_the_seed_tells_which() {
     let mut batch = mirror.batch().unwrap();
     let plan = EventPlan::Everybody { walk_started_at: at(0) };
     let stamp = Stamp { run, now: at(0) };
-    batch.apply_customers(stamp, &customers, Trust::Listed, plan, &mut SeenRows::default()).unwrap();
+    batch.apply_customers(stamp, &customers, Trust::Listed, plan, &mut RowSet::default()).unwrap();
     // Gaps among the rows' numbers make no difference.
     batch.delete_customer(stamp, "c-10", "gone").unwrap();
     let all = batch.draw_customers(1_000, 7).unwrap();

@@ -1,7 +1,7 @@
 //! Where an interrupted walk of the customer list goes on.
 
 use crate::mirror::transaction::{Batch, utc_text};
-use crate::mirror::{MirrorError, Mode, SeenRows};
+use crate::mirror::{MirrorError, Mode, RowSet};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
@@ -21,7 +21,7 @@ pub struct Checkpoint {
     /// Of these, customers that were new to the mirror.
     pub inserted: u64,
     /// The customers that stood on them.
-    pub seen: SeenRows,
+    pub seen: RowSet,
 }
 
 impl Batch<'_> {
@@ -76,7 +76,7 @@ impl Batch<'_> {
                     pages: count(3)?,
                     customers: count(4)?,
                     inserted: count(5)?,
-                    seen: SeenRows::from_bytes(row.get(6)?),
+                    seen: RowSet::from_bytes(row.get(6)?),
                 };
                 Ok((started_at, checkpoint))
             })

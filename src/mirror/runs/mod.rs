@@ -14,5 +14,5 @@ mod status;
 pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
 pub use checkpoints::Checkpoint;
 pub use records::{Counts, Mode, Outcome, Run, error_text};
-pub use saved_tokens::ListMark;
+pub use saved_tokens::SavedToken;
 pub use status::{EventFailure, Freshness};

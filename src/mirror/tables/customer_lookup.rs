@@ -95,7 +95,7 @@ fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
+    use crate::mirror::{Mirror, RowSet, RunId, Stamp};
     use jiff::SignedDuration;
     use proptest::prelude::*;
 
@@ -128,7 +128,7 @@ mod tests {
             let mut batch = mirror.batch().unwrap();
             let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
             let held: Vec<Customer> = (0..30).map(|number| customer(number, "Ann")).collect();
-            batch.apply_customers(stamp, &held, Trust::Listed, PLAN, &mut SeenRows::default()).unwrap();
+            batch.apply_customers(stamp, &held, Trust::Listed, PLAN, &mut RowSet::default()).unwrap();
             let mut page = page;
             if sorted {
                 page.sort_unstable();
@@ -151,7 +151,7 @@ mod tests {
         let mut batch = mirror.batch().unwrap();
         let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
         let mut apply = |page: &[Customer]| {
-            let applied = batch.apply_customers(stamp, page, Trust::Listed, PLAN, &mut SeenRows::default());
+            let applied = batch.apply_customers(stamp, page, Trust::Listed, PLAN, &mut RowSet::default());
             let applied = applied.unwrap();
             (applied.inserted, applied.updated, applied.due.len())
         };

@@ -4,7 +4,7 @@ use super::customer_lookup::{Found, look_up, look_up_one};
 use super::customer_rows::{stored_customer, time};
 use crate::diff::{EventPlan, Trust, Verdict, compare, is_same_customer};
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
-use crate::mirror::{MirrorError, SeenRows};
+use crate::mirror::{MirrorError, RowSet};
 use crate::record::{Customer, Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
@@ -73,7 +73,7 @@ impl Batch<'_> {
         customers: &[Customer],
         trust: Trust,
         plan: EventPlan,
-        seen: &mut SeenRows,
+        seen: &mut RowSet,
     ) -> Result<CustomersApplied, MirrorError> {
         let mut applied = CustomersApplied::default();
         let mut written = HashSet::new();
@@ -236,7 +236,7 @@ impl Batch<'_> {
     /// When the mirror can't be read.
     pub fn customers_not_in(
         &self,
-        seen: &SeenRows,
+        seen: &RowSet,
         after: i64,
         limit: usize,
     ) -> Result<Vec<MirroredCustomer>, MirrorError> {
@@ -249,7 +249,7 @@ impl Batch<'_> {
     /// When the mirror can't be read.
     pub fn customers_in(
         &self,
-        seen: &SeenRows,
+        seen: &RowSet,
         after: i64,
         limit: usize,
     ) -> Result<Vec<MirroredCustomer>, MirrorError> {
@@ -263,7 +263,7 @@ impl Batch<'_> {
     /// When the mirror can't be read.
     pub fn customers_due(
         &self,
-        seen: &SeenRows,
+        seen: &RowSet,
         plan: EventPlan,
         now: Timestamp,
         after: i64,
@@ -296,7 +296,7 @@ impl Batch<'_> {
         is_new: bool,
         plan: EventPlan,
         now: Timestamp,
-        seen: &mut SeenRows,
+        seen: &mut RowSet,
     ) -> Result<bool, MirrorError> {
         let Some(stored) = stored_customer(&self.transaction, id)? else { return Ok(false) };
         if is_new {

@@ -1,6 +1,6 @@
 //! Events in the mirror.
 
-use crate::diff::{Claim, Trust, Verdict, compare, judge_claim};
+use crate::diff::{Ownership, Trust, Verdict, compare, judge_ownership};
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Stamp, utc_text};
 use crate::record::{Event, Op, Stream};
@@ -23,7 +23,7 @@ pub struct EventsApplied {
     /// Listed in another version than the mirror's, and taken although the times don't tell which one is newer.
     pub undated: Vec<String>,
     /// Events that the mirror holds under another customer and that stay there for now: each with that customer.
-    pub claimed: Vec<(String, String)>,
+    pub contested: Vec<(String, String)>,
     /// The customer's mirrored events that these records lack, with their row numbers, unless the customer has too many to
     /// be told at once: then [`Batch::event_rows_not_in`] goes through them.
     pub unlisted: Option<Vec<(i64, String)>>,
@@ -89,8 +89,8 @@ impl Batch<'_> {
         applied: &mut EventsApplied,
     ) -> Result<(), MirrorError> {
         let owner = &stored.event.customer_id;
-        if *owner != event.customer_id && judge_claim(&stored.event, event) == Claim::Open {
-            applied.claimed.push((event.id.clone(), owner.clone()));
+        if *owner != event.customer_id && judge_ownership(&stored.event, event) == Ownership::Open {
+            applied.contested.push((event.id.clone(), owner.clone()));
             return Ok(());
         }
         match compare(Some(&stored.event), event, trust) {

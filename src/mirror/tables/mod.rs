@@ -25,4 +25,4 @@ pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
 pub use events::EventsApplied;
 pub use exports::{ExportFile, FolderExports};
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
-pub use row_set::SeenRows;
+pub use row_set::RowSet;

@@ -3,12 +3,12 @@
 /// A set of rows of the customer table, one bit a row: a mirror of a million customers takes 125 kB, so the set can
 /// stand in every checkpoint.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct SeenRows {
+pub struct RowSet {
     bits: Vec<u8>,
     count: u64,
 }
 
-impl SeenRows {
+impl RowSet {
     /// Marks a row; `false` if it was marked. Row numbers of SQLite start at 1.
     pub fn insert(&mut self, row: i64) -> bool {
         let (byte, bit) = place(row);
@@ -32,15 +32,15 @@ impl SeenRows {
         self.count
     }
 
-    /// The set as bytes, for [`SeenRows::from_bytes`].
+    /// The set as bytes, for [`RowSet::from_bytes`].
     pub fn as_bytes(&self) -> &[u8] {
         &self.bits
     }
 
     /// The set that gave these bytes.
-    pub fn from_bytes(bytes: Vec<u8>) -> SeenRows {
+    pub fn from_bytes(bytes: Vec<u8>) -> RowSet {
         let count = bytes.iter().map(|byte| u64::from(byte.count_ones())).sum();
-        SeenRows { bits: bytes, count }
+        RowSet { bits: bytes, count }
     }
 }
 
@@ -58,12 +58,12 @@ mod tests {
     proptest! {
         #[test]
         fn is_a_set(rows in prop::collection::vec(1i64..2_000, 0..300)) {
-            let mut seen = SeenRows::default();
+            let mut seen = RowSet::default();
             let mut model = BTreeSet::new();
             for row in &rows {
                 prop_assert_eq!(seen.insert(*row), model.insert(*row));
             }
-            let seen = SeenRows::from_bytes(seen.as_bytes().to_vec());
+            let seen = RowSet::from_bytes(seen.as_bytes().to_vec());
             prop_assert_eq!(seen.count(), model.len() as u64);
             for row in 0..2_100 {
                 prop_assert_eq!(seen.contains(row), model.contains(&row));

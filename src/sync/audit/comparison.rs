@@ -16,7 +16,7 @@ use std::collections::HashSet;
 const FINDINGS_PER_CUSTOMER: usize = 1_000;
 
 /// Reads customers again.
-pub(in crate::sync) struct Rereader {
+pub(in crate::sync) struct Comparer {
     pub(in crate::sync) context: Context,
     /// What the run's walk of the customer list met, and when it began.
     pub(in crate::sync) walked: Walked,
@@ -25,7 +25,7 @@ pub(in crate::sync) struct Rereader {
 }
 
 /// What two readings of a customer, or one without a doubt, found.
-pub(in crate::sync) struct Compared {
+pub(in crate::sync) struct Comparison {
     pub(in crate::sync) findings: Vec<AuditFinding>,
     /// The record as the API gives it, where the mirror's differs.
     pub(in crate::sync) customer: Option<Customer>,
@@ -38,7 +38,7 @@ pub(in crate::sync) struct Compared {
     differing: IdSet,
 }
 
-/// Why a customer was not compared.
+/// Why a customer was not comparison.
 pub(in crate::sync) enum Stop {
     /// The run halts.
     Halted,
@@ -71,9 +71,9 @@ impl From<SyncError> for Stop {
     }
 }
 
-impl Compared {
-    fn new() -> Compared {
-        Compared {
+impl Comparison {
+    fn new() -> Comparison {
+        Comparison {
             findings: Vec::new(),
             customer: None,
             undocumented_only: false,
@@ -104,7 +104,7 @@ impl Compared {
     }
 
     /// What this first reading and a second one agree on.
-    fn agreed(self, mut second: Compared) -> Compared {
+    fn agreed(self, mut second: Comparison) -> Comparison {
         let first: HashSet<(Stream, String)> =
             self.findings.into_iter().map(|found| (found.stream, found.id)).collect();
         second.findings.retain(|found| first.contains(&(found.stream, found.id.clone())));
@@ -112,14 +112,14 @@ impl Compared {
     }
 }
 
-impl Rereader {
+impl Comparer {
     /// The time in which a change at the API is lag.
     pub(in crate::sync) fn window(&self) -> Window {
         Window::new(self.walked.started_at, Timestamp::now(), self.ahead)
     }
 
     /// Reads a customer and its events again, twice where the first reading suggests drift.
-    pub(in crate::sync) async fn reread(&self, id: &str) -> Result<Compared, Stop> {
+    pub(in crate::sync) async fn compare(&self, id: &str) -> Result<Comparison, Stop> {
         let first = self.look(id, false).await?;
         if !first.is_in_doubt() {
             return Ok(first);
@@ -128,16 +128,16 @@ impl Rereader {
         Ok(first.agreed(second))
     }
 
-    async fn look(&self, id: &str, is_second: bool) -> Result<Compared, Stop> {
+    async fn look(&self, id: &str, is_second: bool) -> Result<Comparison, Stop> {
         let Some(record) = self.retrieve(id).await? else { return self.absent(id).await };
-        let mut compared = Compared::new();
-        let events_read_in_run = self.compare_customer(&mut compared, id, &record).await?;
-        let read = self.compare_events(&mut compared, id, is_second, events_read_in_run).await;
+        let mut comparison = Comparison::new();
+        let events_read_in_run = self.compare_customer(&mut comparison, id, &record).await?;
+        let read = self.compare_events(&mut comparison, id, is_second, events_read_in_run).await;
         let is_gone = matches!(&read, Err(Stop::Unread { kind: Some(ErrorKind::NotFound), .. }));
         if is_gone && self.retrieve(id).await?.is_none() {
             return self.absent(id).await;
         }
-        read.map(|()| compared)
+        read.map(|()| comparison)
     }
 
     /// The customer as the API gives it alone; `None` for its 404.
@@ -152,24 +152,24 @@ impl Rereader {
 
     /// The API doesn't have the customer. It is deleted on the next run's evidence, not here: that takes a walk that
     /// lacks it (`api-contract` point 9).
-    async fn absent(&self, id: &str) -> Result<Compared, Stop> {
+    async fn absent(&self, id: &str) -> Result<Comparison, Stop> {
         let (run, asked) = (self.context.run, id.to_owned());
         let (mirrored, gone_before) = self
             .context
             .write(move |batch| Ok((batch.audited_customer(&asked)?, batch.was_found_gone(run, &asked)?)))
             .await?;
-        let mut compared = Compared::new();
+        let mut comparison = Comparison::new();
         if let Some(mirrored) = mirrored {
             let standing = judge_absence(self.walked.seen.contains(mirrored.row), gone_before);
-            compared.add(Stream::Customers, id, id, Kind::Surplus, standing);
+            comparison.add(Stream::Customers, id, id, Kind::Surplus, standing);
         }
-        Ok(compared)
+        Ok(comparison)
     }
 
     /// Compares the customer's record. Returns whether the run read its events to their end.
     async fn compare_customer(
         &self,
-        compared: &mut Compared,
+        comparison: &mut Comparison,
         id: &str,
         record: &RawValue,
     ) -> Result<bool, Stop> {
@@ -193,10 +193,10 @@ impl Rereader {
         let listed = self.walked.seen.contains(mirrored.row);
         match judge_customer(&mirrored.customer, &at_api, listed, self.window()) {
             CustomerJudged::Same => {}
-            CustomerJudged::UndocumentedOnly => compared.undocumented_only = true,
+            CustomerJudged::UndocumentedOnly => comparison.undocumented_only = true,
             CustomerJudged::Differs(standing) => {
-                compared.add(Stream::Customers, id, id, Kind::Differing, standing);
-                compared.customer = Some(at_api);
+                comparison.add(Stream::Customers, id, id, Kind::Differing, standing);
+                comparison.customer = Some(at_api);
             }
         }
         // The mirror keeps milliseconds.
@@ -207,7 +207,7 @@ impl Rereader {
     /// Walks the customer's events to their end, and compares each page and, then, what no page brought.
     async fn compare_events(
         &self,
-        compared: &mut Compared,
+        comparison: &mut Comparison,
         id: &str,
         is_second: bool,
         read_in_run: bool,
@@ -219,31 +219,31 @@ impl Rereader {
         let mut seen = IdSet::default();
         loop {
             match turn(&self.context, &mut pager).await.ok_or(Stop::Halted)?? {
-                Turn::Page(page) => self.compare_page(compared, id, page, &mut seen).await?,
+                Turn::Page(page) => self.compare_page(comparison, id, page, &mut seen).await?,
                 Turn::Restarted => seen = IdSet::default(),
                 Turn::End(ListEnd::Proven) => break,
                 Turn::End(ListEnd::Unproven(why)) => {
-                    compared.doubt = Some(format!("its list of events may be longer than it looks: {why}"));
-                    compared.is_known_doubt = false;
+                    comparison.doubt = Some(format!("its list of events may be longer than it looks: {why}"));
+                    comparison.is_known_doubt = false;
                     break;
                 }
             }
         }
-        compared.events = seen.len() as u64;
-        if compared.doubt.is_some() {
+        comparison.events = seen.len() as u64;
+        if comparison.doubt.is_some() {
             return Ok(());
         }
         let asked = id.to_owned();
         let surplus = self.context.write(move |batch| batch.events_not_in(&asked, &seen)).await?;
         for event in surplus {
-            compared.add(Stream::Events, &event, id, Kind::Surplus, judge_absence(read_in_run, false));
+            comparison.add(Stream::Events, &event, id, Kind::Surplus, judge_absence(read_in_run, false));
         }
         Ok(())
     }
 
     async fn compare_page(
         &self,
-        compared: &mut Compared,
+        comparison: &mut Comparison,
         customer: &str,
         page: Page<Event>,
         seen: &mut IdSet,
@@ -260,7 +260,7 @@ impl Rereader {
                     events.push(event);
                 }
                 Item::Rejected(rejected) => {
-                    compared.doubt = Some(format!("one of its events can't be taken: {}", rejected.reason));
+                    comparison.doubt = Some(format!("one of its events can't be taken: {}", rejected.reason));
                     rejected_texts.push(rejected.raw);
                 }
             }
@@ -282,9 +282,9 @@ impl Rereader {
                 Ok((judged, is_known))
             })
             .await?;
-        compared.is_known_doubt &= is_known;
+        comparison.is_known_doubt &= is_known;
         for (event, kind, standing) in judged {
-            compared.add(Stream::Events, &event, customer, kind, standing);
+            comparison.add(Stream::Events, &event, customer, kind, standing);
         }
         Ok(())
     }

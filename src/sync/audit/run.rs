@@ -1,4 +1,4 @@
-//! The audit at a run's end: customers drawn at random out of the mirror are read again one by one, compared, and put
+//! The audit at a run's end: customers drawn at random out of the mirror are read again one by one, comparison, and put
 //! right where they differ.
 //!
 //! Reading again comes first and writes nothing; what differs then goes the way that every row goes: a customer
@@ -6,16 +6,16 @@
 //! run itself uses, with its second look before anything is deleted. A customer that the API doesn't have is left to
 //! the next run's walk, whose evidence it takes to delete one.
 
-use super::comparison::{Compared, Rereader, Stop};
+use super::comparison::{Comparer, Comparison, Stop};
 use crate::api::ErrorKind;
 use crate::diff::audit::Standing;
 use crate::diff::{Trust, sample_seed};
-use crate::mirror::{Audit, SeenRows};
+use crate::mirror::{Audit, RowSet};
 use crate::observe::Event;
 use crate::record::Stream;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, DUE_QUEUE, Walked, halt_on_error};
-use crate::sync::customer_list::hand_on;
+use crate::sync::customer_list::queue_due;
 use crate::sync::event_lists::{self, Reading};
 use crate::sync::finalize;
 use crate::sync::report::{Audited, Unread};
@@ -40,9 +40,9 @@ pub(in crate::sync) async fn audit(context: &Context, walked: Walked) -> Result<
     let drawn = context.write(move |batch| batch.draw_customers(wanted, seed)).await?;
     let ids = drawn.ids;
     let ahead = context.client.server_ahead().unwrap_or_default();
-    let rereader = Arc::new(Rereader { context: context.clone(), walked, ahead });
+    let comparer = Arc::new(Comparer { context: context.clone(), walked, ahead });
     let (stamp, limit) = (context.stamp(), context.settings.drift_limit);
-    let since = rereader.window().since;
+    let since = comparer.window().since;
     let mut sum = Sum {
         audited: Audited {
             audit: Audit::of_sample(stamp, since, seed, drawn.population, ids.len() as u64, limit),
@@ -52,10 +52,10 @@ pub(in crate::sync) async fn audit(context: &Context, walked: Walked) -> Result<
         outages_in_a_row: 0,
         unread_otherwise: 0,
     };
-    context.tally.observe(&Event::AuditPlanned { customers: ids.len() as u64 });
+    context.counters.observe(&Event::AuditPlanned { customers: ids.len() as u64 });
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let reading = async {
-        let result = reread_all(context, rereader, ids, &due, &mut sum).await;
+        let result = compare_all(context, comparer, ids, &due, &mut sum).await;
         drop(due);
         halt_on_error(context, result)
     };
@@ -66,15 +66,15 @@ pub(in crate::sync) async fn audit(context: &Context, walked: Walked) -> Result<
     let recorded = conclude(context, sum).await;
     read.and(healed).and(recorded)?;
     if !context.halt.is_cancelled() {
-        finalize::settle(context).await?;
+        finalize::finalize(context).await?;
     }
     Ok(())
 }
 
 /// Reads customers again, several at a time, and hands on whose events differ.
-async fn reread_all(
+async fn compare_all(
     context: &Context,
-    rereader: Arc<Rereader>,
+    comparer: Arc<Comparer>,
     ids: Vec<String>,
     due: &mpsc::Sender<String>,
     sum: &mut Sum,
@@ -87,27 +87,29 @@ async fn reread_all(
             && !sum.shows_server_down()
             && let Some(id) = waiting.next()
         {
-            let rereader = rereader.clone();
+            let comparer = comparer.clone();
             reading.spawn(async move {
-                let result = rereader.reread(&id).await;
+                let result = comparer.compare(&id).await;
                 (id, result)
             });
         }
         let Some(joined) = reading.join_next().await else { return Ok(()) };
         let (id, result) = joined.map_err(SyncError::crashed)?;
         match result {
-            Ok(compared) => {
-                let error = sum.add(&id, &compared);
-                context.tally.observe(&Event::CustomerAudited { customer_id: &id, error: error.as_deref() });
-                put_right(context, id, compared, due).await?;
+            Ok(comparison) => {
+                let error = sum.add(&id, &comparison);
+                context
+                    .counters
+                    .observe(&Event::CustomerAudited { customer_id: &id, error: error.as_deref() });
+                correct(context, id, comparison, due).await?;
             }
             Err(Stop::Halted) => {}
             Err(Stop::Unread { error, kind }) => {
-                context.tally.observe(&Event::CustomerAudited { customer_id: &id, error: Some(&error) });
+                context.counters.observe(&Event::CustomerAudited { customer_id: &id, error: Some(&error) });
                 sum.unread(id, error, kind);
             }
             Err(Stop::Rejected { error }) => {
-                context.tally.observe(&Event::CustomerAudited { customer_id: &id, error: Some(&error) });
+                context.counters.observe(&Event::CustomerAudited { customer_id: &id, error: Some(&error) });
                 sum.rejected(id, error);
             }
             Err(Stop::Fatal(error)) => return Err(error),
@@ -116,21 +118,21 @@ async fn reread_all(
 }
 
 /// Takes the customer's record through the diff, and hands its events on to be walked like any others.
-async fn put_right(
+async fn correct(
     context: &Context,
     id: String,
-    compared: Compared,
+    comparison: Comparison,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    let mut walk = compared.findings.iter().any(|found| found.stream == Stream::Events);
-    if let Some(customer) = compared.customer.filter(|_| !compared.findings.is_empty()) {
+    let mut walk = comparison.findings.iter().any(|found| found.stream == Stream::Events);
+    if let Some(customer) = comparison.customer.filter(|_| !comparison.findings.is_empty()) {
         let (stamp, plan) = (context.stamp(), context.plan);
         let applied = context
             .write(move |batch| {
-                batch.apply_customers(stamp, &[customer], Trust::Listed, plan, &mut SeenRows::default())
+                batch.apply_customers(stamp, &[customer], Trust::Listed, plan, &mut RowSet::default())
             })
             .await?;
-        context.tally.count(|counts| {
+        context.counters.count(|counts| {
             counts.customers_inserted += applied.inserted;
             counts.customers_updated += applied.updated;
             counts.customers_stale += applied.stale.len() as u64;
@@ -138,7 +140,7 @@ async fn put_right(
         walk |= applied.updated > 0;
     }
     if walk {
-        hand_on(context, due, vec![id]).await;
+        queue_due(context, due, vec![id]).await;
     }
     Ok(())
 }
@@ -161,8 +163,8 @@ async fn conclude(context: &Context, sum: Sum) -> Result<(), SyncError> {
         );
         // Known records that can't be taken are told by the run that meets them first, and once.
         match unread_otherwise > 0 {
-            true => context.tally.incomplete(text),
-            false => context.tally.remark(text),
+            true => context.counters.incomplete(text),
+            false => context.counters.remark(text),
         }
     }
     if audit.drifted > 0 {
@@ -172,21 +174,21 @@ async fn conclude(context: &Context, sum: Sum) -> Result<(), SyncError> {
             audit.drifted, audit.audited
         );
         match audit.is_beyond_limit() {
-            true => context.tally.incomplete(format!(
+            true => context.counters.incomplete(format!(
                 "{text}; that is more than sync.drift_limit = {} allows",
                 audit.drift_limit
             )),
-            false => context.tally.remark(text),
+            false => context.counters.remark(text),
         }
     }
     if audit.undocumented_only > 0 {
-        context.tally.remark(format!(
+        context.counters.remark(format!(
             "the API's answer for a customer alone differs from its list in undocumented fields, for {} of {} audited \
              customers; the mirror holds what the list says",
             audit.undocumented_only, audit.audited
         ));
     }
-    context.tally.audited(audited);
+    context.counters.audited(audited);
     Ok(())
 }
 
@@ -200,26 +202,26 @@ struct Sum {
 
 impl Sum {
     /// Adds a customer that was compared; returns why it can't be vouched for, if that is so.
-    fn add(&mut self, id: &str, compared: &Compared) -> Option<String> {
+    fn add(&mut self, id: &str, comparison: &Comparison) -> Option<String> {
         self.outages_in_a_row = 0;
         let audit = &mut self.audited.audit;
-        audit.events_compared += compared.events;
-        audit.undocumented_only += u64::from(compared.undocumented_only);
-        for found in compared.findings.iter().filter(|found| found.standing == Standing::Drift) {
+        audit.events_compared += comparison.events;
+        audit.undocumented_only += u64::from(comparison.undocumented_only);
+        for found in comparison.findings.iter().filter(|found| found.standing == Standing::Drift) {
             audit.add_drift(found.stream, found.kind);
         }
         let room = FINDINGS_NAMED.saturating_sub(self.audited.findings.len());
-        self.audited.findings.extend(compared.findings.iter().take(room).cloned());
-        if compared.has_drifted() {
+        self.audited.findings.extend(comparison.findings.iter().take(room).cloned());
+        if comparison.has_drifted() {
             audit.audited += 1;
             audit.drifted += 1;
-        } else if let Some(doubt) = &compared.doubt {
-            self.unread_otherwise += u64::from(!compared.is_known_doubt);
+        } else if let Some(doubt) = &comparison.doubt {
+            self.unread_otherwise += u64::from(!comparison.is_known_doubt);
             self.name_unread(id.to_owned(), doubt.clone());
             return Some(doubt.clone());
         } else {
             audit.audited += 1;
-            audit.lagging += u64::from(!compared.findings.is_empty());
+            audit.lagging += u64::from(!comparison.findings.is_empty());
         }
         None
     }

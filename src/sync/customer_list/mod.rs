@@ -14,4 +14,4 @@ mod single_fetches;
 mod walk;
 
 pub(super) use single_fetches::{fetch_missing_and_stale, fetch_named};
-pub(super) use walk::{CustomerWalk, hand_on, walk};
+pub(super) use walk::{CustomerWalk, queue_due, walk};

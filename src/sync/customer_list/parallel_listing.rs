@@ -1,10 +1,10 @@
-//! Lists the customers, page after page, by one walker or by several at once: `segments` says who goes on, `marks`
+//! Lists the customers, page after page, by one walker or by several at once: `segments` says who goes on, `tokens`
 //! where they begin and what the next run is left.
 
-use super::saved_tokens::{Notes, Remembered, remember};
+use super::saved_tokens::{SavedTokens, TokenRecorder, tokens_to_save};
 use super::segments::{Begin, PageEnd, Segments, Step};
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Reuse, TokenNames, Turn, WalkError};
-use crate::mirror::ListMark;
+use crate::mirror::SavedToken;
 use crate::record::{Customer, Stream, fingerprint};
 use crate::sync::SyncError;
 use crate::sync::context::Context;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// A walker whose remembered token is refused tries so many further ones before it gives up.
+/// A walker whose saved token is refused tries so many further ones before it gives up.
 const SPARE_TOKENS: usize = 3;
 
 /// Beyond the pages to be expected, twice over, and these, no walker goes on whose turn it isn't.
@@ -36,8 +36,8 @@ pub(in crate::sync) enum Listed {
 pub(in crate::sync) struct Whole {
     /// Whether that is certain.
     pub(in crate::sync) end: ListEnd,
-    /// What is remembered for the next walk; `None` where this one knows too little to replace what there is.
-    pub(in crate::sync) marks: Option<Vec<ListMark>>,
+    /// What is saved for the next walk; `None` where this one knows too little to replace what there is.
+    pub(in crate::sync) tokens: Option<Vec<SavedToken>>,
     /// A page that named the same next page as in an earlier walk.
     pub(in crate::sync) given_again: Option<u64>,
 }
@@ -47,7 +47,7 @@ type Stepped = (usize, Pager<Customer>, Result<Turn<Customer>, WalkError>);
 
 /// What belongs to one walker.
 struct Walker {
-    notes: Notes,
+    recorder: TokenRecorder,
     /// Where it could begin instead, last one first.
     spares: Vec<Begin>,
     /// At rest: it may have to go on.
@@ -56,7 +56,7 @@ struct Walker {
 
 pub(in crate::sync) struct Listing {
     context: Context,
-    remembered: Remembered,
+    saved: SavedTokens,
     segments: Segments,
     walkers: Vec<Walker>,
     steps: JoinSet<Stepped>,
@@ -71,11 +71,11 @@ pub(in crate::sync) struct Listing {
 
 impl Listing {
     /// From `from` on.
-    pub(in crate::sync) fn new(context: &Context, remembered: Remembered, from: Cursor) -> Listing {
+    pub(in crate::sync) fn new(context: &Context, saved: SavedTokens, from: Cursor) -> Listing {
         let is_from_start = from == Cursor::Start;
         let mut listing = Listing {
             context: context.clone(),
-            remembered,
+            saved,
             segments: Segments::new(),
             walkers: Vec::new(),
             steps: JoinSet::new(),
@@ -137,12 +137,12 @@ impl Listing {
     fn page_came(&mut self, walker: usize, pager: Pager<Customer>, page: Page<Customer>) -> Vec<Listed> {
         let rows: Vec<u64> = page.items.iter().map(version).collect();
         let next = page.checkpoint.as_ref();
-        let number = self.walkers[walker].notes.note(next, rows.last().copied());
+        let number = self.walkers[walker].recorder.record_page(next, rows.last().copied());
         let mut place = None;
         if let (0, true, Some(next), Some(last)) = (walker, self.is_from_start, next, rows.last()) {
-            place = self.remembered.place_of(next);
+            place = self.saved.place_of(next);
             self.given_again = self.given_again.or(place.and(Some(number)));
-            if self.remembered.disagrees(number, *last, next) && self.give_up_tokens(number) {
+            if self.saved.disagrees(number, *last, next) && self.give_up_tokens(number) {
                 return vec![self.begin_again(self.pager(Cursor::Start), NOT_THE_SAME)];
             }
         }
@@ -183,9 +183,9 @@ impl Listing {
         };
         let Some(from) = from.filter(|_| self.may_split) else { return false };
         self.may_split = false;
-        for place in self.remembered.spread(from, next, self.context.settings.concurrency) {
+        for place in self.saved.spread(from, next, self.context.settings.concurrency) {
             let begins =
-                place.into_iter().map(|mark| Begin { cursor: mark.cursor, last_record: mark.last_record });
+                place.into_iter().map(|token| Begin { cursor: token.cursor, last_record: token.last_record });
             let mut spares: Vec<Begin> = begins.take(1 + SPARE_TOKENS).collect();
             spares.reverse();
             let Some(begin) = spares.pop() else { continue };
@@ -223,8 +223,8 @@ impl Listing {
 
     /// A list that has become another one may send walkers over the same pages; one of them has to go on, no more.
     fn stay_within_bounds(&mut self) {
-        let pages: u64 = self.walkers.iter().map(|walker| walker.notes.pages()).sum();
-        if self.segments.are_several() && pages > 2 * self.remembered.pages() + PAGES_OF_GRACE {
+        let pages: u64 = self.walkers.iter().map(|walker| walker.recorder.pages()).sum();
+        if self.segments.are_several() && pages > 2 * self.saved.pages() + PAGES_OF_GRACE {
             for walker in self.segments.beside_the_chain() {
                 let reopened = self.segments.leave(walker);
                 self.go_on(reopened);
@@ -248,15 +248,15 @@ impl Listing {
     fn end(&mut self) -> Option<Listed> {
         let chain = self.segments.complete()?;
         if self.segments.are_several()
-            && (1..self.walkers.len()).all(|walker| self.walkers[walker].notes.pages() == 0)
+            && (1..self.walkers.len()).all(|walker| self.walkers[walker].recorder.pages() == 0)
         {
             let evidence = "the server refused every token of an earlier walk".to_owned();
             self.context.known.learn_token_names(Stream::Customers, TokenNames::Walk, evidence);
         }
         let may_remember = self.context.known.reuse(Stream::Customers) != Reuse::Never;
-        let notes = chain.iter().map(|walker| &self.walkers[*walker].notes).filter(|_| may_remember);
-        let marks = self.is_from_start.then(|| remember(notes));
-        Some(Listed::End(Whole { end: self.end.clone(), marks, given_again: self.given_again }))
+        let recorder = chain.iter().map(|walker| &self.walkers[*walker].recorder).filter(|_| may_remember);
+        let tokens = self.is_from_start.then(|| tokens_to_save(recorder));
+        Some(Listed::End(Whole { end: self.end.clone(), tokens, given_again: self.given_again }))
     }
 
     fn pager(&self, from: Cursor) -> Pager<Customer> {
@@ -267,7 +267,7 @@ impl Listing {
     }
 
     fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Customer>) {
-        self.walkers.push(Walker { notes: Notes::new(), spares, parked: None });
+        self.walkers.push(Walker { recorder: TokenRecorder::new(), spares, parked: None });
         self.step(self.walkers.len() - 1, pager);
     }
 
@@ -279,7 +279,7 @@ impl Listing {
     }
 }
 
-/// What tells a record from others and from older versions of itself. It is remembered for later runs; where another build
+/// What tells a record from others and from older versions of itself. It is saved for later runs; where another build
 /// gives other ones, the next walk just asks for some pages twice.
 fn version(item: &Item<Customer>) -> u64 {
     match item {

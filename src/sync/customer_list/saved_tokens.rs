@@ -1,111 +1,111 @@
-//! The requests that a walk of the customer list remembers for the next one: every so many pages', and the first
-//! one's. Pure.
+//! Page tokens that a walk of the customer list saves, so that the next walk can begin at several places of the list at
+//! once. Pure.
 
 use crate::api::Cursor;
-use crate::mirror::ListMark;
+use crate::mirror::SavedToken;
 
-/// Remembered at most, but for a few.
+/// How many tokens are saved, give or take one.
 const MOST: u64 = 256;
 
-/// A walker that begins in the middle is to have so many pages before the next one's; a list of fewer than twice as
-/// many is read by one.
+/// How many pages a walker gets at least before the next walker begins. A list of fewer than twice as many pages is read by
+/// one walker.
 pub(in crate::sync) const PAGES_EACH: u64 = 8;
 
 /// The request for a page in the middle of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sync) struct Mark {
-    /// Pages before it.
+pub(in crate::sync) struct StartPoint {
+    /// How many pages come before it.
     pub(in crate::sync) page: u64,
     pub(in crate::sync) cursor: Cursor,
-    /// The hash of the record that stood last before it.
+    /// A hash of the last record before it.
     pub(in crate::sync) last_record: u64,
 }
 
-/// What an earlier walk has left, in the list's order.
+/// The tokens that an earlier walk saved, in the list's order.
 #[derive(Debug, Default, Clone)]
-pub(in crate::sync) struct Remembered(Vec<Mark>);
+pub(in crate::sync) struct SavedTokens(Vec<StartPoint>);
 
-impl Remembered {
-    /// What can be read of it.
-    pub(in crate::sync) fn new(marks: Vec<ListMark>) -> Remembered {
-        let read = |mark: ListMark| {
-            let cursor = serde_json::from_str(&mark.cursor).ok()?;
-            Some(Mark { page: mark.page, cursor, last_record: mark.last_record })
+impl SavedTokens {
+    /// Decodes saved tokens; those that can't be decoded are left out.
+    pub(in crate::sync) fn new(tokens: Vec<SavedToken>) -> SavedTokens {
+        let read = |token: SavedToken| {
+            let cursor = serde_json::from_str(&token.cursor).ok()?;
+            Some(StartPoint { page: token.page, cursor, last_record: token.last_record })
         };
-        Remembered(marks.into_iter().filter_map(read).collect())
+        SavedTokens(tokens.into_iter().filter_map(read).collect())
     }
 
-    /// About so many pages the earlier walk has read.
+    /// About how many pages the earlier walk read.
     pub(in crate::sync) fn pages(&self) -> u64 {
-        self.0.last().map_or(0, |mark| mark.page)
+        self.0.last().map_or(0, |token| token.page)
     }
 
-    /// The place at which the earlier walk was given the same request.
+    /// How many pages came before this request in the earlier walk, if it was saved.
     pub(in crate::sync) fn place_of(&self, cursor: &Cursor) -> Option<u64> {
-        self.0.iter().find(|mark| mark.cursor == *cursor).map(|mark| mark.page)
+        self.0.iter().find(|token| token.cursor == *cursor).map(|token| token.page)
     }
 
-    /// Whether the earlier walk was given another request behind the same record at the same place.
+    /// Whether the earlier walk got another token after the same number of pages, behind the same record.
     pub(in crate::sync) fn disagrees(&self, page: u64, last_record: u64, cursor: &Cursor) -> bool {
-        let at_the_place = self.0.iter().find(|mark| mark.page == page);
-        at_the_place.is_some_and(|mark| mark.last_record == last_record && mark.cursor != *cursor)
+        let at_the_place = self.0.iter().find(|token| token.page == page);
+        at_the_place.is_some_and(|token| token.last_record == last_record && token.cursor != *cursor)
     }
 
-    /// Where up to `walkers` walkers begin together with one that is at `from`, of those asked for like `like`: evenly
-    /// spread, each with its spare places before the next one's.
-    pub(in crate::sync) fn spread(&self, from: u64, like: &Cursor, walkers: usize) -> Vec<Vec<Mark>> {
-        let ahead: Vec<&Mark> = self
+    /// Where up to `walkers` walkers are to begin, one of which is at page `from` already: evenly spread over the tokens
+    /// that are sent in the same way as `like`. Each place is followed by the tokens to try if its own is refused.
+    pub(in crate::sync) fn spread(&self, from: u64, like: &Cursor, walkers: usize) -> Vec<Vec<StartPoint>> {
+        let ahead: Vec<&StartPoint> = self
             .0
             .iter()
-            .filter(|mark| mark.page >= from + PAGES_EACH && mark.cursor.asks_like(like))
+            .filter(|token| token.page >= from + PAGES_EACH && token.cursor.asks_like(like))
             .collect();
-        let Some(end) = ahead.last().map(|mark| mark.page) else { return Vec::new() };
+        let Some(end) = ahead.last().map(|token| token.page) else { return Vec::new() };
         let walkers = (walkers as u64).min((end - from) / PAGES_EACH);
-        let mut places: Vec<Vec<Mark>> = Vec::new();
+        let mut places: Vec<Vec<StartPoint>> = Vec::new();
         let mut next = 1;
-        for mark in ahead {
-            if next < walkers && mark.page >= from + next * (end - from) / walkers {
+        for token in ahead {
+            if next < walkers && token.page >= from + next * (end - from) / walkers {
                 places.push(Vec::new());
                 next += 1;
             }
             if let Some(place) = places.last_mut() {
-                place.push(mark.clone());
+                place.push(token.clone());
             }
         }
         places
     }
 }
 
-/// What one walker notes of its pages.
+/// Collects tokens as one walker reads its pages.
 #[derive(Debug)]
-pub(in crate::sync) struct Notes {
+pub(in crate::sync) struct TokenRecorder {
     every: u64,
     pages: u64,
-    marks: Vec<Mark>,
+    tokens: Vec<StartPoint>,
 }
 
-impl Notes {
-    pub(in crate::sync) fn new() -> Notes {
-        Notes { every: 1, pages: 0, marks: Vec::new() }
+impl TokenRecorder {
+    pub(in crate::sync) fn new() -> TokenRecorder {
+        TokenRecorder { every: 1, pages: 0, tokens: Vec::new() }
     }
 
-    /// Pages so far.
+    /// How many pages the walker has read.
     pub(in crate::sync) fn pages(&self) -> u64 {
         self.pages
     }
 
-    /// A page came that ends in this record; `next` asks for the one after it. Returns the page's number.
-    pub(in crate::sync) fn note(&mut self, next: Option<&Cursor>, last_record: Option<u64>) -> u64 {
+    /// Takes a page that ends in `last_record`; `next` is the request for the page after it. Returns the page's number.
+    pub(in crate::sync) fn record_page(&mut self, next: Option<&Cursor>, last_record: Option<u64>) -> u64 {
         self.pages += 1;
         let page = self.pages;
         if let (Some(cursor), Some(last_record)) = (next, last_record)
             && is_kept(page, self.every)
         {
-            self.marks.push(Mark { page, cursor: cursor.clone(), last_record });
+            self.tokens.push(StartPoint { page, cursor: cursor.clone(), last_record });
         }
-        if self.marks.len() as u64 > MOST + 1 {
+        if self.tokens.len() as u64 > MOST + 1 {
             self.every *= 2;
-            self.marks.retain(|mark| is_kept(mark.page, self.every));
+            self.tokens.retain(|token| is_kept(token.page, self.every));
         }
         page
     }
@@ -115,30 +115,32 @@ fn is_kept(page: u64, every: u64) -> bool {
     page == 1 || page.is_multiple_of(every)
 }
 
-/// What is remembered of the notes of walkers that one after the other read the whole list: the same pages' requests, however many
-/// walkers there were, as long as the list stays as it is.
-pub(in crate::sync) fn remember<'a>(chain: impl Iterator<Item = &'a Notes>) -> Vec<ListMark> {
-    let (mut before, mut marks) = (0, Vec::new());
-    for notes in chain {
-        marks.extend(notes.marks.iter().map(|mark| Mark { page: before + mark.page, ..mark.clone() }));
-        before += notes.pages;
+/// The tokens to save of walkers that together read the whole list, in the list's order. As long as the list stays the
+/// same, so do the tokens, however many walkers read it.
+pub(in crate::sync) fn tokens_to_save<'a>(chain: impl Iterator<Item = &'a TokenRecorder>) -> Vec<SavedToken> {
+    let (mut before, mut tokens) = (0, Vec::new());
+    for recorder in chain {
+        tokens.extend(
+            recorder.tokens.iter().map(|token| StartPoint { page: before + token.page, ..token.clone() }),
+        );
+        before += recorder.pages;
     }
     if before < 2 * PAGES_EACH {
         return Vec::new();
     }
     let every = before.div_ceil(MOST).next_power_of_two();
     let mut reached = 0;
-    marks.retain(|mark| {
-        let is_next = mark.page / every > reached;
-        reached = reached.max(mark.page / every);
-        mark.page == 1 || is_next
+    tokens.retain(|token| {
+        let is_next = token.page / every > reached;
+        reached = reached.max(token.page / every);
+        token.page == 1 || is_next
     });
-    marks.into_iter().filter_map(kept).collect()
+    tokens.into_iter().filter_map(kept).collect()
 }
 
-fn kept(mark: Mark) -> Option<ListMark> {
-    let cursor = serde_json::to_string(&mark.cursor).ok()?;
-    Some(ListMark { page: mark.page, cursor, last_record: mark.last_record })
+fn kept(token: StartPoint) -> Option<SavedToken> {
+    let cursor = serde_json::to_string(&token.cursor).ok()?;
+    Some(SavedToken { page: token.page, cursor, last_record: token.last_record })
 }
 
 #[cfg(test)]
@@ -150,52 +152,52 @@ mod tests {
         Cursor::Url(format!("/customers?next={page}"))
     }
 
-    fn notes(pages: std::ops::RangeInclusive<u64>, end: u64) -> Notes {
-        let mut notes = Notes::new();
+    fn recorder(pages: std::ops::RangeInclusive<u64>, end: u64) -> TokenRecorder {
+        let mut recorder = TokenRecorder::new();
         for page in pages {
-            notes.note((page < end).then(|| cursor(page)).as_ref(), Some(page));
+            recorder.record_page((page < end).then(|| cursor(page)).as_ref(), Some(page));
         }
-        notes
+        recorder
     }
 
-    fn of(pages: u64) -> Vec<ListMark> {
-        remember([&notes(1..=pages, pages)].into_iter())
+    fn of(pages: u64) -> Vec<SavedToken> {
+        tokens_to_save([&recorder(1..=pages, pages)].into_iter())
     }
 
     #[test]
     fn a_short_list_leaves_nothing() {
         assert_eq!(of(15), []);
         assert_eq!(of(16).len(), 15);
-        assert!(remember([].into_iter()).is_empty());
+        assert!(tokens_to_save([].into_iter()).is_empty());
     }
 
     #[test]
     fn another_request_behind_the_same_record_is_told() {
-        let remembered = Remembered::new(of(20));
-        assert!(!remembered.disagrees(1, 1, &cursor(1)));
-        assert!(remembered.disagrees(1, 1, &cursor(99)));
-        assert!(!remembered.disagrees(1, 7, &cursor(99)), "another record");
-        assert!(!remembered.disagrees(2, 1, &cursor(99)), "another place");
-        assert_eq!((remembered.place_of(&cursor(3)), remembered.place_of(&cursor(99))), (Some(3), None));
+        let saved = SavedTokens::new(of(20));
+        assert!(!saved.disagrees(1, 1, &cursor(1)));
+        assert!(saved.disagrees(1, 1, &cursor(99)));
+        assert!(!saved.disagrees(1, 7, &cursor(99)), "another record");
+        assert!(!saved.disagrees(2, 1, &cursor(99)), "another place");
+        assert_eq!((saved.place_of(&cursor(3)), saved.place_of(&cursor(99))), (Some(3), None));
     }
 
     proptest! {
         #[test]
         fn many_walkers_leave_what_one_does(pages in 16_u64..5_000, walkers in 1_usize..40) {
-            let marks = of(pages);
-            prop_assert!(marks.len() <= 257 && marks.len() as u64 >= (pages - 1).min(128), "{}", marks.len());
-            let places = Remembered::new(marks.clone()).spread(1, &cursor(1), walkers);
+            let tokens = of(pages);
+            prop_assert!(tokens.len() <= 257 && tokens.len() as u64 >= (pages - 1).min(128), "{}", tokens.len());
+            let places = SavedTokens::new(tokens.clone()).spread(1, &cursor(1), walkers);
             let mut begins: Vec<u64> = places.iter().map(|place| place[0].page).collect();
             begins.insert(0, 0);
             begins.push(pages);
-            let read: Vec<Notes> =
-                begins.windows(2).map(|ends| notes(ends[0] + 1..=ends[1], pages)).collect();
-            prop_assert_eq!(remember(read.iter()), marks);
+            let read: Vec<TokenRecorder> =
+                begins.windows(2).map(|ends| recorder(ends[0] + 1..=ends[1], pages)).collect();
+            prop_assert_eq!(tokens_to_save(read.iter()), tokens);
         }
 
         #[test]
         fn walkers_are_spread_evenly(pages in 16_u64..20_000, walkers in 2_usize..64, from in 0_u64..40) {
-            let places = Remembered::new(of(pages)).spread(from, &cursor(1), walkers);
+            let places = SavedTokens::new(of(pages)).spread(from, &cursor(1), walkers);
             prop_assert!(places.len() < walkers);
             let begins: Vec<u64> = places.iter().map(|place| place[0].page).collect();
             prop_assert!(begins.is_sorted() && begins.iter().all(|page| *page >= from + PAGES_EACH));
@@ -205,7 +207,7 @@ mod tests {
                 prop_assert!(ends[1] - ends[0] <= share + 2 * every, "{begins:?}");
             }
             let other = Cursor::Url("/customers?prev=1".to_owned());
-            prop_assert!(Remembered::new(of(pages)).spread(from, &other, walkers).is_empty());
+            prop_assert!(SavedTokens::new(of(pages)).spread(from, &other, walkers).is_empty());
         }
     }
 }

@@ -95,7 +95,7 @@ impl Walker {
     }
 
     /// Notes a page; `true` if it is one of the first.
-    fn note(&mut self, rows: &[u64]) -> bool {
+    fn record_page(&mut self, rows: &[u64]) -> bool {
         self.pages += 1;
         let is_head = self.pages <= HEAD_PAGES;
         if is_head {
@@ -150,7 +150,7 @@ impl Segments {
 
     /// A walker's page came, its records as hashes.
     pub(in crate::sync) fn page(&mut self, walker: usize, rows: &[u64], end: PageEnd<'_>) -> Step {
-        if self.walkers[walker].note(rows) {
+        if self.walkers[walker].record_page(rows) {
             self.heads.extend(rows);
         }
         match self.met_by_records(walker, rows).or_else(|| self.met_by_token(walker, rows, end)) {

@@ -121,7 +121,7 @@ impl List {
     }
 
     /// What a walk of the list as it is now leaves: every `every`th page's request.
-    fn marks(&self, every: usize) -> Vec<Begin> {
+    fn tokens(&self, every: usize) -> Vec<Begin> {
         let (mut cursor, mut begins, mut number) = (Cursor::Start, Vec::new(), 0);
         while let Some(Page { rows, next: Some(next) }) = self.page(&cursor) {
             number += 1;
@@ -259,7 +259,7 @@ fn case() -> impl Strategy<Value = Case> {
 /// Walks; `None` where the walk would begin again.
 fn walk(case: &Case) -> Option<(List, Walkers, HashSet<u64>)> {
     let mut list = List::new(case.tokens, case.page_size, &case.keys);
-    let begins = list.marks(case.every);
+    let begins = list.tokens(case.every);
     case.before.iter().for_each(|change| list.change(*change));
     list.disturbed.clear();
     let at_start: HashSet<u64> = list.rows.iter().map(|row| row.id).collect();

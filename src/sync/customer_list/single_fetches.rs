@@ -1,12 +1,12 @@
 //! Customers that are asked for one by one: missing from the list, listed in an old version, or named by the user.
 
-use super::walk::{CustomerWalk, apply, hand_on};
+use super::walk::{CustomerWalk, apply, queue_due};
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
-use crate::mirror::SeenRows;
+use crate::mirror::RowSet;
 use crate::record::{Customer, Stream};
 use crate::sync::SyncError;
-use crate::sync::context::{Context, Sorted};
+use crate::sync::context::{Context, DecodedRecords};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ const BATCH: usize = 256;
 enum Answer {
     Present(Box<RawValue>),
     /// 404, with the request id where the answer had one.
-    Gone(Option<String>),
+    NotFound(Option<String>),
     Failed(ApiError),
 }
 
@@ -30,9 +30,9 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     if walk.mode == crate::mirror::Mode::Full {
-        settle_stale(context, walk, due).await?;
+        fetch_stale(context, walk, due).await?;
     } else if walk.stale.count() > 0 {
-        context.tally.remark(format!(
+        context.counters.remark(format!(
             "{} customers were listed in an older version than the mirror's, which was kept; a full sync settles them",
             walk.stale.count()
         ));
@@ -40,10 +40,10 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
     if context.halt.is_cancelled() {
         return Ok(());
     }
-    settle_missing(context, walk, due).await
+    fetch_missing(context, walk, due).await
 }
 
-async fn settle_stale(
+async fn fetch_stale(
     context: &Context,
     walk: &CustomerWalk,
     due: &mpsc::Sender<String>,
@@ -55,22 +55,25 @@ async fn settle_stale(
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
-        ask_all(context, ids, due, async |id, gone| not_deleted(context, &id, gone, "listed, but")).await?;
+        fetch_all(context, ids, due, async |id, request_id| {
+            report_not_found(context, &id, request_id, "listed, but")
+        })
+        .await?;
     }
     Ok(())
 }
 
-async fn settle_missing(
+async fn fetch_missing(
     context: &Context,
     walk: &CustomerWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let now = context.write(|batch| batch.customer_count()).await?;
     let missing = now.saturating_sub(walk.seen.count());
-    context.tally.count(|counts| counts.customers_missing = missing);
+    context.counters.count(|counts| counts.customers_missing = missing);
     if let ListEnd::Unproven(why) = &walk.end {
         let hint = why.hint(Stream::Customers);
-        context.tally.incomplete(format!(
+        context.counters.incomplete(format!(
             "the customer list may be longer than it looks: {why}. Nothing was deleted. {hint}"
         ));
         return Ok(());
@@ -82,12 +85,12 @@ async fn settle_missing(
     let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
     let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);
     if let Some(refused) = decided.err().filter(|_| !is_accepted) {
-        context.tally.incomplete(refused.to_string());
+        context.counters.incomplete(refused.to_string());
         return Ok(());
     }
     let listed = walk.seen.count();
     let missing_from = format!("missing from the complete walk of run {} ({listed} customers)", context.run);
-    context.gone.walked(missing_from, walk.seen.clone());
+    context.pending.set_walk(missing_from, walk.seen.clone());
     let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
         let (seen, from) = (walk.seen.clone(), after);
@@ -95,21 +98,21 @@ async fn settle_missing(
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
-        alive += ask_all(context, ids, due, async |id, request_id| {
+        alive += fetch_all(context, ids, due, async |id, request_id| {
             // Deleted at the run's end: others may turn out to list its events.
-            context.gone.add_customer(id, request_id);
+            context.pending.add_customer(id, request_id);
             Ok(())
         })
         .await?;
     }
     let brought = WalkedPages { customers: listed, pages: walk.pages };
     if lacks_pages(alive, brought) {
-        context.tally.incomplete(format!(
+        context.counters.incomplete(format!(
             "{alive} customers were missing from the list, but the API has them: pages of it were left out. They were \
              taken one by one; new ones that it lacks as well come with a walk of the whole list"
         ));
     } else if alive > 0 {
-        context.tally.remark(format!(
+        context.counters.remark(format!(
             "{alive} customers were missing from the list, but the API has them: it shifted while it was walked. They were \
              taken one by one; new ones that it lacks as well come with the next walk"
         ));
@@ -124,19 +127,21 @@ pub(in crate::sync) async fn fetch_named(
     ids: &[String],
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    ask_all(context, ids.to_vec(), due, async |id, gone| not_deleted(context, &id, gone, "asked for alone,"))
-        .await
-        .map(drop)
+    fetch_all(context, ids.to_vec(), due, async |id, request_id| {
+        report_not_found(context, &id, request_id, "asked for alone,")
+    })
+    .await
+    .map(drop)
 }
 
-fn not_deleted(
+fn report_not_found(
     context: &Context,
     id: &str,
     request_id: Option<String>,
     before: &str,
 ) -> Result<(), SyncError> {
     let request = request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
-    context.tally.incomplete(format!(
+    context.counters.incomplete(format!(
         "customer {id}: {before} the API answers 404{request}; if the mirror holds it, the next walk of the whole list \
          decides about it"
     ));
@@ -145,11 +150,11 @@ fn not_deleted(
 
 /// Asks for customers one by one, several at a time; takes what is present, and leaves those that are gone to `gone`.
 /// Returns how many were present.
-async fn ask_all(
+async fn fetch_all(
     context: &Context,
     ids: Vec<String>,
     due: &mpsc::Sender<String>,
-    gone: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
+    on_not_found: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
 ) -> Result<u64, SyncError> {
     let mut waiting = ids.into_iter();
     let mut asked = JoinSet::new();
@@ -167,9 +172,9 @@ async fn ask_all(
         match read(result) {
             Answer::Present(record) => {
                 present += 1;
-                take(context, &id, &record, due, &mut failed).await?;
+                store(context, &id, &record, due, &mut failed).await?;
             }
-            Answer::Gone(request_id) => gone(id, request_id).await?,
+            Answer::NotFound(request_id) => on_not_found(id, request_id).await?,
             Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
             Answer::Failed(error) => failed.add(&id, error.log_form()),
         }
@@ -183,14 +188,14 @@ fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
         Ok(record) => Answer::Present(record),
         // Only the API's own word proves it; anything on the way answers 404 as well (`api-contract` point 9).
         Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => {
-            Answer::Gone(error.request_id().map(str::to_owned))
+            Answer::NotFound(error.request_id().map(str::to_owned))
         }
         Err(error) => Answer::Failed(error),
     }
 }
 
 /// Takes a customer as the API gave it alone: an older version than the mirror's counts as well.
-async fn take(
+async fn store(
     context: &Context,
     id: &str,
     record: &RawValue,
@@ -203,16 +208,16 @@ async fn take(
         failed.add(id, "the API answered with another customer".to_owned());
         return Ok(());
     }
-    let mut sorted = Sorted::new();
-    sorted.add(&context.tally, Stream::Customers, vec![item]);
+    let mut sorted = DecodedRecords::new();
+    sorted.add(&context.counters, Stream::Customers, vec![item]);
     let applied = context
-        .write(move |batch| apply(batch, stamp, plan, Trust::Alone, &sorted, &mut SeenRows::default()))
+        .write(move |batch| apply(batch, stamp, plan, Trust::Alone, &sorted, &mut RowSet::default()))
         .await?;
-    context.tally.count(|counts| {
+    context.counters.count(|counts| {
         counts.customers_inserted += applied.inserted;
         counts.customers_updated += applied.updated;
     });
-    hand_on(context, due, applied.due).await;
+    queue_due(context, due, applied.due).await;
     Ok(())
 }
 
@@ -231,7 +236,7 @@ impl Failures {
 
     fn report(self, context: &Context) {
         if let Some(first) = self.first {
-            context.tally.incomplete(format!(
+            context.counters.incomplete(format!(
                 "{} customers could not be asked for, and are left as they are until the next run; the first one: {first}",
                 self.count
             ));

@@ -10,15 +10,15 @@
 //! they come with a second walk.
 
 use super::parallel_listing::{Listed, Listing, Whole};
-use super::saved_tokens::Remembered;
+use super::saved_tokens::SavedTokens;
 use crate::api::{Cursor, Finding, ListEnd, Page, Reuse, TokenNames, TokenStyle};
 use crate::diff::{EventPlan, Overlap, Trust};
-use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, SeenRows, Stamp};
+use crate::mirror::{Batch, Checkpoint, CustomersApplied, MirrorError, Mode, RowSet, Stamp};
 use crate::observe::Event;
 use crate::record::{Customer, IdSet, Stream};
 use crate::sync::SyncError;
 use crate::sync::account::Identity;
-use crate::sync::context::{Context, Sorted, record_findings, set_aside_customers};
+use crate::sync::context::{Context, DecodedRecords, record_findings, set_aside_customers};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -40,11 +40,11 @@ pub(in crate::sync) struct CustomerWalk {
     /// Where to go on; `None` if the list was walked to its end and only what follows is left.
     pub(in crate::sync) cursor: Option<Cursor>,
     pub(in crate::sync) pages: u64,
-    pub(in crate::sync) seen: SeenRows,
+    pub(in crate::sync) seen: RowSet,
     /// Of them, customers that were new to the mirror.
     pub(in crate::sync) inserted: u64,
     /// Customers listed in an older version than the mirror's.
-    pub(in crate::sync) stale: SeenRows,
+    pub(in crate::sync) stale: RowSet,
     /// How far the list has brought the mirror's customers, for as long as that is of interest.
     pub(in crate::sync) overlap: Overlap,
     /// The ids that it has brought, for as long: pages may come twice.
@@ -52,7 +52,7 @@ pub(in crate::sync) struct CustomerWalk {
     /// Whether the list is this account's.
     is_confirmed: bool,
     /// Pages that wait until that is known.
-    held: Vec<Sorted<Customer>>,
+    held: Vec<DecodedRecords<Customer>>,
     /// More of them came than could be held back.
     is_overflown: bool,
     /// Customers counted in this run, each once.
@@ -83,9 +83,9 @@ impl CustomerWalk {
             started_at,
             cursor: Some(Cursor::Start),
             pages: 0,
-            seen: SeenRows::default(),
+            seen: RowSet::default(),
             inserted: 0,
-            stale: SeenRows::default(),
+            stale: RowSet::default(),
             end: ListEnd::Proven,
             changed: 0,
             is_split: false,
@@ -128,8 +128,8 @@ impl CustomerWalk {
     }
 
     /// Holds pages back, as many as there is room for.
-    fn hold(&mut self, pages: Vec<Sorted<Customer>>) {
-        match pages.iter().map(Sorted::len).sum::<usize>() <= HELD_AT_MOST {
+    fn hold(&mut self, pages: Vec<DecodedRecords<Customer>>) {
+        match pages.iter().map(DecodedRecords::len).sum::<usize>() <= HELD_AT_MOST {
             true => self.held = pages,
             false => self.is_overflown = true,
         }
@@ -173,7 +173,7 @@ pub(in crate::sync) async fn walk(
 /// Begins a walk again; its customers will be counted again.
 fn restart(context: &Context, walk: &mut CustomerWalk, is_the_same: bool) {
     let counted = walk.counted;
-    context.tally.count(|counts| counts.customers_seen -= counted.min(counts.customers_seen));
+    context.counters.count(|counts| counts.customers_seen -= counted.min(counts.customers_seen));
     walk.restart(is_the_same);
 }
 
@@ -184,7 +184,7 @@ async fn walk_once(
 ) -> Result<Option<CustomerWalk>, SyncError> {
     let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
     let (listed, pages) = mpsc::channel(PAGES_AHEAD);
-    let listing = Listing::new(context, remembered(context).await?, cursor);
+    let listing = Listing::new(context, saved_tokens(context).await?, cursor);
     // A task of its own: what it waits for wakes it on the thread that hears of it.
     let listing = AbortOnDropHandle::new(tokio::spawn(listing.run(listed)));
     let (listing, storing) = tokio::join!(listing, store(context, walk, pages, due));
@@ -195,12 +195,12 @@ async fn walk_once(
 }
 
 /// What an earlier walk has left, if it may be used.
-async fn remembered(context: &Context) -> Result<Remembered, SyncError> {
+async fn saved_tokens(context: &Context) -> Result<SavedTokens, SyncError> {
     if context.known.reuse(Stream::Customers) == Reuse::Never {
-        return Ok(Remembered::default());
+        return Ok(SavedTokens::default());
     }
     let base_url = context.settings.base_url.clone();
-    Ok(Remembered::new(context.write(move |batch| batch.list_marks(&base_url)).await?))
+    Ok(SavedTokens::new(context.write(move |batch| batch.saved_tokens(&base_url)).await?))
 }
 
 async fn store(
@@ -215,13 +215,13 @@ async fn store(
         match news {
             Listed::Split => walk.is_split = true,
             Listed::Restarted(why) => {
-                context.tally.remark(why.to_owned());
+                context.counters.remark(why.to_owned());
                 restart(context, &mut walk, false);
             }
             Listed::End(whole) => {
                 walk.cursor = None;
                 walk.end = whole.end.clone();
-                context.tally.observe(&Event::CustomerWalkFinished { customers: walk.seen.count() });
+                context.counters.observe(&Event::CustomerWalkFinished { customers: walk.seen.count() });
                 return Ok(Some(keep_end(context, walk, whole).await?));
             }
             Listed::Page(page) => {
@@ -231,7 +231,7 @@ async fn store(
                 let stored = StoredPage::new(context, &mut walk, page, last_checkpoint.elapsed(), news);
                 let is_due =
                     store_page(context, &mut walk, stored, recorded.clone(), &mut last_checkpoint).await?;
-                if !hand_on(context, due, is_due).await {
+                if !queue_due(context, due, is_due).await {
                     return Ok(None);
                 }
             }
@@ -243,7 +243,7 @@ async fn store(
 
 /// A page on its way into the mirror.
 struct StoredPage {
-    sorted: Sorted<Customer>,
+    sorted: DecodedRecords<Customer>,
     cursor: Option<Cursor>,
     checkpoint_is_due: bool,
 }
@@ -257,9 +257,9 @@ impl StoredPage {
         news: bool,
     ) -> StoredPage {
         walk.pages += 1;
-        context.tally.count(|counts| counts.customer_pages += 1);
-        let mut sorted = Sorted::new();
-        sorted.add(&context.tally, Stream::Customers, page.items);
+        context.counters.count(|counts| counts.customer_pages += 1);
+        let mut sorted = DecodedRecords::new();
+        sorted.add(&context.counters, Stream::Customers, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
         StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due }
     }
@@ -328,7 +328,7 @@ async fn store_page(
 /// Whether the newest of the pages shows that the list is this account's. A customer who comes again is `met` already.
 fn shows_account(
     batch: &Batch<'_>,
-    pages: &[Sorted<Customer>],
+    pages: &[DecodedRecords<Customer>],
     overlap: &mut Overlap,
     met: &mut IdSet,
 ) -> Result<bool, MirrorError> {
@@ -352,26 +352,26 @@ fn count(context: &Context, walk: &mut CustomerWalk, applied: CustomersApplied) 
     }
     let rows = applied.first_met;
     walk.counted += rows;
-    context.tally.count(|counts| {
+    context.counters.count(|counts| {
         counts.customers_seen += rows;
         counts.customers_inserted += applied.inserted;
         counts.customers_updated += applied.updated;
         counts.customers_stale += applied.stale.len() as u64;
     });
-    context.tally.undated(Stream::Customers, &applied.undated);
-    context.tally.observe(&Event::CustomerPageStored { rows });
+    context.counters.undated(Stream::Customers, &applied.undated);
+    context.counters.observe(&Event::CustomerPageStored { rows });
     applied.due
 }
 
 /// What became of a page.
 struct Taken {
-    seen: SeenRows,
+    seen: RowSet,
     overlap: Overlap,
     met: IdSet,
     /// `None`: it isn't known yet whose list this is.
     applied: Option<CustomersApplied>,
     /// The page, behind those that had been held back.
-    pages: Vec<Sorted<Customer>>,
+    pages: Vec<DecodedRecords<Customer>>,
     /// Whether the checkpoint was renewed.
     saved: bool,
 }
@@ -388,8 +388,8 @@ pub(in crate::sync) fn apply(
     stamp: Stamp,
     plan: EventPlan,
     trust: Trust,
-    sorted: &Sorted<Customer>,
-    seen: &mut SeenRows,
+    sorted: &DecodedRecords<Customer>,
+    seen: &mut RowSet,
 ) -> Result<CustomersApplied, MirrorError> {
     let mut applied = batch.apply_customers(stamp, &sorted.records, trust, plan, seen)?;
     set_aside_customers(batch, stamp, plan, sorted, seen, &mut applied)?;
@@ -402,18 +402,18 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
-    let has_work = context.tally.so_far().counts.changes() > 0 || mode == Mode::Full;
+    let has_work = context.counters.totals().counts.changes() > 0 || mode == Mode::Full;
     let is_of_use = walk.is_confirmed && walk.end.is_proven();
     let has_work = has_work && walk.may_be_cut_off() && is_of_use;
-    let marks = whole.marks.filter(|_| is_of_use);
+    let tokens = whole.tokens.filter(|_| is_of_use);
     context
         .write(move |batch| {
             if is_of_use {
                 batch.forget_rejected_customers(stamp, began)?;
             }
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
-            if let Some(marks) = marks {
-                batch.keep_list_marks(&checkpoint.base_url, &marks)?;
+            if let Some(tokens) = tokens {
+                batch.replace_saved_tokens(&checkpoint.base_url, &tokens)?;
             }
             if has_work {
                 batch.save_checkpoint(mode, &checkpoint)?;
@@ -427,7 +427,7 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
 /// A token that comes again names a place in the list as it is, if the list has changed in between: one for a copy of
 /// the list would lead to the old one.
 fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
-    let is_long = whole.marks.as_ref().is_some_and(|marks| !marks.is_empty());
+    let is_long = whole.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
     let evidence = match whole.given_again {
         _ if is_long && context.known.style(Stream::Customers) == Some(TokenStyle::LastId) => {
             "the ids of records are the cursors".to_owned()
@@ -443,7 +443,7 @@ fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
 }
 
 /// Hands on whose events are due; `false` if nobody takes them any more or the run halts.
-pub(in crate::sync) async fn hand_on(
+pub(in crate::sync) async fn queue_due(
     context: &Context,
     due: &mpsc::Sender<String>,
     customers: Vec<String>,
@@ -451,7 +451,7 @@ pub(in crate::sync) async fn hand_on(
     if customers.is_empty() {
         return !context.halt.is_cancelled();
     }
-    context.tally.observe(&Event::EventWalksPlanned { customers: customers.len() as u64 });
+    context.counters.observe(&Event::EventWalksPlanned { customers: customers.len() as u64 });
     for customer in customers {
         match context.halt.run_until_cancelled(due.send(customer)).await {
             Some(Ok(())) => {}

@@ -6,7 +6,7 @@ use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
 use crate::record::{Decoded, Event, IdSet, Rejection, Stream};
 use crate::sync::SyncError;
-use crate::sync::context::{Context, Sorted, rows, set_aside, turn};
+use crate::sync::context::{Context, DecodedRecords, rows, set_aside, turn};
 use crate::sync::report::Failure;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -118,12 +118,14 @@ impl Walks {
 fn succeeded(context: &Context, customer: &str, read: &Read, reading: Reading) {
     match read {
         Read::Whole => {
-            context.tally.count(|counts| counts.event_walks += u64::from(reading == Reading::First));
-            context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
+            context.counters.count(|counts| counts.event_walks += u64::from(reading == Reading::First));
+            context
+                .counters
+                .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
         }
         Read::Halted => {}
         Read::Vanished => context
-            .tally
+            .counters
             .remark(format!("customer {customer} vanished during the run; the next one decides about it")),
     }
 }
@@ -148,8 +150,10 @@ async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> R
     let text = error.log_form();
     let (stamp, id, reason) = (context.stamp(), customer.to_owned(), text.clone());
     context.write(move |batch| batch.note_event_failure(stamp, &id, &reason)).await?;
-    context.tally.observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
-    context.tally.failure(Failure {
+    context
+        .counters
+        .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
+    context.counters.failure(Failure {
         customer_id: customer.to_owned(),
         error: text,
         what_to_do: error.hint(),
@@ -168,13 +172,14 @@ async fn walk(context: &Context, customer: &str, reading: Reading) -> Result<Rea
 
 async fn walk_known(context: &Context, customer: &str, reading: Reading) -> Result<Read, SyncError> {
     let started_at = Timestamp::now();
-    let Some(first) = look(context, customer, Which::First(reading), started_at).await? else {
+    let Some(first) = run_pass(context, customer, Pass::First(reading), started_at).await? else {
         return Ok(Read::Halted);
     };
     if !first.is_in_doubt(context) {
         return Ok(Read::Whole);
     }
-    let second = look(context, customer, Which::Second { has_claims: first.has_claims }, started_at).await?;
+    let second =
+        run_pass(context, customer, Pass::Second { has_contested: first.has_contested }, started_at).await?;
     Ok(if second.is_some() { Read::Whole } else { Read::Halted })
 }
 
@@ -194,19 +199,19 @@ async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result
     }
 }
 
-/// Which reading of a customer's events it is.
+/// Which reading of a customer's event list it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+enum Pass {
     First(Reading),
     /// Finds out everything anew, and believes an older version.
     Second {
-        /// As in [`Look`], of the first one.
-        has_claims: bool,
+        /// As in [`PassResult`], of the first one.
+        has_contested: bool,
     },
 }
 
 /// One reading of a customer's events.
-struct Look {
+struct PassResult {
     seen: IdSet,
     shape: EventListShape,
     stale: u64,
@@ -215,18 +220,18 @@ struct Look {
     /// Whether absence from it means anything: the list's end is one, and every record could be told by its id.
     is_evidence: bool,
     /// It lists events that the mirror holds under another customer, who keeps them for now: the customer stays due.
-    has_claims: bool,
+    has_contested: bool,
 }
 
-impl Look {
-    fn new() -> Look {
-        Look {
+impl PassResult {
+    fn new() -> PassResult {
+        PassResult {
             seen: IdSet::default(),
             shape: EventListShape::default(),
             stale: 0,
             missing: 0,
             is_evidence: true,
-            has_claims: false,
+            has_contested: false,
         }
     }
 
@@ -239,16 +244,16 @@ impl Look {
 
 /// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `started_at` is noted with the last
 /// records, unless a second look is needed.
-async fn look(
+async fn run_pass(
     context: &Context,
     customer: &str,
-    which: Which,
+    pass: Pass,
     started_at: Timestamp,
-) -> Result<Option<Look>, SyncError> {
+) -> Result<Option<PassResult>, SyncError> {
     let list = List::Events { customer_id: customer.to_owned() };
     let pager =
         Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
-    let is_first = matches!(which, Which::First(_));
+    let is_first = matches!(pass, Pass::First(_));
     let mut pager = if is_first { pager } else { pager.into_second_look() };
     let trust = match context.plan {
         EventPlan::Everybody { .. } if !is_first => Trust::Alone,
@@ -256,48 +261,48 @@ async fn look(
         _ if context.settings.accept_account => Trust::Alone,
         _ => Trust::Listed,
     };
-    let mut look = Look::new();
-    let mut waiting = Sorted::new();
+    let mut result = PassResult::new();
+    let mut waiting = DecodedRecords::new();
     loop {
         let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
         let turn = match turn {
             Ok(turn) => turn,
             Err(error) => {
                 // What did come is good, and is kept.
-                store(context, &list, waiting, trust, &mut look, None).await?;
+                store(context, &list, waiting, trust, &mut result, None).await?;
                 return Err(error.into());
             }
         };
         match turn {
             Turn::Page(page) => {
-                note(context, &mut look, &page, which == Which::First(Reading::First));
-                waiting.add(&context.tally, Stream::Events, page.items);
+                note(context, &mut result, &page, pass == Pass::First(Reading::First));
+                waiting.add(&context.counters, Stream::Events, page.items);
             }
             Turn::Restarted => {
-                (look.seen, look.shape) = (IdSet::default(), EventListShape::default());
+                (result.seen, result.shape) = (IdSet::default(), EventListShape::default());
             }
             Turn::End(end) => {
                 if let ListEnd::Unproven(why) = end {
-                    look.is_evidence = false;
-                    context.tally.unproven_end(why);
+                    result.is_evidence = false;
+                    context.counters.unproven_end(why);
                 }
                 break;
             }
         }
         if waiting.len() >= RECORDS_PER_WRITE {
-            let records = std::mem::replace(&mut waiting, Sorted::new());
-            store(context, &list, records, trust, &mut look, None).await?;
+            let records = std::mem::replace(&mut waiting, DecodedRecords::new());
+            store(context, &list, records, trust, &mut result, None).await?;
         }
     }
-    let end = End { customer: customer.to_owned(), which, started_at };
-    store(context, &list, waiting, trust, &mut look, Some(end)).await?;
-    Ok(Some(look))
+    let end = End { customer: customer.to_owned(), pass, started_at };
+    store(context, &list, waiting, trust, &mut result, Some(end)).await?;
+    Ok(Some(result))
 }
 
 /// A list's end, to be stored with its last records.
 struct End {
     customer: String,
-    which: Which,
+    pass: Pass,
     started_at: Timestamp,
 }
 
@@ -306,8 +311,8 @@ pub(in crate::sync) fn decode(list: &List, record: &str) -> Result<Decoded<Event
 }
 
 /// Counts each event of a list once.
-fn note(context: &Context, look: &mut Look, page: &Page<Event>, is_counted: bool) {
-    look.shape.add_page(rows(page));
+fn note(context: &Context, result: &mut PassResult, page: &Page<Event>, is_counted: bool) {
+    result.shape.add_page(rows(page));
     let mut new = 0;
     for item in &page.items {
         let id = match item {
@@ -316,16 +321,16 @@ fn note(context: &Context, look: &mut Look, page: &Page<Event>, is_counted: bool
             Item::Rejected(rejected) => rejected.id.as_ref(),
         };
         match id {
-            Some(id) => new += u64::from(look.seen.insert(id)),
+            Some(id) => new += u64::from(result.seen.insert(id)),
             None => {
-                look.is_evidence = false;
+                result.is_evidence = false;
                 new += 1;
             }
         }
     }
     if is_counted {
-        context.tally.count(|counts| counts.events_seen += new);
-        context.tally.observe(&observe::Event::EventPageStored { rows: new });
+        context.counters.count(|counts| counts.events_seen += new);
+        context.counters.observe(&observe::Event::EventPageStored { rows: new });
     }
 }
 
@@ -333,13 +338,13 @@ fn note(context: &Context, look: &mut Look, page: &Page<Event>, is_counted: bool
 async fn store(
     context: &Context,
     list: &List,
-    records: Sorted<Event>,
+    records: DecodedRecords<Event>,
     trust: Trust,
-    look: &mut Look,
+    result: &mut PassResult,
     end: Option<End>,
 ) -> Result<(), SyncError> {
     let (stamp, list) = (context.stamp(), list.clone());
-    let mut so_far = std::mem::replace(look, Look::new());
+    let mut so_far = std::mem::replace(result, PassResult::new());
     let claimant = list.customer_id().unwrap_or_default().to_owned();
     let here = context.clone();
     let (mut applied, is_short, after) = context
@@ -351,7 +356,7 @@ async fn store(
                 id.map_or(Ok(()), |id| batch.clear_missing(&id))?;
             }
             so_far.stale += applied.stale;
-            so_far.has_claims |= !applied.claimed.is_empty();
+            so_far.has_contested |= !applied.contested.is_empty();
             let is_short = match end {
                 Some(end) => ended(&here, batch, end, &mut so_far, applied.unlisted.take())?,
                 None => false,
@@ -359,11 +364,11 @@ async fn store(
             Ok((applied, is_short, so_far))
         })
         .await?;
-    *look = after;
+    *result = after;
     if is_short {
-        context.tally.short_event_list(&claimant);
+        context.counters.short_event_list(&claimant);
     }
-    context.gone.add_claims(&claimant, std::mem::take(&mut applied.claimed));
+    context.pending.add_contested_events(&claimant, std::mem::take(&mut applied.contested));
     count(context, applied);
     Ok(())
 }
@@ -374,42 +379,42 @@ fn ended(
     context: &Context,
     batch: &mut Batch<'_>,
     end: End,
-    look: &mut Look,
+    result: &mut PassResult,
     unlisted: Option<Vec<(i64, String)>>,
 ) -> Result<bool, MirrorError> {
     let (stamp, customer) = (context.stamp(), end.customer.as_str());
     let rows: Vec<i64> = match unlisted {
         Some(unlisted) => {
-            unlisted.into_iter().filter(|(_, id)| !look.seen.contains(id)).map(|(row, _)| row).collect()
+            unlisted.into_iter().filter(|(_, id)| !result.seen.contains(id)).map(|(row, _)| row).collect()
         }
-        None => batch.event_rows_not_in(customer, &look.seen)?,
+        None => batch.event_rows_not_in(customer, &result.seen)?,
     };
     let wait = context.settings.deletion_wait;
-    let is_short = look.is_evidence
+    let is_short = result.is_evidence
         && !rows.is_empty()
-        && is_short(batch.event_list(customer)?, look.shape, stamp.now, wait);
+        && is_short(batch.event_list(customer)?, result.shape, stamp.now, wait);
     if is_short {
         batch.note_short_event_list(stamp, customer)?;
-    } else if look.is_evidence {
-        match end.which {
+    } else if result.is_evidence {
+        match end.pass {
             // What one reading lacked is confirmed by the second.
-            Which::First(_) => batch.mark_missing(stamp, &rows, !wait.is_zero())?,
-            Which::Second { .. } if wait.is_zero() => batch.confirm_missing(stamp, &rows)?,
-            Which::Second { .. } => batch.mark_missing(stamp, &rows, true)?,
+            Pass::First(_) => batch.mark_missing(stamp, &rows, !wait.is_zero())?,
+            Pass::Second { .. } if wait.is_zero() => batch.confirm_missing(stamp, &rows)?,
+            Pass::Second { .. } => batch.mark_missing(stamp, &rows, true)?,
         }
-        batch.keep_event_list(customer, look.shape)?;
-        look.missing = rows.len() as u64;
+        batch.keep_event_list(customer, result.shape)?;
+        result.missing = rows.len() as u64;
     }
-    let has_claims = look.has_claims || matches!(end.which, Which::Second { has_claims: true });
-    if matches!(end.which, Which::Second { .. }) || !look.is_in_doubt(context) {
-        settle(batch, stamp, customer, Some(end.started_at).filter(|_| !has_claims && !is_short))?;
+    let has_contested = result.has_contested || matches!(end.pass, Pass::Second { has_contested: true });
+    if matches!(end.pass, Pass::Second { .. }) || !result.is_in_doubt(context) {
+        mark_checked(batch, stamp, customer, Some(end.started_at).filter(|_| !has_contested && !is_short))?;
     }
     Ok(is_short)
 }
 
 fn count(context: &Context, applied: EventsApplied) {
-    context.tally.undated(Stream::Events, &applied.undated);
-    context.tally.count(|counts| {
+    context.counters.undated(Stream::Events, &applied.undated);
+    context.counters.count(|counts| {
         counts.events_inserted += applied.inserted;
         counts.events_updated += applied.updated;
         counts.events_stale += applied.stale;
@@ -417,7 +422,7 @@ fn count(context: &Context, applied: EventsApplied) {
 }
 
 /// The customer's events were read to their end; `at` is when, unless they are to be read again.
-fn settle(
+fn mark_checked(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     customer: &str,

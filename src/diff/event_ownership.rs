@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 /// What the listing of an event means that the mirror holds under another customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum Ownership {
     /// It moved: the listed version is newer.
     Moved,
     /// It depends on whether the other customer still lists it.
@@ -18,8 +18,8 @@ pub enum Claim {
 }
 
 /// Judges an event that is listed by one customer and `stored` under another.
-pub fn judge_claim(stored: &Event, listed: &Event) -> Claim {
-    if order(stored, listed) == Some(Ordering::Less) { Claim::Moved } else { Claim::Open }
+pub fn judge_ownership(stored: &Event, listed: &Event) -> Ownership {
+    if order(stored, listed) == Some(Ordering::Less) { Ownership::Moved } else { Ownership::Open }
 }
 
 #[cfg(test)]
@@ -35,15 +35,15 @@ mod tests {
     fn only_a_newer_version_moves_by_itself() {
         let (noon, later) = ("2024-05-01T12:00:00Z", "2024-05-01T14:00:01+02:00");
         for (stored, listed, expected) in [
-            (Some(noon), Some(later), Claim::Moved),
-            (Some(noon), Some(noon), Claim::Open),
-            (Some(later), Some(noon), Claim::Open),
+            (Some(noon), Some(later), Ownership::Moved),
+            (Some(noon), Some(noon), Ownership::Open),
+            (Some(later), Some(noon), Ownership::Open),
             // Nothing to compare.
-            (None, Some(noon), Claim::Open),
-            (Some(noon), None, Claim::Open),
-            (Some("yesterday"), Some(noon), Claim::Open),
+            (None, Some(noon), Ownership::Open),
+            (Some(noon), None, Ownership::Open),
+            (Some("yesterday"), Some(noon), Ownership::Open),
         ] {
-            let judged = judge_claim(&event("a", stored), &event("b", listed));
+            let judged = judge_ownership(&event("a", stored), &event("b", listed));
             assert_eq!(judged, expected, "{stored:?} {listed:?}");
         }
     }
@@ -55,7 +55,9 @@ mod tests {
         for (first, second) in [(&old, &new), (&new, &old)] {
             let (mut stored, mut moves) = (first, 0);
             for listed in [second, first, second, first] {
-                if listed.customer_id != stored.customer_id && judge_claim(stored, listed) == Claim::Moved {
+                if listed.customer_id != stored.customer_id
+                    && judge_ownership(stored, listed) == Ownership::Moved
+                {
                     (stored, moves) = (listed, moves + 1);
                 }
             }
