@@ -54,7 +54,7 @@ pub struct Metrics {
 
 /// What stands in the mirror.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct MirrorState {
     /// Of each stream.
     pub streams: Vec<Freshness>,
     /// The newest export file of each stream and format.
@@ -73,7 +73,7 @@ pub struct Reading {
     pub wal_bytes: u64,
 }
 
-impl Reading {
+impl MirrorState {
     /// When a run of either kind last came to its end with everything.
     pub fn last_success(&self) -> Option<Timestamp> {
         self.sync_ok.max(self.full_ok)
@@ -251,7 +251,7 @@ impl Metrics {
     pub fn text(
         &self,
         exposition: Exposition,
-        reading: &Reading,
+        reading: &MirrorState,
         now: Timestamp,
     ) -> Result<String, std::fmt::Error> {
         for (mode, at) in [(Kind::Sync, reading.sync_ok), (Kind::Full, reading.full_ok)] {
@@ -339,7 +339,7 @@ mod tests {
         audit
     }
 
-    fn reading() -> Reading {
+    fn reading() -> MirrorState {
         let stream = |stream: &str, row_count, last_change_seq| Freshness {
             stream: stream.to_owned(),
             row_count,
@@ -358,7 +358,7 @@ mod tests {
             sha256: String::new(),
             created_at: String::new(),
         };
-        Reading {
+        MirrorState {
             streams: vec![stream("customers", 12, 38), stream("events", 30, 42)],
             exports: vec![file],
             formats: vec!["csv"],

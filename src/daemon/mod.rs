@@ -16,7 +16,7 @@ mod plan;
 mod run;
 
 pub use exposition::Exposition;
-pub use metrics::{Metrics, Reading};
+pub use metrics::{Metrics, MirrorState};
 pub use missed::{History, Past};
 pub use plan::{Decision, Ended, Kind, Plan, Schedules, SkipReason};
 pub use run::{Control, Happening, Pace, Watcher, Work, run};

@@ -1,4 +1,4 @@
-//! One customer read again, alone, and compared with the mirror. Nothing is written here.
+//! Fetches one customer and its events again and compares them with the mirror. Nothing is written here.
 
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, RepairedItem, Turn, WalkError};
 use crate::diff::audit::{
@@ -12,10 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
-/// Differences of one customer that are told apart; such a customer has drifted, whatever else there is.
+/// How many differences of one customer are collected. A customer with more has drifted in any case.
 const FINDINGS_PER_CUSTOMER: usize = 1_000;
 
-/// Reads customers again.
+/// Compares customers of the mirror with what the API has.
 pub(in crate::sync) struct Comparer {
     pub(in crate::sync) context: Context,
     /// What the run's walk of the customer list met, and when it began.
@@ -24,27 +24,27 @@ pub(in crate::sync) struct Comparer {
     pub(in crate::sync) ahead: SignedDuration,
 }
 
-/// What two readings of a customer, or one without a doubt, found.
+/// What was found about a customer: by one reading that left no doubt, or by two that agree.
 pub(in crate::sync) struct Comparison {
     pub(in crate::sync) findings: Vec<AuditFinding>,
     /// The record as the API gives it, where the mirror's differs.
     pub(in crate::sync) customer: Option<Customer>,
     pub(in crate::sync) undocumented_only: bool,
     pub(in crate::sync) events: u64,
-    /// Why the customer can't be vouched for although nothing was found.
+    /// Why the customer may differ all the same, although nothing was found.
     pub(in crate::sync) doubt: Option<String>,
-    /// Whether that is nothing but events that can't be taken, which the run knows already.
+    /// Whether the only reason is that some events can't be taken, which the run has reported already.
     pub(in crate::sync) is_known_doubt: bool,
     differing: IdSet,
 }
 
-/// Why a customer was not comparison.
+/// Why a customer was not compared.
 pub(in crate::sync) enum Stop {
     /// The run halts.
     Halted,
     /// It could not be read.
     Unread { error: String, kind: Option<ErrorKind> },
-    /// Its record came and can't be taken, which the run knows already.
+    /// Its record came but can't be taken, which the run has reported already.
     Rejected { error: String },
     /// The run can't go on.
     Fatal(SyncError),

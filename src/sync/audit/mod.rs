@@ -1,4 +1,4 @@
-//! The audit at a run's end: customers drawn at random from the mirror are fetched again one by one, comparison, and
+//! The audit at a run's end: customers drawn at random from the mirror are fetched again one by one, compared, and
 //! corrected where they differ.
 //!
 //! In: what the run's walk of the customer list brought. Out: the findings and what they say about the whole mirror, in

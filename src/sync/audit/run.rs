@@ -1,10 +1,9 @@
-//! The audit at a run's end: customers drawn at random out of the mirror are read again one by one, comparison, and put
-//! right where they differ.
+//! One audit, from the draw to the report.
 //!
-//! Reading again comes first and writes nothing; what differs then goes the way that every row goes: a customer
-//! through the diff as listed (an older version never overwrites a newer one), its events through the walk that the
-//! run itself uses, with its second look before anything is deleted. A customer that the API doesn't have is left to
-//! the next run's walk, whose evidence it takes to delete one.
+//! The comparison writes nothing. What differs is then corrected in the way that every row is written: the customer goes
+//! through the diff as if it had been listed (an older version never overwrites a newer one), and its events go through
+//! the run's own walk, which reads a list twice before anything is deleted. A customer that the API doesn't have is left
+//! to the next run, because only a walk of the whole list is evidence enough to delete one.
 
 use super::comparison::{Comparer, Comparison, Stop};
 use crate::api::ErrorKind;

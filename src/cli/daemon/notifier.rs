@@ -1,25 +1,25 @@
-//! What happens to the daemon, as log lines and for the service manager.
+//! Reports what happens in the daemon: as log lines, and to the service manager.
 
-use super::job::Job;
-use super::pulse::Pulse;
+use super::runner::Runner;
 use super::status_line::status_line;
 use super::systemd::Systemd;
+use super::watchdog::Watchdog;
 use crate::daemon::{Happening, Kind, Watcher};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Tells it.
-pub(super) struct Voice {
-    job: Arc<Job>,
+/// Reports it.
+pub(super) struct Notifier {
+    runner: Arc<Runner>,
     systemd: Systemd,
-    pulse: Arc<Pulse>,
-    /// When the run that is going began.
+    watchdog: Arc<Watchdog>,
+    /// When the current run began.
     began: Mutex<Option<Timestamp>>,
 }
 
-impl Voice {
-    pub(super) fn new(job: Arc<Job>, systemd: Systemd, pulse: Arc<Pulse>) -> Voice {
-        Voice { job, systemd, pulse, began: Mutex::new(None) }
+impl Notifier {
+    pub(super) fn new(runner: Arc<Runner>, systemd: Systemd, watchdog: Arc<Watchdog>) -> Notifier {
+        Notifier { runner, systemd, watchdog, began: Mutex::new(None) }
     }
 
     fn began(&self, at: Timestamp) {
@@ -28,7 +28,7 @@ impl Voice {
 
     fn outlook(&self, going: Option<Kind>, next: Option<(Kind, Timestamp)>, now: Timestamp) {
         let began = self.began.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(now);
-        let (config, last) = (self.job.config(), self.job.last());
+        let (config, last) = (self.runner.config(), self.runner.last());
         let going = going.map(|kind| (kind, began));
         let line = status_line(going, last.as_ref(), next, &config.schedule.timezone, now);
         tracing::debug!("{line}");
@@ -36,17 +36,17 @@ impl Voice {
     }
 }
 
-impl Watcher for Voice {
+impl Watcher for Notifier {
     fn watch(&self, happening: Happening, now: Timestamp) {
         match happening {
             Happening::Alive => {
-                self.pulse.beat();
+                self.watchdog.beat();
                 self.systemd.alive();
             }
             Happening::Started(_) => self.began(now),
             Happening::Ended(..) | Happening::Reloaded => {}
             Happening::Skipped(kind, why) => {
-                self.job.metrics().skipped(kind, why);
+                self.runner.metrics().skipped(kind, why);
                 tracing::warn!(mode = kind.name(), reason = why.name(), "a due run is skipped");
             }
             Happening::Waiting { going, next } => self.outlook(going, next, now),

@@ -6,7 +6,7 @@ use std::char::{REPLACEMENT_CHARACTER, decode_utf16};
 
 /// The text of a JSON string, as `json` writes it with its quotes, with U+FFFD for each half of a surrogate pair that
 /// stands alone. `None` where it is no JSON string.
-pub(super) fn mended(json: &str) -> Option<String> {
+pub(super) fn replace_lone_surrogates(json: &str) -> Option<String> {
     let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
     let mut text = String::with_capacity(rest.len());
     // Escaped UTF-16 units in a row: only together do they tell which of them are halves.
@@ -68,10 +68,10 @@ mod tests {
             (r#""\"\/\b\f\r\té""#, "\"/\u{8}\u{c}\r\té"),
             ("\"\"", ""),
         ] {
-            assert_eq!(mended(json).as_deref(), Some(text), "{json}");
+            assert_eq!(replace_lone_surrogates(json).as_deref(), Some(text), "{json}");
         }
         for json in ["", "\"", "17", "null", "[\"a\"]", r#""\x""#, r#""\u12""#, r#""\""#, r#""\u00é""#] {
-            assert_eq!(mended(json), None, "{json}");
+            assert_eq!(replace_lone_surrogates(json), None, "{json}");
         }
     }
 
@@ -79,21 +79,21 @@ mod tests {
         #[test]
         fn escapes_are_utf_16(units in prop::collection::vec(prop_oneof![any::<u16>(), 0xd800u16..0xe000], 0..20)) {
             let escapes: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
-            prop_assert_eq!(mended(&format!("\"{escapes}\"")), Some(String::from_utf16_lossy(&units)));
+            prop_assert_eq!(replace_lone_surrogates(&format!("\"{escapes}\"")), Some(String::from_utf16_lossy(&units)));
         }
 
         /// What serde_json takes is read as serde_json reads it.
         #[test]
         fn whole_text_stays_as_it_is(text in any::<String>()) {
             let json = serde_json::to_string(&text).unwrap();
-            prop_assert_eq!(mended(&json), Some(text.clone()));
+            prop_assert_eq!(replace_lone_surrogates(&json), Some(text.clone()));
             let escapes: String = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
-            prop_assert_eq!(mended(&format!("\"{escapes}\"")), Some(text));
+            prop_assert_eq!(replace_lone_surrogates(&format!("\"{escapes}\"")), Some(text));
         }
 
         #[test]
         fn any_text_is_read_or_refused(json in r#""?[\\ud8eé"0-9n]{0,30}"?"#) {
-            let _ = mended(&json);
+            let _ = replace_lone_surrogates(&json);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One run of the daemon, with the configuration that is in force when it begins.
+//! Runs the syncs and exports of the daemon, each with the configuration that is in force when it begins.
 
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
@@ -16,39 +16,39 @@ use tokio_util::sync::CancellationToken;
 
 /// The newest run of the mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Last {
+pub(super) struct LastRun {
     /// As in `sync_runs.mode`.
     pub(super) mode: String,
     /// As in `sync_runs.outcome`.
     pub(super) outcome: String,
     pub(super) started_at: Timestamp,
-    /// Customers that the mirror holds since.
+    /// How many customers the mirror held at its end.
     pub(super) customers: u64,
 }
 
-/// Makes runs.
-pub(super) struct Job {
+/// Runs them, one at a time.
+pub(super) struct Runner {
     config: Mutex<Arc<Config>>,
-    last: Mutex<Option<Last>>,
+    last: Mutex<Option<LastRun>>,
     metrics: Arc<Metrics>,
 }
 
-/// A run is logged and counted.
-struct Heard {
+/// Logs and counts what a run reports.
+struct RunObserver {
     progress: Progress,
     metrics: Arc<Metrics>,
 }
 
-impl Observer for Heard {
+impl Observer for RunObserver {
     fn observe(&self, event: &Event<'_>) {
         self.metrics.observe(event);
         self.progress.observe(event);
     }
 }
 
-impl Job {
-    pub(super) fn new(config: Config, last: Option<Last>) -> Job {
-        Job { config: Mutex::new(Arc::new(config)), last: Mutex::new(last), metrics: Arc::default() }
+impl Runner {
+    pub(super) fn new(config: Config, last: Option<LastRun>) -> Runner {
+        Runner { config: Mutex::new(Arc::new(config)), last: Mutex::new(last), metrics: Arc::default() }
     }
 
     /// The configuration in force.
@@ -56,13 +56,13 @@ impl Job {
         locked(&self.config).clone()
     }
 
-    /// The next run follows this configuration; the one that is going keeps its own.
+    /// The next run uses this configuration; the current one keeps its own.
     pub(super) fn replace_config(&self, config: Config) {
         *locked(&self.config) = Arc::new(config);
     }
 
-    /// The newest run that came to an end.
-    pub(super) fn last(&self) -> Option<Last> {
+    /// The newest run that has ended.
+    pub(super) fn last(&self) -> Option<LastRun> {
         locked(&self.last).clone()
     }
 
@@ -79,7 +79,8 @@ impl Job {
         stop: CancellationToken,
     ) -> Result<Outcome, Failure> {
         let key = assemble::key(config)?;
-        let observer = Arc::new(Heard { progress: Progress::in_daemon(), metrics: self.metrics.clone() });
+        let observer =
+            Arc::new(RunObserver { progress: Progress::in_daemon(), metrics: self.metrics.clone() });
         let tools = Tools {
             client: assemble::client(config, &key, observer.clone())?,
             known: assemble::known_paging(config),
@@ -123,7 +124,7 @@ impl Job {
         let customers =
             snapshot.freshness()?.iter().find(|stream| stream.stream == "customers").map(|s| s.row_count);
         let report = &finished.report;
-        *locked(&self.last) = Some(Last {
+        *locked(&self.last) = Some(LastRun {
             mode: report.mode.name().to_owned(),
             outcome: report.outcome.name().to_owned(),
             started_at: report.started_at,
@@ -133,8 +134,8 @@ impl Job {
     }
 }
 
-impl Work for Job {
-    /// On a thread of its own: what waits for the disk there doesn't hold up the loop.
+impl Work for Runner {
+    /// On a thread of its own, so that waiting for the disk doesn't hold up the loop.
     async fn run(self: Arc<Self>, kind: Kind, stop: CancellationToken) -> Ended {
         let runtime = Handle::current();
         let run = tokio::task::spawn_blocking(move || runtime.block_on(self.run_here(kind, stop)));
@@ -145,7 +146,7 @@ impl Work for Job {
     }
 }
 
-impl Job {
+impl Runner {
     async fn run_here(&self, kind: Kind, stop: CancellationToken) -> Ended {
         let config = self.config();
         let command = format!("daemon, {} sync", kind.name());

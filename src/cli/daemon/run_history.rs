@@ -1,16 +1,16 @@
-//! What the mirror tells about its runs when the daemon starts.
+//! The runs that the mirror has recorded, read when the daemon starts.
 
 use super::super::exit::Failure;
-use super::job::Last;
+use super::runner::LastRun;
 use crate::config::Config;
 use crate::daemon::{History, Past};
 use crate::export::ensure_folder;
 use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot, is_there};
 use jiff::Timestamp;
 
-/// Reads it; opens the mirror as a run would where nobody else holds it, so that what would stop every run stops the
-/// daemon at its start.
-pub(super) fn read(config: &Config) -> Result<(History, Option<Last>), Failure> {
+/// Reads them. Where nobody else holds the mirror, it is opened as a run would open it, so that a mistake that would fail
+/// every run fails the daemon's start.
+pub(super) fn read(config: &Config) -> Result<(History, Option<LastRun>), Failure> {
     let path = &config.mirror.path;
     let lock = match crate::mirror::RunLock::acquire(path, "daemon", Timestamp::now()) {
         Ok(lock) => Some(lock),
@@ -22,7 +22,7 @@ pub(super) fn read(config: &Config) -> Result<(History, Option<Last>), Failure> 
         None if is_there(path)? => Mirror::open_read_only(path)?,
         None => return Ok((History::default(), None)),
     };
-    // The folder is looked at for the same reason.
+    // The export folder is checked for the same reason.
     ensure_folder(&config.export.dir)?;
     let snapshot = mirror.snapshot()?;
     let history = History {
@@ -39,14 +39,14 @@ fn past(run: &Run) -> Result<Past, Failure> {
     Ok(Past { started_at: time(&run.started_at)?, complete })
 }
 
-fn last(snapshot: &Snapshot<'_>) -> Result<Option<Last>, Failure> {
+fn last(snapshot: &Snapshot<'_>) -> Result<Option<LastRun>, Failure> {
     let Some(run) = snapshot.newest_runs(1)?.pop() else { return Ok(None) };
     let customers = snapshot
         .freshness()?
         .iter()
         .find(|stream| stream.stream == "customers")
         .map_or(0, |stream| stream.row_count);
-    Ok(Some(Last { mode: run.mode, outcome: run.outcome, started_at: time(&run.started_at)?, customers }))
+    Ok(Some(LastRun { mode: run.mode, outcome: run.outcome, started_at: time(&run.started_at)?, customers }))
 }
 
 fn time(text: &str) -> Result<Timestamp, Failure> {

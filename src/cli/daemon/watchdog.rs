@@ -1,20 +1,20 @@
-//! Whether the loop still goes round.
+//! Whether the daemon's loop still goes round.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// When the loop last went round.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct Watchdog {
     last: Mutex<Instant>,
-    /// Longer than this without a beat: stuck.
+    /// The loop counts as stuck after this long without a beat.
     limit: Duration,
 }
 
-impl Pulse {
-    /// Of a loop that goes round at least every `beat`; three beats may be missed.
-    pub(super) fn new(beat: Duration) -> Pulse {
-        Pulse { last: Mutex::new(Instant::now()), limit: beat * 4 }
+impl Watchdog {
+    /// For a loop that goes round at least every `beat`; three beats may be missed.
+    pub(super) fn new(beat: Duration) -> Watchdog {
+        Watchdog { last: Mutex::new(Instant::now()), limit: beat * 4 }
     }
 
     pub(super) fn beat(&self) {
