@@ -3,10 +3,9 @@
 
 use super::SyncError;
 use super::account::{Witness, find_witness};
-use super::context::{Context, DUE_QUEUE, halt_on_error};
+use super::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
 use super::pending_deletions::{ContestedEvents, PendingCustomers};
 use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
-use crate::sync::customer_list::queue_due;
 use crate::sync::event_lists::{self, Reading};
 use tokio::sync::mpsc;
 

@@ -14,6 +14,7 @@ mod audit;
 mod context;
 mod counters;
 mod customer_list;
+mod decoded_records;
 mod dry_run;
 mod error;
 mod event_lists;

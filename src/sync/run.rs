@@ -1,7 +1,7 @@
 //! A run from its record's first line to its last.
 
 use super::account::{self, Identity};
-use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
+use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due, record_findings};
 use super::counters::RunCounters;
 use super::finalize;
 use super::limits;
@@ -16,7 +16,7 @@ use crate::mirror::{
 };
 use crate::observe::Event;
 use crate::sync::audit::audit;
-use crate::sync::customer_list::{self, CustomerWalk, queue_due};
+use crate::sync::customer_list::{self, CustomerWalk};
 use crate::sync::event_lists::{self, Reading};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The change log with what became of each change: what export files are checked against.
 
-use super::rows::{columns, read_keys, read_values, text};
-use crate::mirror::{Change, MirrorError, Snapshot};
+use super::values::{Change, columns, read_change, read_keys, read_values};
+use crate::mirror::{MirrorError, Snapshot};
 use crate::record::{Op, Stream};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -62,7 +62,7 @@ impl Snapshot<'_> {
         let mut select = self.transaction.prepare_cached(sql).map_err(MirrorError::from)?;
         let mut rows = select.query(params![first, last, stream.name()]).map_err(MirrorError::from)?;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
-            each(change(row)?)?;
+            each(read_change(row)?)?;
         }
         Ok(())
     }
@@ -136,18 +136,8 @@ fn select(stream: Stream) -> String {
     )
 }
 
-fn change<'r>(row: &'r Row<'_>) -> Result<Change<'r>, MirrorError> {
-    Ok(Change {
-        seq: row.get(0)?,
-        op: Op::from_name(text(row, 1)?).ok_or_else(|| MirrorError::unreadable("a change's op"))?,
-        observed_at: text(row, 2)?,
-        id: text(row, 3)?,
-        row: None,
-    })
-}
-
 fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) -> Result<R, MirrorError> {
-    let mut change = change(row)?;
+    let mut change = read_change(row)?;
     let (next, row_seq) = (row.get(4)?, row.get::<_, Option<i64>>(5)?);
     let values;
     if row_seq == Some(change.seq) {

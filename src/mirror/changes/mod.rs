@@ -8,6 +8,7 @@
 
 mod history;
 mod rows;
+mod values;
 
 pub use history::{History, Logged};
-pub use rows::Change;
+pub use values::Change;

@@ -1,38 +1,22 @@
 //! The rows that exports write: those that changed, in the order of the change log, and whole tables.
 
+use super::values::{Change, columns, read_change, read_keys, read_values, text};
 use crate::mirror::{MirrorError, Snapshot};
-use crate::record::{Op, Stream, Value};
+use crate::record::{Op, Stream};
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
-use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Row, Rows, Statement};
-use std::ops::Deref;
-
-/// A change of the log with what the row holds now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change<'a> {
-    /// Its number.
-    pub seq: i64,
-    /// What happened.
-    pub op: Op,
-    /// UTC, ISO 8601.
-    pub observed_at: &'a str,
-    /// Of the row.
-    pub id: &'a str,
-    /// The row in the order of [`Stream::columns`]; for a delete its keys and otherwise NULL.
-    pub row: Option<&'a [Value<'a>]>,
-}
 
 /// Where a row begins that is read together with its `rowid` and `change_seq`.
 const FIRST_VALUE: usize = 2;
 
 impl Snapshot<'_> {
-    /// Hands over, in the order of their numbers, the changes of the streams in `wanted`, of each those numbered `after+1..`:
-    /// of a row that changed several times only the newest, with what the row holds. (A row that was deleted more than
-    /// once may have each of its deletes.)
+    /// Calls `each` with the changes of the streams in `wanted` whose numbers are greater than `after`, in the order of their
+    /// numbers. If a row changed several times, `each` gets the newest change only, with what the row holds. (If a row was
+    /// deleted several times, it may get every one of these deletes.)
     ///
-    /// Looking each row up by its identifier would be most of the work: identifiers stand in no order, so that each leads to
-    /// another page. But new rows stand in their table in the order of their inserts in the log. So the tables are read along
-    /// with the log, from the first row on that was found to be new, and only what isn't met there is looked up.
+    /// Looking up each row by its identifier would take most of the time, because neighbours in the log are far apart in
+    /// that index. But new rows are stored in the order of their inserts in the log. So the tables are read in parallel with
+    /// the log, from the first row that turned out to be new, and only rows that aren't found there are looked up.
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
@@ -53,7 +37,7 @@ impl Snapshot<'_> {
                 format!("SELECT t.rowid, t.change_seq, {} FROM {stream} AS t", columns(stream, "t."));
             let by_id = prepare(&format!("{select} WHERE t.id = ?1"))?;
             let in_order = prepare(&format!("{select} WHERE t.rowid > ?1 ORDER BY t.rowid"))?;
-            // No row is behind the last possible one: the first one has to be looked up.
+            // There is no row after the last possible one, so the first one has to be looked up.
             tables.push(Table { stream, after, by_id, in_order, behind: i64::MAX });
         }
         let mut read = 0;
@@ -66,8 +50,8 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Hands over changes to the end of the log, or to an insert whose row stands elsewhere than was expected: then returns
-    /// for each table the `rowid` behind which its next new rows are to be expected.
+    /// Calls `each` with changes up to the end of the log, or up to an insert whose row was not where it was expected. In
+    /// the latter case, returns for each table the `rowid` after which to expect its next new rows.
     fn follow<E: From<MirrorError>>(
         &self,
         log: &mut Rows<'_>,
@@ -78,7 +62,7 @@ impl Snapshot<'_> {
         while let Some(entry) = log.next().map_err(MirrorError::from)? {
             self.go_on(*read)?;
             *read += 1;
-            let (stream, change) = (text(entry, 4)?, logged(entry)?);
+            let (stream, change) = (text(entry, 4)?, read_change(entry)?);
             let Some(of) = tables.iter().position(|table| table.holds(stream, change.seq)) else { continue };
             let keys;
             let change = if change.op == Op::Delete {
@@ -95,8 +79,8 @@ impl Snapshot<'_> {
         Ok(None)
     }
 
-    /// Hands over every row of a stream as the insert that would bring it about, with the number and time of its
-    /// newest change; in no promised order.
+    /// Calls `each` with every row of a stream, as an insert that has the number and time of the row's newest change. The
+    /// order is not specified.
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
@@ -129,13 +113,13 @@ impl Snapshot<'_> {
     }
 }
 
-/// A stream's table, as it is read along with the log.
+/// A stream's table, which is read in parallel with the log.
 struct Table<'s> {
     stream: Stream,
     after: i64,
     by_id: CachedStatement<'s>,
     in_order: CachedStatement<'s>,
-    /// The `rowid` behind which the next new rows are expected.
+    /// The `rowid` after which the next new rows are expected.
     behind: i64,
 }
 
@@ -147,22 +131,22 @@ impl<'s> Table<'s> {
     }
 }
 
-/// A reading of a table from some row on.
+/// A table that is being read, from some row on.
 struct Along<'r, 's> {
     stream: Stream,
     after: i64,
     lookup: &'r mut Statement<'s>,
-    /// At the row that the next insert is expected to have brought.
+    /// Positioned at the row that the next insert in the log is expected to be about.
     rows: Rows<'r>,
 }
 
 impl Along<'_, '_> {
-    /// Whether a change is one of those that are wanted of it.
+    /// Whether a change is one of the wanted changes of this table.
     fn holds(&self, stream: &str, seq: i64) -> bool {
         self.stream.name() == stream && self.after < seq
     }
 
-    /// Hands a change over. Returns the row that it brought, if that stands elsewhere than was expected.
+    /// Calls `each` with a change. If the change inserted a row that is not where it was expected, returns its `rowid`.
     fn follow<E: From<MirrorError>>(
         &mut self,
         change: Change<'_>,
@@ -184,24 +168,13 @@ impl Along<'_, '_> {
         Ok(astray.map_err(MirrorError::from)?)
     }
 
-    /// Behind which row its table is to be read on, to come to the same one.
+    /// The `rowid` after which reading has to continue to come to the same row.
     fn behind(&self) -> Result<i64, MirrorError> {
         Ok(self.rows.get().map(|row| row.get::<_, i64>(0)).transpose()?.map_or(i64::MAX, |row| row - 1))
     }
 }
 
-/// A line of the log, without its row.
-fn logged<'r>(row: &'r Row<'_>) -> Result<Change<'r>, MirrorError> {
-    Ok(Change {
-        seq: row.get(0)?,
-        op: Op::from_name(text(row, 1)?).ok_or_else(|| MirrorError::unreadable("a change's op"))?,
-        observed_at: text(row, 2)?,
-        id: text(row, 3)?,
-        row: None,
-    })
-}
-
-/// Hands a change over where it is its row's newest, or the row is gone. Returns whether it was.
+/// Calls `each` with a change if it is its row's newest, or if the row was deleted. Returns whether it did.
 fn hand_over<E: From<MirrorError>>(
     change: Change<'_>,
     row: Option<&Row<'_>>,
@@ -219,81 +192,12 @@ fn hand_over<E: From<MirrorError>>(
     }
 }
 
-pub(in crate::mirror) fn columns(stream: Stream, prefix: &str) -> String {
-    let names: Vec<String> =
-        stream.columns().iter().map(|column| format!("{prefix}{}", column.name)).collect();
-    names.join(", ")
-}
-
-pub(in crate::mirror) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, MirrorError> {
-    row.get_ref(column)?.as_str().map_err(|_| MirrorError::unreadable("text that is no text"))
-}
-
-/// The values of a row, in the order of [`Stream::columns`].
-pub(in crate::mirror) struct Values<'r> {
-    values: [Value<'r>; MOST_COLUMNS],
-    count: usize,
-}
-
-/// No stream has more columns.
-const MOST_COLUMNS: usize = 10;
-const _: () = assert!(
-    Stream::Customers.columns().len() <= MOST_COLUMNS && Stream::Events.columns().len() <= MOST_COLUMNS
-);
-
-impl<'r> Deref for Values<'r> {
-    type Target = [Value<'r>];
-
-    fn deref(&self) -> &[Value<'r>] {
-        self.values.get(..self.count).unwrap_or(&self.values)
-    }
-}
-
-/// What is left of a deleted record: its keys, with NULL in all other places. `customer_id` is the place of that column.
-pub(in crate::mirror) fn read_keys<'r>(
-    line: &'r Row<'_>,
-    stream: Stream,
-    id: &'r str,
-    customer_id: usize,
-) -> Result<Values<'r>, MirrorError> {
-    let mut values = Values { values: [Value::Null; MOST_COLUMNS], count: stream.columns().len() };
-    for (key, value) in stream.keys().iter().zip(&mut values.values) {
-        *value = match key.name {
-            "id" => Value::Text(id),
-            _ => match line.get_ref(customer_id)? {
-                ValueRef::Null => Value::Null,
-                _ => Value::Text(text(line, customer_id)?),
-            },
-        };
-    }
-    Ok(values)
-}
-
-pub(in crate::mirror) fn read_values<'r>(
-    row: &'r Row<'_>,
-    stream: Stream,
-    first: usize,
-) -> Result<Values<'r>, MirrorError> {
-    let count = stream.columns().len();
-    let mut values = [Value::Null; MOST_COLUMNS];
-    for (n, value) in values.iter_mut().enumerate().take(count) {
-        *value = match row.get_ref(first + n)? {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::Integer(number),
-            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
-                .map(Value::Text)
-                .map_err(|_| MirrorError::unreadable(format!("text in {stream} that is no UTF-8")))?,
-            _ => return Err(MirrorError::unreadable(format!("a value of another type in {stream}"))),
-        };
-    }
-    Ok(Values { values, count })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
     use crate::mirror::{Batch, Mirror, RowSet, RunId, Stamp};
+    use crate::record::Value;
     use crate::record::{Customer, Event};
     use jiff::Timestamp;
     use proptest::prelude::*;

@@ -4,7 +4,7 @@
 //! one is looked up by its id, and those behind it in the table, one after the other, for as long as the page agrees:
 //! a step instead of a search, without anything kept in memory between pages.
 
-use super::customer_rows::{Stored, by_id, read_customer, time};
+use super::customer_rows::{Stored, by_id, read_customer, select_customers, time};
 use crate::mirror::MirrorError;
 use crate::record::Customer;
 use jiff::Timestamp;
@@ -43,10 +43,7 @@ pub(in crate::mirror) fn look_up(
     customers: &[Customer],
 ) -> Result<Vec<Found>, MirrorError> {
     let mut found = Vec::with_capacity(customers.len());
-    let mut behind = connection.prepare_cached(
-        "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
-         events_checked_at FROM customers WHERE rowid > ?1 ORDER BY rowid",
-    )?;
+    let mut behind = connection.prepare_cached(select_customers!("rowid > ?1 ORDER BY rowid"))?;
     let mut departures = 0;
     while let Some(customer) = customers.get(found.len()) {
         let one = look_up_one(connection, customer)?;

@@ -3,13 +3,41 @@
 use crate::mirror::MirrorError;
 use crate::record::Customer;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 /// A customer as the mirror holds it.
 pub(in crate::mirror) struct Stored {
     pub(in crate::mirror) row: i64,
     pub(in crate::mirror) customer: Customer,
     pub(in crate::mirror) events_checked_at: Option<Timestamp>,
+}
+
+/// The columns that a change of a customer writes, in the order of [`bind`].
+macro_rules! customer_columns {
+    () => {
+        "email, first_name, last_name, phone_number, created_at, updated_at, extra"
+    };
+}
+
+/// A query for what [`read_customer`] reads.
+macro_rules! select_customers {
+    ($where:literal) => {
+        concat!(
+            "SELECT rowid, id, ",
+            $crate::mirror::tables::customer_rows::customer_columns!(),
+            ", events_checked_at FROM customers WHERE ",
+            $where
+        )
+    };
+}
+
+pub(super) use {customer_columns, select_customers};
+
+/// The parameters of an insert or update: the key (id or row number), the customer's columns, and the change's number.
+pub(super) fn bind<'c>(key: &'c dyn ToSql, customer: &'c Customer, seq: &'c i64) -> [&'c dyn ToSql; 9] {
+    let Customer { id: _, email, first_name, last_name, phone_number, created_at, updated_at, extra } =
+        customer;
+    [key, email, first_name, last_name, phone_number, created_at, updated_at, extra, seq]
 }
 
 pub(in crate::mirror) fn stored_customer(
@@ -25,14 +53,11 @@ pub(in crate::mirror) fn by_id<T>(
     id: &str,
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Option<T>, MirrorError> {
-    let mut select = connection.prepare_cached(
-        "SELECT rowid, id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
-         events_checked_at FROM customers WHERE id = ?1",
-    )?;
+    let mut select = connection.prepare_cached(select_customers!("id = ?1"))?;
     Ok(select.query_row([id], read).optional()?)
 }
 
-/// A row of: its number, the customer's columns in the order of [`Customer`], `events_checked_at`.
+/// Reads a row of `select_customers!`.
 pub(in crate::mirror) fn read_customer(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored {
         row: row.get(0)?,

@@ -1,7 +1,7 @@
 //! Customers in the mirror.
 
 use super::customer_lookup::{Found, look_up, look_up_one};
-use super::customer_rows::{stored_customer, time};
+use super::customer_rows::{bind, customer_columns, stored_customer, time};
 use crate::diff::{EventPlan, Trust, Verdict, compare, is_same_customer};
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
 use crate::mirror::{MirrorError, RowSet};
@@ -333,43 +333,23 @@ impl Batch<'_> {
 
     fn insert_customer(&mut self, stamp: Stamp, customer: &Customer) -> rusqlite::Result<i64> {
         let seq = self.log(stamp, Stream::Customers, Op::Insert, &customer.id, None)?;
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO customers (id, email, first_name, last_name, phone_number, created_at, updated_at, extra, \
-             change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?;
-        let c = customer;
-        insert.insert(params![
-            c.id,
-            c.email,
-            c.first_name,
-            c.last_name,
-            c.phone_number,
-            c.created_at,
-            c.updated_at,
-            c.extra,
-            seq
-        ])
+        let mut insert = self.transaction.prepare_cached(concat!(
+            "INSERT INTO customers (id, ",
+            customer_columns!(),
+            ", change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        ))?;
+        insert.insert(bind(&customer.id, customer, &seq))
     }
 
-    /// A changed customer's events must be looked at again: nothing says what changed.
+    /// A changed customer's events become due: nothing says what changed.
     fn update_customer(&mut self, stamp: Stamp, row: i64, customer: &Customer) -> rusqlite::Result<()> {
         let seq = self.log(stamp, Stream::Customers, Op::Update, &customer.id, None)?;
-        let mut update = self.transaction.prepare_cached(
-            "UPDATE customers SET email = ?2, first_name = ?3, last_name = ?4, phone_number = ?5, created_at = ?6, \
-             updated_at = ?7, extra = ?8, change_seq = ?9, events_checked_at = NULL WHERE rowid = ?1",
-        )?;
-        let c = customer;
-        update.execute(params![
-            row,
-            c.email,
-            c.first_name,
-            c.last_name,
-            c.phone_number,
-            c.created_at,
-            c.updated_at,
-            c.extra,
-            seq
-        ])?;
+        let mut update = self.transaction.prepare_cached(concat!(
+            "UPDATE customers SET (",
+            customer_columns!(),
+            ", change_seq) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9), events_checked_at = NULL WHERE rowid = ?1"
+        ))?;
+        update.execute(bind(&row, customer, &seq))?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use crate::diff::{Ownership, Trust, Verdict, compare, judge_ownership};
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Stamp, utc_text};
 use crate::record::{Event, Op, Stream};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 use std::collections::HashMap;
 
 /// Events of a customer that are read in one go, to compare them in memory; those of a customer who has more are
@@ -38,12 +38,20 @@ pub(in crate::mirror) struct StoredEvent {
 
 type StoredEvents = HashMap<String, StoredEvent>;
 
+/// The columns that a change of an event writes, in the order of [`bind`].
+macro_rules! event_columns {
+    () => {
+        "customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, extra"
+    };
+}
+
 /// A query for what [`stored_row`] reads.
 macro_rules! select_stored {
     ($where:literal) => {
         concat!(
-            "SELECT rowid, id, customer_id, type, label, link_back_url, timestamp, properties, created_at, updated_at, \
-             extra, missing_since IS NOT NULL FROM events WHERE ",
+            "SELECT rowid, id, ",
+            event_columns!(),
+            ", missing_since IS NOT NULL FROM events WHERE ",
             $where
         )
     };
@@ -206,54 +214,47 @@ impl Batch<'_> {
 
     /// `false` if the mirror holds the event already: nothing is written then.
     fn insert_event(&mut self, stamp: Stamp, event: &Event) -> rusqlite::Result<bool> {
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO events (id, customer_id, type, label, link_back_url, timestamp, properties, created_at, \
-             updated_at, extra, change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-             ON CONFLICT (id) DO NOTHING",
-        )?;
-        let e = event;
-        let inserted = insert.execute(params![
-            e.id,
-            e.customer_id,
-            e.kind,
-            e.label,
-            e.link_back_url,
-            e.timestamp,
-            e.properties,
-            e.created_at,
-            e.updated_at,
-            e.extra,
-            self.log.next_seq()
-        ])?;
+        let mut insert = self.transaction.prepare_cached(concat!(
+            "INSERT INTO events (id, ",
+            event_columns!(),
+            ", change_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING"
+        ))?;
+        let is_new = insert.execute(bind(&event.id, event, &self.log.next_seq()))? > 0;
         drop(insert);
-        if inserted > 0 {
+        if is_new {
             self.log(stamp, Stream::Events, Op::Insert, &event.id, None)?;
         }
-        Ok(inserted > 0)
+        Ok(is_new)
     }
 
     fn update_event(&mut self, stamp: Stamp, row: i64, event: &Event) -> rusqlite::Result<()> {
         let seq = self.log(stamp, Stream::Events, Op::Update, &event.id, None)?;
-        let mut update = self.transaction.prepare_cached(
-            "UPDATE events SET customer_id = ?2, type = ?3, label = ?4, link_back_url = ?5, timestamp = ?6, \
-             properties = ?7, created_at = ?8, updated_at = ?9, extra = ?10, change_seq = ?11 WHERE rowid = ?1",
-        )?;
-        let e = event;
-        update.execute(params![
-            row,
-            e.customer_id,
-            e.kind,
-            e.label,
-            e.link_back_url,
-            e.timestamp,
-            e.properties,
-            e.created_at,
-            e.updated_at,
-            e.extra,
-            seq
-        ])?;
+        let mut update = self.transaction.prepare_cached(concat!(
+            "UPDATE events SET (",
+            event_columns!(),
+            ", change_seq) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) WHERE rowid = ?1"
+        ))?;
+        update.execute(bind(&row, event, &seq))?;
         Ok(())
     }
+}
+
+/// The parameters of an insert or update: the key (id or row number), the event's columns, and the change's number.
+fn bind<'e>(key: &'e dyn ToSql, event: &'e Event, seq: &'e i64) -> [&'e dyn ToSql; 11] {
+    let e = event;
+    [
+        key,
+        &e.customer_id,
+        &e.kind,
+        &e.label,
+        &e.link_back_url,
+        &e.timestamp,
+        &e.properties,
+        &e.created_at,
+        &e.updated_at,
+        &e.extra,
+        seq,
+    ]
 }
 
 fn stored_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {

@@ -11,7 +11,10 @@ mod parallel_listing;
 mod saved_tokens;
 mod segments;
 mod single_fetches;
+mod store;
 mod walk;
+mod walk_state;
 
 pub(super) use single_fetches::{fetch_missing_and_stale, fetch_named};
-pub(super) use walk::{CustomerWalk, queue_due, walk};
+pub(super) use walk::walk;
+pub(super) use walk_state::CustomerWalk;

@@ -1,12 +1,14 @@
 //! Customers that are asked for one by one: missing from the list, listed in an old version, or named by the user.
 
-use super::walk::{CustomerWalk, apply, queue_due};
+use super::store::apply;
+use super::walk_state::CustomerWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::RowSet;
 use crate::record::{Customer, Stream};
 use crate::sync::SyncError;
-use crate::sync::context::{Context, DecodedRecords};
+use crate::sync::context::{Context, queue_due};
+use crate::sync::decoded_records::DecodedRecords;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
