@@ -244,6 +244,6 @@ impl Sum {
 
     /// Going on would only take long: what is left counts as not read.
     fn shows_server_down(&self) -> bool {
-        self.outages_in_a_row >= event_lists::FAILURES_THAT_SHOW
+        self.outages_in_a_row >= event_lists::FAILURES_UNTIL_DOWN
     }
 }

@@ -6,5 +6,7 @@
 //! Nothing here deletes an event: one reading doesn't prove that it is gone.
 
 mod walk;
+mod walkers;
 
-pub(super) use walk::{FAILURES_THAT_SHOW, Reading, decode, walk_all};
+pub(super) use walk::{Reading, decode};
+pub(super) use walkers::{FAILURES_UNTIL_DOWN, walk_all};

@@ -1,6 +1,6 @@
-//! The walks of customers' events, many at once.
+//! The walk of one customer's event list.
 
-use crate::api::{ApiError, Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
 use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
 use crate::observe;
@@ -8,192 +8,61 @@ use crate::record::{Decoded, Event, IdSet, Rejection, Stream};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, rows, turn};
 use crate::sync::decoded_records::{DecodedRecords, set_aside};
-use crate::sync::report::Failure;
 use jiff::Timestamp;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
 
-/// Records of a customer kept in memory before they are written: a customer's events are mostly one write, and a
-/// customer with a million of them takes no more memory than this.
+/// How many records of a customer are kept in memory before they are written. Most customers' events take one write, and a
+/// customer with a million events takes no more memory than this.
 const RECORDS_PER_WRITE: usize = 500;
 
-/// How a customer's events were read.
-enum Read {
+/// How far a customer's events were read.
+pub(super) enum Outcome {
     /// To their end.
     Whole,
     /// The run halted meanwhile.
     Halted,
-    /// The customer is gone: the next walk of the customer list will miss it.
+    /// Not at all: the customer was deleted during the run. The next walk of the customer list will lack it.
     Vanished,
 }
 
-/// Reads the events of every customer that comes through `due`, up to four times `concurrency` customers at once, until the
-/// channel is closed and empty, or the run halts.
-///
-/// A customer whose events can't be read is noted and left behind. Only a refused key, the mirror's errors, and a
-/// server that fails for many customers in a row end the run.
-pub(in crate::sync) async fn walk_all(
-    context: &Context,
-    due: mpsc::Receiver<String>,
-    reading: Reading,
-) -> Result<(), SyncError> {
-    let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
-    // Several times as many as requests: while some walkers wait for a commit to reach the disk, others use their slots.
-    let count = 4 * context.settings.concurrency.max(1);
-    let mut walkers = JoinSet::new();
-    for _ in 0..count {
-        walkers.spawn(walker(context.clone(), walks.clone()));
-    }
-    let mut result = Ok(());
-    while let Some(joined) = walkers.join_next().await {
-        if let Err(error) = joined.map_err(SyncError::crashed).flatten() {
-            // The others end by themselves, after what they are writing: it is to be counted.
-            context.halt.cancel();
-            result = result.and(Err(error));
-        }
-    }
-    result
-}
-
-/// Whether a run reads these lists for the first time. What it reads again is counted once.
+/// Whether the run reads these lists for the first time. A list that is read again isn't counted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sync) enum Reading {
     First,
     Again,
 }
 
-/// So many customers in a row whose events can't be read because of the server show that it is down.
-pub(in crate::sync) const FAILURES_THAT_SHOW: usize = 20;
-
-/// What walkers share.
-struct Walks {
-    due: Mutex<mpsc::Receiver<String>>,
-    reading: Reading,
-    /// Customers whose events could not be read because of the server, since the last one whose could.
-    failures_in_a_row: AtomicUsize,
-}
-
-/// Reads the events of one customer after the other. A task for each customer would have to be set up as often.
-async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
-    while let Some(customer) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
-        let result = walk(&context, &customer, walks.reading).await;
-        walks.finished(&context, &customer, result).await?;
-    }
-    Ok(())
-}
-
-impl Walks {
-    async fn next(&self) -> Option<String> {
-        self.due.lock().await.recv().await
-    }
-
-    /// Takes note of a walk's end.
-    async fn finished(
-        &self,
-        context: &Context,
-        customer: &str,
-        result: Result<Read, SyncError>,
-    ) -> Result<(), SyncError> {
-        let is_down = match result {
-            Err(SyncError::Walk(error)) => failed(context, customer, error).await?,
-            Err(error) => return Err(error),
-            Ok(read) => {
-                succeeded(context, customer, &read, self.reading);
-                None
-            }
-        };
-        let Some(last) = is_down else {
-            self.failures_in_a_row.store(0, Ordering::Relaxed);
-            return Ok(());
-        };
-        let customers = 1 + self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
-        match customers >= FAILURES_THAT_SHOW {
-            true => Err(SyncError::ServerDown { customers, last: Box::new(last) }),
-            false => Ok(()),
-        }
-    }
-}
-
-fn succeeded(context: &Context, customer: &str, read: &Read, reading: Reading) {
-    match read {
-        Read::Whole => {
-            context.counters.count(|counts| counts.event_walks += u64::from(reading == Reading::First));
-            context
-                .counters
-                .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
-        }
-        Read::Halted => {}
-        Read::Vanished => context
-            .counters
-            .remark(format!("customer {customer} vanished during the run; the next one decides about it")),
-    }
-}
-
-/// Notes that a customer's events could not be read. Returns the error if it tells of a server that may be down, and
-/// fails if it ends the run.
-async fn failed(context: &Context, customer: &str, error: WalkError) -> Result<Option<ApiError>, SyncError> {
-    let kind = error.api().map(ApiError::kind);
-    if kind == Some(ErrorKind::KeyRefused) {
-        return Err(error.into());
-    }
-    note_failure(context, customer, &error).await?;
-    Ok(match error {
-        WalkError::Api(error) if error.kind().is_outage() || error.kind() == ErrorKind::RateLimited => {
-            Some(error)
-        }
-        _ => None,
-    })
-}
-
-async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> Result<(), SyncError> {
-    let text = error.log_form();
-    let (stamp, id, reason) = (context.stamp(), customer.to_owned(), text.clone());
-    context.write(move |batch| batch.note_event_failure(stamp, &id, &reason)).await?;
-    context
-        .counters
-        .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
-    context.counters.failure(Failure {
-        customer_id: customer.to_owned(),
-        error: text,
-        what_to_do: error.hint(),
-    });
-    Ok(())
-}
-
-/// Reads one customer's events, twice where, in a full sync, the first reading brings versions older than the mirror's, or
-/// where a deletion is not to wait for another run.
-async fn walk(context: &Context, customer: &str, reading: Reading) -> Result<Read, SyncError> {
+/// Reads one customer's events. They are read a second time if the first reading brought versions older than the mirror's
+/// (in a full sync), or if it lacked events and deletions don't have to wait for another run.
+pub(super) async fn walk(context: &Context, customer: &str, reading: Reading) -> Result<Outcome, SyncError> {
     match walk_known(context, customer, reading).await {
         Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, customer, error).await,
         read => read,
     }
 }
 
-async fn walk_known(context: &Context, customer: &str, reading: Reading) -> Result<Read, SyncError> {
+async fn walk_known(context: &Context, customer: &str, reading: Reading) -> Result<Outcome, SyncError> {
     let started_at = Timestamp::now();
     let Some(first) = run_pass(context, customer, Pass::First(reading), started_at).await? else {
-        return Ok(Read::Halted);
+        return Ok(Outcome::Halted);
     };
     if !first.is_in_doubt(context) {
-        return Ok(Read::Whole);
+        return Ok(Outcome::Whole);
     }
     let second =
         run_pass(context, customer, Pass::Second { has_contested: first.has_contested }, started_at).await?;
-    Ok(if second.is_some() { Read::Whole } else { Read::Halted })
+    Ok(if second.is_some() { Outcome::Whole } else { Outcome::Halted })
 }
 
 fn is_not_found(error: &WalkError) -> bool {
     error.api().is_some_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// The events answer 404. If the customer does too, it was deleted since it was listed.
-async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result<Read, SyncError> {
+/// The API answered 404 for the events. If it does for the customer too, the customer was deleted after it was listed.
+async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result<Outcome, SyncError> {
     match context.halt.run_until_cancelled(context.client.retrieve(customer)).await {
-        None => Ok(Read::Halted),
+        None => Ok(Outcome::Halted),
         Some(Err(gone)) if gone.kind() == ErrorKind::NotFound && gone.is_documented_form() => {
-            Ok(Read::Vanished)
+            Ok(Outcome::Vanished)
         }
         Some(Err(other)) => Err(other.into()),
         Some(Ok(_)) => Err(error.into()),
@@ -204,23 +73,24 @@ async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
     First(Reading),
-    /// Finds out everything anew, and believes an older version.
+    /// Uses no page tokens from before, and accepts older versions than the mirror's.
     Second {
-        /// As in [`PassResult`], of the first one.
+        /// As in the first reading's [`PassResult`].
         has_contested: bool,
     },
 }
 
-/// One reading of a customer's events.
+/// What one reading of a customer's events brought.
 struct PassResult {
     seen: IdSet,
     shape: EventListShape,
     stale: u64,
-    /// How many of the customer's mirrored events it did not bring.
+    /// How many of the customer's mirrored events it lacked.
     missing: u64,
-    /// Whether absence from it means anything: the list's end is one, and every record could be told by its id.
+    /// Whether an event's absence proves anything: the list's end is proven, and every record had a usable id.
     is_evidence: bool,
-    /// It lists events that the mirror holds under another customer, who keeps them for now: the customer stays due.
+    /// Whether it listed events that the mirror holds under another customer and leaves there for now. The customer's
+    /// events then stay due.
     has_contested: bool,
 }
 
@@ -236,15 +106,15 @@ impl PassResult {
         }
     }
 
-    /// Whether a second look is needed before the customer is done with.
+    /// Whether a second reading is needed.
     fn is_in_doubt(&self, context: &Context) -> bool {
         let is_full = matches!(context.plan, EventPlan::Everybody { .. });
         (is_full && self.stale > 0) || (self.missing > 0 && context.settings.deletion_wait.is_zero())
     }
 }
 
-/// Reads the list to its end and stores what it brings; `None` if the run halts meanwhile. `started_at` is noted with the last
-/// records, unless a second look is needed.
+/// Reads the list to its end and stores what it brings; `None` if the run halts in the meantime. `started_at` is stored
+/// with the last records as the time of the check, unless a second reading is needed.
 async fn run_pass(
     context: &Context,
     customer: &str,
@@ -258,7 +128,7 @@ async fn run_pass(
     let mut pager = if is_first { pager } else { pager.into_second_look() };
     let trust = match context.plan {
         EventPlan::Everybody { .. } if !is_first => Trust::Alone,
-        // As with the customers: another account's events may have the same ids.
+        // As with customers, events of another account may have the same ids.
         _ if context.settings.accept_account => Trust::Alone,
         _ => Trust::Listed,
     };
@@ -269,7 +139,7 @@ async fn run_pass(
         let turn = match turn {
             Ok(turn) => turn,
             Err(error) => {
-                // What did come is good, and is kept.
+                // What was read before the error is valid and is kept.
                 store(context, &list, waiting, trust, &mut result, None).await?;
                 return Err(error.into());
             }
@@ -335,7 +205,7 @@ fn note(context: &Context, result: &mut PassResult, page: &Page<Event>, is_count
     }
 }
 
-/// Stores records, and at the list's end what that means.
+/// Stores records, and at the list's end what the whole reading proves.
 async fn store(
     context: &Context,
     list: &List,
@@ -353,7 +223,7 @@ async fn store(
             let customer_id = list.customer_id().unwrap_or_default();
             let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
             for (id, _) in set_aside(batch, stamp, &list, &records)? {
-                // It came, though it can't be taken: it is not missing.
+                // The list has it, even though it can't be stored: it is not missing.
                 id.map_or(Ok(()), |id| batch.clear_missing(&id))?;
             }
             so_far.stale += applied.stale;
@@ -374,8 +244,8 @@ async fn store(
     Ok(())
 }
 
-/// Notes what a reading lacks, and settles the customer if no second one follows. Returns whether the list ended before its
-/// time.
+/// Records which events a reading lacked, and that the customer was checked if no second reading follows. Returns whether
+/// the list ended too early.
 fn ended(
     context: &Context,
     batch: &mut Batch<'_>,
@@ -398,7 +268,7 @@ fn ended(
         batch.note_short_event_list(stamp, customer)?;
     } else if result.is_evidence {
         match end.pass {
-            // What one reading lacked is confirmed by the second.
+            // A second reading confirms what the first one lacked.
             Pass::First(_) => batch.mark_missing(stamp, &rows, !wait.is_zero())?,
             Pass::Second { .. } if wait.is_zero() => batch.confirm_missing(stamp, &rows)?,
             Pass::Second { .. } => batch.mark_missing(stamp, &rows, true)?,
@@ -422,7 +292,7 @@ fn count(context: &Context, applied: EventsApplied) {
     });
 }
 
-/// The customer's events were read to their end; `at` is when, unless they are to be read again.
+/// Records that the customer's events were read to their end at `at`; `None` if they are to be read again.
 fn mark_checked(
     batch: &mut Batch<'_>,
     stamp: Stamp,
