@@ -1,6 +1,7 @@
 //! What the daemon counts and measures, for Prometheus. Names and counts, never anybody's data.
 
 use super::exposition::{self, Exposition};
+use super::mirror_state::MirrorState;
 use super::plan::{Kind, SkipReason};
 use crate::diff::audit;
 use crate::mirror::{Audit, ExportFile, Freshness, Outcome};
@@ -50,34 +51,6 @@ pub struct Metrics {
     export_lag: Family<Named<2>, Number>,
     database_bytes: Number,
     wal_bytes: Number,
-}
-
-/// What stands in the mirror.
-#[derive(Debug, Clone, Default)]
-pub struct Reading {
-    /// Of each stream.
-    pub streams: Vec<Freshness>,
-    /// The newest export file of each stream and format.
-    pub exports: Vec<ExportFile>,
-    /// The formats that are exported.
-    pub formats: Vec<&'static str>,
-    /// When an incremental run last came to its end with everything.
-    pub sync_ok: Option<Timestamp>,
-    /// When a full run last did.
-    pub full_ok: Option<Timestamp>,
-    /// The newest audit.
-    pub audit: Option<Audit>,
-    /// The database file's size in bytes.
-    pub database_bytes: u64,
-    /// The write-ahead log's size in bytes.
-    pub wal_bytes: u64,
-}
-
-impl Reading {
-    /// When a run of either kind last came to its end with everything.
-    pub fn last_success(&self) -> Option<Timestamp> {
-        self.sync_ok.max(self.full_ok)
-    }
 }
 
 impl Default for Metrics {
@@ -251,7 +224,7 @@ impl Metrics {
     pub fn text(
         &self,
         exposition: Exposition,
-        reading: &Reading,
+        reading: &MirrorState,
         now: Timestamp,
     ) -> Result<String, std::fmt::Error> {
         for (mode, at) in [(Kind::Sync, reading.sync_ok), (Kind::Full, reading.full_ok)] {
@@ -319,130 +292,5 @@ impl Observer for Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mirror::{Counts, Mode, RunId, Stamp};
-    use crate::sync::Audited;
-    use std::time::Duration;
-
-    fn at(time: &str) -> Timestamp {
-        format!("2026-03-01T{time}Z").parse().unwrap()
-    }
-
-    /// Ten of twelve customers, one of them with an event too few.
-    fn found() -> Audit {
-        let stamp = Stamp { run: RunId(1), now: at("09:59:00") };
-        let mut audit = Audit::of_sample(stamp, at("09:59:00"), 1, 12, 10, 0.0);
-        (audit.audited, audit.drifted) = (10, 1);
-        audit.add_drift(Stream::Events, audit::Kind::Missing);
-        audit.conclude(at("10:00:00"));
-        audit
-    }
-
-    fn reading() -> Reading {
-        let stream = |stream: &str, row_count, last_change_seq| Freshness {
-            stream: stream.to_owned(),
-            row_count,
-            last_change_seq,
-            last_sync_ok_at: None,
-            last_full_ok_at: None,
-        };
-        let file = ExportFile {
-            stream: "events".to_owned(),
-            format: "csv".to_owned(),
-            first_seq: 1,
-            last_seq: 40,
-            path: String::new(),
-            rows: 0,
-            bytes: 0,
-            sha256: String::new(),
-            created_at: String::new(),
-        };
-        Reading {
-            streams: vec![stream("customers", 12, 38), stream("events", 30, 42)],
-            exports: vec![file],
-            formats: vec!["csv"],
-            sync_ok: Some(at("10:00:00")),
-            full_ok: None,
-            audit: Some(found()),
-            database_bytes: 4096,
-            wal_bytes: 0,
-        }
-    }
-
-    #[test]
-    fn everything_is_told_by_its_name() {
-        let metrics = Metrics::default();
-        let elapsed = Duration::from_millis(20);
-        for status in [Some(200), Some(200), Some(429), None] {
-            metrics.observe(&Event::RequestFinished { stream: Stream::Events, status, elapsed });
-        }
-        let delay = Duration::from_secs(1);
-        metrics.observe(&Event::RetryScheduled {
-            stream: Stream::Customers,
-            attempt: 1,
-            delay,
-            reason: "429",
-        });
-        metrics.skipped(Kind::Sync, SkipReason::Held);
-        metrics.run_ended(&Report {
-            run_id: RunId(1),
-            mode: Mode::Full,
-            outcome: Outcome::Ok,
-            resumed: false,
-            started_at: at("09:59:00"),
-            finished_at: at("10:00:00"),
-            counts: Counts { customers_inserted: 12, events_deleted: 2, ..Counts::default() },
-            remarks: Vec::new(),
-            failures: Vec::new(),
-            audit: Some(Audited { audit: found(), findings: Vec::new(), unread: Vec::new() }),
-            error: None,
-            what_to_do: None,
-        });
-        let text = metrics.text(Exposition::Classic, &reading(), at("10:00:30")).unwrap();
-        for line in [
-            "# TYPE malomo_mirror_requests_total counter",
-            "malomo_mirror_requests_total{stream=\"events\",status=\"200\"} 2",
-            "malomo_mirror_requests_total{stream=\"events\",status=\"none\"} 1",
-            "malomo_mirror_request_duration_seconds_bucket{le=\"0.025\",stream=\"events\"} 4",
-            "malomo_mirror_retries_total{stream=\"customers\"} 1",
-            "malomo_mirror_rows_total{stream=\"customers\",op=\"insert\"} 12",
-            "malomo_mirror_rows_total{stream=\"events\",op=\"delete\"} 2",
-            "malomo_mirror_runs_total{mode=\"full\",outcome=\"ok\"} 1",
-            "malomo_mirror_run_duration_seconds_sum{mode=\"full\"} 60.0",
-            "malomo_mirror_skipped_runs_total{mode=\"incremental\",reason=\"mirror_held\"} 1",
-            "malomo_mirror_skipped_runs_total{mode=\"full\",reason=\"run_going\"} 0",
-            "malomo_mirror_last_success_timestamp_seconds{mode=\"incremental\"} 1772359200.0",
-            "malomo_mirror_freshness_seconds{stream=\"customers\"} 30.0",
-            "malomo_mirror_stored_rows{stream=\"events\"} 30.0",
-            "malomo_mirror_export_position{stream=\"events\",format=\"csv\"} 40.0",
-            "malomo_mirror_export_lag{stream=\"events\",format=\"csv\"} 2.0",
-            "malomo_mirror_export_lag{stream=\"customers\",format=\"csv\"} 38.0",
-            "malomo_mirror_audit_drift_records_total{stream=\"events\",kind=\"missing\"} 1",
-            "malomo_mirror_audit_drift_records_total{stream=\"customers\",kind=\"differing\"} 0",
-            "malomo_mirror_audit_timestamp_seconds 1772359200.0",
-            "malomo_mirror_audit_customers{what=\"audited\"} 10.0",
-            "malomo_mirror_audit_customers{what=\"drifted\"} 1.0",
-            "malomo_mirror_audit_upper_bound_customers{confidence=\"0.95\"} 2.0",
-            "malomo_mirror_database_size_bytes 4096.0",
-            "malomo_mirror_wal_size_bytes 0.0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
-        }
-    }
-
-    /// What `promtool check metrics` looks at: help, base units, `_total` for counters and for nothing else.
-    #[test]
-    fn names_follow_the_conventions() {
-        let text = Metrics::default().text(Exposition::Classic, &reading(), at("10:00:30")).unwrap();
-        for line in text.lines() {
-            if let Some(family) = line.strip_prefix("# TYPE ") {
-                let (name, kind) = family.split_once(' ').unwrap();
-                assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
-                assert!(text.contains(&format!("# HELP {name} ")), "{line}");
-                assert!(!name.contains("_ms") && !name.ends_with("_minutes"), "{line}");
-            }
-        }
-        assert!(!text.contains("# UNIT") && !text.contains("# EOF"), "{text}");
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -3,20 +3,22 @@
 //! | file | what it does | I/O |
 //! |---|---|---|
 //! | `plan` | what runs now, what waits, what is skipped, when to look again | none |
-//! | `missed` | which runs are caught up at the start | none |
+//! | `missed` | which missed runs the daemon catches up with at its start | none |
 //! | `run` | the loop that asks the plan, starts its runs and waits | time |
-//! | `metrics`, `exposition` | what is counted and measured, and its text | none |
+//! | `metrics`, `mirror_state`, `exposition` | what is counted and measured, and its text | none |
 //!
-//! What a run is, the loop doesn't know: it is handed a [`Work`]. What happens is told to a [`Watcher`].
+//! The loop doesn't know what a run is: it is given a [`Work`]. It reports what happens to a [`Watcher`].
 
 mod exposition;
 mod metrics;
+mod mirror_state;
 mod missed;
 mod plan;
 mod run;
 
 pub use exposition::Exposition;
-pub use metrics::{Metrics, Reading};
+pub use metrics::Metrics;
+pub use mirror_state::MirrorState;
 pub use missed::{History, Past};
 pub use plan::{Decision, Ended, Kind, Plan, Schedules, SkipReason};
 pub use run::{Control, Happening, Pace, Watcher, Work, run};

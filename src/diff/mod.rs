@@ -3,21 +3,21 @@
 
 mod account;
 pub mod audit;
-mod claim;
 mod confidence;
 mod deletion;
-mod due;
 mod event_list;
+mod event_ownership;
+mod event_plan;
 mod sample;
 
 pub use account::{AccountId, Overlap, is_same_customer, judge_account_id};
-pub use claim::{Claim, judge_claim};
 pub use confidence::{CONFIDENCE, upper_bound};
 pub use deletion::{
     DeletionRefused, MissingEvents, WalkedList, WalkedPages, lacks_pages, may_delete, may_delete_events,
 };
-pub use due::EventPlan;
 pub use event_list::{EventListShape, KnownEventList, deleted_if_missing_since, is_short};
+pub use event_ownership::{Ownership, judge_ownership};
+pub use event_plan::EventPlan;
 pub use sample::{Sample, sample_seed};
 
 use crate::record::{Record, instant};

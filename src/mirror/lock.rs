@@ -4,8 +4,7 @@
 //! can't be followed: a file with several names is no mirror, see [`super::Unusable`]. The database file itself can't
 //! be locked either: closing any handle on it would drop the locks that SQLite holds in this process, fcntl(2).)
 
-use super::location::{prepared, real};
-use super::upkeep::beside;
+use super::database::{beside, folder_of, prepared, real};
 use super::{Mirror, MirrorError};
 use crate::ownership::adopt;
 use jiff::Timestamp;
@@ -96,13 +95,13 @@ impl RunLock {
         let mirror = prepared(mirror)?;
         let path = beside(&mirror, LOCK);
         let failed = |source| LockError::Io { path: path.clone(), source };
-        let mut file = open(&path, super::folder_of(&mirror)).map_err(failed)?;
+        let mut file = open(&path, folder_of(&mirror)).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { holder: read_holder(&mut file) }),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let since = super::batch::utc_text(now);
+        let since = crate::mirror::transaction::utc_text(now);
         let holder = Holder { pid: std::process::id(), command: command.to_owned(), since };
         write_holder(&mut file, &holder).map_err(failed)?;
         Ok(RunLock { file, mirror })

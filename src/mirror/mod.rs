@@ -5,200 +5,28 @@
 //! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
 //! [`Snapshot`], one read transaction.
 
-mod account;
-mod audits;
-mod batch;
-mod behaviour;
-mod change_log;
-mod changed_rows;
-mod checkpoints;
-mod customers;
+mod changes;
+mod connection;
+mod database;
 mod error;
-mod events;
-mod exports;
-mod history;
-mod list_marks;
-mod location;
 mod lock;
-mod lookup;
-mod missing_events;
-mod reading;
-mod rejected;
+mod maintenance;
 mod runs;
-mod schema;
-mod seen;
-mod snapshot;
-mod status;
-mod upkeep;
+mod tables;
+mod transaction;
 
-pub use account::{Account, Doubt};
-pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
-pub use batch::{Batch, Stamp};
-pub use behaviour::Behaviour;
-pub use changed_rows::Change;
-pub use checkpoints::Checkpoint;
-pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
+pub use changes::{Change, History, Logged};
+pub use connection::Mirror;
+pub use database::{Unusable, is_there};
 pub use error::MirrorError;
-pub use events::EventsApplied;
-pub use exports::{ExportFile, FolderExports};
-pub use history::{History, Logged};
-pub use list_marks::ListMark;
-pub use location::{Unusable, is_there};
 pub use lock::{Holder, LockError, RunLock, holder};
-pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
-pub use runs::{Counts, Mode, Outcome, Run, RunId, error_text};
-pub use seen::SeenRows;
-pub use snapshot::Snapshot;
-pub use status::{EventFailure, Freshness};
-pub use upkeep::{Wal, checkpoint_beside, sizes};
-
-use crate::ownership::adopt;
-use rusqlite::{Connection, FileControl, OpenFlags};
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a statement waits for another connection's lock. Readers never block the writer in WAL mode; this is
-/// for the short moments of recovery and checkpointing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Tells whether a long reading is to be given up. Asked from time to time.
-pub type Halt = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// The connection that owns a mirror.
-pub struct Mirror {
-    connection: Connection,
-    path: PathBuf,
-    id: String,
-    halt: Option<Halt>,
-}
-
-impl Mirror {
-    /// Opens the mirror at `path` for writing; creates it and its folder where they don't exist, and brings an older
-    /// schema up to date. The file is created readable by owner and group only, whatever the umask.
-    ///
-    /// Whoever migrates a mirror must be the only one to write it: [`RunLock::open_mirror`] sees to that.
-    ///
-    /// # Errors
-    /// When the file can't be opened or created, is no mirror, is corrupt, or was written by a newer version.
-    pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
-        let path = location::prepared(path)?;
-        create_private(&path)?;
-        let connection = connect(&path)?;
-        // Somebody else's database is left as it is, its journal mode included.
-        schema::version(&connection, &path)?;
-        configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
-        schema::migrate(&connection, &path)?;
-        Mirror::with(connection, path)
-    }
-
-    /// Opens an existing mirror for reading only. Works while another process writes, and for a user who may read the
-    /// mirror but write nothing.
-    ///
-    /// # Errors
-    /// When there is no mirror at `path`, it can't be read, is no mirror, or has another schema version than this
-    /// program's.
-    pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
-        let path = reading::find(path)?;
-        let connection = reading::connect(&path).map_err(|source| reading::explain(&path, source))?;
-        schema::check_current(&connection, &path)?;
-        Mirror::with(connection, path)
-    }
-
-    fn with(connection: Connection, path: PathBuf) -> Result<Mirror, MirrorError> {
-        connection.set_prepared_statement_cache_capacity(64);
-        let id = connection
-            .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
-            .map_err(|source| MirrorError::open(&path, source))?;
-        Ok(Mirror { connection, path, id, halt: None })
-    }
-
-    /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
-    pub fn halt_when(&mut self, halt: Halt) {
-        self.halt = Some(halt);
-    }
-
-    /// Where the mirror is: an absolute path without links.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The mirror's own identifier, given once when it was created.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Begins a write transaction.
-    ///
-    /// # Errors
-    /// When the database is locked by another writer for too long, or can't be written.
-    pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
-        Batch::begin(&mut self.connection)
-    }
-
-    /// Begins a read transaction: one state of the mirror until it is dropped.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub fn snapshot(&mut self) -> Result<Snapshot<'_>, MirrorError> {
-        Snapshot::begin(&mut self.connection, self.halt.clone())
-    }
-}
-
-/// A connection that writes. `path` is a [`location::real`] one.
-fn connect(path: &Path) -> Result<Connection, MirrorError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        // The last one to close a mirror would take away the files beside it that end in -wal and -shm. Who may read
-        // them, but create nothing here, can open the mirror only while they are there.
-        let mut keep = 1;
-        connection.file_control(None::<&str>, FileControl::PersistWal(&mut keep))?;
-        Ok(connection)
-    });
-    opened.map_err(|source| MirrorError::open(path, source))
-}
-
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
-    connection.pragma_update(None, "foreign_keys", false)?;
-    // Exports name changes by their number. A commit that a power cut could take back would let a number stand for
-    // two different changes, so each commit is synced.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -16_000)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // In pages: a first sync changes the same index pages again and again; the later they are copied home, the fewer
-    // times that happens.
-    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
-    // The names of streams and operations that are written here are the program's own. SQLite would build a little
-    // tree of the allowed ones for each line of the change log, which takes as long as writing it.
-    connection.pragma_update(None, "ignore_check_constraints", true)?;
-    // After a long-running reader let go, the WAL file shrinks back to this size; when the last one closes, to nothing.
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
-}
-
-/// SQLite gives WAL and shared-memory files the mode of the database file.
-fn create_private(path: &Path) -> Result<(), MirrorError> {
-    let failed = |source| MirrorError::Create { path: path.to_owned(), source };
-    match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
-        Ok(file) => adopt(&file, folder_of(path)).map_err(failed),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn folder_of(mirror: &Path) -> &Path {
-    mirror.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The folder that holds the mirror, for owner and group only.
-fn create_folder(mirror: &Path) -> std::io::Result<()> {
-    match mirror.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder),
-        None => Ok(()),
-    }
-}
+pub use maintenance::{Wal, checkpoint_beside, sizes};
+pub use runs::{
+    Audit, AuditFinding, AuditedCustomer, Checkpoint, Counts, DrawnCustomers, EventFailure, Freshness, Mode,
+    Outcome, Run, SavedToken, error_text,
+};
+pub use tables::{
+    Account, Aside, AsideInRun, Behaviour, CustomerPreview, CustomersApplied, Doubt, EventsApplied,
+    ExportFile, FolderExports, Met, MirroredCustomer, RejectedRecord, RowSet, SetAside,
+};
+pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

@@ -1,7 +1,7 @@
 //! One JSON object, taken apart field by field without losing what nobody asked for.
 
-use super::halves::mended;
-use super::number::scaled;
+use super::decimal::scaled;
+use super::lone_surrogates::replace_lone_surrogates;
 use super::repair::{Repair, Repairs};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -187,7 +187,7 @@ fn string(value: &RawValue) -> Option<(Cow<'_, str>, IsMended)> {
     }
     match serde_json::from_str(value.get()) {
         Ok(text) => Some((Cow::Owned(text), IsMended(false))),
-        Err(_) => mended(value.get()).map(|text| (Cow::Owned(text), IsMended(true))),
+        Err(_) => replace_lone_surrogates(value.get()).map(|text| (Cow::Owned(text), IsMended(true))),
     }
 }
 

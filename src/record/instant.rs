@@ -10,7 +10,7 @@
 //! | a number, by its size seconds, milli-, micro- or nanoseconds since 1970 | `1714564800`, `1714564800.5`, `1714564800123` |
 //! | RFC 9557 and RFC 2822 | `12:00:00+02:00[Europe/Berlin]`, `Wed, 01 May 2024 12:00:00 GMT` |
 
-use super::number::scaled;
+use super::decimal::scaled;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted. Unlike [`Timestamp`] it reaches

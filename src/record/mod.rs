@@ -3,19 +3,19 @@
 //! the rest of the record is good, and the repair is told.
 
 mod customer;
+mod decimal;
 mod event;
 mod fields;
-mod halves;
-mod ids;
+mod id_set;
 mod instant;
-mod number;
+mod lone_surrogates;
 mod repair;
 mod stream;
 
 pub use customer::Customer;
 pub use event::Event;
 pub use fields::{Rejection, peek_id, text};
-pub use ids::{FingerprintSet, IdSet, fingerprint};
+pub use id_set::{FingerprintSet, IdSet, fingerprint};
 pub use instant::{Instant, instant};
 pub use repair::{Decoded, Repair, Repairs};
 pub use stream::{Column, ColumnKind, Op, Stream, Value};

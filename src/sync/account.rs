@@ -7,7 +7,7 @@ use super::SyncError;
 use super::context::{Context, Walked};
 use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Pager, Turn};
 use crate::diff::{AccountId, Overlap, judge_account_id, sample_seed};
-use crate::mirror::SeenRows;
+use crate::mirror::RowSet;
 use crate::record::Customer;
 
 /// Customers that are asked for to see whether the API knows any: one alone may have been deleted just now.
@@ -79,7 +79,7 @@ pub(super) async fn doubt_list(context: &Context, overlap: Overlap) -> Result<()
 
 async fn doubt(context: &Context, what: &str, done: &str) -> Result<(), SyncError> {
     let reason = format!("{what}: it may be another account's. {done}, and {WHAT_TO_DO}");
-    context.tally.incomplete(reason.clone());
+    context.counters.incomplete(reason.clone());
     let stamp = context.stamp();
     context.write(move |batch| batch.doubt_account(stamp, &reason)).await
 }
@@ -91,7 +91,7 @@ async fn doubt(context: &Context, what: &str, done: &str) -> Result<(), SyncErro
 /// # Errors
 /// When the mirror can't be written.
 pub(super) async fn answers_still(context: &Context, walked: &Walked) -> Result<bool, SyncError> {
-    let inserted = context.tally.so_far().counts.customers_inserted;
+    let inserted = context.counters.totals().counts.customers_inserted;
     let is_settled = inserted == 0 || context.settings.accept_account;
     if is_settled || is_first_load(context, inserted).await? || is_same_account(context, walked).await? {
         return Ok(true);
@@ -104,7 +104,7 @@ pub(super) async fn answers_still(context: &Context, walked: &Walked) -> Result<
         if customers + events == 0 {
             return Ok(false);
         }
-        context.tally.count(|counts| {
+        context.counters.count(|counts| {
             counts.customers_deleted += customers;
             counts.events_deleted += events;
         });
@@ -180,7 +180,7 @@ pub(super) enum Witness {
 
 /// Asks for customers that are known to be there, one by one until one answers: `seen` in a walk, or drawn from the whole
 /// mirror.
-pub(super) async fn find_witness(context: &Context, seen: Option<SeenRows>) -> Result<Witness, SyncError> {
+pub(super) async fn find_witness(context: &Context, seen: Option<RowSet>) -> Result<Witness, SyncError> {
     let seed = sample_seed(context.run.0, context.started_at);
     let candidates: Vec<String> = context
         .write(move |batch| match seen {

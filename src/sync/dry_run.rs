@@ -3,7 +3,7 @@
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
-use crate::mirror::{CustomerPreview, Mirror, SeenRows};
+use crate::mirror::{CustomerPreview, Mirror, RowSet};
 use crate::record::{Customer, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -98,7 +98,7 @@ struct Preview<'m> {
     mirror: Option<&'m mut Mirror>,
     plan: EventPlan,
     now: Timestamp,
-    seen: SeenRows,
+    seen: RowSet,
     found: DryRun,
 }
 
@@ -109,7 +109,7 @@ impl<'m> Preview<'m> {
             Scope::Full => EventPlan::Everybody { walk_started_at: now },
             _ => EventPlan::Due { max_age: settings.events_max_age },
         };
-        Preview { mirror, plan, now, seen: SeenRows::default(), found: DryRun::default() }
+        Preview { mirror, plan, now, seen: RowSet::default(), found: DryRun::default() }
     }
 
     /// What earlier runs found out about the same server.
@@ -126,7 +126,7 @@ impl<'m> Preview<'m> {
     fn restart(&mut self) {
         let customer_pages = self.found.customer_pages;
         self.found = DryRun { customer_pages, ..DryRun::default() };
-        self.seen = SeenRows::default();
+        self.seen = RowSet::default();
     }
 
     fn add(&mut self, customer: &Customer) -> Result<(), SyncError> {

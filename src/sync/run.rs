@@ -1,24 +1,23 @@
 //! A run from its record's first line to its last.
 
 use super::account::{self, Identity};
-use super::alone;
-use super::audit::audit;
-use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, record_findings};
-use super::customers::{self, CustomerWalk, hand_on};
-use super::events::{self, Reading};
+use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due, record_findings};
+use super::counters::RunCounters;
+use super::finalize;
 use super::limits;
 use super::report::Report;
-use super::settling;
-use super::tally::Tally;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
-    Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RunId, SeenRows, error_text,
+    Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSet, RunId, error_text,
 };
 use crate::observe::Event;
+use crate::sync::audit::audit;
+use crate::sync::customer_list::{self, CustomerWalk};
+use crate::sync::event_lists::{self, Reading};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -59,13 +58,13 @@ pub async fn sync(
     };
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
     let (writer, thread) = Writer::start(mirror).map_err(|source| SyncError::NoThread { source })?;
-    let tally = Arc::new(Tally::new(tools.observer.clone()));
+    let counters = Arc::new(RunCounters::new(tools.observer.clone()));
     let context = Context {
-        client: tools.client.observed_by(tally.clone()),
+        client: tools.client.observed_by(counters.clone()),
         known: tools.known.clone(),
         writer,
-        tally: tally.clone(),
-        gone: Arc::default(),
+        counters: counters.clone(),
+        pending: Arc::default(),
         account_id: Arc::default(),
         settings: Arc::new(settings),
         run,
@@ -81,12 +80,12 @@ pub async fn sync(
     };
     let result = error.map_or(result, |error| Err(error.into()));
     let stopped = tools.stop.is_cancelled();
-    tally.sum_up();
+    counters.sum_up();
     let batch = mirror.batch()?;
     for outcome in [Aside::Rejected, Aside::Taken] {
-        tally.set_aside(outcome, &batch.set_aside_in(run, outcome)?);
+        counters.set_aside(outcome, &batch.set_aside_in(run, outcome)?);
     }
-    let mut report = report(run, &scope, started_at, resumed, &tally, &result, stopped);
+    let mut report = report(run, &scope, started_at, resumed, &counters, &result, stopped);
     if is_cut_off {
         // Some of what was counted is undone.
         batch.recount(run, &mut report.counts)?;
@@ -154,7 +153,8 @@ async fn work(
         drop(due);
         halt_on_error(context, result)
     };
-    let events = async { halt_on_error(context, events::walk_all(context, queue, Reading::First).await) };
+    let events =
+        async { halt_on_error(context, event_lists::walk_all(context, queue, Reading::First).await) };
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
@@ -163,7 +163,7 @@ async fn work(
         _ => true,
     };
     if is_ours && !context.halt.is_cancelled() {
-        settling::settle(context).await?;
+        finalize::finalize(context).await?;
     }
     if let Some(walked) = walked.filter(|_| is_ours && !context.halt.is_cancelled()) {
         audit(context, walked).await?;
@@ -182,7 +182,7 @@ async fn sync_named(
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
-    if is_confirmed { alone::sync_named(context, ids, due).await } else { Ok(()) }
+    if is_confirmed { customer_list::fetch_named(context, ids, due).await } else { Ok(()) }
 }
 
 async fn walk_customers(
@@ -202,14 +202,14 @@ async fn walk_customers(
         }
         _ => CustomerWalk::begin(mode, started_at, identity),
     };
-    match customers::walk(context, walk, due).await {
+    match customer_list::walk(context, walk, due).await {
         Ok(Some(walk)) if !walk.is_accepted() => {
             account::doubt_list(context, walk.overlap).await?;
             Ok(None)
         }
         Ok(Some(walk)) => {
             account::confirm(context).await?;
-            alone::settle(context, &walk, due).await?;
+            customer_list::fetch_missing_and_stale(context, &walk, due).await?;
             Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
         }
         Ok(None) => Ok(None),
@@ -243,7 +243,7 @@ async fn goes_on(context: &Context, identity: Identity) -> Result<bool, SyncErro
 /// A walk that is taken up passed over customers whose events were not read before it was cut off.
 async fn hand_on_waiting(
     context: &Context,
-    seen: &SeenRows,
+    seen: &RowSet,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let mut after = 0;
@@ -254,7 +254,7 @@ async fn hand_on_waiting(
             .await?;
         let Some(last) = waiting.last() else { return Ok(()) };
         after = last.row;
-        if !hand_on(context, due, waiting.into_iter().map(|customer| customer.id).collect()).await {
+        if !queue_due(context, due, waiting.into_iter().map(|customer| customer.id).collect()).await {
             return Ok(());
         }
     }
@@ -265,15 +265,15 @@ fn report(
     scope: &Scope,
     started_at: Timestamp,
     resumed: bool,
-    tally: &Tally,
+    counters: &RunCounters,
     result: &Result<(), SyncError>,
     stopped: bool,
 ) -> Report {
-    let tallied = tally.so_far();
+    let totals = counters.totals();
     let outcome = match result {
         Err(_) => Outcome::Failed,
         Ok(()) if stopped => Outcome::Interrupted,
-        Ok(()) if tallied.incomplete => Outcome::Incomplete,
+        Ok(()) if totals.incomplete => Outcome::Incomplete,
         Ok(()) => Outcome::Ok,
     };
     Report {
@@ -283,10 +283,10 @@ fn report(
         resumed,
         started_at,
         finished_at: Timestamp::now(),
-        counts: tallied.counts,
-        remarks: tallied.remarks,
-        failures: tallied.failures,
-        audit: tallied.audited,
+        counts: totals.counts,
+        remarks: totals.remarks,
+        failures: totals.failures,
+        audit: totals.audited,
         error: result.as_ref().err().map(SyncError::log_form),
         what_to_do: result.as_ref().err().and_then(SyncError::hint),
     }

@@ -3,11 +3,11 @@
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
 use super::super::output;
-use super::job::Job;
-use super::pulse::Pulse;
-use super::reader::Reader;
+use super::metrics_source::MetricsSource;
+use super::runner::Runner;
+use super::watchdog::Watchdog;
 use crate::config::Config;
-use crate::daemon::{Exposition, Reading};
+use crate::daemon::{Exposition, MirrorState};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -31,17 +31,17 @@ impl Drop for Endpoint {
 
 /// What the answers are made from.
 struct Sources {
-    job: Arc<Job>,
-    reader: Arc<Reader>,
-    pulse: Arc<Pulse>,
+    runner: Arc<Runner>,
+    metrics_source: Arc<MetricsSource>,
+    watchdog: Arc<Watchdog>,
 }
 
 /// Listens on `http.listen`; connections are answered from the return on.
 pub(super) async fn start(
     address: SocketAddr,
-    job: Arc<Job>,
-    reader: Arc<Reader>,
-    pulse: Arc<Pulse>,
+    runner: Arc<Runner>,
+    metrics_source: Arc<MetricsSource>,
+    watchdog: Arc<Watchdog>,
 ) -> Result<Endpoint, Failure> {
     let refused = |error: std::io::Error| {
         Failure::new(
@@ -58,7 +58,7 @@ pub(super) async fn start(
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .with_state(Arc::new(Sources { job, reader, pulse }));
+        .with_state(Arc::new(Sources { runner, metrics_source, watchdog }));
     Ok(Endpoint(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::error!(%error, "/metrics is no longer served");
@@ -73,7 +73,7 @@ async fn metrics(State(sources): State<Arc<Sources>>, asked: HeaderMap) -> Respo
         Ok(reading) => reading,
         Err(failure) => return sentence(StatusCode::INTERNAL_SERVER_ERROR, &failure.line()),
     };
-    match sources.job.metrics().text(exposition, &reading, Timestamp::now()) {
+    match sources.runner.metrics().text(exposition, &reading, Timestamp::now()) {
         Ok(text) => {
             let headers = [(header::CONTENT_TYPE, exposition.content_type()), (header::VARY, "accept")];
             (headers, text).into_response()
@@ -86,7 +86,7 @@ async fn metrics(State(sources): State<Arc<Sources>>, asked: HeaderMap) -> Respo
 
 /// Whether the loop goes round.
 async fn healthz(State(sources): State<Arc<Sources>>) -> Response {
-    match sources.pulse.is_fresh() {
+    match sources.watchdog.is_fresh() {
         true => sentence(StatusCode::OK, "alive"),
         false => sentence(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stuck"),
     }
@@ -96,7 +96,7 @@ async fn healthz(State(sources): State<Arc<Sources>>) -> Response {
 async fn readyz(State(sources): State<Arc<Sources>>) -> Response {
     let (status, text) = match sources.read().await {
         Ok(reading) => {
-            readiness(reading.last_success(), sources.job.config().http.ready_max_age, Timestamp::now())
+            readiness(reading.last_success(), sources.runner.config().http.ready_max_age, Timestamp::now())
         }
         Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.line()),
     };
@@ -122,9 +122,9 @@ fn sentence(status: StatusCode, text: &str) -> Response {
 }
 
 impl Sources {
-    async fn read(&self) -> Result<Reading, Failure> {
-        let (reader, config) = (self.reader.clone(), self.job.config());
-        let read = tokio::task::spawn_blocking(move || reader.read(&formats(&config)));
+    async fn read(&self) -> Result<MirrorState, Failure> {
+        let (metrics_source, config) = (self.metrics_source.clone(), self.runner.config());
+        let read = tokio::task::spawn_blocking(move || metrics_source.read(&formats(&config)));
         read.await.map_err(|error| Failure::new(Exit::Failed, format!("the reader crashed: {error}")))?
     }
 }

@@ -1,14 +1,14 @@
-//! `daemon`: the schedule, joined to signals, to the service manager and to the runs themselves.
+//! `daemon`: connects the schedule with signals, the service manager and the runs themselves.
 
 mod endpoint;
-mod history;
-mod job;
-mod pulse;
-mod reader;
+mod metrics_source;
+mod notifier;
 mod reload;
+mod run_history;
+mod runner;
 mod status_line;
 mod systemd;
-mod voice;
+mod watchdog;
 
 use super::args::Global;
 use super::assemble;
@@ -17,31 +17,31 @@ use crate::config::Config;
 use crate::daemon::{self, Control, Pace, Plan, Schedules};
 use crate::observe::Unobserved;
 use jiff::Timestamp;
-use job::Job;
-use pulse::Pulse;
-use reader::Reader;
+use metrics_source::MetricsSource;
+use notifier::Notifier;
+use runner::Runner;
 use std::sync::Arc;
 use std::time::Duration;
 use systemd::Systemd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use voice::Voice;
+use watchdog::Watchdog;
 
-/// The loop goes round at least this often: so soon it notices that the clock was changed.
+/// The loop goes round at least this often, so that it soon notices when the clock was changed.
 const BEAT: Duration = Duration::from_secs(10);
 
 /// How long a run may take to stop. A request or a wait ends at once; this is for a commit on a slow disk.
 const GRACE: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
-    // Signals first: one that comes early is not lost, and does not kill.
+    // Signals first, so that an early one is neither lost nor fatal.
     let hangups = signal(SignalKind::hangup())
         .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))?;
     let stop = assemble::stop_token()?;
     let config = assemble::config(global)?;
-    // What would stop every run stops the daemon here.
+    // A mistake that would fail every run fails the daemon's start.
     assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))?;
-    let (history, last) = history::read(&config)?;
+    let (history, last) = run_history::read(&config)?;
     let systemd = Systemd::from_environment();
     let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
     let plan = Plan::new(schedules(&config), &history, Timestamp::now(), fastrand::Rng::new());
@@ -53,20 +53,21 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         timezone = config.schedule.timezone.iana_name(),
         "daemon begins"
     );
-    let job = Arc::new(Job::new(config, last));
+    let runner = Arc::new(Runner::new(config, last));
     let (changed, reload) = mpsc::channel(1);
-    let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, job.clone(), changed));
-    let pulse = Arc::new(Pulse::new(pace.beat));
-    let _endpoint = match job.config().http.listen {
+    let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, runner.clone(), changed));
+    let watchdog = Arc::new(Watchdog::new(pace.beat));
+    let _endpoint = match runner.config().http.listen {
         Some(address) => {
-            let reader = Reader::open(&job.config().mirror.path, &job.config().export.dir)?;
-            Some(endpoint::start(address, job.clone(), Arc::new(reader), pulse.clone()).await?)
+            let metrics_source =
+                MetricsSource::open(&runner.config().mirror.path, &runner.config().export.dir)?;
+            Some(endpoint::start(address, runner.clone(), Arc::new(metrics_source), watchdog.clone()).await?)
         }
         None => None,
     };
-    let voice = Voice::new(job.clone(), systemd, pulse);
+    let notifier = Notifier::new(runner.clone(), systemd, watchdog);
     Systemd::ready();
-    daemon::run(plan, job, &voice, Timestamp::now, pace, Control { stop, reload }).await;
+    daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();
     tracing::info!("daemon ends");
     Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use super::super::args::Global;
 use super::super::assemble;
 use super::super::exit::Failure;
-use super::job::Job;
+use super::runner::Runner;
 use super::schedules;
 use super::systemd::Systemd;
 use crate::config::Config;
@@ -16,18 +16,18 @@ use tokio::sync::mpsc;
 pub(super) async fn on_hangup(
     global: Global,
     mut hangups: Signal,
-    job: Arc<Job>,
+    runner: Arc<Runner>,
     changed: mpsc::Sender<Schedules>,
 ) {
     while hangups.recv().await.is_some() {
         Systemd::reloading();
-        match read(&global, &job.config()) {
+        match read(&global, &runner.config()) {
             Ok((config, kept)) => {
                 for key in kept {
                     tracing::warn!(key, "can't change while the daemon runs; restart it for the new value");
                 }
                 let schedules = schedules(&config);
-                job.replace_config(config);
+                runner.replace_config(config);
                 if changed.send(schedules).await.is_err() {
                     return;
                 }

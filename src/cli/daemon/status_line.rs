@@ -1,7 +1,7 @@
 //! The line that `systemctl status` shows.
 
 use super::super::output::counted;
-use super::job::Last;
+use super::runner::LastRun;
 use crate::daemon::Kind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 /// What the daemon is at, what it did last and what comes next, on the clocks of the schedule's zone.
 pub(super) fn status_line(
     going: Option<(Kind, Timestamp)>,
-    last: Option<&Last>,
+    last: Option<&LastRun>,
     next: Option<(Kind, Timestamp)>,
     zone: &TimeZone,
     now: Timestamp,
@@ -64,7 +64,12 @@ mod tests {
     fn lines_for_people() {
         let at = |time: &str| -> Timestamp { format!("2026-03-01T{time}Z").parse().unwrap() };
         let last = |mode: &str, outcome: &str, customers| {
-            Some(Last { mode: mode.into(), outcome: outcome.into(), started_at: at("13:15:02"), customers })
+            Some(LastRun {
+                mode: mode.into(),
+                outcome: outcome.into(),
+                started_at: at("13:15:02"),
+                customers,
+            })
         };
         let sync = last("incremental", "ok", 12034);
         for (going, last, next, expected) in [

@@ -7,7 +7,7 @@ use crate::export::manifest::{self, mirror_copy};
 use crate::export::publish::{Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
 use crate::export::{ExportError, Settings};
-use crate::mirror::{Mirror, RunId, SeenRows, Stamp};
+use crate::mirror::{Mirror, RunId, RowSet, Stamp};
 use crate::record::{ColumnKind, Customer, Event, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ impl World {
                 };
                 let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
                 batch
-                    .apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut SeenRows::default())
+                    .apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut RowSet::default())
                     .unwrap();
             }
             Put::Event(id, customer_id, text) => {

@@ -1,0 +1,32 @@
+//! What the daemon reads from the mirror for its metrics.
+
+use crate::mirror::{Audit, ExportFile, Freshness};
+use jiff::Timestamp;
+
+/// The state of the mirror, as far as metrics show it.
+#[derive(Debug, Clone, Default)]
+pub struct MirrorState {
+    /// How current each stream is.
+    pub streams: Vec<Freshness>,
+    /// The newest export file of each stream and format.
+    pub exports: Vec<ExportFile>,
+    /// The formats that are exported.
+    pub formats: Vec<&'static str>,
+    /// When an incremental run last ended complete.
+    pub sync_ok: Option<Timestamp>,
+    /// When a full run last did.
+    pub full_ok: Option<Timestamp>,
+    /// The newest audit.
+    pub audit: Option<Audit>,
+    /// The database file's size in bytes.
+    pub database_bytes: u64,
+    /// The write-ahead log's size in bytes.
+    pub wal_bytes: u64,
+}
+
+impl MirrorState {
+    /// When a run of either kind last ended complete.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        self.sync_ok.max(self.full_ok)
+    }
+}

@@ -1,0 +1,213 @@
+//! The change log with what became of each change: what export files are checked against.
+
+use super::values::{Change, columns, read_change, read_keys, read_values};
+use crate::mirror::{MirrorError, Snapshot};
+use crate::record::{Op, Stream};
+use rusqlite::{OptionalExtension, Row, params};
+
+/// A change of the log, and what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logged<'a> {
+    /// The change. Its row stands there only where the mirror holds it as this very change left it; a delete's keys always
+    /// do.
+    pub change: Change<'a>,
+    /// The next change of the same row; `None` where this is its newest.
+    pub next: Option<i64>,
+    /// The `change_seq` of the row with this id, where the mirror holds one.
+    pub row_seq: Option<i64>,
+}
+
+impl Logged<'_> {
+    /// Whether no change with a number up to `last` came after this one.
+    pub fn is_newest_up_to(&self, last: i64) -> bool {
+        self.next.is_none_or(|next| next > last)
+    }
+}
+
+/// The change log of one state of the mirror, with each change's successor. That takes sorting the log by rows once:
+/// O(n log n) in the number of changes, with SQLite's own bounded memory and a temporary file of about 16 bytes for
+/// each change that has a successor.
+pub struct History<'s> {
+    snapshot: &'s Snapshot<'s>,
+}
+
+impl Snapshot<'_> {
+    /// Finds each change's successor. One history at a time for each snapshot.
+    ///
+    /// # Errors
+    /// When the mirror can't be read, or there is no room for the temporary file.
+    pub fn history(&self) -> Result<History<'_>, MirrorError> {
+        self.transaction.execute_batch(
+            "DROP TABLE IF EXISTS temp.successors; \
+             CREATE TEMP TABLE successors (seq INTEGER PRIMARY KEY, next INTEGER NOT NULL); \
+             INSERT INTO temp.successors SELECT seq, next FROM \
+             (SELECT seq, lead(seq) OVER (PARTITION BY stream, id ORDER BY seq) AS next FROM changes) \
+             WHERE next IS NOT NULL ORDER BY seq",
+        )?;
+        Ok(History { snapshot: self })
+    }
+
+    /// Hands over the changes of a stream with numbers in `first..=last`, in their order: number, operation, identifier
+    /// and time, without rows.
+    ///
+    /// # Errors
+    /// When the mirror can't be read, or `each` fails: its error ends the reading.
+    pub fn log<E: From<MirrorError>>(
+        &self,
+        stream: Stream,
+        (first, last): (i64, i64),
+        mut each: impl FnMut(Change<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = "SELECT seq, op, observed_at, id FROM changes WHERE seq BETWEEN ?1 AND ?2 AND stream = ?3 ORDER BY seq";
+        let mut select = self.transaction.prepare_cached(sql).map_err(MirrorError::from)?;
+        let mut rows = select.query(params![first, last, stream.name()]).map_err(MirrorError::from)?;
+        while let Some(row) = rows.next().map_err(MirrorError::from)? {
+            each(read_change(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// When the change with this number was observed; `None` where there is no such change.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn observed_at(&self, seq: i64) -> Result<Option<String>, MirrorError> {
+        let mut select = self.transaction.prepare_cached("SELECT observed_at FROM changes WHERE seq = ?1")?;
+        Ok(select.query_row([seq], |row| row.get(0)).optional()?)
+    }
+}
+
+impl History<'_> {
+    /// Hands over the changes of a stream with numbers in `first..=last`, in their order.
+    ///
+    /// # Errors
+    /// When the mirror can't be read, or `each` fails: its error ends the reading.
+    pub fn changes<E: From<MirrorError>>(
+        &self,
+        stream: Stream,
+        (first, last): (i64, i64),
+        mut each: impl FnMut(Logged<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql =
+            format!("{} WHERE c.seq BETWEEN ?1 AND ?2 AND c.stream = ?3 ORDER BY c.seq", select(stream));
+        let mut select = self.snapshot.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
+        let mut rows = select.query(params![first, last, stream.name()]).map_err(MirrorError::from)?;
+        while let Some(row) = rows.next().map_err(MirrorError::from)? {
+            logged(row, stream, &mut each)??;
+        }
+        Ok(())
+    }
+
+    /// Hands over the change of a stream with this number, or `None` where the stream has no such change.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn change<R>(
+        &self,
+        stream: Stream,
+        seq: i64,
+        read: impl FnOnce(Option<Logged<'_>>) -> R,
+    ) -> Result<R, MirrorError> {
+        let sql = format!("{} WHERE c.seq = ?1 AND c.stream = ?2", select(stream));
+        let mut select = self.snapshot.transaction.prepare_cached(&sql)?;
+        let mut rows = select.query(params![seq, stream.name()])?;
+        match rows.next()? {
+            Some(row) => logged(row, stream, |logged| read(Some(logged))),
+            None => Ok(read(None)),
+        }
+    }
+
+    /// How many rows of a stream the mirror holds whose newest change has a number in `first..=last`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn rows_changed_in(&self, stream: Stream, (first, last): (i64, i64)) -> Result<u64, MirrorError> {
+        let sql = format!("SELECT count(*) FROM {stream} WHERE change_seq BETWEEN ?1 AND ?2");
+        let count: i64 = self.snapshot.transaction.query_row(&sql, [first, last], |row| row.get(0))?;
+        Ok(count as u64)
+    }
+}
+
+fn select(stream: Stream) -> String {
+    format!(
+        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, c.customer_id, {} FROM changes AS c \
+         LEFT JOIN temp.successors AS s ON s.seq = c.seq LEFT JOIN {stream} AS t ON t.id = c.id",
+        columns(stream, "t.")
+    )
+}
+
+fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) -> Result<R, MirrorError> {
+    let mut change = read_change(row)?;
+    let (next, row_seq) = (row.get(4)?, row.get::<_, Option<i64>>(5)?);
+    let values;
+    if row_seq == Some(change.seq) {
+        values = read_values(row, stream, 7)?;
+        change.row = Some(&values);
+    } else if change.op == Op::Delete {
+        values = read_keys(row, stream, change.id, 6)?;
+        change.row = Some(&values);
+    }
+    Ok(read(Logged { change, next, row_seq }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::{EventPlan, Trust};
+    use crate::mirror::{Mirror, RowSet, RunId, Stamp};
+    use crate::record::Customer;
+    use jiff::Timestamp;
+
+    #[test]
+    fn each_change_knows_its_successor_and_the_newest_its_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let mut mirror = Mirror::open(&path).unwrap();
+        let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
+        let mut batch = mirror.batch().unwrap();
+        for (id, name) in [("a", "1"), ("b", "1"), ("a", "2"), ("a", "3")] {
+            let customer = Customer {
+                id: id.to_owned(),
+                email: None,
+                first_name: Some(name.to_owned()),
+                last_name: None,
+                phone_number: None,
+                created_at: None,
+                updated_at: None,
+                extra: None,
+            };
+            let plan = EventPlan::Everybody { walk_started_at: stamp.now };
+            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut RowSet::default()).unwrap();
+        }
+        batch.delete_customer(stamp, "b", "test").unwrap();
+        batch.commit().unwrap();
+        // A reader without the right to write has it too.
+        let mut reader = Mirror::open_read_only(&path).unwrap();
+        let snapshot = reader.snapshot().unwrap();
+        let history = snapshot.history().unwrap();
+        let mut found = Vec::new();
+        history
+            .changes(Stream::Customers, (2, 5), |logged| {
+                found.push((logged.change.seq, logged.next, logged.row_seq, logged.change.row.is_some()));
+                Ok::<_, MirrorError>(())
+            })
+            .unwrap();
+        assert_eq!(
+            found,
+            [
+                (2, Some(5), None, false),
+                (3, Some(4), Some(4), false),
+                (4, None, Some(4), true),
+                (5, None, None, true)
+            ]
+        );
+        let one = |seq| {
+            history.change(Stream::Customers, seq, |logged| logged.and_then(|logged| logged.next)).unwrap()
+        };
+        assert_eq!((one(1), one(4), one(9)), (Some(3), None, None));
+        assert!(history.change(Stream::Events, 1, |logged| logged.is_none()).unwrap());
+        assert_eq!(history.rows_changed_in(Stream::Customers, (1, 5)).unwrap(), 1);
+        assert_eq!(history.rows_changed_in(Stream::Customers, (1, 3)).unwrap(), 0);
+        assert_eq!(snapshot.observed_at(5).unwrap().unwrap(), "1970-01-01T00:00:00.000Z");
+    }
+}

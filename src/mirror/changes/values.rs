@@ -1,0 +1,105 @@
+//! How a change and its row's values are read.
+
+use crate::mirror::MirrorError;
+use crate::record::{Op, Stream, Value};
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use std::ops::Deref;
+
+/// A change of the log with what the row holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// Its number.
+    pub seq: i64,
+    /// What happened.
+    pub op: Op,
+    /// UTC, ISO 8601.
+    pub observed_at: &'a str,
+    /// Of the row.
+    pub id: &'a str,
+    /// The row in the order of [`Stream::columns`]; for a delete its keys and otherwise NULL.
+    pub row: Option<&'a [Value<'a>]>,
+}
+
+/// A line of the log, without its row.
+pub(super) fn read_change<'r>(row: &'r Row<'_>) -> Result<Change<'r>, MirrorError> {
+    Ok(Change {
+        seq: row.get(0)?,
+        op: Op::from_name(text(row, 1)?).ok_or_else(|| MirrorError::unreadable("a change's op"))?,
+        observed_at: text(row, 2)?,
+        id: text(row, 3)?,
+        row: None,
+    })
+}
+
+/// The stream's columns for a SELECT, each with `prefix` before its name.
+pub(super) fn columns(stream: Stream, prefix: &str) -> String {
+    let names: Vec<String> =
+        stream.columns().iter().map(|column| format!("{prefix}{}", column.name)).collect();
+    names.join(", ")
+}
+
+pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, MirrorError> {
+    row.get_ref(column)?.as_str().map_err(|_| MirrorError::unreadable("text that is no text"))
+}
+
+/// The values of a row, in the order of [`Stream::columns`].
+pub(super) struct Values<'r> {
+    values: [Value<'r>; MOST_COLUMNS],
+    count: usize,
+}
+
+/// No stream has more columns.
+const MOST_COLUMNS: usize = 10;
+const _: () = assert!(
+    Stream::Customers.columns().len() <= MOST_COLUMNS && Stream::Events.columns().len() <= MOST_COLUMNS
+);
+
+impl<'r> Deref for Values<'r> {
+    type Target = [Value<'r>];
+
+    fn deref(&self) -> &[Value<'r>] {
+        self.values.get(..self.count).unwrap_or(&self.values)
+    }
+}
+
+/// What is left of a deleted record: its keys, and NULL in all other columns. `customer_id` is the index of that column.
+pub(super) fn read_keys<'r>(
+    line: &'r Row<'_>,
+    stream: Stream,
+    id: &'r str,
+    customer_id: usize,
+) -> Result<Values<'r>, MirrorError> {
+    let mut values = Values { values: [Value::Null; MOST_COLUMNS], count: stream.columns().len() };
+    for (key, value) in stream.keys().iter().zip(&mut values.values) {
+        *value = match key.name {
+            "id" => Value::Text(id),
+            _ => match line.get_ref(customer_id)? {
+                ValueRef::Null => Value::Null,
+                _ => Value::Text(text(line, customer_id)?),
+            },
+        };
+    }
+    Ok(values)
+}
+
+/// The values of a row whose columns begin at `first`.
+pub(super) fn read_values<'r>(
+    row: &'r Row<'_>,
+    stream: Stream,
+    first: usize,
+) -> Result<Values<'r>, MirrorError> {
+    let count = stream.columns().len();
+    let mut values = [Value::Null; MOST_COLUMNS];
+    for (n, value) in values.iter_mut().enumerate().take(count) {
+        *value = match row.get_ref(first + n)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::Integer(number),
+            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+                .map(Value::Text)
+                .map_err(|_| MirrorError::unreadable(format!("text in {stream} that is no UTF-8")))?,
+            _ => return Err(MirrorError::unreadable(format!("a value of another type in {stream}"))),
+        };
+    }
+    Ok(Values { values, count })
+}

@@ -1,0 +1,134 @@
+//! The open mirror.
+
+use super::database::{BUSY_TIMEOUT, folder_of, migrations, prepared, read_only};
+use super::error::MirrorError;
+use super::transaction::{Batch, Halt, Snapshot};
+use crate::ownership::adopt;
+use rusqlite::{Connection, FileControl, OpenFlags};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The connection that owns a mirror.
+pub struct Mirror {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    id: String,
+    halt: Option<Halt>,
+}
+
+impl Mirror {
+    /// Opens the mirror at `path` for writing; creates it and its folder where they don't exist, and brings an older
+    /// schema up to date. The file is created readable by owner and group only, whatever the umask.
+    ///
+    /// Whoever migrates a mirror must be the only one to write it: [`super::RunLock::open_mirror`] sees to that.
+    ///
+    /// # Errors
+    /// When the file can't be opened or created, is no mirror, is corrupt, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
+        let path = prepared(path)?;
+        create_private(&path)?;
+        let connection = connect(&path)?;
+        // Somebody else's database is left as it is, its journal mode included.
+        migrations::version(&connection, &path)?;
+        configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
+        migrations::migrate(&connection, &path)?;
+        Mirror::with(connection, path)
+    }
+
+    /// Opens an existing mirror for reading only. Works while another process writes, and for a user who may read the
+    /// mirror but write nothing.
+    ///
+    /// # Errors
+    /// When there is no mirror at `path`, it can't be read, is no mirror, or has another schema version than this
+    /// program's.
+    pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
+        let path = read_only::find(path)?;
+        let connection = read_only::connect(&path).map_err(|source| read_only::explain(&path, source))?;
+        migrations::check_current(&connection, &path)?;
+        Mirror::with(connection, path)
+    }
+
+    fn with(connection: Connection, path: PathBuf) -> Result<Mirror, MirrorError> {
+        connection.set_prepared_statement_cache_capacity(64);
+        let id = connection
+            .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
+            .map_err(|source| MirrorError::open(&path, source))?;
+        Ok(Mirror { connection, path, id, halt: None })
+    }
+
+    /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
+    pub fn halt_when(&mut self, halt: Halt) {
+        self.halt = Some(halt);
+    }
+
+    /// Where the mirror is: an absolute path without links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The mirror's own identifier, given once when it was created.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Begins a write transaction.
+    ///
+    /// # Errors
+    /// When the database is locked by another writer for too long, or can't be written.
+    pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
+        Batch::begin(&mut self.connection)
+    }
+
+    /// Begins a read transaction: one state of the mirror until it is dropped.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn snapshot(&mut self) -> Result<Snapshot<'_>, MirrorError> {
+        Snapshot::begin(&mut self.connection, self.halt.clone())
+    }
+}
+
+/// A connection that writes. `path` is a real one.
+pub(super) fn connect(path: &Path) -> Result<Connection, MirrorError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // The last one to close a mirror would take away the files beside it that end in -wal and -shm. Who may read
+        // them, but create nothing here, can open the mirror only while they are there.
+        let mut keep = 1;
+        connection.file_control(None::<&str>, FileControl::PersistWal(&mut keep))?;
+        Ok(connection)
+    });
+    opened.map_err(|source| MirrorError::open(path, source))
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    // Exports name changes by their number. A commit that a power cut could take back would let a number stand for
+    // two different changes, so each commit is synced.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // In pages: a first sync changes the same index pages again and again; the later they are copied home, the fewer
+    // times that happens.
+    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
+    // The names of streams and operations that are written here are the program's own. SQLite would build a little
+    // tree of the allowed ones for each line of the change log, which takes as long as writing it.
+    connection.pragma_update(None, "ignore_check_constraints", true)?;
+    // After a long-running reader let go, the WAL file shrinks back to this size; when the last one closes, to nothing.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
+}
+
+/// SQLite gives WAL and shared-memory files the mode of the database file.
+fn create_private(path: &Path) -> Result<(), MirrorError> {
+    let failed = |source| MirrorError::Create { path: path.to_owned(), source };
+    match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Ok(file) => adopt(&file, folder_of(path)).map_err(failed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,208 @@
+//! Migrations: the numbered files of `schema/`, applied in order, in one transaction. SQLite's `user_version` holds the
+//! number of the last one.
+
+use crate::failpoint::{self, Place};
+use crate::mirror::MirrorError;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::Path;
+
+/// Every schema text, in order; number n brings version n-1 to version n. A published one is never edited.
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../schema/0001_mirror.sql"),
+    include_str!("../../../schema/0002_audit.sql"),
+    include_str!("../../../schema/0003_list_marks.sql"),
+    include_str!("../../../schema/0004_evidence.sql"),
+    include_str!("../../../schema/0005_rejected.sql"),
+    include_str!("../../../schema/0006_exports.sql"),
+    include_str!("../../../schema/0007_stream_totals.sql"),
+];
+
+/// "MaMi": tells a mirror from any other SQLite database.
+const APPLICATION_ID: i64 = 0x4d61_4d69;
+
+/// The version that this program reads and writes.
+pub(in crate::mirror) const CURRENT: i64 = MIGRATIONS.len() as i64;
+
+/// Brings the database to [`CURRENT`], in one transaction that begins with reading its version: of two who start at
+/// once, the second finds the work done. A database that holds tables but not our mark is left alone.
+pub(in crate::mirror) fn migrate(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
+    if version(connection, path)? == CURRENT {
+        return Ok(());
+    }
+    let failed = |version: i64| move |source| MirrorError::Migration { version, source };
+    let transaction =
+        Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed(CURRENT))?;
+    let found = version(&transaction, path)?;
+    if found > CURRENT {
+        return Err(MirrorError::TooNew { path: path.to_owned(), found, known: CURRENT });
+    }
+    for from in found..CURRENT {
+        step(&transaction, from).map_err(failed(from + 1))?;
+    }
+    transaction.commit().map_err(failed(CURRENT))
+}
+
+/// Refuses every version but [`CURRENT`].
+pub(in crate::mirror) fn check_current(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
+    let path = path.to_owned();
+    match version(connection, &path)? {
+        0 => Err(MirrorError::NotAMirror { path }),
+        found if found < CURRENT => Err(MirrorError::TooOld { path, found, known: CURRENT }),
+        found if found > CURRENT => Err(MirrorError::TooNew { path, found, known: CURRENT }),
+        _ => Ok(()),
+    }
+}
+
+/// The version, 0 for an empty database. Refuses a database of somebody else.
+pub(in crate::mirror) fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
+    let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let open = |source| MirrorError::open(path, source);
+    let application = read("application_id").map_err(open)?;
+    let version = read("user_version").map_err(open)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(open)?;
+    if application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0) {
+        return Ok(version);
+    }
+    Err(MirrorError::NotAMirror { path: path.to_owned() })
+}
+
+fn step(transaction: &Transaction<'_>, from: i64) -> rusqlite::Result<()> {
+    transaction.execute_batch(MIGRATIONS[from as usize])?;
+    failpoint::reached(Place::Migration);
+    if from == 0 {
+        let id = uuid::Uuid::new_v4().to_string();
+        transaction.execute("INSERT INTO meta (key, value) VALUES ('mirror_id', ?1)", [id])?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.pragma_update(None, "user_version", from + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::Mirror;
+
+    #[test]
+    fn every_column_is_commented_or_speaks_for_itself() {
+        let tables = MIGRATIONS.iter().flat_map(|text| text.split("CREATE TABLE").skip(1));
+        for table in tables {
+            assert!(table.contains("STRICT"), "{table}");
+            assert!(table.contains("--"), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_new_mirror_has_the_current_version_and_keeps_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/mirror.db");
+        let id = Mirror::open(&path).unwrap().id().to_owned();
+        assert_eq!(Mirror::open(&path).unwrap().id(), id);
+        assert_eq!(Mirror::open_read_only(&path).unwrap().id(), id);
+    }
+
+    /// A mirror as its first version made it, with a run and a customer in it.
+    fn mirror_of_version_1(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO meta (key, value) VALUES ('mirror_id', 'the-first');
+                 INSERT INTO sync_runs (mode, started_at, outcome) VALUES ('full', '2026-01-01T00:00:00.000Z', 'ok');
+                 INSERT INTO changes (stream, op, id, observed_at, run_id)
+                     VALUES ('customers', 'insert', 'c-1', '2026-01-01T00:00:00.000Z', 1);
+                 INSERT INTO customers (id, first_name, extra, change_seq) VALUES ('c-1', 'Ann', '{\"balance\":12.30}', 1);
+                 INSERT INTO export_files VALUES ('customers', 'csv', 1, 1, 'customers/f.csv', 1, 2, '00', 't');
+                 PRAGMA user_version = 1;",
+            )
+            .unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_mirror_of_version_1_is_brought_up_to_date_with_all_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        drop(mirror_of_version_1(&path));
+        assert!(matches!(
+            Mirror::open_read_only(&path),
+            Err(MirrorError::TooOld { found: 1, known: CURRENT, .. })
+        ));
+        for _ in 0..2 {
+            let mut mirror = Mirror::open(&path).unwrap();
+            assert_eq!(mirror.id(), "the-first");
+            let batch = mirror.batch().unwrap();
+            let kept = batch.audited_customer("c-1").unwrap().unwrap().customer;
+            assert_eq!(kept.extra.as_deref(), Some("{\"balance\":12.30}"));
+            drop(batch);
+            let snapshot = mirror.snapshot().unwrap();
+            assert_eq!((snapshot.head().unwrap(), snapshot.newest_runs(5).unwrap().len()), (1, 1));
+            assert_eq!(snapshot.last_audit().unwrap(), None);
+            let totals = snapshot.freshness().unwrap();
+            let totals: Vec<_> =
+                totals.iter().map(|s| (&s.stream[..], s.row_count, s.last_change_seq)).collect();
+            assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
+            // Exports of an unknown folder count for each one that nothing else is known of.
+            let exports = snapshot.exports_of("/exports").unwrap();
+            assert_eq!(
+                (exports.is_named(), exports.newest().unwrap()[0].path.as_str()),
+                (false, "customers/f.csv")
+            );
+        }
+        assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
+    }
+
+    #[test]
+    fn many_who_open_an_old_mirror_at_once_migrate_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..10 {
+            let path = folder.path().join(format!("{n}.db"));
+            drop(mirror_of_version_1(&path));
+            std::thread::scope(|scope| {
+                let opening =
+                    (0..4).map(|_| scope.spawn(|| Mirror::open(&path).map(|mirror| mirror.id().to_owned())));
+                for opened in opening.collect::<Vec<_>>() {
+                    assert_eq!(opened.join().unwrap().unwrap(), "the-first");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn who_has_no_lock_creates_and_migrates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        assert!(matches!(Mirror::open_read_only(&path), Err(MirrorError::Missing { .. })));
+        assert!(!path.exists());
+        let old = mirror_of_version_1(&path);
+        assert!(matches!(Mirror::open_read_only(&path), Err(MirrorError::TooOld { found: 1, .. })));
+        assert_eq!(version(&old, &path).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_newer_mirror_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        Mirror::open(&path).unwrap().connection.pragma_update(None, "user_version", CURRENT + 1).unwrap();
+        assert!(matches!(Mirror::open(&path), Err(MirrorError::TooNew { .. })));
+        assert!(matches!(Mirror::open_read_only(&path), Err(MirrorError::TooNew { .. })));
+    }
+
+    #[test]
+    fn somebody_elses_files_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other.db");
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE customers (id)").unwrap();
+        let before = std::fs::read(&other).unwrap();
+        assert!(matches!(Mirror::open(&other), Err(MirrorError::NotAMirror { .. })));
+        assert_eq!(std::fs::read(&other).unwrap(), before);
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "x".repeat(4096)).unwrap();
+        assert!(matches!(Mirror::open(&text), Err(MirrorError::Open { .. })));
+        assert_eq!(std::fs::read_to_string(&text).unwrap().len(), 4096);
+        let absent = folder.path().join("absent.db");
+        assert!(matches!(Mirror::open_read_only(&absent), Err(MirrorError::Missing { .. })));
+        assert!(!absent.exists());
+    }
+}

@@ -1,0 +1,20 @@
+//! The database file below the mirror: where it is, how it is opened for reading only, and how its schema is brought up
+//! to date.
+//!
+//! In: a path, or a connection just opened. Out: an absolute path that SQLite can't take for anything but a file, a
+//! connection, a database with the current schema.
+//!
+//! Nothing here reads or writes the rows of a stream.
+
+mod location;
+pub(super) mod migrations;
+pub(super) mod read_only;
+
+pub use location::{Unusable, is_there};
+pub(super) use location::{beside, folder_of, prepared, real};
+
+use std::time::Duration;
+
+/// How long a statement waits for another connection's lock. Readers never block the writer in WAL mode; this is
+/// for the short moments of recovery and checkpointing.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

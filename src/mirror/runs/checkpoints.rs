@@ -1,0 +1,89 @@
+//! Where an interrupted walk of the customer list goes on.
+
+use crate::mirror::transaction::{Batch, utc_text};
+use crate::mirror::{MirrorError, Mode, RowSet};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+/// A walk of the customer list after its last stored page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// When the walk began, in the first of the runs that it took.
+    pub started_at: Timestamp,
+    /// The API that was walked.
+    pub base_url: String,
+    /// The request for the next page, in the API client's own form.
+    pub cursor: String,
+    /// Pages stored so far.
+    pub pages: u64,
+    /// Rows on them.
+    pub customers: u64,
+    /// Of these, customers that were new to the mirror.
+    pub inserted: u64,
+    /// The customers that stood on them.
+    pub seen: RowSet,
+}
+
+impl Batch<'_> {
+    /// Keeps a walk's checkpoint, with the rows of the same batch; replaces the one before it.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn save_checkpoint(&mut self, mode: Mode, checkpoint: &Checkpoint) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO checkpoints (mode, started_at, base_url, cursor, pages, customers, inserted, seen) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                mode.name(),
+                utc_text(checkpoint.started_at),
+                checkpoint.base_url,
+                checkpoint.cursor,
+                checkpoint.pages as i64,
+                checkpoint.customers as i64,
+                checkpoint.inserted as i64,
+                checkpoint.seen.as_bytes(),
+            ])?;
+        Ok(())
+    }
+
+    /// Forgets a walk's checkpoint: it came to its end, or has to start again.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn drop_checkpoint(&mut self, mode: Mode) -> Result<(), MirrorError> {
+        self.transaction.prepare_cached("DELETE FROM checkpoints WHERE mode = ?1")?.execute([mode.name()])?;
+        Ok(())
+    }
+
+    /// The checkpoint of the interrupted walk of this mode, if there is one.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn checkpoint(&self, mode: Mode) -> Result<Option<Checkpoint>, MirrorError> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT started_at, base_url, cursor, pages, customers, inserted, seen FROM checkpoints WHERE mode = ?1",
+        )?;
+        let found = select
+            .query_row([mode.name()], |row| {
+                let started_at: String = row.get(0)?;
+                let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+                let checkpoint = Checkpoint {
+                    started_at: Timestamp::UNIX_EPOCH,
+                    base_url: row.get(1)?,
+                    cursor: row.get(2)?,
+                    pages: count(3)?,
+                    customers: count(4)?,
+                    inserted: count(5)?,
+                    seen: RowSet::from_bytes(row.get(6)?),
+                };
+                Ok((started_at, checkpoint))
+            })
+            .optional()?;
+        let Some((started_at, checkpoint)) = found else { return Ok(None) };
+        let started_at =
+            started_at.parse().map_err(|_| MirrorError::unreadable("a checkpoint's started_at"))?;
+        Ok(Some(Checkpoint { started_at, ..checkpoint }))
+    }
+}

@@ -1,0 +1,247 @@
+//! Customers that are asked for one by one: missing from the list, listed in an old version, or named by the user.
+
+use super::store::apply;
+use super::walk_state::CustomerWalk;
+use crate::api::{ApiError, ErrorKind, Item, ListEnd};
+use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
+use crate::mirror::RowSet;
+use crate::record::{Customer, Stream};
+use crate::sync::SyncError;
+use crate::sync::context::{Context, queue_due};
+use crate::sync::decoded_records::DecodedRecords;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Missing customers looked up in the mirror at a time.
+const BATCH: usize = 256;
+
+/// What the API said of one customer.
+enum Answer {
+    Present(Box<RawValue>),
+    /// 404, with the request id where the answer had one.
+    NotFound(Option<String>),
+    Failed(ApiError),
+}
+
+/// After a complete walk: customers listed in an old version are asked for alone in a full sync (`api-contract` point
+/// 10), and so are those that are mirrored but were missing; the API's 404 then deletes them (point 9).
+pub(in crate::sync) async fn fetch_missing_and_stale(
+    context: &Context,
+    walk: &CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    if walk.mode == crate::mirror::Mode::Full {
+        fetch_stale(context, walk, due).await?;
+    } else if walk.stale.count() > 0 {
+        context.counters.remark(format!(
+            "{} customers were listed in an older version than the mirror's, which was kept; a full sync settles them",
+            walk.stale.count()
+        ));
+    }
+    if context.halt.is_cancelled() {
+        return Ok(());
+    }
+    fetch_missing(context, walk, due).await
+}
+
+async fn fetch_stale(
+    context: &Context,
+    walk: &CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    let mut after = 0;
+    while walk.stale.count() > 0 && !context.halt.is_cancelled() {
+        let (stale, from) = (walk.stale.clone(), after);
+        let batch = context.write(move |batch| batch.customers_in(&stale, from, BATCH)).await?;
+        let Some(last) = batch.last() else { break };
+        after = last.row;
+        let ids = batch.into_iter().map(|customer| customer.id).collect();
+        fetch_all(context, ids, due, async |id, request_id| {
+            report_not_found(context, &id, request_id, "listed, but")
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn fetch_missing(
+    context: &Context,
+    walk: &CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    let now = context.write(|batch| batch.customer_count()).await?;
+    let missing = now.saturating_sub(walk.seen.count());
+    context.counters.count(|counts| counts.customers_missing = missing);
+    if let ListEnd::Unproven(why) = &walk.end {
+        let hint = why.hint(Stream::Customers);
+        context.counters.incomplete(format!(
+            "the customer list may be longer than it looks: {why}. Nothing was deleted. {hint}"
+        ));
+        return Ok(());
+    }
+    // Customers that this very walk brought say nothing about those that it should have brought: another account's
+    // list may be as long.
+    let mirrored = now.saturating_sub(walk.inserted);
+    // Another account was accepted: nobody has to be left of the old one.
+    let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
+    let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);
+    if let Some(refused) = decided.err().filter(|_| !is_accepted) {
+        context.counters.incomplete(refused.to_string());
+        return Ok(());
+    }
+    let listed = walk.seen.count();
+    let missing_from = format!("missing from the complete walk of run {} ({listed} customers)", context.run);
+    context.pending.set_walk(missing_from, walk.seen.clone());
+    let (mut after, mut alive) = (0, 0);
+    while missing > 0 && !context.halt.is_cancelled() {
+        let (seen, from) = (walk.seen.clone(), after);
+        let batch = context.write(move |batch| batch.customers_not_in(&seen, from, BATCH)).await?;
+        let Some(last) = batch.last() else { break };
+        after = last.row;
+        let ids = batch.into_iter().map(|customer| customer.id).collect();
+        alive += fetch_all(context, ids, due, async |id, request_id| {
+            // Deleted at the run's end: others may turn out to list its events.
+            context.pending.add_customer(id, request_id);
+            Ok(())
+        })
+        .await?;
+    }
+    let brought = WalkedPages { customers: listed, pages: walk.pages };
+    if lacks_pages(alive, brought) {
+        context.counters.incomplete(format!(
+            "{alive} customers were missing from the list, but the API has them: pages of it were left out. They were \
+             taken one by one; new ones that it lacks as well come with a walk of the whole list"
+        ));
+    } else if alive > 0 {
+        context.counters.remark(format!(
+            "{alive} customers were missing from the list, but the API has them: it shifted while it was walked. They were \
+             taken one by one; new ones that it lacks as well come with the next walk"
+        ));
+    }
+    Ok(())
+}
+
+/// Customers that the user named: taken as the API gives them. One that it doesn't know is not deleted: that takes a
+/// walk of the whole list.
+pub(in crate::sync) async fn fetch_named(
+    context: &Context,
+    ids: &[String],
+    due: &mpsc::Sender<String>,
+) -> Result<(), SyncError> {
+    fetch_all(context, ids.to_vec(), due, async |id, request_id| {
+        report_not_found(context, &id, request_id, "asked for alone,")
+    })
+    .await
+    .map(drop)
+}
+
+fn report_not_found(
+    context: &Context,
+    id: &str,
+    request_id: Option<String>,
+    before: &str,
+) -> Result<(), SyncError> {
+    let request = request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
+    context.counters.incomplete(format!(
+        "customer {id}: {before} the API answers 404{request}; if the mirror holds it, the next walk of the whole list \
+         decides about it"
+    ));
+    Ok(())
+}
+
+/// Asks for customers one by one, several at a time; takes what is present, and leaves those that are gone to `gone`.
+/// Returns how many were present.
+async fn fetch_all(
+    context: &Context,
+    ids: Vec<String>,
+    due: &mpsc::Sender<String>,
+    on_not_found: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
+) -> Result<u64, SyncError> {
+    let mut waiting = ids.into_iter();
+    let mut asked = JoinSet::new();
+    let (mut failed, mut present) = (Failures::default(), 0);
+    loop {
+        while asked.len() < context.settings.concurrency.max(1)
+            && let Some(id) = waiting.next()
+        {
+            let client = context.client.clone();
+            asked.spawn(async move { (client.retrieve(&id).await, id) });
+        }
+        let answered = context.halt.run_until_cancelled(asked.join_next()).await;
+        let Some(Some(joined)) = answered else { break };
+        let (result, id) = joined.map_err(SyncError::crashed)?;
+        match read(result) {
+            Answer::Present(record) => {
+                present += 1;
+                store(context, &id, &record, due, &mut failed).await?;
+            }
+            Answer::NotFound(request_id) => on_not_found(id, request_id).await?,
+            Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
+            Answer::Failed(error) => failed.add(&id, error.log_form()),
+        }
+    }
+    failed.report(context);
+    Ok(present)
+}
+
+fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
+    match result {
+        Ok(record) => Answer::Present(record),
+        // Only the API's own word proves it; anything on the way answers 404 as well (`api-contract` point 9).
+        Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => {
+            Answer::NotFound(error.request_id().map(str::to_owned))
+        }
+        Err(error) => Answer::Failed(error),
+    }
+}
+
+/// Takes a customer as the API gave it alone: an older version than the mirror's counts as well.
+async fn store(
+    context: &Context,
+    id: &str,
+    record: &RawValue,
+    due: &mpsc::Sender<String>,
+    failed: &mut Failures,
+) -> Result<(), SyncError> {
+    let (stamp, plan) = (context.stamp(), context.plan);
+    let item = Item::of(record.get(), Customer::decode_telling(record.get()));
+    if item.record().is_some_and(|customer| customer.id != id) {
+        failed.add(id, "the API answered with another customer".to_owned());
+        return Ok(());
+    }
+    let mut sorted = DecodedRecords::new();
+    sorted.add(&context.counters, Stream::Customers, vec![item]);
+    let applied = context
+        .write(move |batch| apply(batch, stamp, plan, Trust::Alone, &sorted, &mut RowSet::default()))
+        .await?;
+    context.counters.count(|counts| {
+        counts.customers_inserted += applied.inserted;
+        counts.customers_updated += applied.updated;
+    });
+    queue_due(context, due, applied.due).await;
+    Ok(())
+}
+
+/// Customers that could not be asked for.
+#[derive(Default)]
+struct Failures {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Failures {
+    fn add(&mut self, id: &str, error: String) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| format!("customer {id}: {error}"));
+    }
+
+    fn report(self, context: &Context) {
+        if let Some(first) = self.first {
+            context.counters.incomplete(format!(
+                "{} customers could not be asked for, and are left as they are until the next run; the first one: {first}",
+                self.count
+            ));
+        }
+    }
+}

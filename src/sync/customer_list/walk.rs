@@ -1,0 +1,158 @@
+//! The walk of the customer list: pages are listed ahead while earlier ones are stored, and customers whose events
+//! are due are handed on page by page.
+//!
+//! A walk that reads the list from several places at once has no single request at which another run could go on. Its
+//! checkpoint stands at the list's beginning, then: a run that goes on from there lists the pages again, in as little time, and
+//! takes over when the walk began, which tells whose events it needn't read again.
+//!
+//! While it isn't known whose list this is (`account`), pages are held back: compared with the mirror, but not taken. The page
+//! that shows it takes them along; mostly that is the first one. Where more had to be held back than memory is to be spent on,
+//! they come with a second walk.
+
+use super::parallel_listing::{Listed, Listing, Whole};
+use super::saved_tokens::SavedTokens;
+use super::store::{StoredPage, store_page};
+use super::walk_state::CustomerWalk;
+use crate::api::{Reuse, TokenNames, TokenStyle};
+use crate::mirror::Mode;
+use crate::observe::Event;
+use crate::record::Stream;
+use crate::sync::SyncError;
+use crate::sync::context::{Context, queue_due, record_findings};
+use std::time::Instant;
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Pages listed ahead of the one being stored.
+const PAGES_AHEAD: usize = 4;
+
+/// Walks the list to its end and hands on whose events are due. Returns the walk, or `None` if the run halted.
+pub(in crate::sync) async fn walk(
+    context: &Context,
+    walk: CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<Option<CustomerWalk>, SyncError> {
+    let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
+    if walked.is_confirmed && walked.is_overflown {
+        restart(context, &mut walked, true);
+        return walk_once(context, walked, due).await;
+    }
+    Ok(Some(walked))
+}
+
+/// Begins a walk again; its customers will be counted again.
+fn restart(context: &Context, walk: &mut CustomerWalk, is_the_same: bool) {
+    let counted = walk.counted;
+    context.counters.count(|counts| counts.customers_seen -= counted.min(counts.customers_seen));
+    walk.restart(is_the_same);
+}
+
+async fn walk_once(
+    context: &Context,
+    walk: CustomerWalk,
+    due: &mpsc::Sender<String>,
+) -> Result<Option<CustomerWalk>, SyncError> {
+    let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
+    let (listed, pages) = mpsc::channel(PAGES_AHEAD);
+    let listing = Listing::new(context, saved_tokens(context).await?, cursor);
+    // A task of its own: what it waits for wakes it on the thread that hears of it.
+    let listing = AbortOnDropHandle::new(tokio::spawn(listing.run(listed)));
+    let (listing, storing) = tokio::join!(listing, store(context, walk, pages, due));
+    match (listing.map_err(SyncError::crashed).flatten(), storing) {
+        (_, Err(error)) | (Err(error), _) => Err(error),
+        (Ok(()), Ok(walk)) => Ok(walk),
+    }
+}
+
+/// What an earlier walk has left, if it may be used.
+async fn saved_tokens(context: &Context) -> Result<SavedTokens, SyncError> {
+    if context.known.reuse(Stream::Customers) == Reuse::Never {
+        return Ok(SavedTokens::default());
+    }
+    let base_url = context.settings.base_url.clone();
+    Ok(SavedTokens::new(context.write(move |batch| batch.saved_tokens(&base_url)).await?))
+}
+
+async fn store(
+    context: &Context,
+    mut walk: CustomerWalk,
+    mut listed: mpsc::Receiver<Listed>,
+    due: &mpsc::Sender<String>,
+) -> Result<Option<CustomerWalk>, SyncError> {
+    let mut last_checkpoint = Instant::now();
+    let mut recorded = Vec::new();
+    while let Some(news) = listed.recv().await {
+        match news {
+            Listed::Split => walk.is_split = true,
+            Listed::Restarted(why) => {
+                context.counters.remark(why.to_owned());
+                restart(context, &mut walk, false);
+            }
+            Listed::End(whole) => {
+                walk.cursor = None;
+                walk.end = whole.end.clone();
+                context.counters.observe(&Event::CustomerWalkFinished { customers: walk.seen.count() });
+                return Ok(Some(keep_end(context, walk, whole).await?));
+            }
+            Listed::Page(page) => {
+                let findings = context.known.findings();
+                let news = findings != recorded;
+                recorded = findings;
+                let stored = StoredPage::new(context, &mut walk, page, last_checkpoint.elapsed(), news);
+                let is_due =
+                    store_page(context, &mut walk, stored, recorded.clone(), &mut last_checkpoint).await?;
+                if !queue_due(context, due, is_due).await {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+    // The lister left without an end: it failed, or the run halts.
+    Ok(None)
+}
+
+/// Keeps that the list was walked to its end: a run that is cut off from here on needs not list it again. And what
+/// the next walk can make use of.
+async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
+    learn_token_names(context, &walk, &whole);
+    let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
+    let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
+    let has_work = context.counters.totals().counts.changes() > 0 || mode == Mode::Full;
+    let is_of_use = walk.is_confirmed && walk.end.is_proven();
+    let has_work = has_work && walk.may_be_cut_off() && is_of_use;
+    let tokens = whole.tokens.filter(|_| is_of_use);
+    context
+        .write(move |batch| {
+            if is_of_use {
+                batch.forget_rejected_customers(stamp, began)?;
+            }
+            record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
+            if let Some(tokens) = tokens {
+                batch.replace_saved_tokens(&checkpoint.base_url, &tokens)?;
+            }
+            if has_work {
+                batch.save_checkpoint(mode, &checkpoint)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(walk)
+}
+
+/// A token that comes again names a place in the list as it is, if the list has changed in between: one for a copy of
+/// the list would lead to the old one.
+fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
+    let is_long = whole.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
+    let evidence = match whole.given_again {
+        _ if is_long && context.known.style(Stream::Customers) == Some(TokenStyle::LastId) => {
+            "the ids of records are the cursors".to_owned()
+        }
+        Some(page) if is_long && walk.changed > 0 => {
+            format!(
+                "page {page} named the same next page as in an earlier walk, though customers had changed since"
+            )
+        }
+        _ => return,
+    };
+    context.known.learn_token_names(Stream::Customers, TokenNames::Position, evidence);
+}

@@ -1,0 +1,94 @@
+//! Records on their way into the mirror, and what happens to those that can't be stored as they are.
+
+use super::counters::RunCounters;
+use crate::api::{Item, List, RejectedItem, RepairedItem};
+use crate::diff::EventPlan;
+use crate::mirror::{Aside, Batch, CustomersApplied, Met, MirrorError, RejectedRecord, RowSet, Stamp};
+use crate::record::{Customer, Record, Repairs, Stream, instant};
+
+/// Records that can be stored, and items that can't be stored or only with a repair.
+pub(super) struct DecodedRecords<R> {
+    pub(super) records: Vec<R>,
+    pub(super) rejected: Vec<RejectedItem>,
+    repaired: Vec<Repaired>,
+}
+
+/// What the API gave for a record that was repaired.
+struct Repaired {
+    id: String,
+    repairs: Repairs,
+    raw: String,
+}
+
+impl<R: Record> DecodedRecords<R> {
+    pub(super) fn new() -> DecodedRecords<R> {
+        DecodedRecords { records: Vec::new(), rejected: Vec::new(), repaired: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, counters: &RunCounters, stream: Stream, items: Vec<Item<R>>) {
+        for item in items {
+            match item {
+                Item::Record(record) => self.take(counters, stream, record),
+                Item::Repaired(RepairedItem { record, repairs, raw }) => {
+                    self.repaired.push(Repaired { id: record.id().to_owned(), repairs, raw });
+                    self.take(counters, stream, record);
+                }
+                Item::Rejected(rejected) => self.rejected.push(rejected),
+            }
+        }
+    }
+
+    fn take(&mut self, counters: &RunCounters, stream: Stream, record: R) {
+        if record.updated_at().is_some_and(|time| instant(time).is_none()) {
+            counters.unreadable_time(stream, record.id());
+        }
+        self.records.push(record);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len() + self.rejected.len()
+    }
+}
+
+/// Sets aside the raw text of records that can't be stored, or only with a repair. Returns the ids of the former.
+pub(super) fn set_aside<R>(
+    batch: &mut Batch<'_>,
+    stamp: Stamp,
+    list: &List,
+    sorted: &DecodedRecords<R>,
+) -> Result<Vec<(Option<String>, Met)>, MirrorError> {
+    let (stream, customer_id) = (list.stream(), list.customer_id());
+    for Repaired { id, repairs, raw } in &sorted.repaired {
+        let (outcome, reason, record_id) = (Aside::Taken, &repairs.to_string(), Some(id.as_str()));
+        batch.set_aside(stamp, RejectedRecord { stream, customer_id, record_id, outcome, reason, raw })?;
+    }
+    let mut rejected = Vec::with_capacity(sorted.rejected.len());
+    for RejectedItem { id, reason, raw } in &sorted.rejected {
+        let (outcome, reason, record_id) = (Aside::Rejected, &reason.to_string(), id.as_deref());
+        let record = RejectedRecord { stream, customer_id, record_id, outcome, reason, raw };
+        rejected.push((id.clone(), batch.set_aside(stamp, record)?));
+    }
+    Ok(rejected)
+}
+
+/// The same for customers. A mirrored customer stays in the mirror and doesn't count as missing, because the list has it,
+/// even though the record can't be stored. Its events are read when they are due; the events of a customer that isn't in
+/// the mirror can't be stored.
+pub(super) fn set_aside_customers(
+    batch: &mut Batch<'_>,
+    stamp: Stamp,
+    plan: EventPlan,
+    sorted: &DecodedRecords<Customer>,
+    seen: &mut RowSet,
+    applied: &mut CustomersApplied,
+) -> Result<(), MirrorError> {
+    for (id, met) in set_aside(batch, stamp, &List::Customers, sorted)? {
+        applied.first_met += u64::from(met != Met::Again);
+        if let Some(id) = id
+            && batch.keep_customer(&id, met == Met::New, plan, stamp.now, seen)?
+        {
+            applied.due.push(id);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Many walks of event lists at once.
+
+use super::walk::{Outcome, Reading, walk};
+use crate::api::{ApiError, ErrorKind, WalkError};
+use crate::observe;
+use crate::sync::SyncError;
+use crate::sync::context::Context;
+use crate::sync::report::Failure;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+/// Reads the events of every customer that comes through `due`, up to four times `concurrency` customers at once, until the
+/// channel is closed and empty or the run halts.
+///
+/// A customer whose events can't be read is recorded and skipped. Only a refused key, an error of the mirror, or a server
+/// that fails for many customers in a row ends the run.
+pub(in crate::sync) async fn walk_all(
+    context: &Context,
+    due: mpsc::Receiver<String>,
+    reading: Reading,
+) -> Result<(), SyncError> {
+    let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
+    // More walkers than requests at once: while some wait for the mirror, others send requests.
+    let count = 4 * context.settings.concurrency.max(1);
+    let mut walkers = JoinSet::new();
+    for _ in 0..count {
+        walkers.spawn(walker(context.clone(), walks.clone()));
+    }
+    let mut result = Ok(());
+    while let Some(joined) = walkers.join_next().await {
+        if let Err(error) = joined.map_err(SyncError::crashed).flatten() {
+            // The others end by themselves, so that what they are writing is still counted.
+            context.halt.cancel();
+            result = result.and(Err(error));
+        }
+    }
+    result
+}
+
+/// The server counts as down once it fails for this many customers in a row.
+pub(in crate::sync) const FAILURES_UNTIL_DOWN: usize = 20;
+
+/// What the walkers share.
+struct Walks {
+    due: Mutex<mpsc::Receiver<String>>,
+    reading: Reading,
+    /// For how many customers in a row the server has failed.
+    failures_in_a_row: AtomicUsize,
+}
+
+/// Reads the events of one customer after another. A task for each customer would cost its set-up each time.
+async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
+    while let Some(customer) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
+        let result = walk(&context, &customer, walks.reading).await;
+        walks.finished(&context, &customer, result).await?;
+    }
+    Ok(())
+}
+
+impl Walks {
+    async fn next(&self) -> Option<String> {
+        self.due.lock().await.recv().await
+    }
+
+    /// Records the end of a walk.
+    async fn finished(
+        &self,
+        context: &Context,
+        customer: &str,
+        result: Result<Outcome, SyncError>,
+    ) -> Result<(), SyncError> {
+        let is_down = match result {
+            Err(SyncError::Walk(error)) => failed(context, customer, error).await?,
+            Err(error) => return Err(error),
+            Ok(read) => {
+                succeeded(context, customer, &read, self.reading);
+                None
+            }
+        };
+        let Some(last) = is_down else {
+            self.failures_in_a_row.store(0, Ordering::Relaxed);
+            return Ok(());
+        };
+        let customers = 1 + self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+        match customers >= FAILURES_UNTIL_DOWN {
+            true => Err(SyncError::ServerDown { customers, last: Box::new(last) }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn succeeded(context: &Context, customer: &str, read: &Outcome, reading: Reading) {
+    match read {
+        Outcome::Whole => {
+            context.counters.count(|counts| counts.event_walks += u64::from(reading == Reading::First));
+            context
+                .counters
+                .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
+        }
+        Outcome::Halted => {}
+        Outcome::Vanished => context
+            .counters
+            .remark(format!("customer {customer} vanished during the run; the next one decides about it")),
+    }
+}
+
+/// Records that a customer's events could not be read. Returns the error if it suggests that the server is down; fails if
+/// the error ends the run.
+async fn failed(context: &Context, customer: &str, error: WalkError) -> Result<Option<ApiError>, SyncError> {
+    let kind = error.api().map(ApiError::kind);
+    if kind == Some(ErrorKind::KeyRefused) {
+        return Err(error.into());
+    }
+    note_failure(context, customer, &error).await?;
+    Ok(match error {
+        WalkError::Api(error) if error.kind().is_outage() || error.kind() == ErrorKind::RateLimited => {
+            Some(error)
+        }
+        _ => None,
+    })
+}
+
+async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> Result<(), SyncError> {
+    let text = error.log_form();
+    let (stamp, id, reason) = (context.stamp(), customer.to_owned(), text.clone());
+    context.write(move |batch| batch.note_event_failure(stamp, &id, &reason)).await?;
+    context
+        .counters
+        .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
+    context.counters.failure(Failure {
+        customer_id: customer.to_owned(),
+        error: text,
+        what_to_do: error.hint(),
+    });
+    Ok(())
+}
