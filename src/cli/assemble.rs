@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::misplaced_key;
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
-use crate::mirror::{LockError, RunLock};
+use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
 use crate::{export, sync};
 use jiff::{SignedDuration, Timestamp};
@@ -113,6 +113,16 @@ pub(super) fn export_settings(config: &Config) -> export::Settings {
 /// The right to write the mirror.
 pub(super) fn lock(config: &Config, command: &str) -> Result<RunLock, Failure> {
     Ok(RunLock::acquire(&config.mirror.path, command, Timestamp::now())?)
+}
+
+/// The existing mirror, and the right to write it.
+pub(super) fn existing_mirror(config: &Config, command: &str) -> Result<(RunLock, Mirror), Failure> {
+    if !is_there(&config.mirror.path)? {
+        return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());
+    }
+    let lock = lock(config, command)?;
+    let mirror = lock.open_mirror()?;
+    Ok((lock, mirror))
 }
 
 /// The right to write the mirror, as soon as nobody else has it. Ends with the holder's name when `stop` is cancelled.

@@ -8,9 +8,7 @@ use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, counted};
-use crate::config::Config;
 use crate::export::{Again, Exported, export, export_snapshot};
-use crate::mirror::{Mirror, MirrorError, RunLock, is_there};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
@@ -26,7 +24,8 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
 
 fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let (_lock, mut mirror) = open(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
+    let (_lock, mut mirror) =
+        assemble::existing_mirror(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
     if let Some(doubt) = mirror.snapshot()?.account()?.doubt {
         return Err(Failure::new(Exit::Incomplete, format!("nothing was exported: {}", doubt.reason)));
     }
@@ -46,16 +45,6 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
         output::text(&format!("  folder     {}\n{}{there}", dir.display(), summary(&exported)))?;
     }
     Ok(Exit::Done)
-}
-
-/// The existing mirror, and the right to write it.
-fn open(config: &Config, command: &str) -> Result<(RunLock, Mirror), Failure> {
-    if !is_there(&config.mirror.path)? {
-        return Err(MirrorError::Missing { path: config.mirror.path.clone() }.into());
-    }
-    let lock = assemble::lock(config, command)?;
-    let mirror = lock.open_mirror()?;
-    Ok((lock, mirror))
 }
 
 /// The JSON result of `export`; the files' paths are relative to `dir`.

@@ -1,5 +1,6 @@
 //! `status`: what the mirror tells, read-only, whether or not a run is under way.
 
+mod report;
 mod runs;
 mod text;
 
@@ -7,182 +8,15 @@ use super::args::{Global, Json};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
-use crate::api::shown;
-use crate::config::Config;
-use crate::export::folder_name;
-use crate::mirror::{
-    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode,
-    SetAside, holder,
-};
-use crate::schedule::Schedule;
 use jiff::Timestamp;
-use runs::{LastError, ShownRun};
-use serde::Serialize;
-
-/// Runs that are shown.
-const RUNS: usize = 5;
-
-/// Customers with unreadable events that are named.
-const FAILURES: usize = 20;
-
-/// Records set aside that are named.
-const SET_ASIDE: usize = 5;
-
-/// The JSON result of `status`.
-#[derive(Serialize)]
-struct Status {
-    mirror: String,
-    mirror_id: String,
-    /// When this was read.
-    now: Timestamp,
-    database_bytes: u64,
-    wal_bytes: u64,
-    /// Whether a run is under way, and who runs it.
-    running: bool,
-    holder: Option<Holder>,
-    /// The account that the mirror belongs to, where the API names it.
-    account_id: Option<String>,
-    /// While set, nothing is inserted, deleted or exported.
-    account_doubt: Option<Doubt>,
-    last_error: Option<LastError>,
-    streams: Vec<Freshness>,
-    last_ok: LastOk,
-    runs: Vec<ShownRun>,
-    api_behaviour: Vec<Behaviour>,
-    exports: Vec<ExportFile>,
-    /// Changes that no file of a configured format holds yet, by stream and format.
-    export_lag: Vec<ExportLag>,
-    event_failures: Vec<EventFailure>,
-    event_failures_count: u64,
-    /// Records that could not be taken, and the oldest of them.
-    rejected: u64,
-    /// Events that complete walks of their lists lack, kept until time has shown that they are gone.
-    missing_events: u64,
-    rejected_records: Vec<SetAside>,
-    /// Records that were taken with a repair, and the oldest of them.
-    repaired: u64,
-    repaired_records: Vec<SetAside>,
-    last_audit: Option<Audit>,
-    next: Next,
-    /// Findings about another address are not used.
-    #[serde(skip)]
-    base_url: String,
-}
-
-#[derive(Serialize)]
-struct LastOk {
-    incremental: Option<ShownRun>,
-    full: Option<ShownRun>,
-}
-
-#[derive(Serialize)]
-struct ExportLag {
-    stream: String,
-    format: String,
-    exported_to: i64,
-    newest_change: i64,
-}
-
-/// When the schedule fires next; `None`: never.
-#[derive(Serialize)]
-struct Next {
-    sync: Option<Timestamp>,
-    full: Option<Timestamp>,
-}
 
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let status = read(&config, Timestamp::now())?;
+    let status = report::read(&config, Timestamp::now())?;
     if args.json {
         output::json(&status)?
     } else {
         output::text(&text::text(&status))?
     }
     Ok(Exit::Done)
-}
-
-fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
-    let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
-    let (path, mirror_id) = (mirror.path().display().to_string(), mirror.id().to_owned());
-    let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
-    let snapshot = mirror.snapshot()?;
-    // After the snapshot's beginning: a run that is down as running there and that nobody holds now was cut off.
-    let holder = holder(&config.mirror.path);
-    let runs = snapshot.newest_runs(RUNS)?;
-    let running = holder.is_some() && runs.first().is_some_and(|run| run.outcome == "running");
-    let going = runs.first().filter(|_| running).map(|run| run.id);
-    let show = |run| ShownRun::of(run, going, now);
-    let (mut event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
-    event_failures.iter_mut().for_each(|failure| failure.customer_id = shown(&failure.customer_id));
-    let (rejected_records, rejected) = snapshot.set_aside(Aside::Rejected, SET_ASIDE)?;
-    let (repaired_records, repaired) = snapshot.set_aside(Aside::Taken, SET_ASIDE)?;
-    let (rejected_records, repaired_records) =
-        (rejected_records.into_iter().map(told), repaired_records.into_iter().map(told));
-    let exports = snapshot.exports_of(&folder_name(&config.export.dir))?.newest()?;
-    let streams = snapshot.freshness()?;
-    let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
-    let last_ok = LastOk {
-        incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),
-        full: snapshot.last_ok_run(Mode::Full)?.map(show),
-    };
-    let runs: Vec<ShownRun> = runs.into_iter().map(show).collect();
-    // One that was killed says so here, before the next one notes it in the mirror.
-    let troubled = match runs.iter().find(|shown| shown.is_troubled()) {
-        Some(shown) => Some(shown.clone()),
-        None => snapshot.last_run_with_error()?.map(show),
-    };
-    let last_error = LastError::of(troubled, &last_ok);
-    let account = snapshot.account()?;
-    Ok(Status {
-        mirror: path,
-        mirror_id,
-        now,
-        database_bytes,
-        wal_bytes,
-        running,
-        holder,
-        account_id: account.id,
-        account_doubt: account.doubt,
-        last_error,
-        export_lag: export_lag(config, &streams, &exports),
-        streams,
-        last_ok,
-        runs,
-        api_behaviour: snapshot.behaviour()?,
-        exports,
-        event_failures,
-        event_failures_count,
-        rejected,
-        rejected_records: rejected_records.collect(),
-        repaired,
-        repaired_records: repaired_records.collect(),
-        missing_events: snapshot.missing_events()?,
-        last_audit: snapshot.last_audit()?,
-        next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
-        base_url: config.api.base_url.to_string(),
-    })
-}
-
-/// The table `rejected` has the identifiers as they are.
-fn told(aside: SetAside) -> SetAside {
-    let told = |id: Option<String>| id.map(|id| shown(&id));
-    SetAside { customer_id: told(aside.customer_id), record_id: told(aside.record_id), ..aside }
-}
-
-fn export_lag(config: &Config, streams: &[Freshness], exports: &[ExportFile]) -> Vec<ExportLag> {
-    let formats = assemble::export_settings(config).formats;
-    let each = streams.iter().flat_map(|stream| formats.iter().map(move |format| (stream, format.name())));
-    let lag = |(stream, format): (&Freshness, &str)| {
-        let exported_to = exports
-            .iter()
-            .find(|file| file.stream == stream.stream && file.format == format)
-            .map_or(0, |file| file.last_seq);
-        (stream.last_change_seq > exported_to).then(|| ExportLag {
-            stream: stream.stream.clone(),
-            format: format.to_owned(),
-            exported_to,
-            newest_change: stream.last_change_seq,
-        })
-    };
-    each.filter_map(lag).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::draw::{Draw, Purpose};
 use super::faults::Wait;
-use super::text::{push_hex, push_number, push_string};
+use super::text::{push_number, push_string};
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, DATE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -122,11 +122,7 @@ impl Refusal {
 
 /// The id of the request of that number.
 pub(super) fn request_id(seed: u64, number: u64) -> String {
-    let mut id = String::from("req_");
-    for byte in Draw::new(seed, Purpose::RequestId, number, 0).next().to_be_bytes() {
-        push_hex(&mut id, byte);
-    }
-    id
+    format!("req_{:016x}", Draw::new(seed, Purpose::RequestId, number, 0).next())
 }
 
 #[cfg(test)]

@@ -41,6 +41,16 @@ pub(super) struct EventRow {
     pub(super) updated: i64,
 }
 
+/// The next event of an order that is under way. Sorted by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Due {
+    /// Milliseconds since 1970.
+    pub(super) at: i64,
+    /// The customer's number.
+    pub(super) slot: u32,
+    pub(super) ordinal: Ordinal,
+}
+
 /// Which of its customer's events it is: a step in the plan of one of the customer's orders, which are counted
 /// from 0. Never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,7 +12,6 @@
 mod access;
 mod answer;
 mod awkward;
-mod base64;
 mod churn;
 mod connection;
 mod counts;

@@ -3,6 +3,8 @@
 
 use super::draw::{Draw, Purpose};
 use super::settings::Order;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -97,12 +99,12 @@ impl Tokens {
         payload.extend_from_slice(place.id.as_bytes());
         let mut bytes = self.check(&payload).to_vec();
         bytes.extend_from_slice(&payload);
-        super::base64::encode(&bytes)
+        BASE64_STANDARD.encode(bytes)
     }
 
     /// The place that a token names, if it is one of this list's tokens.
     pub(super) fn read(self, token: &str) -> Option<Position> {
-        let bytes = super::base64::decode(token)?;
+        let bytes = BASE64_STANDARD.decode(token).ok()?;
         let (check, payload) = bytes.split_first_chunk::<8>()?;
         let (sort, id) = payload.split_first_chunk::<8>()?;
         let id = std::str::from_utf8(id).ok()?;

@@ -1,18 +1,8 @@
 //! Orders that are under way: what falls due as time passes, and orders that begin.
 
-use super::generate::{CLOCK_START, EventRow, Ordinal};
+use super::generate::{CLOCK_START, Due, EventRow, Ordinal};
 use super::world::{State, World};
 use std::time::Duration;
-
-/// The next event of an order that is under way. Sorted by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Due {
-    /// Milliseconds since 1970.
-    pub(super) at: i64,
-    /// The customer's number.
-    pub(super) slot: u32,
-    pub(super) ordinal: Ordinal,
-}
 
 impl World {
     /// Lets so much real time pass: [`time_factor`](super::Settings::time_factor) times as much on the world's

@@ -5,11 +5,10 @@
 
 use super::draw::{Draw, Purpose};
 use super::fields::CustomerFields;
-use super::generate::{CLOCK_START, CLOCK_STEP, EventRow, Ordinal, Source};
+use super::generate::{CLOCK_START, CLOCK_STEP, Due, EventRow, Ordinal, Source};
 use super::paging::{Index, Position};
 use super::render::CustomerFacts;
 use super::settings::Settings;
-use super::under_way::Due;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

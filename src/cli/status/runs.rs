@@ -1,6 +1,5 @@
 //! Runs as `status` shows them.
 
-use super::LastOk;
 use crate::mirror::{Run, RunId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,6 +28,13 @@ pub(super) struct LastError {
     pub(super) what_to_do: Option<String>,
     /// The newest incremental or full run that came to its end with everything, where it is newer.
     pub(super) ok_since: Option<RunId>,
+}
+
+/// The newest run of each mode that came to its end with everything.
+#[derive(Serialize)]
+pub(super) struct LastOk {
+    pub(super) incremental: Option<ShownRun>,
+    pub(super) full: Option<ShownRun>,
 }
 
 impl ShownRun {

@@ -1,7 +1,7 @@
 //! `status` for people: what needs attention first.
 
 use super::super::output::{count, counted, size, span};
-use super::Status;
+use super::report::Status;
 use super::runs::{LastError, ShownRun};
 use crate::mirror::{Counts, SetAside};
 use jiff::Timestamp;
