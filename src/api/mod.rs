@@ -10,9 +10,7 @@
 //! | `redact` | what may be repeated of text from outside | none |
 //! | `retry` | whether and when a failed attempt is repeated (point 7) | none |
 //! | `breaker` | when to stop repeating because the server is down | none |
-//! | `stretches` | what refusals tell together about an allowed rate | none |
-//! | `limit` | how much the API bears, at once and a second (point 13) | none |
-//! | `gate` | holds the requests in flight to that | timers |
+//! | `limits` | how many requests at once and a second the API bears (point 13) | timers |
 //! | `clock` | how far the server's clock is ahead of ours | none |
 //! | `account` | which account the key belongs to | network |
 //! | `wire` | whether a request has been sent, or still waits for its turn | none |
@@ -20,7 +18,7 @@
 //! | `body` | a body, unzipped as it comes and within its bound | none |
 //! | `unicode` | what stands for bytes that are no UTF-8 | none |
 //! | `transport` | one attempt at one request, with every limit on it | network |
-//! | `client` | the calls: gate, attempt, decoding and retry until done | network |
+//! | `client` | the calls: admission, attempt, decoding and retry until done | network |
 //! | `names` | what names of members and headers say of a next page: one table (points 1, 3) | none |
 //! | `link`, `page`, `envelope`, `token` | where an answer says how a list goes on (point 1) | none |
 //! | `cursor` | the request for a page, and what its text tells | none |
@@ -49,21 +47,18 @@ mod error;
 mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod gate;
 mod heard;
 mod kind;
-mod limit;
+mod limits;
 mod link;
 mod names;
 mod origin;
 mod page;
 mod pager;
-mod rate;
 mod redact;
 mod refusal;
 mod retry;
 mod settings;
-mod stretches;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
@@ -78,7 +73,7 @@ pub use behaviour::{Finding, KnownPaging, PagingSettings, Reuse, TokenNames};
 pub use client::{Client, CustomerFields};
 pub use cursor::Cursor;
 pub use error::{ApiError, ErrorKind};
-pub use limit::Learned;
+pub use limits::Learned;
 pub use origin::{OriginError, check_base};
 pub use pager::{Item, List, Page, Pager, RejectedItem, RepairedItem, Turn, WalkError};
 pub use redact::shown;
