@@ -70,3 +70,59 @@ impl Concurrency {
         (self.limit, self.accepted) = ((self.limit / 2).max(1), 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accepts so many requests, all at that moment.
+    fn accept(concurrency: &mut Concurrency, count: usize, now: Instant) -> usize {
+        (0..count).for_each(|_| concurrency.accepted(now));
+        concurrency.limit()
+    }
+
+    #[test]
+    fn it_falls_by_half_and_rises_by_one_a_round() {
+        let now = Instant::now();
+        let mut concurrency = Concurrency::new(16);
+        concurrency.refused(16, now);
+        assert_eq!(concurrency.limit(), 8);
+        for (accepted, expected) in [(7, 8), (1, 9), (8, 9), (1, 10), (10 + 11 + 12 + 13, 14), (14, 15)] {
+            assert_eq!(accept(&mut concurrency, accepted, now), expected);
+        }
+        for expected in [7, 3, 1, 1] {
+            concurrency.refused(1, now);
+            assert_eq!(concurrency.limit(), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_refused_is_left_alone_for_longer_each_time() {
+        let mut now = Instant::now();
+        let mut concurrency = Concurrency::new(16);
+        for hold in [8, 16, 32, 64, 120, 120] {
+            concurrency.refused(9, now);
+            assert_eq!(accept(&mut concurrency, 1_000, now), 8, "{hold}");
+            assert_eq!(accept(&mut concurrency, 1_000, now + Duration::from_secs(hold - 1)), 8, "{hold}");
+            now += Duration::from_secs(hold);
+            assert_eq!(accept(&mut concurrency, 1, now), 9, "{hold}");
+            assert_eq!(concurrency.learned(), (8, true));
+        }
+        // It is borne at last.
+        assert_eq!(accept(&mut concurrency, 1_000, now), 16);
+        assert_eq!(concurrency.learned(), (16, true));
+    }
+
+    #[test]
+    fn it_is_lowered_and_never_raised_by_what_is_known() {
+        let now = Instant::now();
+        let mut concurrency = Concurrency::new(8);
+        assert_eq!(concurrency.learned(), (8, false));
+        for (known, expected) in [(9, 8), (8, 8), (5, 5), (6, 5), (0, 1)] {
+            concurrency.lower_to(known, now + Duration::from_secs(60));
+            assert_eq!(concurrency.limit(), expected, "{known}");
+        }
+        assert_eq!(accept(&mut concurrency, 100, now), 1);
+        assert_eq!(accept(&mut concurrency, 100, now + Duration::from_secs(60)), 8);
+    }
+}

@@ -21,12 +21,13 @@ const WIDEST_SPACING: Duration = Duration::from_secs(2);
 
 /// Where the number at once is limited, requests start over this share of the time that one takes, rather than together.
 const SPREAD: f64 = 0.5;
+const WIDEST_SPREAD: f64 = 0.25;
 
 /// The pace is that of so many requests.
 const PACE_OF: f64 = 32.0;
 
 /// Timers are late by about so much: what flows into the bucket meanwhile is kept, and no more, which would be a burst.
-const LATENESS: Duration = Duration::from_millis(5);
+const LATENESS: Duration = Duration::from_millis(50);
 
 /// A request that has started.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +117,7 @@ impl Controller {
             smooth(&mut self.interval, now.saturating_duration_since(last), self.starts);
         }
         let by_rate = self.rate.as_ref().map(|rate| Duration::from_secs_f64(1.0 / rate.a_second(now)));
-        let spread = SPREAD * self.latency / self.concurrency() as f64;
+        let spread = (SPREAD * self.latency / self.concurrency() as f64).min(WIDEST_SPREAD);
         let spread = self.concurrency.learned().1.then(|| Duration::from_secs_f64(spread));
         let interval = by_rate.max(spread).max(self.spacing);
         self.next_at =

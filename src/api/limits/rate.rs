@@ -67,3 +67,46 @@ impl Rate {
         (self.refused, self.rises_from) = (pace, resumed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_cut_to_the_middle_by_half_at_most() {
+        let now = Instant::now();
+        for (pace, let_through, expected) in [
+            (100.0, 0.0, 50.0),
+            (100.0, 16.0, 50.0),
+            (100.0, 64.0, 80.0),
+            (100.0, 100.0, 97.0),
+            (100.0, 1_000.0, 97.0),
+            (0.0, 0.0, SLOWEST),
+        ] {
+            let rate = Rate::below(pace, let_through, now);
+            assert!((rate.learned() - expected).abs() < 1e-9, "{pace}, {let_through}: {rate:?}");
+        }
+    }
+
+    #[test]
+    fn it_rises_to_what_was_refused_and_beyond_where_that_is_borne() {
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let mut rate = Rate::below(100.0, 0.0, now);
+        for (seconds, expected) in [(0, 50.0), (4, 50.0 * 2_f64.sqrt()), (8, 100.0), (100, 100.0)] {
+            assert!((rate.a_second(after(seconds)) - expected).abs() < 1e-9, "{seconds}");
+        }
+        rate.accepted(after(7));
+        assert_eq!(rate.learned(), 50.0);
+        rate.accepted(after(8));
+        assert_eq!((rate.learned(), rate.a_second(after(16))), (100.0, 200.0));
+    }
+
+    #[test]
+    fn what_is_known_is_relied_on_for_a_while() {
+        let now = Instant::now();
+        let rate = Rate::known(98.0, now);
+        assert_eq!(rate.a_second(now + HOLD_OF_THE_KNOWN), 98.0);
+        assert!(rate.a_second(now + 2 * HOLD_OF_THE_KNOWN) > 107.0);
+    }
+}
