@@ -5,9 +5,7 @@
 //! | [`errors`] | what can go wrong, what is repeated, and what may be told of it (point 7) | none |
 //! | `settings` | where the API is and how patiently it is asked | none |
 //! | [`transport`] | one attempt at one request, with every limit on it (point 12) | network |
-//! | `stretches`, `rate` | what refusals tell together about an allowed rate | none |
-//! | `limit` | how much the API bears, at once and a second (point 13) | none |
-//! | `gate` | holds the requests in flight to that | timers |
+//! | `limits` | how many requests at once and a second the API bears (point 13) | timers |
 //! | [`calls`] | the vendor's calls, each repeated until done | network |
 //! | [`paging`] | a list, page by page, with its records decoded (points 1 to 6) | network |
 //!
@@ -15,19 +13,16 @@
 
 mod calls;
 mod errors;
-mod gate;
-mod limit;
+mod limits;
 mod paging;
-mod rate;
 mod settings;
-mod stretches;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
 
 pub use calls::{Client, CustomerFields};
 pub use errors::{ApiError, ErrorKind, RetryPolicy, shown};
-pub use limit::Learned;
+pub use limits::Learned;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use paging::fuzzing;
 pub use paging::{

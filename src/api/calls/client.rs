@@ -1,4 +1,4 @@
-//! The vendor's calls: gate, attempt, decoding and retry until done.
+//! The vendor's calls: admission, attempt, decoding and retry until done.
 
 use super::call::{Call, NotDocumented};
 use super::circuit_breaker::CircuitBreaker;
@@ -6,8 +6,7 @@ use super::server_clock::ServerClock;
 use crate::api::errors::{
     ApiError, Decision, ErrorKind, Fault, Redactor, RetryPolicy, SafeText, decide, retry_after,
 };
-use crate::api::gate::Gate;
-use crate::api::limit::{Learned, Load};
+use crate::api::limits::{Admission, Learned, Outcome};
 use crate::api::settings::Settings;
 use crate::api::transport::{Answer, Transport, resolve_link};
 use crate::observe::{Event, Observer};
@@ -33,7 +32,7 @@ pub struct Client {
 struct Shared {
     transport: Transport,
     redactor: Redactor,
-    gate: Gate,
+    admission: Admission,
     breaker: CircuitBreaker,
     clock: ServerClock,
     base: Url,
@@ -65,7 +64,7 @@ impl Client {
         let shared = Arc::new(Shared {
             transport: Transport::new(&settings, &key, redactor.clone())?,
             redactor,
-            gate: Gate::new(settings.concurrency, observer.clone()),
+            admission: Admission::new(settings.concurrency, observer.clone()),
             breaker: CircuitBreaker::default(),
             clock: ServerClock::default(),
             base: settings.base_url,
@@ -90,12 +89,12 @@ impl Client {
 
     /// Starts from limits that another run has learned, unless this client has learned some by itself.
     pub fn expect(&self, learned: Learned) {
-        self.shared.gate.expect(learned);
+        self.shared.admission.expect(learned);
     }
 
     /// The limits that the API has shown; `None` if it never asked for fewer requests.
     pub fn learned(&self) -> Option<Learned> {
-        self.shared.gate.learned()
+        self.shared.admission.learned()
     }
 
     pub(super) fn redactor(&self) -> &Redactor {
@@ -218,20 +217,20 @@ impl Client {
         decision
     }
 
-    /// One attempt, through the gate and reported; a status of no success is a failure.
+    /// One attempt, admitted and reported; a status of no success is a failure.
     async fn attempt(&self, call: &Call) -> Result<Answer, Failed> {
         let shared = &*self.shared;
-        let slot = shared.gate.enter().await;
+        let permit = shared.admission.enter().await;
         let start = Instant::now();
         let mut result = shared.transport.attempt(&call.method, &call.url, call.body.as_deref()).await;
         let elapsed = start.elapsed();
         let status = result.as_ref().map_or_else(ApiError::status, |answer| Some(answer.status));
         let retry_after = result.as_ref().ok().and_then(retry_after_of);
-        slot.leave(self.load(status, result.is_ok(), retry_after.as_deref()));
+        permit.finish(self.outcome(status, result.is_ok(), retry_after.as_deref()));
         if let Ok(answer) = &mut result {
             shared.clock.observe(&answer.headers, Timestamp::now());
             if let Some(streams) = answer.streams {
-                shared.gate.lower_to(streams);
+                shared.admission.lower_to(streams);
             }
             if call.is_list && is_empty_success(answer) {
                 answer.body = b"[]".to_vec();
@@ -262,15 +261,19 @@ impl Client {
         }
     }
 
-    fn load(&self, status: Option<u16>, complete: bool, asked: Option<&str>) -> Load {
+    fn outcome(&self, status: Option<u16>, complete: bool, asked: Option<&str>) -> Outcome {
         match status {
             Some(status @ (429 | 503)) => {
                 let pause =
                     asked.and_then(|asked| retry_after(asked, &self.shared.policy, SystemTime::now()));
-                if status == 503 && pause.is_none() { Load::Failing } else { Load::Throttled(pause) }
+                if status == 503 && pause.is_none() {
+                    Outcome::Unavailable
+                } else {
+                    Outcome::Throttled(pause)
+                }
             }
-            Some(..500) if complete => Load::Borne,
-            _ => Load::Unknown,
+            Some(..500) if complete => Outcome::Accepted,
+            _ => Outcome::Unknown,
         }
     }
 }

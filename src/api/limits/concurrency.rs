@@ -1,0 +1,128 @@
+//! How many requests may be in flight: additive increase, multiplicative decrease (AIMD), as TCP has it. The smallest
+//! number that was refused is a ceiling, which is left alone for a while: each attempt costs a refused request.
+
+use super::{FIRST_HOLD, LONGEST_HOLD};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// So many times that number of requests are accepted before the next one is tried at the ceiling: the first answers are to
+/// requests from before the last increase.
+const ROUNDS_AT_CEILING: usize = 3;
+
+#[derive(Debug)]
+pub(super) struct Concurrency {
+    limit: usize,
+    max: usize,
+    /// The smallest number that was refused, and when it may be tried again.
+    ceiling: Option<(usize, Instant)>,
+    hold: Duration,
+    /// Requests accepted since the limit changed.
+    accepted: usize,
+}
+
+impl Concurrency {
+    /// Starts with `max`, which is never exceeded; 0 counts as 1.
+    pub(super) fn new(max: usize) -> Concurrency {
+        let max = max.max(1);
+        Concurrency { limit: max, max, ceiling: None, hold: FIRST_HOLD, accepted: 0 }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// What is below the ceiling, or the maximum; and whether there is a ceiling.
+    pub(super) fn learned(&self) -> (usize, bool) {
+        (self.ceiling.map_or(self.max, |(refused, _)| (refused - 1).min(self.max)), self.ceiling.is_some())
+    }
+
+    /// No more than so many at once are tried until then.
+    pub(super) fn lower_to(&mut self, limit: usize, until: Instant) {
+        let limit = limit.max(1);
+        if limit < self.limit {
+            (self.limit, self.ceiling, self.accepted) = (limit, Some((limit + 1, until)), 0);
+        }
+    }
+
+    /// A request was accepted: the limit rises by one for each round of them.
+    pub(super) fn accepted(&mut self, now: Instant) {
+        self.accepted += 1;
+        let next = self.limit + 1;
+        let (ceiling, retry_at) = self.ceiling.unwrap_or((usize::MAX, now));
+        let rounds = if next >= ceiling { ROUNDS_AT_CEILING } else { 1 };
+        if self.accepted >= rounds * self.limit && (next != ceiling || now >= retry_at) {
+            // What is borne now is below the ceiling.
+            self.ceiling =
+                self.ceiling.map(|(ceiling, at)| (ceiling.max(self.limit + usize::from(next > ceiling)), at));
+            (self.limit, self.accepted) = (next.min(self.max), 0);
+        }
+    }
+
+    /// A request was refused with so many in flight, itself included; requests go on at `resumed`.
+    pub(super) fn refused(&mut self, in_flight: usize, resumed: Instant) {
+        // One alone doesn't tell how many are too many.
+        if in_flight > 1 {
+            let refused = in_flight.min(self.limit);
+            let is_again = self.ceiling.is_some_and(|(ceiling, _)| ceiling <= refused);
+            self.hold = if is_again { (2 * self.hold).min(LONGEST_HOLD) } else { FIRST_HOLD };
+            self.ceiling = Some((refused, resumed + self.hold));
+        }
+        (self.limit, self.accepted) = ((self.limit / 2).max(1), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accepts so many requests, all at that moment.
+    fn accept(concurrency: &mut Concurrency, count: usize, now: Instant) -> usize {
+        (0..count).for_each(|_| concurrency.accepted(now));
+        concurrency.limit()
+    }
+
+    #[test]
+    fn it_falls_by_half_and_rises_by_one_a_round() {
+        let now = Instant::now();
+        let mut concurrency = Concurrency::new(16);
+        concurrency.refused(16, now);
+        assert_eq!(concurrency.limit(), 8);
+        for (accepted, expected) in [(7, 8), (1, 9), (8, 9), (1, 10), (10 + 11 + 12 + 13, 14), (14, 15)] {
+            assert_eq!(accept(&mut concurrency, accepted, now), expected);
+        }
+        for expected in [7, 3, 1, 1] {
+            concurrency.refused(1, now);
+            assert_eq!(concurrency.limit(), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_refused_is_left_alone_for_longer_each_time() {
+        let mut now = Instant::now();
+        let mut concurrency = Concurrency::new(16);
+        for hold in [8, 16, 32, 64, 120, 120] {
+            concurrency.refused(9, now);
+            assert_eq!(accept(&mut concurrency, 1_000, now), 8, "{hold}");
+            assert_eq!(accept(&mut concurrency, 1_000, now + Duration::from_secs(hold - 1)), 8, "{hold}");
+            now += Duration::from_secs(hold);
+            assert_eq!(accept(&mut concurrency, 1, now), 9, "{hold}");
+            assert_eq!(concurrency.learned(), (8, true));
+        }
+        // It is borne at last.
+        assert_eq!(accept(&mut concurrency, 1_000, now), 16);
+        assert_eq!(concurrency.learned(), (16, true));
+    }
+
+    #[test]
+    fn it_is_lowered_and_never_raised_by_what_is_known() {
+        let now = Instant::now();
+        let mut concurrency = Concurrency::new(8);
+        assert_eq!(concurrency.learned(), (8, false));
+        for (known, expected) in [(9, 8), (8, 8), (5, 5), (6, 5), (0, 1)] {
+            concurrency.lower_to(known, now + Duration::from_secs(60));
+            assert_eq!(concurrency.limit(), expected, "{known}");
+        }
+        assert_eq!(accept(&mut concurrency, 100, now), 1);
+        assert_eq!(accept(&mut concurrency, 100, now + Duration::from_secs(60)), 8);
+    }
+}
