@@ -2,12 +2,12 @@
 //!
 //! | room or file | what it does | I/O |
 //! |---|---|---|
-//! | [`errors`] | what can go wrong, what is repeated, and what may be told of it (point 7) | none |
+//! | `errors` | what can go wrong, what is repeated, and what may be told of it (point 7) | none |
 //! | `settings` | where the API is and how patiently it is asked | none |
-//! | [`transport`] | one attempt at one request, with every limit on it (point 12) | network |
+//! | `transport` | one attempt at one request, with every limit on it (point 12) | network |
 //! | `limits` | how many requests at once and a second the API bears (point 13) | timers |
-//! | [`calls`] | the vendor's calls, each repeated until done | network |
-//! | [`paging`] | a list, page by page, with its records decoded (points 1 to 6) | network |
+//! | `calls` | the vendor's calls, each repeated until done | network |
+//! | `paging` | a list, page by page, with its records decoded (points 1 to 6) | network |
 //!
 //! Each imports only from those above it. Points are those of `api-contract`.
 

@@ -15,11 +15,11 @@ pub(super) struct ServerClock(Mutex<Vec<SignedDuration>>);
 impl ServerClock {
     /// An answer came at `now`, by our clock.
     pub(super) fn observe(&self, headers: &HeaderMap, now: Timestamp) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len() < ANSWERS
+        let mut differences = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if differences.len() < ANSWERS
             && let Some(ahead) = ahead(headers, now)
         {
-            heard.push(ahead);
+            differences.push(ahead);
         }
     }
 
@@ -27,9 +27,9 @@ impl ServerClock {
     /// machine with a wrong clock among the server's decides. What the way of an answer took, and the part of a second
     /// that `Date` leaves out, make it up to about a second too small: a moment of ours then comes out too early.
     pub(super) fn ahead(&self) -> Option<SignedDuration> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        heard.sort_unstable();
-        heard.get(heard.len() / 2).copied()
+        let mut differences = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        differences.sort_unstable();
+        differences.get(differences.len() / 2).copied()
     }
 }
 

@@ -49,7 +49,7 @@ pub enum UnprovenEnd {
     #[error("its last page says that there are further ones, but names none")]
     MoreIsSaid,
     /// The answers give a total above the records that arrived.
-    #[error("{received} records received, but the answers tell of {total}")]
+    #[error("{received} records came, but the answers tell of {total}")]
     TotalNotReached {
         /// Different records that arrived.
         received: u64,

@@ -367,7 +367,7 @@ fn a_server_that_fails_over_ids_alone_has_one_page() {
     }
 }
 
-/// From a single record both directions may be empty; one that was not heard may not be.
+/// From a single record both directions may be empty; one whose answer did not arrive may not be.
 #[test]
 fn one_empty_direction_is_no_end_while_the_other_fails() {
     let mut walking = Walking::new();
