@@ -1,14 +1,15 @@
-//! Whose an event is. It doesn't name its customer, the list in which it stands does; the mirror has one place for it.
+//! Which customer an event belongs to. An event doesn't name its customer: the list that it is in does. The mirror stores an
+//! event once, under one customer.
 //!
-//! An event that stands under one customer and is listed by another may have moved, or the API lists it twice. If
-//! each list simply took it, a lasting double listing would move it to and fro in every run. So the customer who has it
-//! keeps it, until a complete reading of that customer's list lacks it or a newer version stands elsewhere.
+//! If the mirror holds an event under one customer and another customer lists it, the event may have moved, or the API may
+//! list it twice. If every listing moved it, an event that stays listed twice would move back and forth in every run. So it
+//! stays where it is until a complete reading of its customer's list lacks it, or another list has a newer version.
 
 use super::order;
 use crate::record::Event;
 use std::cmp::Ordering;
 
-/// What the listing of an event means that the mirror holds under another customer.
+/// What it means that a customer lists an event that the mirror holds under another customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
     /// It moved: the listed version is newer.

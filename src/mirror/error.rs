@@ -1,6 +1,6 @@
 //! What can go wrong with the mirror.
 
-use super::Unusable;
+use super::database::Unusable;
 use rusqlite::ErrorCode;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

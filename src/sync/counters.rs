@@ -1,4 +1,4 @@
-//! What a run counts and remarks while its parts work side by side.
+//! The counters and remarks of a run, shared by its parts.
 
 use super::report::{Audited, Failure};
 use crate::api::{UnprovenEnd, shown};
@@ -10,10 +10,11 @@ use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Failures that are named one by one; further ones are only counted.
+/// How many failures are listed one by one; further ones are only counted.
 const FAILURES_NAMED: usize = 100;
 
-/// Of more remarks than twice this, the first and the last so many are kept: the last ones sum up.
+/// If there are more than twice as many remarks, this many of the first and of the last are kept: the last ones are
+/// summaries.
 const REMARKS_KEPT: usize = 50;
 
 /// The counts, remarks and failures of a run.
@@ -45,14 +46,14 @@ struct State {
     audited: Option<Audited>,
 }
 
-/// Records that are told of together: eight bytes for each, and the first by name.
+/// Records that one remark covers: eight bytes for each, and the id of the first.
 #[derive(Default)]
 struct Counted {
     met: IdSet,
     first: String,
 }
 
-/// What the parts of a run have left behind.
+/// What a run has counted so far.
 pub(super) struct RunTotals {
     pub(super) counts: Counts,
     pub(super) remarks: Vec<String>,
@@ -79,7 +80,7 @@ impl RunCounters {
         add(&mut self.lock().counts);
     }
 
-    /// Something that a person should know.
+    /// Adds a remark for the operator.
     pub(super) fn remark(&self, text: String) {
         let text = shown(&text);
         self.observe(&Event::Remark { text: &text });
@@ -95,13 +96,13 @@ impl RunCounters {
         state.last_remarks.push_back(text);
     }
 
-    /// Something is missing that the run set out to bring.
+    /// Adds a remark and marks the run as incomplete.
     pub(super) fn incomplete(&self, text: String) {
         self.lock().incomplete = true;
         self.remark(text);
     }
 
-    /// A customer's events are missing.
+    /// Adds a customer whose events could not be read.
     pub(super) fn failure(&self, failure: Failure) {
         let mut state = self.lock();
         state.incomplete = true;
@@ -120,14 +121,14 @@ impl RunCounters {
         self.lock().audited = Some(audited);
     }
 
-    /// A customer's list of events may be longer than what came of it.
+    /// Counts an event list that may be longer than what was read of it.
     pub(super) fn unproven_end(&self, why: UnprovenEnd) {
         let mut state = self.lock();
         state.unproven_ends += 1;
         state.unproven.get_or_insert(why);
     }
 
-    /// A customer's list of events ended where an earlier walk of it went on.
+    /// Counts an event list that ended where an earlier walk of it went on.
     pub(super) fn short_event_list(&self, customer_id: &str) {
         let mut state = self.lock();
         state.incomplete = true;
@@ -135,12 +136,12 @@ impl RunCounters {
         state.first_short.get_or_insert_with(|| customer_id.to_owned());
     }
 
-    /// A record's `updated_at` is none.
+    /// Counts a record whose `updated_at` is not a time.
     pub(super) fn unreadable_time(&self, stream: Stream, id: &str) {
         self.lock().unreadable_times.entry(stream).or_default().add(id);
     }
 
-    /// These were taken, though their times don't tell whether they are newer than what the mirror held.
+    /// Counts records that were stored although their times don't show whether they are newer than the mirror's version.
     pub(super) fn undated(&self, stream: Stream, ids: &[String]) {
         if !ids.is_empty() {
             let mut state = self.lock();
@@ -149,8 +150,8 @@ impl RunCounters {
         }
     }
 
-    /// Adds what the mirror knows of the records that were set aside. What no run has told of yet keeps this one from being
-    /// complete; what is known already is counted.
+    /// Adds the records that were set aside. Rejected ones that no run has reported yet make this run incomplete; those that
+    /// were reported before are only counted.
     pub(super) fn set_aside(&self, outcome: Aside, aside: &AsideInRun) {
         let AsideInRun { met, known, new, first_known, first_new } = aside;
         let name = |first: &Option<SetAside>| first.as_ref().map(SetAside::to_string).unwrap_or_default();
@@ -259,7 +260,7 @@ impl Counted {
     }
 }
 
-/// The client reports to the counters, which counts and passes on.
+/// The client reports to the counters, which pass its events on.
 impl Observer for RunCounters {
     fn observe(&self, event: &Event<'_>) {
         match event {

@@ -1,5 +1,5 @@
-//! The decisions that wait for a run's end: about events that complete walks of their lists lacked, about customers that
-//! are gone, and about events that stand in the lists of two customers.
+//! Applies deletions and moves at the end of a run: of events that complete walks of their lists lacked, of customers that
+//! the API no longer has, and of events that two customers list.
 
 use super::SyncError;
 use super::account::{Witness, find_witness};
@@ -9,9 +9,9 @@ use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
 use crate::sync::event_lists::{self, Reading};
 use tokio::sync::mpsc;
 
-/// Moves and deletes what was collected, or says why not; the customers concerned are then looked at again in the next
-/// run. An event that is contested moves once the customer who has it no longer lists it, and never leaves the mirror
-/// in between; as long as both list it, it stays where it is, and the run says so.
+/// Moves and deletes what was collected, or reports why not; the next run then checks the customers concerned again. A
+/// contested event moves as soon as the customer who has it no longer lists it, without leaving the mirror in between. As
+/// long as both list it, it stays where it is, and the run reports that.
 pub(super) async fn finalize(context: &Context) -> Result<(), SyncError> {
     read_owners(context).await?;
     if context.halt.is_cancelled() {
@@ -50,7 +50,7 @@ pub(super) async fn finalize(context: &Context) -> Result<(), SyncError> {
     Ok(())
 }
 
-/// Reads the lists of those who hold contested events, unless this run has done so already.
+/// Reads the event lists of customers who have contested events, unless this run has done so already.
 async fn read_owners(context: &Context) -> Result<(), SyncError> {
     let (owners, since) = (context.pending.owners(), context.started_at);
     if owners.is_empty() {
@@ -66,7 +66,7 @@ async fn read_owners(context: &Context) -> Result<(), SyncError> {
     halt_on_error(context, read)
 }
 
-/// Moves the contested events that their owners' lists lacked in this run.
+/// Moves contested events that their owners' lists lacked in this run.
 async fn move_events(context: &Context, contested: &mut ContestedEvents) -> Result<(), SyncError> {
     for owner in contested.owners() {
         let (stamp, of_owner) = (context.stamp(), contested.take(&owner));
@@ -88,7 +88,7 @@ async fn move_events(context: &Context, contested: &mut ContestedEvents) -> Resu
     Ok(())
 }
 
-/// Deletes what has been missing for long enough.
+/// Deletes events that have been missing for long enough.
 async fn delete_events(context: &Context) -> Result<(), SyncError> {
     let stamp = context.stamp();
     let until = deleted_if_missing_since(context.started_at, stamp.now, context.settings.deletion_wait);
@@ -108,7 +108,7 @@ async fn delete_events(context: &Context) -> Result<(), SyncError> {
     }
 }
 
-/// Deletes customers with their events, but for events that others list: those stay, under who lists them.
+/// Deletes customers and their events. Events that another customer lists move to that customer first.
 async fn delete_customers(context: &Context, contested: &mut ContestedEvents) -> Result<(), SyncError> {
     let gone = context.pending.take_customers();
     if gone.customers.is_empty() {
@@ -144,8 +144,8 @@ async fn delete_customers(context: &Context, contested: &mut ContestedEvents) ->
     Ok(())
 }
 
-/// A customer that the list has and that the API gives alone: its 404s for others mean something then (`api-contract`
-/// point 9). `None` where nobody is deleted, and the run has said why.
+/// Finds a listed customer that the API can also return by itself: only then do its 404s for others prove anything
+/// (`api-contract` point 9). `None` if nobody may be deleted; the run has then reported why.
 async fn witness_of_404s(context: &Context, gone: &PendingCustomers) -> Result<Option<String>, SyncError> {
     let why = match find_witness(context, Some(gone.listed.clone())).await? {
         Witness::Found(id) => return Ok(Some(id)),

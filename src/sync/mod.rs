@@ -8,6 +8,9 @@
 //! ```
 //!
 //! All channels are bounded: a slow mirror slows the requests down, and memory doesn't grow with the account.
+//!
+//! In: an open mirror, a client, settings and a scope. Out: the mirror with everything committed, and a report. Nothing here
+//! writes SQL, prints, or deletes a record before the end of the run.
 
 mod account;
 mod audit;

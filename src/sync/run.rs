@@ -1,4 +1,4 @@
-//! A run from its record's first line to its last.
+//! A sync run, from the start to the final record.
 
 use super::account::{self, Identity};
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due, record_findings};
@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Customers looked up in the mirror at a time when a walk is taken up.
+/// How many customers are read from the mirror at a time when a walk is resumed.
 const BATCH: usize = 1_024;
 
 /// A run's end, and the mirror back.
@@ -87,7 +87,7 @@ pub async fn sync(
     }
     let mut report = report(run, &scope, started_at, resumed, &counters, &result, stopped);
     if is_cut_off {
-        // Some of what was counted is undone.
+        // Some of the counted changes were rolled back.
         batch.recount(run, &mut report.counts)?;
     }
     drop(batch);
@@ -96,7 +96,7 @@ pub async fn sync(
     Ok(Finished { mirror, report, error: result.err() })
 }
 
-/// Records the run's start, takes over what the mirror knows about the API, and looks for a walk to take up.
+/// Records the run's start, loads what the mirror knows about the API, and looks for an interrupted walk to resume.
 fn begin(
     mirror: &mut Mirror,
     tools: &Tools,
@@ -116,8 +116,8 @@ fn begin(
     }
     let walk = batch
         .checkpoint(mode)?
-        .filter(|checkpoint| may_take_up(checkpoint, settings, now))
-        .and_then(|checkpoint| CustomerWalk::take_up(mode, checkpoint));
+        .filter(|checkpoint| may_resume(checkpoint, settings, now))
+        .and_then(|checkpoint| CustomerWalk::resume(mode, checkpoint));
     match walk {
         Some(_) => batch.mark_run_resumed(run)?,
         None => batch.drop_checkpoint(mode)?,
@@ -126,12 +126,13 @@ fn begin(
     Ok((run, walk))
 }
 
-fn may_take_up(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
+fn may_resume(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
     let age = now.duration_since(checkpoint.started_at);
     checkpoint.base_url == settings.base_url && age >= SignedDuration::ZERO && age < settings.resume_max_age
 }
 
-/// Both halves of the run, side by side: when one fails, the other stops.
+/// Runs the customer list and the event lists side by side: when one fails, the other stops. Then applies deletions and
+/// audits.
 async fn work(
     context: &Context,
     scope: &Scope,
@@ -188,16 +189,16 @@ async fn sync_named(
 async fn walk_customers(
     context: &Context,
     mode: Mode,
-    taken_up: Option<CustomerWalk>,
+    interrupted: Option<CustomerWalk>,
     (started_at, identity): (Timestamp, Identity),
     due: &mpsc::Sender<String>,
 ) -> Result<Option<Walked>, SyncError> {
-    let walk = match taken_up {
+    let walk = match interrupted {
         Some(walk) if walk.cursor == Some(Cursor::Start) => {
             CustomerWalk::begin(mode, walk.started_at, identity)
         }
-        Some(walk) if goes_on(context, identity).await? => {
-            hand_on_waiting(context, &walk.seen, due).await?;
+        Some(walk) if may_continue(context, identity).await? => {
+            queue_waiting(context, &walk.seen, due).await?;
             walk
         }
         _ => CustomerWalk::begin(mode, started_at, identity),
@@ -218,7 +219,7 @@ async fn walk_customers(
                 error,
                 SyncError::Walk(WalkError::NoProgress { .. } | WalkError::TokensRefused { .. })
             ) {
-                // Going on there would fail in the same way.
+                // Resuming there would fail in the same way.
                 context.write(move |batch| batch.drop_checkpoint(mode)).await?;
             }
             Err(error)
@@ -226,13 +227,13 @@ async fn walk_customers(
     }
 }
 
-/// Whether a walk may go on in the middle of the list: what comes from there on is mostly new to the mirror, so whose list it
-/// is shows at its beginning. Customers who answer alone would show it of themselves only.
-async fn goes_on(context: &Context, identity: Identity) -> Result<bool, SyncError> {
+/// Whether a walk may resume in the middle of the list. The rest of the list may be mostly new to the mirror, so the
+/// beginning of the list has to show whose list it is. Single customers that answer would prove it for themselves only.
+async fn may_continue(context: &Context, identity: Identity) -> Result<bool, SyncError> {
     if identity == Identity::Confirmed {
         return Ok(true);
     }
-    // Where it fails, a walk from the list's beginning will tell of it.
+    // If this fails, the walk from the list's beginning will report the error.
     let is_ours = account::first_page(context).await?.is_some_and(Overlap::is_enough);
     if is_ours {
         account::confirm(context).await?;
@@ -240,8 +241,8 @@ async fn goes_on(context: &Context, identity: Identity) -> Result<bool, SyncErro
     Ok(is_ours)
 }
 
-/// A walk that is taken up passed over customers whose events were not read before it was cut off.
-async fn hand_on_waiting(
+/// Queues customers that the interrupted walk had listed, but whose events it had not read.
+async fn queue_waiting(
     context: &Context,
     seen: &RowSet,
     due: &mpsc::Sender<String>,

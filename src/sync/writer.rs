@@ -1,8 +1,8 @@
 //! The one thread that writes the mirror.
 //!
-//! Jobs are applied in the order in which they were given, many to a transaction. Who gave a job is told as soon as it
-//! is applied: everything later in the run sees it, and nothing later can become durable without it. A checkpoint is
-//! therefore never ahead of the rows that it stands for, and a page's rows needn't wait for the disk.
+//! Jobs are applied in the order in which they were submitted, many in one transaction. Whoever submitted a job gets its
+//! result as soon as the job is applied: everything later in the run sees its effect, and nothing later can become durable
+//! without it. A checkpoint is therefore never ahead of the rows that it stands for, and no page waits for the disk.
 
 use super::SyncError;
 use crate::mirror::{Batch, Mirror, MirrorError};
@@ -12,17 +12,17 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-/// Jobs waiting for the writer at most; who has more to write waits.
+/// How many jobs may wait for the writer; whoever submits more waits.
 const QUEUE: usize = 64;
 
-/// A transaction is committed so long after its first job: so much work a crash takes back at most.
+/// A transaction is committed this long after its first job at the latest. A crash loses no more work than that.
 const COMMIT_AFTER: Duration = Duration::from_millis(1_000);
 
-/// It is committed before that after so many changes: what is not committed takes memory, and grows the log that
-/// readers have to look through.
+/// A transaction is committed earlier after this many changes, because uncommitted changes take memory and make the log
+/// longer that readers have to search.
 const CHANGES_PER_COMMIT: u64 = 50_000;
 
-/// Works within the batch and tells who asked; `Err` undoes the batch.
+/// Works within the batch and reports the result to whoever submitted it; `Err` rolls the batch back.
 type Job = Box<dyn FnOnce(&mut Batch<'_>) -> Result<(), ()> + Send>;
 
 /// Sends work to the thread that owns the mirror. When all clones are gone the thread ends.
@@ -31,7 +31,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
-/// The thread; gives the mirror back.
+/// The thread, which gives the mirror back when it ends.
 pub(super) struct WriterThread(JoinHandle<Written>);
 
 impl Writer {
@@ -47,8 +47,8 @@ impl Writer {
         Ok((Writer { jobs }, WriterThread(thread)))
     }
 
-    /// Runs `job` after all that were given before it, and returns what it returned. Not durable then, but within
-    /// about a second, or with the thread's end: see [`WriterThread::join`].
+    /// Runs `job` after all jobs that were submitted before it, and returns its result. The job is durable about a second
+    /// later, or when the thread ends: see [`WriterThread::join`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,
@@ -57,7 +57,7 @@ impl Writer {
         let job: Job = Box::new(move |batch| {
             let result = job(batch);
             let applied = result.as_ref().map(drop).map_err(drop);
-            // Whoever no longer waits needs no answer.
+            // If the caller no longer waits, it needs no answer.
             let _ = tell.send(result.map_err(SyncError::from));
             applied
         });
@@ -70,9 +70,9 @@ impl Writer {
 pub(super) struct Written {
     /// For what comes after the run.
     pub(super) mirror: Mirror,
-    /// Whether it stopped before its time: what was applied after its last commit is undone.
+    /// Whether the writer stopped early: what was applied after its last commit is rolled back.
     pub(super) is_cut_off: bool,
-    /// Why, unless it was a job's own failure: whoever gave that job was told.
+    /// Why it did, unless a job failed: that error went to whoever submitted the job.
     pub(super) error: Option<MirrorError>,
 }
 
@@ -87,14 +87,14 @@ impl WriterThread {
 fn work(mut mirror: Mirror, mut queue: mpsc::Receiver<Job>, runtime: &Handle) -> Written {
     while let Some(first) = queue.blocking_recv() {
         if let Err(error) = batch(&mut mirror, first, &mut queue, runtime) {
-            // Whoever waits or comes later is told by the closed queue.
+            // The closed queue tells everybody who waits or comes later.
             return Written { mirror, is_cut_off: true, error };
         }
     }
     Written { mirror, is_cut_off: false, error: None }
 }
 
-/// One transaction. `Err` with the reason, but for a job's own failure, which its giver was told.
+/// Runs one transaction. `Err` has the reason, unless a job failed: that error went to whoever submitted the job.
 fn batch(
     mirror: &mut Mirror,
     first: Job,

@@ -9,9 +9,11 @@
 mod location;
 pub(super) mod migrations;
 pub(super) mod read_only;
+mod unusable;
 
-pub use location::{Unusable, is_there};
+pub use location::is_there;
 pub(super) use location::{beside, folder_of, prepared, real};
+pub use unusable::Unusable;
 
 use std::time::Duration;
 

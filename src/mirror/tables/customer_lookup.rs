@@ -1,8 +1,8 @@
 //! What the mirror holds of the customers on a page.
 //!
-//! A list mostly brings customers in the order in which they came before, which is the order of the table's rows. So
-//! one is looked up by its id, and those behind it in the table, one after the other, for as long as the page agrees:
-//! a step instead of a search, without anything kept in memory between pages.
+//! A list mostly has customers in the same order as before, which is the order of the table's rows. So one customer is
+//! looked up by its id, and the next rows of the table are compared with the next customers of the page for as long as they
+//! agree: a step instead of a search, without keeping anything in memory between pages.
 
 use super::customer_rows::{Stored, by_id, read_customer, select_customers, time};
 use crate::mirror::MirrorError;
@@ -10,7 +10,7 @@ use crate::record::Customer;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-/// Where the page departs from the table's order so often, it goes on by ids alone.
+/// After this many departures from the table's order, the rest of the page is looked up by id.
 const DEPARTURES: u32 = 3;
 
 /// What the mirror holds of one customer.

@@ -43,8 +43,8 @@ impl Batch<'_> {
         Ok(ids)
     }
 
-    /// Marks events as missing; those that are marked keep since when, unless the clock was put back since. With `confirm`, they count as lacked by a complete
-    /// walk of this run.
+    /// Marks events as missing. Those that are marked already keep their time, unless the clock was set back since. With
+    /// `confirm`, they count as lacked by a complete walk of this run.
     ///
     /// # Errors
     /// When the mirror can't be written.
@@ -74,7 +74,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The event stands in a list: it is not missing.
+    /// Removes the mark from an event that is listed again.
     ///
     /// # Errors
     /// When the mirror can't be written.
@@ -132,7 +132,7 @@ impl Batch<'_> {
         missing_events(&self.transaction)
     }
 
-    /// Customers with missing events are looked at again in the next run: time decides whether they are gone.
+    /// Makes customers with missing events due again in the next run: only time shows whether the events are gone.
     ///
     /// # Errors
     /// When the mirror can't be written.

@@ -1,5 +1,5 @@
-//! Lists the customers, page after page, by one walker or by several at once: `segments` says who goes on, `tokens`
-//! where they begin and what the next run is left.
+//! Reads the pages of the customer list, with one walker or with several at once. `segments` decides which walkers go on;
+//! `saved_tokens` decides where they begin and what is saved for the next run.
 
 use super::saved_tokens::{SavedTokens, TokenRecorder, tokens_to_save};
 use super::segments::{Begin, PageEnd, Segments, Step};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// A walker whose saved token is refused tries so many further ones before it gives up.
+/// How many further tokens a walker tries before it gives up, if its saved token is refused.
 const SPARE_TOKENS: usize = 3;
 
 /// Beyond the pages to be expected, twice over, and these, no walker goes on whose turn it isn't.
@@ -22,33 +22,33 @@ const REFUSED: &str = "the server refused the customer list's page token: the wa
 const NOT_THE_SAME: &str =
     "the customer list's page tokens are not those of an earlier walk: the walk was begun again";
 
-/// What listing brings.
+/// What the listing sends.
 pub(in crate::sync) enum Listed {
     Page(Page<Customer>),
-    /// From here on, pages come from several places of the list: no single request stands for what is left.
+    /// From now on, pages come from several places of the list: no single request stands for the rest of it.
     Split,
-    /// The walk starts again from the list's beginning, for this reason: what came so far counts no longer as walked.
+    /// The walk starts again from the list's beginning, for this reason. The pages so far no longer count as walked.
     Restarted(&'static str),
     End(Whole),
 }
 
-/// The list was walked to its end.
+/// The whole list was read.
 pub(in crate::sync) struct Whole {
-    /// Whether that is certain.
+    /// Whether its end is proven.
     pub(in crate::sync) end: ListEnd,
-    /// What is saved for the next walk; `None` where this one knows too little to replace what there is.
+    /// The tokens to save for the next walk; `None` if this walk knows too little to replace those of the last one.
     pub(in crate::sync) tokens: Option<Vec<SavedToken>>,
-    /// A page that named the same next page as in an earlier walk.
+    /// The number of a page that had the same token for the next page as in an earlier walk.
     pub(in crate::sync) given_again: Option<u64>,
 }
 
 /// A step of a walker: what its pager brought.
 type Stepped = (usize, Pager<Customer>, Result<Turn<Customer>, WalkError>);
 
-/// What belongs to one walker.
+/// The state of one walker.
 struct Walker {
     recorder: TokenRecorder,
-    /// Where it could begin instead, last one first.
+    /// Where it could begin instead; the last one is tried first.
     spares: Vec<Begin>,
     /// At rest: it may have to go on.
     parked: Option<Pager<Customer>>,
@@ -89,7 +89,7 @@ impl Listing {
         listing
     }
 
-    /// Lists to the end, as far ahead as the channel allows. Returns early if the run halts or storing has failed.
+    /// Reads the list to its end, as far ahead as the channel allows. Returns early if the run halts or storing has failed.
     pub(in crate::sync) async fn run(mut self, listed: mpsc::Sender<Listed>) -> Result<(), SyncError> {
         loop {
             let joined = self.context.halt.clone().run_until_cancelled_owned(self.steps.join_next()).await;
@@ -124,8 +124,8 @@ impl Listing {
         Ok(Vec::new())
     }
 
-    /// Whether a walker that began in the middle has met what one from the list's beginning would meet as well. What it
-    /// meets at its first request may be the token's fault.
+    /// Whether an error of a walker that began in the middle would also happen to a walker from the list's beginning. An
+    /// error of its first request may be the token's fault.
     fn ends_the_walk(&self, walker: usize, error: &WalkError) -> bool {
         match error.api().map(|error| error.kind()) {
             Some(ErrorKind::KeyRefused) => true,
@@ -162,8 +162,8 @@ impl Listing {
         news
     }
 
-    /// The server gave another token than to an earlier walk, at the same place behind the same record. Returns
-    /// whether old ones are already in use.
+    /// Stops using saved tokens, because the server gave another token than in an earlier walk at the same place behind the
+    /// same record. Returns whether saved tokens are already in use.
     fn give_up_tokens(&mut self, page: u64) -> bool {
         self.may_split = false;
         let evidence = format!(
@@ -173,8 +173,8 @@ impl Listing {
         self.segments.are_several()
     }
 
-    /// Lets further walkers begin, if this is the time; `number` is walker 0's page, `place` where an earlier walk was
-    /// given the same request.
+    /// Starts further walkers, if this is the time; `number` is walker 0's page, `place` the page at which an earlier walk
+    /// got the same request.
     fn split(&mut self, number: u64, place: Option<u64>, next: &Cursor) -> bool {
         let from = match self.context.known.reuse(Stream::Customers) {
             Reuse::AtOnce => Some(place.unwrap_or(number)),
@@ -199,7 +199,7 @@ impl Listing {
         self.segments.are_several()
     }
 
-    /// A walker that began in the middle can't go on: it begins at a spare place, if it has read nothing yet, or leaves.
+    /// A walker that began in the middle can't go on: it begins at a spare place if it has read nothing yet, or stops.
     fn leave(&mut self, walker: usize) {
         let spare = self.walkers[walker].spares.pop().filter(|_| self.segments.is_untried(walker));
         let reopened = match spare {
@@ -221,7 +221,7 @@ impl Listing {
         }
     }
 
-    /// A list that has become another one may send walkers over the same pages; one of them has to go on, no more.
+    /// If the list has changed a lot, walkers may read the same pages over again. Then only one of them has to go on.
     fn stay_within_bounds(&mut self) {
         let pages: u64 = self.walkers.iter().map(|walker| walker.recorder.pages()).sum();
         if self.segments.are_several() && pages > 2 * self.saved.pages() + PAGES_OF_GRACE {
@@ -232,7 +232,7 @@ impl Listing {
         }
     }
 
-    /// Begins again, by one walker alone.
+    /// Begins again with one walker.
     fn begin_again(&mut self, pager: Pager<Customer>, why: &'static str) -> Listed {
         self.steps = JoinSet::new();
         self.segments = Segments::new();
@@ -244,7 +244,7 @@ impl Listing {
         Listed::Restarted(why)
     }
 
-    /// The list's end, if all of it was read.
+    /// The end of the list, if all of it was read.
     fn end(&mut self) -> Option<Listed> {
         let chain = self.segments.complete()?;
         if self.segments.are_several()
@@ -279,8 +279,8 @@ impl Listing {
     }
 }
 
-/// What tells a record from others and from older versions of itself. It is saved for later runs; where another build
-/// gives other ones, the next walk just asks for some pages twice.
+/// A hash that tells a record from others and from older versions of itself. It is saved for later runs. If another build
+/// computes other hashes, the next walk only requests some pages twice.
 fn version(item: &Item<Customer>) -> u64 {
     match item {
         Item::Record(customer) => fingerprint(customer),

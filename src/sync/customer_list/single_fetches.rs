@@ -1,4 +1,5 @@
-//! Customers that are asked for one by one: missing from the list, listed in an old version, or named by the user.
+//! Fetches customers one by one: those that the list lacks, those that it has in an old version, and those that the user
+//! named.
 
 use super::store::apply;
 use super::walk_state::CustomerWalk;
@@ -13,10 +14,10 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Missing customers looked up in the mirror at a time.
+/// How many customers are read from the mirror at a time.
 const BATCH: usize = 256;
 
-/// What the API said of one customer.
+/// What the API answered for one customer.
 enum Answer {
     Present(Box<RawValue>),
     /// 404, with the request id where the answer had one.
@@ -24,8 +25,8 @@ enum Answer {
     Failed(ApiError),
 }
 
-/// After a complete walk: customers listed in an old version are asked for alone in a full sync (`api-contract` point
-/// 10), and so are those that are mirrored but were missing; the API's 404 then deletes them (point 9).
+/// After a complete walk, fetches mirrored customers that the list lacked; if the API answers 404, they are to be deleted
+/// (`api-contract` point 9). In a full sync, first fetches customers that were listed in an old version (point 10).
 pub(in crate::sync) async fn fetch_missing_and_stale(
     context: &Context,
     walk: &CustomerWalk,
@@ -80,10 +81,9 @@ async fn fetch_missing(
         ));
         return Ok(());
     }
-    // Customers that this very walk brought say nothing about those that it should have brought: another account's
-    // list may be as long.
+    // Customers that this walk inserted don't count: the list of another account may be just as long.
     let mirrored = now.saturating_sub(walk.inserted);
-    // Another account was accepted: nobody has to be left of the old one.
+    // If another account was accepted, all customers of the old one may go.
     let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
     let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);
     if let Some(refused) = decided.err().filter(|_| !is_accepted) {
@@ -101,7 +101,7 @@ async fn fetch_missing(
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
         alive += fetch_all(context, ids, due, async |id, request_id| {
-            // Deleted at the run's end: others may turn out to list its events.
+            // Not deleted before the run's end, because other customers may turn out to list its events.
             context.pending.add_customer(id, request_id);
             Ok(())
         })
@@ -122,8 +122,8 @@ async fn fetch_missing(
     Ok(())
 }
 
-/// Customers that the user named: taken as the API gives them. One that it doesn't know is not deleted: that takes a
-/// walk of the whole list.
+/// Fetches the customers that the user named. One that the API doesn't know is not deleted: that takes a walk of the whole
+/// list.
 pub(in crate::sync) async fn fetch_named(
     context: &Context,
     ids: &[String],
@@ -150,8 +150,8 @@ fn report_not_found(
     Ok(())
 }
 
-/// Asks for customers one by one, several at a time; takes what is present, and leaves those that are gone to `gone`.
-/// Returns how many were present.
+/// Fetches customers one by one, several at a time. Stores those that the API has, and calls `on_not_found` for the others.
+/// Returns how many the API has.
 async fn fetch_all(
     context: &Context,
     ids: Vec<String>,
@@ -188,7 +188,7 @@ async fn fetch_all(
 fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
     match result {
         Ok(record) => Answer::Present(record),
-        // Only the API's own word proves it; anything on the way answers 404 as well (`api-contract` point 9).
+        // Only the API's own 404 proves it: a proxy may answer 404 as well (`api-contract` point 9).
         Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => {
             Answer::NotFound(error.request_id().map(str::to_owned))
         }
@@ -196,7 +196,7 @@ fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
     }
 }
 
-/// Takes a customer as the API gave it alone: an older version than the mirror's counts as well.
+/// Stores a customer that was fetched by itself, even if its version is older than the mirror's.
 async fn store(
     context: &Context,
     id: &str,
@@ -223,7 +223,7 @@ async fn store(
     Ok(())
 }
 
-/// Customers that could not be asked for.
+/// Customers that could not be fetched.
 #[derive(Default)]
 struct Failures {
     count: u64,

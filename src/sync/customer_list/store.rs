@@ -11,10 +11,10 @@ use crate::sync::context::{Context, record_findings};
 use crate::sync::decoded_records::{DecodedRecords, set_aside_customers};
 use std::time::{Duration, Instant};
 
-/// While nothing changes, the checkpoint is renewed this often: a run that finds nothing new writes next to nothing.
+/// How often the checkpoint is saved while nothing changes. A run that finds nothing new then writes next to nothing.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
-/// A page on its way into the mirror.
+/// A page that is about to be stored.
 pub(super) struct StoredPage {
     sorted: DecodedRecords<Customer>,
     cursor: Option<Cursor>,
@@ -38,7 +38,8 @@ impl StoredPage {
     }
 }
 
-/// Rows, change log, findings and checkpoint of one page, in one transaction. Returns whose events are due.
+/// Stores rows, change log, findings and checkpoint of one page in one transaction. Returns the customers whose events are
+/// due.
 pub(super) async fn store_page(
     context: &Context,
     walk: &mut CustomerWalk,
@@ -49,7 +50,7 @@ pub(super) async fn store_page(
     let StoredPage { sorted, cursor, checkpoint_is_due } = page;
     walk.cursor = cursor;
     let resumable = (walk.is_split || walk.cursor.is_some()) && walk.may_be_cut_off();
-    // They go with the job and come back; a checkpoint gets its copy where one is saved.
+    // They move into the job and back. They are copied only if a checkpoint is saved.
     let (mut seen, mut pages) = (std::mem::take(&mut walk.seen), std::mem::take(&mut walk.held));
     pages.push(sorted);
     let (mode, base_url, is_split) = (walk.mode, &context.settings.base_url, walk.is_split);
@@ -98,7 +99,7 @@ pub(super) async fn store_page(
     Ok(count(context, walk, applied))
 }
 
-/// Whether the newest of the pages shows that the list is this account's. A customer who comes again is `met` already.
+/// Whether the last page shows that the list is this account's. Customers in `met` have been counted before.
 fn shows_account(
     batch: &Batch<'_>,
     pages: &[DecodedRecords<Customer>],
@@ -116,7 +117,7 @@ fn shows_account(
     Ok(overlap.is_enough())
 }
 
-/// Counts what pages did; returns whose events are due.
+/// Counts what was stored; returns the customers whose events are due.
 fn count(context: &Context, walk: &mut CustomerWalk, applied: CustomersApplied) -> Vec<String> {
     walk.inserted += applied.inserted;
     walk.changed += applied.inserted + applied.updated;
@@ -141,21 +142,21 @@ struct Taken {
     seen: RowSet,
     overlap: Overlap,
     met: IdSet,
-    /// `None`: it isn't known yet whose list this is.
+    /// `None` if it isn't known yet whose list this is.
     applied: Option<CustomersApplied>,
-    /// The page, behind those that had been held back.
+    /// The pages that had been held back, and this one.
     pages: Vec<DecodedRecords<Customer>>,
-    /// Whether the checkpoint was renewed.
+    /// Whether the checkpoint was saved.
     saved: bool,
 }
 
-/// How far a page of the list is believed. Where another account was accepted, its customers may have the ids of the old
-/// one's; which of the two was changed later means nothing.
+/// How far a page of the list is trusted. If another account was accepted, its customers may have the same ids as the old
+/// account's, so it means nothing which of the two versions is newer.
 fn listed_trust(context: &Context) -> Trust {
     if context.settings.accept_account { Trust::Alone } else { Trust::Listed }
 }
 
-/// Takes customers into the mirror, and sets aside what can't be taken as it stands.
+/// Stores customers, and sets aside records that can't be stored as they are.
 pub(in crate::sync) fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,

@@ -1,13 +1,13 @@
-//! The walk of the customer list: pages are listed ahead while earlier ones are stored, and customers whose events
-//! are due are handed on page by page.
+//! The walk of the customer list: pages are read ahead while earlier ones are stored, and customers whose events are due
+//! are queued page by page.
 //!
-//! A walk that reads the list from several places at once has no single request at which another run could go on. Its
-//! checkpoint stands at the list's beginning, then: a run that goes on from there lists the pages again, in as little time, and
-//! takes over when the walk began, which tells whose events it needn't read again.
+//! A walk that reads the list from several places at once has no single request from which another run could continue. Its
+//! checkpoint therefore stays at the list's beginning. A run that resumes from there reads the pages again, and keeps the
+//! time at which the first walk began, which tells whose events it needn't read again.
 //!
-//! While it isn't known whose list this is (`account`), pages are held back: compared with the mirror, but not taken. The page
-//! that shows it takes them along; mostly that is the first one. Where more had to be held back than memory is to be spent on,
-//! they come with a second walk.
+//! While it isn't known whose list this is (`account`), pages are held back: they are compared with the mirror but not
+//! stored. The page that shows that the list is this account's, usually the first one, is stored together with those held
+//! back. If they don't fit in memory, the list is walked a second time.
 
 use super::parallel_listing::{Listed, Listing, Whole};
 use super::saved_tokens::SavedTokens;
@@ -23,10 +23,10 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Pages listed ahead of the one being stored.
+/// How many pages are read ahead of the one that is being stored.
 const PAGES_AHEAD: usize = 4;
 
-/// Walks the list to its end and hands on whose events are due. Returns the walk, or `None` if the run halted.
+/// Walks the list to its end and queues customers whose events are due. Returns the walk, or `None` if the run halted.
 pub(in crate::sync) async fn walk(
     context: &Context,
     walk: CustomerWalk,
@@ -55,7 +55,7 @@ async fn walk_once(
     let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
     let (listed, pages) = mpsc::channel(PAGES_AHEAD);
     let listing = Listing::new(context, saved_tokens(context).await?, cursor);
-    // A task of its own: what it waits for wakes it on the thread that hears of it.
+    // A task of its own, so that an answer wakes it directly on the thread that receives it.
     let listing = AbortOnDropHandle::new(tokio::spawn(listing.run(listed)));
     let (listing, storing) = tokio::join!(listing, store(context, walk, pages, due));
     match (listing.map_err(SyncError::crashed).flatten(), storing) {
@@ -64,7 +64,7 @@ async fn walk_once(
     }
 }
 
-/// What an earlier walk has left, if it may be used.
+/// The page tokens that an earlier walk saved, if they may be used.
 async fn saved_tokens(context: &Context) -> Result<SavedTokens, SyncError> {
     if context.known.reuse(Stream::Customers) == Reuse::Never {
         return Ok(SavedTokens::default());
@@ -107,12 +107,12 @@ async fn store(
             }
         }
     }
-    // The lister left without an end: it failed, or the run halts.
+    // The listing ended before the list did: it failed, or the run halts.
     Ok(None)
 }
 
-/// Keeps that the list was walked to its end: a run that is cut off from here on needs not list it again. And what
-/// the next walk can make use of.
+/// Stores a checkpoint that says that the whole list was walked, so that a run that is interrupted from here on needn't read
+/// it again. Also stores what the next walk can use.
 async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
     learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
@@ -139,8 +139,8 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     Ok(walk)
 }
 
-/// A token that comes again names a place in the list as it is, if the list has changed in between: one for a copy of
-/// the list would lead to the old one.
+/// Learns what page tokens refer to. A token that comes again although the list has changed refers to a position in the
+/// current list: a token for a snapshot of the list would be a new one.
 fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
     let is_long = whole.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
     let evidence = match whole.given_again {

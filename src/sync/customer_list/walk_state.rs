@@ -11,40 +11,40 @@ use jiff::Timestamp;
 /// How many records are held back in memory.
 const HELD_AT_MOST: usize = 10_000;
 
-/// A walk of the customer list, begun or taken up.
+/// A walk of the customer list, new or resumed.
 pub(in crate::sync) struct CustomerWalk {
     pub(in crate::sync) mode: Mode,
     pub(in crate::sync) started_at: Timestamp,
-    /// Where to go on; `None` if the list was walked to its end and only what follows is left.
+    /// Where to continue; `None` if the whole list was walked and only the steps after it are left.
     pub(in crate::sync) cursor: Option<Cursor>,
     pub(in crate::sync) pages: u64,
     pub(in crate::sync) seen: RowSet,
-    /// Of them, customers that were new to the mirror.
+    /// How many of them were new to the mirror.
     pub(in crate::sync) inserted: u64,
     /// Customers listed in an older version than the mirror's.
     pub(in crate::sync) stale: RowSet,
-    /// How far the list has brought the mirror's customers, for as long as that is of interest.
+    /// How many of the mirror's customers the list has brought, counted until it is known whose list this is.
     pub(in crate::sync) overlap: Overlap,
-    /// The ids that it has brought, for as long: pages may come twice.
+    /// The ids that were counted for it, because pages may come twice.
     pub(super) met: IdSet,
-    /// Whether the list is this account's.
+    /// Whether it is known that the list is this account's.
     pub(super) is_confirmed: bool,
-    /// Pages that wait until that is known.
+    /// Pages that are held back until then.
     pub(super) held: Vec<DecodedRecords<Customer>>,
-    /// More of them came than could be held back.
+    /// Whether there were more of them than could be held back.
     pub(super) is_overflown: bool,
-    /// Customers counted in this run, each once.
+    /// How many customers this run has counted, each once.
     pub(super) counted: u64,
-    /// Whether the list's end was one.
+    /// Whether the list's end is proven.
     pub(in crate::sync) end: ListEnd,
-    /// Customers that the list brought new or changed, in this run.
+    /// How many customers were new or changed in this run.
     pub(super) changed: u64,
-    /// Pages come from several places of the list.
+    /// Whether pages come from several places of the list.
     pub(super) is_split: bool,
 }
 
 impl CustomerWalk {
-    /// From the list's beginning.
+    /// A walk from the list's beginning.
     pub(in crate::sync) fn begin(mode: Mode, started_at: Timestamp, identity: Identity) -> CustomerWalk {
         let mirrored = match identity {
             Identity::Confirmed => 0,
@@ -70,8 +70,8 @@ impl CustomerWalk {
         }
     }
 
-    /// From where an interrupted walk had come; `None` where its cursor can't be read.
-    pub(in crate::sync) fn take_up(mode: Mode, checkpoint: Checkpoint) -> Option<CustomerWalk> {
+    /// Resumes an interrupted walk; `None` if its cursor can't be read.
+    pub(in crate::sync) fn resume(mode: Mode, checkpoint: Checkpoint) -> Option<CustomerWalk> {
         Some(CustomerWalk {
             cursor: serde_json::from_str(&checkpoint.cursor).ok()?,
             started_at: checkpoint.started_at,
@@ -94,18 +94,18 @@ impl CustomerWalk {
         }
     }
 
-    /// At the list's beginning, with nothing walked.
+    /// A checkpoint at the list's beginning.
     pub(super) fn checkpoint_at_start(&self, base_url: &str) -> Checkpoint {
         CustomerWalk::begin(self.mode, self.started_at, Identity::Confirmed).checkpoint(base_url)
     }
 
-    /// Whether another run could go on here. In a full sync, customers that are still to be asked for alone stand in
-    /// memory only: a run that is cut off then goes on before the first of them.
+    /// Whether another run could resume here. In a full sync, the customers that are still to be fetched one by one are known
+    /// in memory only, so the checkpoint has to stay before the first of them.
     pub(super) fn may_be_cut_off(&self) -> bool {
         (self.mode != Mode::Full || self.stale.count() == 0) && !self.is_overflown
     }
 
-    /// Holds pages back, as many as there is room for.
+    /// Holds pages back if there is room for them.
     pub(super) fn hold(&mut self, pages: Vec<DecodedRecords<Customer>>) {
         match pages.iter().map(DecodedRecords::len).sum::<usize>() <= HELD_AT_MOST {
             true => self.held = pages,
@@ -118,8 +118,9 @@ impl CustomerWalk {
         self.is_confirmed
     }
 
-    /// Begins again. What is stored stays, and what was new to the mirror tells nothing about what it held before. Whose
-    /// list it is has to show anew, unless it `is_the_same`: another account would have refused the token as well.
+    /// Begins again. Customers that this walk inserted stay counted, because they say nothing about what the mirror held
+    /// before. It has to be found out anew whose list this is, unless the list `is_the_same`: the reason for beginning again
+    /// may be that another account's API refused the token.
     pub(super) fn restart(&mut self, is_the_same: bool) {
         let identity = match self.overlap.mirrored {
             mirrored if mirrored > 0 && !is_the_same => Identity::Open { mirrored },
