@@ -2,16 +2,16 @@
 //! waits by the clock: a test waits for what the daemon says.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
-mod asking;
-mod manager;
-mod meeting;
-mod observing;
+mod concurrent_runs;
+mod metrics_and_health;
 mod packaging;
 mod reloading;
 mod scrape;
+mod service_manager;
+mod service_notifications;
+mod status;
 mod stopping;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
 mod support;
-mod telling;
-mod unread;
+mod unread_stderr;

@@ -1,6 +1,6 @@
 //! SIGHUP.
 
-use crate::manager::{Guard, Manager, signal};
+use crate::service_manager::{Guard, Manager, signal};
 use crate::support::{Place, sandbox};
 use malomo_mirror::sandbox::Settings;
 

@@ -1,6 +1,6 @@
 //! The daemon's end, however it comes, and what the next one makes of it.
 
-use crate::manager::{Guard, Manager, signal};
+use crate::service_manager::{Guard, Manager, signal};
 use crate::support::{Place, Program, Relay, State, assert_everything_equals, assert_no_strays, sandbox};
 use malomo_mirror::export::{Compression, ExportError, Format, export};
 use malomo_mirror::mirror::{Mirror, MirrorError};

@@ -1,9 +1,9 @@
 //! A fifth of all answers is broken, each in its own way; runs converge on what the server holds.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Asked, Place, Ran, Reply, Server};
+use crate::test_account::{account, change, program};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -13,7 +13,7 @@ const RUNS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_when_a_fifth_of_all_answers_is_broken() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
 /// What a broken server may say: its messages quote what they like.
@@ -75,12 +75,12 @@ fn lure(luck: &mut fastrand::Rng, away: &str) -> Reply {
     }
 }
 
-pub async fn scenario(form: &Form) -> Findings {
-    let form = *form;
-    form.all((0..form.tries(4, 30)).map(|n| one(form, n))).await
+pub async fn scenario(effort: &Effort) -> Findings {
+    let effort = *effort;
+    effort.all((0..effort.tries(4, 30)).map(|n| one(effort, n))).await
 }
 
-async fn one(form: Form, n: u64) -> Findings {
+async fn one(effort: Effort, n: u64) -> Findings {
     let mut found = Findings::of_a_try();
     let elsewhere = Server::answering(|_| Reply::json(200, "[]")).await;
     let account = account(16, 2, 4).shared();
@@ -88,7 +88,7 @@ async fn one(form: Form, n: u64) -> Findings {
     let lures = luring.clone();
     let server = account
         .serve_but(move |asked: &Asked| {
-            let mut luck = form.luck(4, n * 100_000 + asked.number as u64);
+            let mut luck = effort.luck(4, n * 100_000 + asked.number as u64);
             match luck.f64() {
                 ..0.01 if lures.load(Ordering::SeqCst) => Some(lure(&mut luck, &away)),
                 ..0.2 => Some(broken(&mut luck)),
@@ -103,7 +103,7 @@ async fn one(form: Form, n: u64) -> Findings {
         .set("api.max_body=8MiB")
         .set("api.retry_after_max=20ms")
         .set("api.max_attempts=12");
-    let mut luck = form.luck(5, n);
+    let mut luck = effort.luck(5, n);
     for round in 0..3 {
         if round > 0 {
             change(&mut account.lock(), &mut luck, round);

@@ -2,17 +2,17 @@
 //! with 1, publishes nothing half, and goes on once there is room.
 
 use crate::disk::Disk;
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Place, Program, Shared};
+use crate::test_account::{account, change, program};
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_on_a_disk_that_is_full() {
-    scenario(&Form::of_environment()).await.assert_clean_where_possible();
+    scenario(&Effort::of_environment()).await.assert_clean_where_possible();
 }
 
 /// Says what was tried: without a disk of its own, 0 tries.
@@ -29,21 +29,21 @@ enum Lies {
 }
 
 /// Nothing where no disk can be mounted: `ulimit -f` then has to do, which `bad_machine` tries everywhere.
-pub async fn scenario(form: &Form) -> Findings {
+pub async fn scenario(effort: &Effort) -> Findings {
     if !Disk::is_possible() {
         return Findings::default();
     }
     let mut tries: Vec<Try> = Vec::new();
     for (lies, most) in [(Lies::Mirror, 500), (Lies::Exports, 100), (Lies::Both, 600)] {
-        for n in 0..form.tries(2, 20) {
-            let mut luck = form.luck(9, n * 3 + lies as u64);
+        for n in 0..effort.tries(2, 20) {
+            let mut luck = effort.luck(9, n * 3 + lies as u64);
             // In KiB: from nothing to beyond what a first sync needs.
             tries.push(Box::pin(first_sync(lies, luck.u64(0..most) * 1_024)));
             tries.push(Box::pin(later(lies, luck.u64(0..most / 2) * 1_024)));
         }
     }
     tries.push(Box::pin(read_only()));
-    form.all(tries.into_iter()).await
+    effort.all(tries.into_iter()).await
 }
 
 /// A place with a disk over it or beside it, and the program that works there.

@@ -1,10 +1,10 @@
 //! A machine that refuses: files may not grow, folders can't be written, the mirror is damaged, descriptors are few, the
 //! clock was wrong. The program says so, ends with 1, publishes nothing half, and goes on once the cause is gone.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Place, Program, Ran, Shared};
+use crate::test_account::{account, change, program};
 use rusqlite::Connection;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,29 +12,29 @@ use std::process::Stdio;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_on_a_machine_that_refuses() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
 type Try = Pin<Box<dyn Future<Output = Findings> + Send>>;
 
-pub async fn scenario(form: &Form) -> Findings {
+pub async fn scenario(effort: &Effort) -> Findings {
     let mut tries: Vec<Try> = Vec::new();
-    for n in 0..form.tries(8, 60) {
+    for n in 0..effort.tries(8, 60) {
         // In blocks of 512 bytes: from nothing to beyond what mirror, log and exports need.
-        tries.push(Box::pin(limited("-f", form.luck(6, n).u64(0..700))));
+        tries.push(Box::pin(limited("-f", effort.luck(6, n).u64(0..700))));
     }
-    for descriptors in form.tries(0, 3)..form.tries(4, 40) {
-        tries.push(Box::pin(limited("-n", 4 + descriptors * form.tries(6, 1))));
+    for descriptors in effort.tries(0, 3)..effort.tries(4, 40) {
+        tries.push(Box::pin(limited("-n", 4 + descriptors * effort.tries(6, 1))));
     }
-    for n in 0..form.tries(6, 60) {
-        tries.push(Box::pin(damaged(form.luck(7, n))));
+    for n in 0..effort.tries(6, 60) {
+        tries.push(Box::pin(damaged(effort.luck(7, n))));
     }
     tries.push(Box::pin(no_database()));
     tries.push(Box::pin(no_folder("mirror.path")));
     tries.push(Box::pin(no_folder("export.dir")));
     tries.push(Box::pin(clock_was_ahead("sync")));
     tries.push(Box::pin(clock_was_ahead("sync --full")));
-    form.all(tries.into_iter()).await
+    effort.all(tries.into_iter()).await
 }
 
 /// Runs it under a limit of the shell's `ulimit`.

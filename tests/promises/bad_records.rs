@@ -1,21 +1,21 @@
 //! Records and lists that can't be right: what can't be taken is set aside and counted, good rows stay, and no run
 //! hangs or crashes.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, person, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Account, Asked, Place, Reply, Shared};
+use crate::test_account::{account, person, program};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_with_records_that_cannot_be_right() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
-pub async fn scenario(form: &Form) -> Findings {
-    let form = *form;
-    let mut found = form.all((0..form.tries(6, 100)).map(|n| unusable(form.luck(8, n)))).await;
-    found.add(form.all(ODDITIES.iter().map(|oddity| odd(*oddity))).await);
-    found.add(form.all(LISTS.iter().map(|list| lying(*list))).await);
+pub async fn scenario(effort: &Effort) -> Findings {
+    let effort = *effort;
+    let mut found = effort.all((0..effort.tries(6, 100)).map(|n| unusable(effort.luck(8, n)))).await;
+    found.add(effort.all(ODDITIES.iter().map(|oddity| odd(*oddity))).await);
+    found.add(effort.all(LISTS.iter().map(|list| lying(*list))).await);
     found
 }
 

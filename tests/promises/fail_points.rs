@@ -1,9 +1,9 @@
 //! The process dies at a chosen point, as if the power failed there; a plain run then makes everything good.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Place, Program};
+use crate::test_account::{account, change, program};
 use rusqlite::Connection;
 
 /// What `abort` sends.
@@ -31,25 +31,25 @@ fn migrations() -> (&'static str, u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_wherever_the_process_dies() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
-pub async fn scenario(form: &Form) -> Findings {
+pub async fn scenario(effort: &Effort) -> Findings {
     if !cfg!(debug_assertions) {
         // A release build has no such points.
         return Findings::default();
     }
     let mut tries = Vec::new();
-    for compression in if form.is_long { &["none", "gzip", "zstd"][..] } else { &["none"] } {
+    for compression in if effort.is_long { &["none", "gzip", "zstd"][..] } else { &["none"] } {
         let first = POINTS.into_iter().chain([migrations()]).map(|point| (true, point));
         for (is_first, (point, times)) in first.chain(POINTS.map(|point| (false, point))) {
             tries.extend((1..=times).map(|time| (*compression, is_first, format!("{point}:{time}"))));
         }
     }
     let syncs = tries.into_iter().map(|(compression, is_first, point)| one(compression, is_first, point));
-    let mut found = form.all(syncs).await;
-    found.add(form.all([upgrade()].into_iter()).await);
-    found.add(form.all((1..=SNAPSHOT_RENAMES).map(snapshot)).await);
+    let mut found = effort.all(syncs).await;
+    found.add(effort.all([upgrade()].into_iter()).await);
+    found.add(effort.all((1..=SNAPSHOT_RENAMES).map(snapshot)).await);
     found
 }
 

@@ -1,9 +1,9 @@
 //! SIGKILL at random times, once or several times in a row.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Asked, Place, Program, Server, Shared, State};
+use crate::test_account::{account, change, program};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,17 +16,17 @@ const LATENCY: Duration = Duration::from_millis(4);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_when_a_first_sync_is_killed() {
-    first_sync(&Form::of_environment()).await.assert_clean_after(20);
+    first_sync(&Effort::of_environment()).await.assert_clean_after(20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_when_an_incremental_sync_is_killed() {
-    incremental_sync(&Form::of_environment()).await.assert_clean_after(20);
+    incremental_sync(&Effort::of_environment()).await.assert_clean_after(20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_when_an_export_is_killed() {
-    export(&Form::of_environment()).await.assert_clean_after(20);
+    export(&Effort::of_environment()).await.assert_clean_after(20);
 }
 
 async fn serve(account: &Shared) -> Server {
@@ -84,15 +84,15 @@ async fn killed_and_run(
     found.judge(expected, &place, &program).await;
 }
 
-pub async fn first_sync(form: &Form) -> Findings {
+pub async fn first_sync(effort: &Effort) -> Findings {
     let account = account(40, 2, 4).shared();
     let server = Arc::new(serve(&account).await);
     let begun = Instant::now();
     let place = Place::new();
     program(&place, &server.base_url()).ends(0, &["sync", "--full"]).await;
     let within = begun.elapsed();
-    let tries = (0..form.tries(20, 200)).map(|n| {
-        let (server, expected, luck) = (server.clone(), account.state(), form.luck(1, n));
+    let tries = (0..effort.tries(20, 200)).map(|n| {
+        let (server, expected, luck) = (server.clone(), account.state(), effort.luck(1, n));
         async move {
             let (mut found, at) = (Findings::of_a_try(), server.base_url());
             let arguments = ["sync", "--full"];
@@ -100,7 +100,7 @@ pub async fn first_sync(form: &Form) -> Findings {
             found
         }
     });
-    form.all(tries).await
+    effort.all(tries).await
 }
 
 /// A place that was synced once, to be copied for each try.
@@ -134,18 +134,18 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-pub async fn incremental_sync(form: &Form) -> Findings {
+pub async fn incremental_sync(effort: &Effort) -> Findings {
     let account = account(40, 2, 4).shared();
     let server = Arc::new(serve(&account).await);
     let synced = Arc::new(Synced::new(&server).await);
-    change(&mut account.lock(), &mut form.luck(2, u64::MAX), 1);
+    change(&mut account.lock(), &mut effort.luck(2, u64::MAX), 1);
     let begun = Instant::now();
     let place = synced.copy(true);
     program(&place, &server.base_url()).ends(0, &["sync"]).await;
     let within = begun.elapsed();
-    let tries = (0..form.tries(20, 200)).map(|n| {
+    let tries = (0..effort.tries(20, 200)).map(|n| {
         let (server, synced, expected, luck) =
-            (server.clone(), synced.clone(), account.state(), form.luck(2, n));
+            (server.clone(), synced.clone(), account.state(), effort.luck(2, n));
         async move {
             let (mut found, at) = (Findings::of_a_try(), server.base_url());
             let fresh = || synced.copy(true);
@@ -153,11 +153,11 @@ pub async fn incremental_sync(form: &Form) -> Findings {
             found
         }
     });
-    form.all(tries).await
+    effort.all(tries).await
 }
 
 /// The whole account is exported into an empty folder.
-pub async fn export(form: &Form) -> Findings {
+pub async fn export(effort: &Effort) -> Findings {
     let account = account(300, 2, 100).shared();
     let server = Arc::new(account.serve().await);
     let synced = Arc::new(Synced::new(&server).await);
@@ -165,9 +165,9 @@ pub async fn export(form: &Form) -> Findings {
     let place = synced.copy(false);
     program(&place, &server.base_url()).ends(0, &["export"]).await;
     let within = begun.elapsed();
-    let tries = (0..form.tries(20, 200)).map(|n| {
+    let tries = (0..effort.tries(20, 200)).map(|n| {
         let (server, synced, expected, luck) =
-            (server.clone(), synced.clone(), account.state(), form.luck(3, n));
+            (server.clone(), synced.clone(), account.state(), effort.luck(3, n));
         async move {
             let (mut found, at) = (Findings::of_a_try(), server.base_url());
             let fresh = || synced.copy(false);
@@ -175,5 +175,5 @@ pub async fn export(form: &Form) -> Findings {
             found
         }
     });
-    form.all(tries).await
+    effort.all(tries).await
 }

@@ -16,45 +16,45 @@ mod bad_disk;
 mod bad_machine;
 mod bad_records;
 mod disk;
+mod effort;
 mod fail_points;
-mod form;
-mod judge;
+mod false_lists;
+mod findings;
 mod kills;
-mod loose_talk;
-mod lying_lists;
-mod one_among_many;
-mod people;
+mod leaks;
+mod partial_failures;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use more of it")]
 mod support;
+mod test_account;
 
-use form::Form;
-use judge::Findings;
+use effort::Effort;
+use findings::Findings;
 
 /// A scenario's name in the table, and what came of it.
 type Row = (&'static str, Findings);
 
-async fn every_scenario(form: &Form) -> Vec<Row> {
+async fn every_scenario(effort: &Effort) -> Vec<Row> {
     vec![
-        ("dies at a chosen point of a sync or export", fail_points::scenario(form).await),
-        ("kill -9 at any time in a first sync", kills::first_sync(form).await),
-        ("kill -9 at any time in an incremental sync", kills::incremental_sync(form).await),
-        ("kill -9 at any time in an export", kills::export(form).await),
-        ("a fifth of all answers is broken", bad_answers::scenario(form).await),
-        ("lists of another account, cut short or empty", lying_lists::scenario(form).await),
-        ("one bad thing among good ones, over HTTP/2", one_among_many::scenario(form).await),
-        ("secrets repeated, stderr unread, many names", loose_talk::scenario(form).await),
-        ("records and lists that can't be right", bad_records::scenario(form).await),
-        ("a machine that refuses", bad_machine::scenario(form).await),
-        (bad_disk::NAME, bad_disk::scenario(form).await),
+        ("dies at a chosen point of a sync or export", fail_points::scenario(effort).await),
+        ("kill -9 at any time in a first sync", kills::first_sync(effort).await),
+        ("kill -9 at any time in an incremental sync", kills::incremental_sync(effort).await),
+        ("kill -9 at any time in an export", kills::export(effort).await),
+        ("a fifth of all answers is broken", bad_answers::scenario(effort).await),
+        ("lists of another account, cut short or empty", false_lists::scenario(effort).await),
+        ("one bad thing among good ones, over HTTP/2", partial_failures::scenario(effort).await),
+        ("secrets repeated, stderr unread, many names", leaks::scenario(effort).await),
+        ("records and lists that can't be right", bad_records::scenario(effort).await),
+        ("a machine that refuses", bad_machine::scenario(effort).await),
+        (bad_disk::NAME, bad_disk::scenario(effort).await),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the other tests are its rows; it prints them"]
 async fn table() {
-    let form = Form::of_environment();
-    let rows = every_scenario(&form).await;
+    let effort = Effort::of_environment();
+    let rows = every_scenario(&effort).await;
     let head = ["tries", "deaths", "lost rows", "duplicated rows", "wrong rows", "leaks"];
     println!("\n{:<46}{}", "scenario", head.map(|name| format!("  {name:>6}")).concat());
     for (name, found) in &rows {

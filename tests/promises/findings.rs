@@ -1,9 +1,9 @@
 //! What a try left behind, counted.
 
-use crate::people::SECRETS;
 use crate::support::{
     Place, Program, Ran, Row, State, as_exported, assert_no_strays, assert_totals_are_true, manifest, replay,
 };
+use crate::test_account::SECRETS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -221,10 +221,10 @@ fn is_of_the_mirror(path: &Path) -> bool {
 /// A judge that finds nothing where something is would make every table look good.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_judge_finds_what_is_wrong() {
-    let account = crate::people::account(6, 2, 3).shared();
+    let account = crate::test_account::account(6, 2, 3).shared();
     let server = account.serve().await;
     let place = Place::new();
-    let program = crate::people::program(&place, &server.base_url());
+    let program = crate::test_account::program(&place, &server.base_url());
     program.ends(0, &["sync", "--full"]).await;
     let judged = async |expected: &State| {
         let mut found = Findings::of_a_try();
@@ -241,7 +241,7 @@ async fn the_judge_finds_what_is_wrong() {
     other.remove("c-01");
     assert_eq!(judged(&other.state()).await, (0, 0, 9, 0), "a customer and two events");
     let mut other = account.lock().clone();
-    other.put("c-02", crate::people::person("c-02", "other", "2024-05-01T12:00:00Z"));
+    other.put("c-02", crate::test_account::person("c-02", "other", "2024-05-01T12:00:00Z"));
     assert_eq!(judged(&other.state()).await, (0, 0, 3, 0));
     // A secret in a file beside them.
     let log = place.path().join("some.log");

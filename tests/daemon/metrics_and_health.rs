@@ -1,7 +1,7 @@
 //! /metrics, /healthz and /readyz.
 
-use crate::manager::{Guard, Manager, address, signal};
 use crate::scrape::{ANYTHING, Samples, classic, get, openmetrics};
+use crate::service_manager::{Guard, Manager, address, signal};
 use crate::support::{Account, Asked, Place, Reply};
 use tokio::net::TcpListener;
 

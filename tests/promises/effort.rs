@@ -1,6 +1,6 @@
 //! How much is tried, and with which luck.
 
-use crate::judge::Findings;
+use crate::findings::Findings;
 use std::future::Future;
 use tokio::task::JoinSet;
 
@@ -9,20 +9,20 @@ const AT_ONCE: usize = 3;
 
 /// The short form for every `cargo test`, the long one for who wants to know.
 #[derive(Clone, Copy)]
-pub struct Form {
+pub struct Effort {
     pub is_long: bool,
     seed: u64,
 }
 
-impl Form {
+impl Effort {
     /// As `MALOMO_PROMISES` and `MALOMO_PROMISES_SEED` say. The short form always draws the same.
-    pub fn of_environment() -> Form {
+    pub fn of_environment() -> Effort {
         let is_long = std::env::var("MALOMO_PROMISES").is_ok_and(|form| form == "long");
         let seed = std::env::var("MALOMO_PROMISES_SEED").ok().map(|seed| seed.parse().unwrap());
         let seed = seed.unwrap_or_else(|| if is_long { fastrand::u64(..1_000_000) } else { 1 });
         #[expect(clippy::print_stdout, reason = "whoever sees a test fail needs the seed")]
         let () = println!("MALOMO_PROMISES_SEED={seed}");
-        Form { is_long, seed }
+        Effort { is_long, seed }
     }
 
     /// So many tries.

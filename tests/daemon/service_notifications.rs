@@ -1,6 +1,6 @@
 //! What the service manager hears.
 
-use crate::manager::{Guard, Manager, signal};
+use crate::service_manager::{Guard, Manager, signal};
 use crate::support::{Place, State, assert_everything_equals, sandbox};
 use malomo_mirror::sandbox::Settings;
 

@@ -2,11 +2,11 @@
 //! while, and a mirror that several programs reach by names of its own: nothing is told on, nothing stands still, and one
 //! run is at work at a time.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::echo::{ECHOED, faults};
 use crate::support::{Asked, Place, Program, Reply};
+use crate::test_account::{account, change, program};
 use std::io::{PipeReader, Read, Write, pipe};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -16,26 +16,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_by_a_server_that_repeats_secrets() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
-pub async fn scenario(form: &Form) -> Findings {
-    let form = *form;
-    form.all((0..form.tries(2, 60)).map(|n| one(form, n))).await
+pub async fn scenario(effort: &Effort) -> Findings {
+    let effort = *effort;
+    effort.all((0..effort.tries(2, 60)).map(|n| one(effort, n))).await
 }
 
 /// Runs of the daemon that a try waits for.
 const RUNS: i64 = 3;
 
-async fn one(form: Form, n: u64) -> Findings {
+async fn one(effort: Effort, n: u64) -> Findings {
     let mut found = Findings::of_a_try();
-    let mut luck = form.luck(12, n);
+    let mut luck = effort.luck(12, n);
     let account = account(12, 2, 4).shared();
     let talks = Arc::new(AtomicBool::new(false));
     let switch = talks.clone();
     let server = account
         .serve_but(move |asked: &Asked| {
-            let mut luck = form.luck(13, n * 100_000 + asked.number as u64);
+            let mut luck = effort.luck(13, n * 100_000 + asked.number as u64);
             (switch.load(Ordering::SeqCst) && luck.f64() < 0.15).then(|| fault(asked, &mut luck))
         })
         .await;

@@ -1,7 +1,7 @@
 //! A stderr that nobody reads, or that can't be written.
 
-use crate::manager::{Guard, Manager, address, signal};
 use crate::scrape::{ANYTHING, get};
+use crate::service_manager::{Guard, Manager, address, signal};
 use crate::support::{Account, Asked, Place, Program, Reply, Server};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write, pipe};

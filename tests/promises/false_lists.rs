@@ -1,22 +1,22 @@
 //! A server that lies now and then: it answers for another account, loses the way to the next page, has nothing to list,
 //! says that there is more and not where, or denies that anybody is there. Runs are killed in between.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::people::{account, change, person, program};
+use crate::effort::Effort;
+use crate::findings::Findings;
 use crate::support::{Account, Asked, Place, Program, Reply, Row, State, replay};
+use crate::test_account::{account, change, person, program};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_by_lists_that_lie() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
-pub async fn scenario(form: &Form) -> Findings {
-    let form = *form;
-    form.all((0..form.tries(6, 150)).map(|n| one(form.luck(10, n)))).await
+pub async fn scenario(effort: &Effort) -> Findings {
+    let effort = *effort;
+    effort.all((0..effort.tries(6, 150)).map(|n| one(effort.luck(10, n)))).await
 }
 
 /// What the server answers wrongly.

@@ -1,6 +1,6 @@
 //! The daemon and other commands on one mirror.
 
-use crate::manager::{Guard, Manager, signal};
+use crate::service_manager::{Guard, Manager, signal};
 use crate::support::{Account, Place, assert_everything_equals};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,24 +1,24 @@
 //! One bad thing among good ones, over HTTP/2 with few streams and connections that the server ends: who can't be read,
 //! or not be taken, is named, and everybody else is complete. Runs are killed in between.
 
-use crate::form::Form;
-use crate::judge::Findings;
-use crate::lying_lists::run_or_kill;
-use crate::people::{KEY, account, person};
+use crate::effort::Effort;
+use crate::false_lists::run_or_kill;
+use crate::findings::Findings;
 use crate::support::{Account, Asked, Authority, Goodbye, Place, Reply};
+use crate::test_account::{KEY, account, person};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_with_one_bad_thing_among_good_ones() {
-    scenario(&Form::of_environment()).await.assert_clean();
+    scenario(&Effort::of_environment()).await.assert_clean();
 }
 
-pub async fn scenario(form: &Form) -> Findings {
-    let form = *form;
+pub async fn scenario(effort: &Effort) -> Findings {
+    let effort = *effort;
     let authority = Arc::new(Authority::new());
-    form.all((0..form.tries(4, 100)).map(|n| one(form.luck(11, n), authority.clone()))).await
+    effort.all((0..effort.tries(4, 100)).map(|n| one(effort.luck(11, n), authority.clone()))).await
 }
 
 /// What is wrong with a customer.
