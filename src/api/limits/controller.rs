@@ -9,8 +9,8 @@ use super::{HOLD_OF_THE_KNOWN, Learned, Outcome};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// So many must have been accepted with as many in flight. A server that says how long to wait counts by time, and fewer
-/// show it; so they do where a rate is known.
+/// A refusal is about requests a second where this number were accepted with as many in flight. A smaller number shows it
+/// where the server says how long to wait, since such a server counts by time.
 const SHOWN_BY: u32 = 24;
 const SHOWN_WITH_WAIT_BY: u32 = 4;
 
@@ -23,10 +23,11 @@ const WIDEST_SPACING: Duration = Duration::from_secs(2);
 const SPREAD: f64 = 0.5;
 const WIDEST_SPREAD: f64 = 0.25;
 
-/// The pace is that of so many requests.
+/// The pace is measured over this number of requests.
 const PACE_OF: f64 = 32.0;
 
-/// Timers are late by about so much: what flows into the bucket meanwhile is kept, and no more, which would be a burst.
+/// Timers fire late by up to this. The bucket keeps the tokens of this time, so that a late request is made up for, and no
+/// more, because more would be a burst.
 const LATENESS: Duration = Duration::from_millis(50);
 
 /// A request that has started.
