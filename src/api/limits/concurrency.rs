@@ -5,8 +5,8 @@ use super::{FIRST_HOLD, LONGEST_HOLD};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// So many times that number of requests are accepted before the next one is tried at the ceiling: the first answers are to
-/// requests from before the last increase.
+/// At the ceiling the limit rises after this number of rounds, because the first answers after an increase belong to
+/// requests that started before it.
 const ROUNDS_AT_CEILING: usize = 3;
 
 #[derive(Debug)]

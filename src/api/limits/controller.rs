@@ -9,8 +9,8 @@ use super::{HOLD_OF_THE_KNOWN, Learned, Outcome};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// So many must have been accepted with as many in flight. A server that says how long to wait counts by time, and fewer
-/// show it; so they do where a rate is known.
+/// A refusal is about requests a second where this number were accepted with as many in flight. A smaller number shows it
+/// where the server says how long to wait, since such a server counts by time.
 const SHOWN_BY: u32 = 24;
 const SHOWN_WITH_WAIT_BY: u32 = 4;
 
@@ -23,10 +23,11 @@ const WIDEST_SPACING: Duration = Duration::from_secs(2);
 const SPREAD: f64 = 0.5;
 const WIDEST_SPREAD: f64 = 0.25;
 
-/// The pace is that of so many requests.
+/// The pace is measured over this number of requests.
 const PACE_OF: f64 = 32.0;
 
-/// Timers are late by about so much: what flows into the bucket meanwhile is kept, and no more, which would be a burst.
+/// Timers fire late by up to this. The bucket keeps the tokens of this time, so that a late request is made up for, and no
+/// more, because more would be a burst.
 const LATENESS: Duration = Duration::from_millis(50);
 
 /// A request that has started.
@@ -51,6 +52,8 @@ pub(super) struct Controller {
     generation: u64,
     /// Requests accepted since then, by how many were in flight.
     accepted: Vec<u32>,
+    /// The most in flight since then: requests overtake each other, so a refused one need not have been the last to start.
+    peak: usize,
     /// When the last refused request started.
     refused_at: Option<Instant>,
     /// Seconds between the starts of requests, and that a request takes, both smoothed.
@@ -70,6 +73,7 @@ impl Controller {
             spacing: None,
             generation: 0,
             accepted: Vec::new(),
+            peak: 0,
             refused_at: None,
             interval: 0.0,
             starts: 0.0,
@@ -122,6 +126,7 @@ impl Controller {
         let interval = by_rate.max(spread).max(self.spacing);
         self.next_at =
             interval.map(|interval| self.next_at.map_or(now, |at| at.max(now - LATENESS)) + interval);
+        self.peak = self.peak.max(in_flight);
         Ticket { generation: self.generation, started: now, in_flight }
     }
 
@@ -150,7 +155,7 @@ impl Controller {
             }
             Outcome::Throttled(pause) => self.refused(ticket, pause, resumed),
             Outcome::Unavailable => {
-                self.concurrency.refused(ticket.in_flight, resumed);
+                self.concurrency.refused(self.peak, resumed);
                 self.begin_generation(ticket);
             }
             Outcome::Unknown => {}
@@ -172,16 +177,17 @@ impl Controller {
     /// Cuts the limit that a refusal was about.
     fn cut(&mut self, ticket: Ticket, is_timed: bool, resumed: Instant) {
         let accepted: u32 = self.accepted.iter().sum();
-        let with_as_many: u32 = self.accepted.iter().skip(ticket.in_flight).sum();
+        let in_flight = if is_timed { ticket.in_flight } else { self.peak };
+        let with_as_many: u32 = self.accepted.iter().skip(in_flight).sum();
         let seconds = self.refused_at.map_or(f64::INFINITY, |at| (ticket.started - at).as_secs_f64());
         let let_through = f64::from(accepted) / seconds.max(0.001);
         let at_once = self.concurrency() as f64 / self.latency.max(0.001);
         let measured = (1.0 / self.interval.max(0.001)).min(at_once);
         let pace = self.rate.as_ref().map_or(measured, |rate| rate.a_second(ticket.started).min(measured));
-        let shown_by = if is_timed || self.rate.is_some() { SHOWN_WITH_WAIT_BY } else { SHOWN_BY };
-        let is_paced = self.rate.is_some() && ticket.in_flight <= self.concurrency.learned().0;
+        let shown_by = if is_timed { SHOWN_WITH_WAIT_BY } else { SHOWN_BY };
+        let is_paced = self.rate.is_some() && in_flight <= self.concurrency.learned().0;
         if with_as_many < shown_by && !is_paced && self.concurrency() > 1 {
-            self.concurrency.refused(ticket.in_flight, resumed);
+            self.concurrency.refused(in_flight, resumed);
         } else if let Some(rate) = &mut self.rate {
             rate.refused(pace, let_through, resumed);
         } else {
@@ -192,6 +198,7 @@ impl Controller {
     fn begin_generation(&mut self, refused: Ticket) {
         self.generation += 1;
         self.accepted.clear();
+        self.peak = 0;
         (self.refused_at, self.last_start, self.starts) = (Some(refused.started), None, 0.0);
     }
 }

@@ -56,7 +56,8 @@ impl Rate {
         }
     }
 
-    /// A request was refused at a pace of so many a second, of which so many were let through since the refusal before.
+    /// A request was refused at this `pace`, after requests had been `let_through` since the refusal before; both are requests
+    /// a second.
     pub(super) fn refused(&mut self, pace: f64, let_through: f64, resumed: Instant) {
         let pace = pace.max(SLOWEST / LARGEST_CUT);
         let middle = (pace * let_through).sqrt();
