@@ -7,7 +7,7 @@ use crate::export::manifest::{self, mirror_copy};
 use crate::export::publish::{Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
 use crate::export::{ExportError, Settings};
-use crate::mirror::{Mirror, RunId, RowSet, Stamp};
+use crate::mirror::{Mirror, RowSet, RunId, Stamp};
 use crate::record::{ColumnKind, Customer, Event, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
