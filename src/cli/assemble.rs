@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure};
 use super::misplaced_key;
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
+use crate::daemon::Schedules;
 use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
 use crate::{export, sync};
@@ -151,4 +152,10 @@ pub(super) async fn lock_when_free(
 pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
     super::signals::stop_token()
         .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))
+}
+
+/// When the daemon runs what.
+pub(super) fn schedules(config: &Config) -> Schedules {
+    let schedule = &config.schedule;
+    Schedules { sync: schedule.sync.clone(), full: schedule.full.clone(), jitter: schedule.jitter }
 }

@@ -13,8 +13,7 @@ mod watchdog;
 use super::args::Global;
 use super::assemble;
 use super::exit::{Exit, Failure};
-use crate::config::Config;
-use crate::daemon::{self, Control, Pace, Plan, Schedules};
+use crate::daemon::{self, Control, Pace, Plan};
 use crate::observe::Unobserved;
 use jiff::Timestamp;
 use metrics_source::MetricsSource;
@@ -44,7 +43,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let (history, last) = run_history::read(&config)?;
     let systemd = Systemd::from_environment();
     let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
-    let plan = Plan::new(schedules(&config), &history, Timestamp::now(), fastrand::Rng::new());
+    let plan = Plan::new(assemble::schedules(&config), &history, Timestamp::now(), fastrand::Rng::new());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         mirror = %config.mirror.path.display(),
@@ -71,11 +70,6 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     reloading.abort();
     tracing::info!("daemon ends");
     Ok(Exit::Done)
-}
-
-fn schedules(config: &Config) -> Schedules {
-    let schedule = &config.schedule;
-    Schedules { sync: schedule.sync.clone(), full: schedule.full.clone(), jitter: schedule.jitter }
 }
 
 fn expression(schedule: &Option<crate::schedule::Schedule>) -> &str {

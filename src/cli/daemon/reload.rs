@@ -4,7 +4,6 @@ use super::super::args::Global;
 use super::super::assemble;
 use super::super::exit::Failure;
 use super::runner::Runner;
-use super::schedules;
 use super::systemd::Systemd;
 use crate::config::Config;
 use crate::daemon::Schedules;
@@ -26,7 +25,7 @@ pub(super) async fn on_hangup(
                 for key in kept {
                     tracing::warn!(key, "can't change while the daemon runs; restart it for the new value");
                 }
-                let schedules = schedules(&config);
+                let schedules = assemble::schedules(&config);
                 runner.replace_config(config);
                 if changed.send(schedules).await.is_err() {
                     return;
