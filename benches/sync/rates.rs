@@ -77,6 +77,12 @@ pub fn measure(case: &Case, runs: usize, table: &mut Table) -> Outcome<()> {
     let least = case.allows.seconds((requests - refused) as f64);
     let in_all = Shares { used: least / taken.seconds, refused: refused as f64 / requests as f64 };
     let after = if case.is_known { String::new() } else { format!("; after 5 s {}", Shares::median(&later)) };
+    // A known limit is kept from the first request on; one that is met first has to be found.
+    let bar = if case.is_known {
+        Shares { used: 0.95, refused: 0.0 }
+    } else {
+        Shares { used: 0.85, refused: 0.015 }
+    };
     table.add(Row {
         case: case.name.to_owned(),
         taken,
@@ -84,8 +90,8 @@ pub fn measure(case: &Case, runs: usize, table: &mut Table) -> Outcome<()> {
         records: count("customers_seen") + count("events_seen"),
         floor: Some(least),
         reached: format!("{in_all}{after}"),
-        bar: "95 % used, 1 % refused".to_owned(),
-        holds: in_all.used >= 0.95 && in_all.refused < 0.01,
+        bar: bar.to_string(),
+        holds: in_all.used >= bar.used && in_all.refused <= bar.refused,
     });
     Ok(())
 }
