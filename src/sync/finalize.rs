@@ -115,12 +115,11 @@ async fn delete_customers(context: &Context, contested: &mut ContestedEvents) ->
         return Ok(());
     }
     let Some(witness) = witness_of_404s(context, &gone).await? else { return Ok(()) };
-    for (id, request_id) in gone.customers {
+    for (id, answer) in gone.customers {
         let of_owner = contested.take(&id);
         let may_delete = !contested.is_truncated;
-        let request = request_id.map_or_else(String::new, |id| format!(", request id {id}"));
         let evidence =
-            format!("{}; then GET answered 404{request}, and 200 for customer {witness}", gone.missing_from);
+            format!("{}; then GET answered {answer}, and 200 for customer {witness}", gone.missing_from);
         let stamp = context.stamp();
         let (moved, deleted) = context
             .write(move |batch| {

@@ -19,15 +19,15 @@ struct State {
     contested: ContestedEvents,
 }
 
-/// Customers that a complete walk of the list lacked and that the API answers 404 for.
+/// Customers that a complete walk of the list lacked and that the API answers 404 or 410 for.
 #[derive(Default)]
 pub(super) struct PendingCustomers {
     /// A description of that walk, for the change log.
     pub(super) missing_from: String,
     /// The customers that it listed.
     pub(super) listed: RowSet,
-    /// Their ids, and the request id of the API's 404 where it had one.
-    pub(super) customers: Vec<(String, Option<String>)>,
+    /// Their ids, and what the API answered: the status, and the request id where it had one.
+    pub(super) customers: Vec<(String, String)>,
 }
 
 /// Events that are listed by a customer while the mirror holds them under another one, their owner: by owner and event,
@@ -48,8 +48,8 @@ impl PendingDeletions {
     }
 
     /// Adds a customer that the walk lacked and the API doesn't know.
-    pub(super) fn add_customer(&self, id: String, request_id: Option<String>) {
-        self.lock().customers.customers.push((id, request_id));
+    pub(super) fn add_customer(&self, id: String, answer: String) {
+        self.lock().customers.customers.push((id, answer));
     }
 
     /// Adds events that `claimant` lists, each with the customer under whom the mirror holds it.

@@ -159,6 +159,19 @@ async fn a_few_that_are_gone_are_deleted_with_their_evidence() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_that_is_gone_by_410_is_deleted_and_the_evidence_says_410() {
+    let stage = Stage::with(|asked| {
+        (asked.path == "/customers/c-07").then(|| Reply::error(410, "gone", "it was deleted"))
+    })
+    .await;
+    stage.account.lock().remove("c-07");
+    stage.program().ends(0, &["sync"]).await;
+    assert_everything_equals(&stage.account.state(), &stage.place);
+    let evidence = stage.place.text("SELECT evidence FROM changes WHERE op = 'delete' AND id = 'c-07'");
+    assert!(evidence.contains("GET answered 410, request id req-gone, and 200 for customer c-01"), "{evidence}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_is_deleted_when_two_looks_agree() {
     // The first look at c-05's events lacks one, the second one brings it: it stays.
     let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -20,8 +20,8 @@ const BATCH: usize = 256;
 /// What the API answered for one customer.
 enum Answer {
     Present(Box<RawValue>),
-    /// 404, with the request id where the answer had one.
-    NotFound(Option<String>),
+    /// The API has no such customer: the status, and the request id where the answer had one.
+    NotFound(String),
     Failed(ApiError),
 }
 
@@ -58,8 +58,8 @@ async fn fetch_stale(
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
-        fetch_all(context, ids, due, async |id, request_id| {
-            report_not_found(context, &id, request_id, "listed, but")
+        fetch_all(context, ids, due, async |id, answer| {
+            report_not_found(context, &id, &answer, "listed, but")
         })
         .await?;
     }
@@ -100,9 +100,9 @@ async fn fetch_missing(
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|customer| customer.id).collect();
-        alive += fetch_all(context, ids, due, async |id, request_id| {
+        alive += fetch_all(context, ids, due, async |id, answer| {
             // Not deleted before the run's end, because other customers may turn out to list its events.
-            context.pending.add_customer(id, request_id);
+            context.pending.add_customer(id, answer);
             Ok(())
         })
         .await?;
@@ -129,22 +129,16 @@ pub(in crate::sync) async fn fetch_named(
     ids: &[String],
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    fetch_all(context, ids.to_vec(), due, async |id, request_id| {
-        report_not_found(context, &id, request_id, "asked for alone,")
+    fetch_all(context, ids.to_vec(), due, async |id, answer| {
+        report_not_found(context, &id, &answer, "asked for alone,")
     })
     .await
     .map(drop)
 }
 
-fn report_not_found(
-    context: &Context,
-    id: &str,
-    request_id: Option<String>,
-    before: &str,
-) -> Result<(), SyncError> {
-    let request = request_id.map_or_else(String::new, |id| format!(" (request id {id})"));
+fn report_not_found(context: &Context, id: &str, answer: &str, before: &str) -> Result<(), SyncError> {
     context.counters.incomplete(format!(
-        "customer {id}: {before} the API answers 404{request}; if the mirror holds it, the next walk of the whole list \
+        "customer {id}: {before} the API answers {answer}; if the mirror holds it, the next walk of the whole list \
          decides about it"
     ));
     Ok(())
@@ -156,7 +150,7 @@ async fn fetch_all(
     context: &Context,
     ids: Vec<String>,
     due: &mpsc::Sender<String>,
-    on_not_found: impl AsyncFn(String, Option<String>) -> Result<(), SyncError>,
+    on_not_found: impl AsyncFn(String, String) -> Result<(), SyncError>,
 ) -> Result<u64, SyncError> {
     let mut waiting = ids.into_iter();
     let mut asked = JoinSet::new();
@@ -176,7 +170,7 @@ async fn fetch_all(
                 present += 1;
                 store(context, &id, &record, due, &mut failed).await?;
             }
-            Answer::NotFound(request_id) => on_not_found(id, request_id).await?,
+            Answer::NotFound(answer) => on_not_found(id, answer).await?,
             Answer::Failed(error) if error.kind() == ErrorKind::KeyRefused => return Err(error.into()),
             Answer::Failed(error) => failed.add(&id, error.log_form()),
         }
@@ -190,7 +184,8 @@ fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
         Ok(record) => Answer::Present(record),
         // Only the API's own 404 proves it: a proxy may answer 404 as well (`api-contract` point 9).
         Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => {
-            Answer::NotFound(error.request_id().map(str::to_owned))
+            let request = error.request_id().map_or_else(String::new, |id| format!(", request id {id}"));
+            Answer::NotFound(format!("{}{request}", error.status().unwrap_or(404)))
         }
         Err(error) => Answer::Failed(error),
     }
