@@ -168,7 +168,10 @@ async fn a_customer_that_is_gone_by_410_is_deleted_and_the_evidence_says_410() {
     stage.program().ends(0, &["sync"]).await;
     assert_everything_equals(&stage.account.state(), &stage.place);
     let evidence = stage.place.text("SELECT evidence FROM changes WHERE op = 'delete' AND id = 'c-07'");
-    assert!(evidence.contains("GET answered 410, request id req-gone, and 200 for customer c-01"), "{evidence}");
+    assert!(
+        evidence.contains("GET answered 410, request id req-gone, and 200 for customer c-01"),
+        "{evidence}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
