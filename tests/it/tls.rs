@@ -11,10 +11,11 @@ const HOST: &str = "127.0.0.1";
 async fn syncs(authority: &Authority, tls: &Tls, account: &Shared, retries: i64) {
     let server = tls.serve_account(account).await;
     let place = Place::new();
-    authority.program(&place, &server.base_url()).ends(0, &["sync", "--full"]).await;
+    let ran = authority.program(&place, &server.base_url()).ends(0, &["-vv", "sync", "--full"]).await;
     assert_everything_equals(&account.state(), &place);
     let repeated = place.number("SELECT retries FROM sync_runs");
-    assert!(repeated <= retries, "{repeated} retries");
+    let told: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("sent again")).collect();
+    assert!(repeated <= retries, "{repeated} retries: {told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
