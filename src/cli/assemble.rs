@@ -67,14 +67,16 @@ pub(super) fn client(config: &Config, key: &ApiKey, observer: Arc<dyn Observer>)
 
 /// What the user has set about the API's paging.
 pub(super) fn known_paging(config: &Config) -> KnownPaging {
-    let settings = |paging: crate::config::StreamPaging| PagingSettings {
-        token_style: paging.token_style,
-        forward: paging.forward,
-        never_reuse: false,
-    };
     let paging = &config.api.paging;
-    let customers = PagingSettings { never_reuse: !paging.reuse_tokens, ..settings(paging.customers) };
-    KnownPaging::new(customers, settings(paging.events))
+    KnownPaging::new(|stream| {
+        let is_parent = stream.parent().is_none();
+        let set = if is_parent { &paging.customers } else { &paging.events };
+        PagingSettings {
+            token_style: set.token_style,
+            forward: set.forward,
+            never_reuse: is_parent && !paging.reuse_tokens,
+        }
+    })
 }
 
 /// How a run works that reads `audit` customers again at its end.

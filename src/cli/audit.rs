@@ -29,11 +29,7 @@ pub(super) fn log(audited: &Audited) {
         drifted = audit.drifted,
         lagging = audit.lagging,
         events_compared = audit.events_compared,
-        customers_differing = audit.customers_differing,
-        customers_surplus = audit.customers_surplus,
-        events_missing = audit.events_missing,
-        events_differing = audit.events_differing,
-        events_surplus = audit.events_surplus,
+        drift = kinds(audit),
         undocumented_only = audit.undocumented_only,
         upper_bound = audit.upper_bound,
         seed = audit.seed,
@@ -98,7 +94,7 @@ fn result(audit: &Audit) -> String {
 }
 
 fn kinds(audit: &Audit) -> String {
-    let found = audit.drift().filter(|(_, _, number)| *number > 0);
+    let found = audit.drift.counts().filter(|(_, _, number)| *number > 0);
     let found: Vec<String> =
         found.map(|(stream, kind, number)| format!("{stream}: {} {}", count(number), kind.name())).collect();
     found.join(", ")

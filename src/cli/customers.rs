@@ -6,15 +6,15 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
-use crate::record::{Decoded, Record, Rejection, peek_id};
+use crate::record::{Decoded, Keyed, Rejection, Stream, peek_id};
 use serde_json::value::RawValue;
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
 pub(super) async fn run(global: &Global, action: args::Customers) -> Result<Exit, Failure> {
     match action {
-        args::Customers::List => print_list(global, List::Customers).await,
-        args::Customers::Get { id } => print(&client(global)?.retrieve(&id).await?),
+        args::Customers::List => print_list(global, List::of(Stream::Customers)).await,
+        args::Customers::Get { id } => print(&client(global)?.retrieve(Stream::Customers, &id).await?),
         args::Customers::Create(fields) => print(&client(global)?.create(&customer_fields(fields)).await?),
         args::Customers::Update { id, fields } => {
             print(&client(global)?.update(&id, &customer_fields(fields)).await?)
@@ -64,19 +64,14 @@ fn print(record: &RawValue) -> Result<Exit, Failure> {
 }
 
 /// A record as the API gave it. One that the mirror could not take is printed all the same.
-#[derive(PartialEq)]
 struct Raw {
     id: String,
     text: String,
 }
 
-impl Record for Raw {
+impl Keyed for Raw {
     fn id(&self) -> &str {
         &self.id
-    }
-
-    fn updated_at(&self) -> Option<&str> {
-        None
     }
 }
 

@@ -7,7 +7,10 @@ use super::output::{self, count, counted};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::export::{Exported, export};
-use crate::mirror::{Mirror, MirrorError, Mode, Outcome, RunId, RunLock, checkpoint_beside, is_there};
+use crate::mirror::{
+    Mirror, MirrorError, Mode, Outcome, RunId, RunLock, StreamCounts, checkpoint_beside, is_there,
+};
+use crate::record::Stream;
 use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
@@ -224,6 +227,17 @@ fn exit_of(report: &Report) -> Exit {
 
 fn log(report: &Report) {
     let counts = &report.counts;
+    for stream in Stream::ALL {
+        tracing::info!(
+            run_id = report.run_id.0,
+            stream = stream.name(),
+            seen = counts[stream].seen,
+            inserted = counts[stream].inserted,
+            updated = counts[stream].updated,
+            deleted = counts[stream].deleted,
+            "stream synced"
+        );
+    }
     tracing::info!(
         run_id = report.run_id.0,
         mode = report.mode.name(),
@@ -232,16 +246,8 @@ fn log(report: &Report) {
         seconds = report.finished_at.duration_since(report.started_at).as_secs_f64(),
         requests = counts.requests,
         retries = counts.retries,
-        customers_seen = counts.customers_seen,
-        customers_inserted = counts.customers_inserted,
-        customers_updated = counts.customers_updated,
-        customers_deleted = counts.customers_deleted,
         event_walks = counts.event_walks,
         event_walks_failed = counts.event_walks_failed,
-        events_seen = counts.events_seen,
-        events_inserted = counts.events_inserted,
-        events_updated = counts.events_updated,
-        events_deleted = counts.events_deleted,
         rejected = counts.rejected,
         repaired = counts.repaired,
         error = report.error,
@@ -263,22 +269,31 @@ struct SyncResult<'a> {
 /// The result for people.
 pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
     let counts = &report.counts;
-    let changed = |inserted: u64, updated: u64, deleted: u64| {
-        format!("{} new, {} changed, {} deleted", count(inserted), count(updated), count(deleted))
-    };
     let mut text = format!(
-        "{} sync {}: {} in {:.1} s{}\n  customers  {} listed: {}\n  events     of {} read, {} events: {}\n",
+        "{} sync {}: {} in {:.1} s{}\n",
         report.mode.name(),
         report.run_id,
         report.outcome.name(),
         report.finished_at.duration_since(report.started_at).as_secs_f64(),
         if report.resumed { ", taken up where an earlier run was cut off" } else { "" },
-        count(counts.customers_seen),
-        changed(counts.customers_inserted, counts.customers_updated, counts.customers_deleted),
-        counted(counts.event_walks, "customer"),
-        count(counts.events_seen),
-        changed(counts.events_inserted, counts.events_updated, counts.events_deleted),
     );
+    for stream in Stream::ALL {
+        let StreamCounts { seen, inserted, updated, deleted, .. } = &counts[stream];
+        let listed = match stream.parent() {
+            None => format!("{} listed", count(*seen)),
+            Some(parent) => {
+                format!(
+                    "of {} read, {} {stream}",
+                    counted(counts.event_walks, parent.singular()),
+                    count(*seen)
+                )
+            }
+        };
+        let (new, changed, gone) = (count(*inserted), count(*updated), count(*deleted));
+        let line =
+            format!("  {:<9}  {listed}: {new} new, {changed} changed, {gone} deleted\n", stream.name());
+        text.push_str(&line);
+    }
     text.push_str(&format!("  requests   {}", count(counts.requests)));
     if counts.retries > 0 {
         text.push_str(&format!(", {} of them sent again", count(counts.retries)));

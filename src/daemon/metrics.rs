@@ -4,7 +4,7 @@ use super::exposition::{self, Exposition};
 use super::mirror_state::MirrorState;
 use super::plan::{Kind, SkipReason};
 use crate::diff::audit;
-use crate::mirror::{Audit, ExportFile, Freshness, Outcome};
+use crate::mirror::{Audit, Drift, ExportFile, Freshness, Outcome};
 use crate::observe::{Event, Observer};
 use crate::record::Stream;
 use crate::sync::Report;
@@ -167,7 +167,7 @@ impl Metrics {
             "At most so many of the mirror's customers differed at the newest audit, with that confidence",
             self.audit_upper_bound.clone(),
         );
-        for (stream, kind) in Audit::KINDS {
+        for (stream, kind) in Drift::kinds() {
             drop(self.audit_drift.get_or_create(&drift_labels(stream, kind)));
         }
     }
@@ -178,19 +178,13 @@ impl Metrics {
         self.runs.get_or_create(&[("mode", mode), ("outcome", report.outcome.name())]).inc();
         let seconds = report.finished_at.duration_since(report.started_at).as_secs_f64();
         self.run_seconds.get_or_create(&[("mode", mode)]).observe(seconds);
-        let counts = &report.counts;
-        for (stream, op, number) in [
-            ("customers", "insert", counts.customers_inserted),
-            ("customers", "update", counts.customers_updated),
-            ("customers", "delete", counts.customers_deleted),
-            ("events", "insert", counts.events_inserted),
-            ("events", "update", counts.events_updated),
-            ("events", "delete", counts.events_deleted),
-        ] {
-            self.rows.get_or_create(&[("stream", stream), ("op", op)]).inc_by(number);
+        for stream in Stream::ALL {
+            for (op, number) in report.counts[stream].by_op() {
+                self.rows.get_or_create(&[("stream", stream.name()), ("op", op.name())]).inc_by(number);
+            }
         }
-        let audit = report.audit.as_ref().map(|audited| &audited.audit);
-        for (stream, kind, number) in audit.into_iter().flat_map(Audit::drift) {
+        let drift = report.audit.as_ref().map(|audited| &audited.audit.drift);
+        for (stream, kind, number) in drift.into_iter().flat_map(Drift::counts) {
             self.audit_drift.get_or_create(&drift_labels(stream, kind)).inc_by(number);
         }
     }
@@ -233,7 +227,7 @@ impl Metrics {
             }
         }
         for stream in &reading.streams {
-            let labels = [("stream", stream.stream.clone())];
+            let labels = [("stream", stream.stream.name().to_owned())];
             self.stored.get_or_create(&labels).set(stream.row_count as f64);
             if let Some(at) = reading.last_success() {
                 self.freshness.get_or_create(&labels).set((seconds(now) - seconds(at)).max(0.0));
@@ -251,9 +245,9 @@ impl Metrics {
     }
 
     fn set_export(&self, stream: &Freshness, format: &str, exports: &[ExportFile]) {
-        let newest = exports.iter().find(|file| file.stream == stream.stream && file.format == format);
+        let newest = exports.iter().find(|file| file.stream == stream.stream.name() && file.format == format);
         let position = newest.map_or(0, |file| file.last_seq);
-        let labels = [("stream", stream.stream.clone()), ("format", format.to_owned())];
+        let labels = [("stream", stream.stream.name().to_owned()), ("format", format.to_owned())];
         self.export_position.get_or_create(&labels).set(position as f64);
         self.export_lag.get_or_create(&labels).set((stream.last_change_seq - position).max(0) as f64);
     }

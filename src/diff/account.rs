@@ -4,7 +4,7 @@
 //! The first witness is the account's own id, where the API gives one. The second one is the customer list: a list of the
 //! same account brings customers that the mirror holds. Until one of them has spoken nothing is written.
 
-use crate::record::{Customer, instant};
+use crate::record::{Record, instant};
 
 /// What the account's id says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,39 +54,33 @@ impl Overlap {
     }
 }
 
-/// Whether two records with the same id are of the same customer. Ids may be simple numbers, which every account has. A
-/// customer's time of creation doesn't change; where it isn't given, something of what names the person stays when the
-/// rest changes: the e-mail address, the phone number or the whole name. Records that have none of these in common to
-/// compare count as the same.
-pub fn is_same_customer(stored: &Customer, listed: &Customer) -> bool {
-    match (&stored.created_at, &listed.created_at) {
+/// Whether two records with the same id are of the same thing. Ids may be simple numbers, which every account has. A
+/// record's time of creation doesn't change. Where it isn't given, something of what identifies the record
+/// ([`Stream::identity`](crate::record::Stream::identity)) stays when the rest changes: of a customer the e-mail address,
+/// the phone number or the whole name. Records that have nothing of it in common to compare count as the same.
+pub fn is_same_record(stored: &Record, listed: &Record) -> bool {
+    match (stored.created_at(), listed.created_at()) {
         (Some(stored), Some(listed)) if stored == listed => true,
         (Some(stored), Some(listed)) => {
             matches!((instant(stored), instant(listed)), (Some(stored), Some(listed)) if stored == listed)
         }
-        _ => is_same_person(stored, listed),
+        _ => has_same_identity(stored, listed),
     }
 }
 
-fn is_same_person(stored: &Customer, listed: &Customer) -> bool {
-    let agreements = [
-        agree(stored.email.as_deref(), listed.email.as_deref()),
-        agree(stored.phone_number.as_deref(), listed.phone_number.as_deref()),
-        agree(whole_name(stored).as_deref(), whole_name(listed).as_deref()),
-    ];
-    let mut comparable = agreements.iter().flatten().peekable();
-    comparable.peek().is_none() || comparable.any(|agrees| *agrees)
+fn has_same_identity(stored: &Record, listed: &Record) -> bool {
+    let agreements = stored.stream().identity().iter().filter_map(|fields| agree(stored, listed, fields));
+    let mut agreements = agreements.peekable();
+    agreements.peek().is_none() || agreements.any(|agrees| agrees)
 }
 
-/// `None` where one side doesn't say.
-fn agree(stored: Option<&str>, listed: Option<&str>) -> Option<bool> {
-    let (stored, listed) = (stored?.trim(), listed?.trim());
-    let both_say = !stored.is_empty() && !listed.is_empty();
-    both_say.then(|| stored.to_lowercase() == listed.to_lowercase())
-}
-
-fn whole_name(customer: &Customer) -> Option<String> {
-    Some(format!("{} {}", customer.first_name.as_deref()?, customer.last_name.as_deref()?))
+/// Whether both say the same of these fields together; `None` where one of them doesn't say all.
+fn agree(stored: &Record, listed: &Record, fields: &[&str]) -> Option<bool> {
+    let text = |record: &Record| -> Option<String> {
+        let texts: Option<Vec<&str>> = fields.iter().map(|field| record.text(field)).collect();
+        Some(texts?.join(" ").trim().to_lowercase()).filter(|text| !text.is_empty())
+    };
+    Some(text(stored)? == text(listed)?)
 }
 
 #[cfg(test)]
@@ -144,7 +138,7 @@ mod tests {
     fn the_time_of_creation_tells_customers_with_the_same_id_apart() {
         let customer = |created_at: Option<&str>| {
             let record = serde_json::json!({"id": "1", "created_at": created_at, "email": "x@example.com"});
-            Customer::decode(&record.to_string()).unwrap()
+            Record::customer(&record.to_string())
         };
         let noon = Some("2024-05-01T12:00:00Z");
         for (stored, listed, same) in [
@@ -155,7 +149,7 @@ mod tests {
             (noon, None, true),
             (None, None, true),
         ] {
-            assert_eq!(is_same_customer(&customer(stored), &customer(listed)), same, "{stored:?} {listed:?}");
+            assert_eq!(is_same_record(&customer(stored), &customer(listed)), same, "{stored:?} {listed:?}");
         }
     }
 
@@ -166,7 +160,7 @@ mod tests {
             let record = serde_json::json!({
                 "id": "1", "email": email, "phone_number": phone, "first_name": first, "last_name": last,
             });
-            Customer::decode(&record.to_string()).unwrap()
+            Record::customer(&record.to_string())
         };
         let ann = [Some("ann@example.com"), Some("555-555-5555"), Some("Ann"), Some("Li")];
         for (listed, same) in [
@@ -183,7 +177,7 @@ mod tests {
             ([Some("bob@example.com"), Some("555-555-0000"), Some("Ann"), Some("Bo")], false),
             ([None, None, Some("Bob"), Some("Li")], false),
         ] {
-            assert_eq!(is_same_customer(&customer(ann), &customer(listed)), same, "{listed:?}");
+            assert_eq!(is_same_record(&customer(ann), &customer(listed)), same, "{listed:?}");
         }
     }
 

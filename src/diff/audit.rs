@@ -5,7 +5,7 @@
 //! since the walk of the customer list began is lag. Nothing tells when something was deleted; there, what this very
 //! run was told decides: what it was shown, and is gone now, went away meanwhile.
 
-use crate::record::{Customer, Event, Instant, Record, instant};
+use crate::record::{Instant, Record, instant};
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// How the mirror differs from the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The API has it, the mirror doesn't.
@@ -86,9 +86,9 @@ impl Window {
     }
 }
 
-/// What the answer for one customer alone says about the mirror's version of it.
+/// What the answer for one parent alone says about the mirror's version of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CustomerJudged {
+pub enum ParentJudged {
     /// Nothing differs.
     Same,
     /// It differs from the version that the list gave in this very run, but in fields that the documentation doesn't
@@ -99,28 +99,22 @@ pub enum CustomerJudged {
     Differs(Standing),
 }
 
-/// Compares a customer's record. `listed` says whether the run's own walk met the customer.
-pub fn judge_customer(
-    mirrored: &Customer,
-    at_api: &Customer,
-    listed: bool,
-    window: Window,
-) -> CustomerJudged {
+/// Compares a parent's record. `listed` says whether the run's own walk met it.
+pub fn judge_parent(mirrored: &Record, at_api: &Record, listed: bool, window: Window) -> ParentJudged {
     if mirrored == at_api {
-        return CustomerJudged::Same;
+        return ParentJudged::Same;
     }
-    let documented = |customer: &Customer| Customer { extra: None, ..customer.clone() };
-    if listed && documented(mirrored) == documented(at_api) {
-        return CustomerJudged::UndocumentedOnly;
+    if listed && mirrored.has_same_documented_fields(at_api) {
+        return ParentJudged::UndocumentedOnly;
     }
-    CustomerJudged::Differs(differing(mirrored, at_api, window))
+    ParentJudged::Differs(differing(mirrored, at_api, window))
 }
 
-/// Compares an event with the mirror's version of it; `None` where nothing differs.
-pub fn judge_event(mirrored: Option<&Event>, at_api: &Event, window: Window) -> Option<(Kind, Standing)> {
+/// Compares a child's record with the mirror's version of it; `None` where nothing differs.
+pub fn judge_child(mirrored: Option<&Record>, at_api: &Record, window: Window) -> Option<(Kind, Standing)> {
     match mirrored {
         None => {
-            let created = at_api.created_at.as_deref().filter(|at| instant(at).is_some());
+            let created = at_api.created_at().filter(|at| instant(at).is_some());
             let since = window.holds(created.or(at_api.updated_at()));
             Some((Kind::Missing, Standing::changed_if(since)))
         }
@@ -130,7 +124,7 @@ pub fn judge_event(mirrored: Option<&Event>, at_api: &Event, window: Window) -> 
 }
 
 /// The newer version's time decides, on whichever side that is: an answer may also be older than what the run read.
-fn differing<R: Record>(mirrored: &R, at_api: &R, window: Window) -> Standing {
+fn differing(mirrored: &Record, at_api: &Record, window: Window) -> Standing {
     Standing::changed_if(window.holds(at_api.updated_at()) || window.holds(mirrored.updated_at()))
 }
 
@@ -158,16 +152,16 @@ mod tests {
         Window::new(at("10:00:00.7"), at("10:05:00"), SignedDuration::from_mins(30))
     }
 
-    fn customer(updated_at: &str, name: &str, extra: &str) -> Customer {
+    fn customer(updated_at: &str, name: &str, extra: &str) -> Record {
         let record = format!(
             r#"{{"id":"a","first_name":"{name}","updated_at":"{updated_at}","created_at":"2026-03-01T10:31:00Z"{extra}}}"#
         );
-        Customer::decode(&record).unwrap()
+        Record::customer(&record)
     }
 
-    fn standing(mirrored: &Customer, at_api: &Customer, listed: bool) -> Option<Standing> {
-        match judge_customer(mirrored, at_api, listed, window()) {
-            CustomerJudged::Differs(standing) => Some(standing),
+    fn standing(mirrored: &Record, at_api: &Record, listed: bool) -> Option<Standing> {
+        match judge_parent(mirrored, at_api, listed, window()) {
+            ParentJudged::Differs(standing) => Some(standing),
             _ => None,
         }
     }
@@ -192,7 +186,7 @@ mod tests {
             // An answer older than what the run took.
             assert_eq!(standing(&customer(updated_at, "Bea", ""), &mirrored, true), expected, "{updated_at}");
         }
-        assert_eq!(judge_customer(&mirrored, &mirrored.clone(), true, window()), CustomerJudged::Same);
+        assert_eq!(judge_parent(&mirrored, &mirrored.clone(), true, window()), ParentJudged::Same);
     }
 
     #[test]
@@ -201,7 +195,7 @@ mod tests {
         let mirrored = customer(old, "Ann", r#","balance":12.30"#);
         for extra in ["", r#","balance":12.3"#, r#","balance":12.30,"tags":[]"#] {
             let alone = customer(old, "Ann", extra);
-            assert_eq!(judge_customer(&mirrored, &alone, true, window()), CustomerJudged::UndocumentedOnly);
+            assert_eq!(judge_parent(&mirrored, &alone, true, window()), ParentJudged::UndocumentedOnly);
             assert_eq!(standing(&mirrored, &alone, false), DRIFT, "{extra}");
             assert_eq!(standing(&mirrored, &customer(old, "Bea", extra), true), DRIFT, "{extra}");
             let later = customer("2026-02-01T00:00:00Z", "Ann", extra);
@@ -209,11 +203,11 @@ mod tests {
         }
     }
 
-    fn event(created_at: &str, updated_at: &str, properties: &str) -> Event {
+    fn event(created_at: &str, updated_at: &str, properties: &str) -> Record {
         let record = format!(
             r#"{{"id":"e","created_at":{created_at},"updated_at":{updated_at},"properties":{properties}}}"#
         );
-        Event::decode("a", &record).unwrap()
+        Record::event("a", &record)
     }
 
     #[test]
@@ -233,11 +227,11 @@ mod tests {
             (None, event("\"?\"", new, "{}"), Some((Kind::Missing, Standing::ChangedSince))),
             (None, event("null", "null", "{}"), Some((Kind::Missing, Standing::Drift))),
         ] {
-            assert_eq!(judge_event(mirrored, &at_api, window()), expected, "{at_api:?}");
+            assert_eq!(judge_child(mirrored, &at_api, window()), expected, "{at_api:?}");
         }
         // In another customer's list.
-        let moved = Event { customer_id: "b".to_owned(), ..mirrored.clone() };
-        assert_eq!(judge_event(Some(&mirrored), &moved, window()), Some((Kind::Differing, Standing::Drift)));
+        let moved = mirrored.clone().with("customer_id", Some("b"));
+        assert_eq!(judge_child(Some(&mirrored), &moved, window()), Some((Kind::Differing, Standing::Drift)));
     }
 
     #[test]

@@ -68,8 +68,8 @@ pub fn may_delete_events(events: MissingEvents, limit: f64) -> Result<(), Deleti
 /// What a walk of the customer list brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalkedPages {
-    /// Customers, each once.
-    pub customers: u64,
+    /// Records, each once.
+    pub records: u64,
     /// On so many pages.
     pub pages: u64,
 }
@@ -80,7 +80,7 @@ const ALWAYS_SHIFTED: u64 = 2;
 /// Whether a walk left out pages, as `alive` customers that it lacked answer alone: half a page of them and more are no
 /// list that shifted (`api-contract` point 3).
 pub fn lacks_pages(alive: u64, walked: WalkedPages) -> bool {
-    alive > ALWAYS_SHIFTED && 2 * alive * walked.pages >= walked.customers
+    alive > ALWAYS_SHIFTED && 2 * alive * walked.pages >= walked.records
 }
 
 /// This many missing customers are looked into whatever their share: in a mirror of four, two are half of it.

@@ -6,7 +6,7 @@
 //! stays where it is until a complete reading of its customer's list lacks it, or another list has a newer version.
 
 use super::order;
-use crate::record::Event;
+use crate::record::Record;
 use std::cmp::Ordering;
 
 /// What it means that a customer lists an event that the mirror holds under another customer.
@@ -19,7 +19,7 @@ pub enum Ownership {
 }
 
 /// Judges an event that is listed by one customer and `stored` under another.
-pub fn judge_ownership(stored: &Event, listed: &Event) -> Ownership {
+pub fn judge_ownership(stored: &Record, listed: &Record) -> Ownership {
     if order(stored, listed) == Some(Ordering::Less) { Ownership::Moved } else { Ownership::Open }
 }
 
@@ -27,9 +27,8 @@ pub fn judge_ownership(stored: &Event, listed: &Event) -> Ownership {
 mod tests {
     use super::*;
 
-    fn event(customer: &str, updated_at: Option<&str>) -> Event {
-        Event::decode(customer, &serde_json::json!({"id": "e", "updated_at": updated_at}).to_string())
-            .unwrap()
+    fn event(customer: &str, updated_at: Option<&str>) -> Record {
+        Record::event(customer, &serde_json::json!({"id": "e", "updated_at": updated_at}).to_string())
     }
 
     #[test]
@@ -56,7 +55,7 @@ mod tests {
         for (first, second) in [(&old, &new), (&new, &old)] {
             let (mut stored, mut moves) = (first, 0);
             for listed in [second, first, second, first] {
-                if listed.customer_id != stored.customer_id
+                if listed.parent_id() != stored.parent_id()
                     && judge_ownership(stored, listed) == Ownership::Moved
                 {
                     (stored, moves) = (listed, moves + 1);

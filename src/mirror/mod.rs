@@ -22,11 +22,11 @@ pub use error::MirrorError;
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{
-    Audit, AuditFinding, AuditedCustomer, Checkpoint, Counts, DrawnCustomers, EventFailure, Freshness, Mode,
-    Outcome, Run, SavedToken, error_text,
+    Audit, AuditFinding, Checkpoint, Counts, DrawnParents, Drift, EventFailure, Freshness, Mode, Outcome,
+    Run, SavedToken, StreamCounts, error_text,
 };
 pub use tables::{
-    Account, Aside, AsideInRun, Behaviour, CustomerPreview, CustomersApplied, Doubt, EventsApplied,
-    ExportFile, FolderExports, Met, MirroredCustomer, RejectedRecord, RowSet, SetAside,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, FolderExports, Met,
+    MirroredParent, ParentPreview, ParentsApplied, RejectedRecord, RowSet, SetAside, Stored,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

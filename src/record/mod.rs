@@ -1,29 +1,29 @@
 //! The vendor's records: what is documented of them is decoded strictly, everything else is kept to
 //! the byte (`api-contract` point 8). What a column can't hold as it stands, such as half of an emoji, is repaired where
-//! the rest of the record is good, and the repair is told.
+//! the rest of the record is good, and the repair is reported.
+//!
+//! Which streams there are, and what each one's records hold, stands in `streams` alone.
 
-mod customer;
 mod decimal;
-mod event;
 mod fields;
 mod id_set;
 mod instant;
 mod lone_surrogates;
+#[expect(clippy::module_inception, reason = "the module of the type")]
+mod record;
 mod repair;
 mod stream;
+mod streams;
 
-pub use customer::Customer;
-pub use event::Event;
 pub use fields::{Rejection, peek_id, text};
 pub use id_set::{FingerprintSet, IdSet, fingerprint};
 pub use instant::{Instant, instant};
+pub use record::{OwnedValue, Record};
 pub use repair::{Decoded, Repair, Repairs};
 pub use stream::{Column, ColumnKind, Op, Stream, Value};
 
-/// What customers and events have in common for the diff.
-pub trait Record: PartialEq {
+/// What a list's records have in common, however they are decoded.
+pub trait Keyed {
     /// The vendor's identifier: opaque, never empty.
     fn id(&self) -> &str;
-    /// `updated_at` as the API gave it.
-    fn updated_at(&self) -> Option<&str>;
 }

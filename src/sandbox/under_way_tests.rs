@@ -2,7 +2,7 @@
 
 use super::super::{Change, CustomerFields, Order, Settings};
 use super::*;
-use crate::record::Customer;
+use crate::record::Record;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -110,8 +110,8 @@ fn assert_sensible(world: &World) -> usize {
     let now = seconds_of_clock(world);
     let mut orders = 0;
     for id in world.customer_ids() {
-        let customer = Customer::decode(&world.customer_json(&id).unwrap()).unwrap();
-        let since = second(&customer.created_at.unwrap());
+        let customer = Record::customer(&world.customer_json(&id).unwrap());
+        let since = second(customer.created_at().unwrap());
         let events: Vec<Value> =
             world.events_json(&id).iter().map(|event| serde_json::from_str(event).unwrap()).collect();
         for event in &events {
@@ -298,8 +298,8 @@ fn a_new_event_moves_its_customer_only_where_that_is_asked_for() {
         }
         if touch {
             for id in world.customer_ids() {
-                let customer = Customer::decode(&world.customer_json(&id).unwrap()).unwrap();
-                let updated = second(&customer.updated_at.unwrap());
+                let customer = Record::customer(&world.customer_json(&id).unwrap());
+                let updated = second(customer.updated_at().unwrap());
                 let events = world.events_json(&id);
                 let times = events.iter().map(|event| at(&serde_json::from_str(event).unwrap()));
                 assert!(times.max().is_none_or(|newest| newest <= updated));

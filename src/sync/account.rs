@@ -5,10 +5,10 @@
 
 use super::SyncError;
 use super::context::{Context, Walked};
-use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Pager, Turn};
+use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Turn};
 use crate::diff::{AccountId, Overlap, judge_account_id, sample_seed};
 use crate::mirror::RowSet;
-use crate::record::Customer;
+use crate::record::{Record, Stream};
 
 /// Customers that are asked for to see whether the API knows any: one alone may have been deleted just now.
 const WITNESSES: usize = 3;
@@ -44,7 +44,8 @@ pub(super) async fn identify(context: &Context, accept: bool) -> Result<Identity
         // Asked once a run.
         let _ = context.account_id.set(id.clone());
     }
-    let (held, mirrored) = context.write(|batch| Ok((batch.account()?, batch.customer_count()?))).await?;
+    let (held, mirrored) =
+        context.write(|batch| Ok((batch.account()?, batch.row_count(Stream::FIRST)?))).await?;
     match judge_account_id(held.id.as_deref(), answered.as_deref(), mirrored) {
         AccountId::Other { mirrored, answered } if !accept => {
             let error = SyncError::OtherAccount { mirrored, answered };
@@ -91,7 +92,7 @@ async fn doubt(context: &Context, what: &str, done: &str) -> Result<(), SyncErro
 /// # Errors
 /// When the mirror can't be written.
 pub(super) async fn answers_still(context: &Context, walked: &Walked) -> Result<bool, SyncError> {
-    let inserted = context.counters.totals().counts.customers_inserted;
+    let inserted = context.counters.totals().counts[context.stream].inserted;
     let is_settled = inserted == 0 || context.settings.accept_account;
     if is_settled || is_first_load(context, inserted).await? || is_same_account(context, walked).await? {
         return Ok(true);
@@ -100,19 +101,19 @@ pub(super) async fn answers_still(context: &Context, walked: &Walked) -> Result<
     doubt(context, what, TAKEN_BACK).await?;
     loop {
         let stamp = context.stamp();
-        let (customers, events) = context.write(move |batch| batch.take_back(stamp, STRANGERS)).await?;
-        if customers + events == 0 {
+        let deleted = context.write(move |batch| batch.take_back(stamp, STRANGERS)).await?;
+        if deleted.iter().all(|rows| *rows == 0) {
             return Ok(false);
         }
         context.counters.count(|counts| {
-            counts.customers_deleted += customers;
-            counts.events_deleted += events;
+            Stream::ALL.into_iter().zip(deleted).for_each(|(stream, rows)| counts[stream].deleted += rows);
         });
     }
 }
 
 async fn is_first_load(context: &Context, inserted: u64) -> Result<bool, SyncError> {
-    Ok(context.write(|batch| batch.customer_count()).await? <= inserted)
+    let stream = context.stream;
+    Ok(context.write(move |batch| batch.row_count(stream)).await? <= inserted)
 }
 
 /// By its name, where the API gives one; else its list must begin with customers of ours, or have one of those that it
@@ -133,16 +134,14 @@ async fn is_same_account(context: &Context, walked: &Walked) -> Result<bool, Syn
 /// # Errors
 /// When the mirror can't be read.
 pub(super) async fn first_page(context: &Context) -> Result<Option<Overlap>, SyncError> {
-    let (client, known) = (context.client.clone(), context.known.clone());
-    let mut pager = Pager::new(client, known, List::Customers, Cursor::Start, |_, record| {
-        Customer::decode_telling(record)
-    });
+    let stream = context.stream;
+    let mut pager = context.pager(List::of(stream), Cursor::Start);
     let turn = context.halt.run_until_cancelled(pager.next()).await;
     let Some(Ok(Turn::Page(first))) = turn else { return Ok(None) };
-    let listed: Vec<Customer> = first.items.iter().filter_map(Item::record).cloned().collect();
+    let listed: Vec<Record> = first.items.iter().filter_map(Item::record).cloned().collect();
     let overlap = context
         .write(move |batch| {
-            let (known, mirrored) = (batch.known_customers(&listed)?, batch.customer_count()?);
+            let (known, mirrored) = (batch.known(stream, &listed)?, batch.row_count(stream)?);
             Ok(Overlap { mirrored, listed: first.items.len() as u64, known })
         })
         .await?;
@@ -181,19 +180,20 @@ pub(super) enum Witness {
 /// Asks for customers that are known to be there, one by one until one answers: `seen` in a walk, or drawn from the whole
 /// mirror.
 pub(super) async fn find_witness(context: &Context, seen: Option<RowSet>) -> Result<Witness, SyncError> {
-    let seed = sample_seed(context.run.0, context.started_at);
+    let (stream, seed) = (context.stream, sample_seed(context.run.0, context.started_at));
     let candidates: Vec<String> = context
         .write(move |batch| match seen {
             Some(seen) => {
-                let found = batch.customers_in(&seen, 0, WITNESSES)?;
+                let found = batch.parents_in(stream, &seen, 0, WITNESSES)?;
                 Ok(found.into_iter().map(|customer| customer.id).collect())
             }
-            None => Ok(batch.draw_customers(WITNESSES as u64, seed)?.ids),
+            None => Ok(batch.draw_parents(stream, WITNESSES as u64, seed)?.ids),
         })
         .await?;
     let mut failed = None;
     for id in candidates {
-        let Some(answer) = context.halt.run_until_cancelled(context.client.retrieve(&id)).await else {
+        let Some(answer) = context.halt.run_until_cancelled(context.client.retrieve(stream, &id)).await
+        else {
             return Ok(Witness::Halted);
         };
         let record = match answer {
@@ -207,10 +207,10 @@ pub(super) async fn find_witness(context: &Context, seen: Option<RowSet>) -> Res
             }
         };
         // One that can't be taken is known by what can be read of it.
-        let customer = Customer::decode(record.get()).ok().or_else(|| Customer::peek(record.get()));
-        if let Some(customer) = customer
-            && customer.id == id
-            && context.write(move |batch| batch.is_known(&customer)).await?
+        let decoded = Record::decode(stream, None, record.get()).ok().map(|decoded| decoded.record);
+        if let Some(record) = decoded.or_else(|| Record::peek(stream, None, record.get()))
+            && record.id() == id
+            && context.write(move |batch| batch.known(stream, &[record])).await? == 1
         {
             return Ok(Witness::Found(id));
         }

@@ -4,11 +4,11 @@ use super::counters::RunCounters;
 use super::pending_deletions::PendingDeletions;
 use super::writer::Writer;
 use super::{Settings, SyncError};
-use crate::api::{Client, Finding, KnownPaging, Page, Pager, Turn, WalkError};
+use crate::api::{Client, Cursor, Finding, KnownPaging, List, Page, Pager, Turn, WalkError};
 use crate::diff::EventPlan;
 use crate::mirror::{Batch, MirrorError, RowSet, RunId, Stamp};
 use crate::observe::Event;
-use crate::record::Record;
+use crate::record::{Record, Stream};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
@@ -31,11 +31,18 @@ pub(super) struct Context {
     pub(super) run: RunId,
     pub(super) started_at: Timestamp,
     pub(super) plan: EventPlan,
+    /// The stream whose list is walked.
+    pub(super) stream: Stream,
     /// Cancelled when the run is to stop, or another part of it has failed.
     pub(super) halt: CancellationToken,
 }
 
 impl Context {
+    /// A pager of one of the API's lists, whose records are decoded.
+    pub(super) fn pager(&self, list: List, from: Cursor) -> Pager<Record> {
+        record_pager(&self.client, &self.known, list, from)
+    }
+
     pub(super) fn stamp(&self) -> Stamp {
         Stamp { run: self.run, now: Timestamp::now() }
     }
@@ -49,6 +56,13 @@ impl Context {
     }
 }
 
+/// A pager of one of the API's lists, whose records are decoded.
+pub(super) fn record_pager(client: &Client, known: &KnownPaging, list: List, from: Cursor) -> Pager<Record> {
+    Pager::new(client.clone(), known.clone(), list, from, |list, text| {
+        Record::decode(list.stream(), list.parent(), text)
+    })
+}
+
 /// Stops the run's other parts when this one has failed.
 pub(super) fn halt_on_error<T>(context: &Context, result: Result<T, SyncError>) -> Result<T, SyncError> {
     if result.is_err() {
@@ -57,11 +71,11 @@ pub(super) fn halt_on_error<T>(context: &Context, result: Result<T, SyncError>) 
     result
 }
 
-/// A complete walk of the customer list.
+/// A complete walk of the list.
 pub(super) struct Walked {
     /// When it began: earlier than the run if an interrupted walk was resumed.
     pub(super) started_at: Timestamp,
-    /// The customers that it listed.
+    /// The records that it listed.
     pub(super) seen: RowSet,
 }
 
@@ -86,15 +100,15 @@ pub(super) fn record_findings(
 }
 
 /// The next turn of a walk, or `None` if the run halts meanwhile.
-pub(super) async fn turn<R: Record>(
+pub(super) async fn turn(
     context: &Context,
-    pager: &mut Pager<R>,
-) -> Option<Result<Turn<R>, WalkError>> {
+    pager: &mut Pager<Record>,
+) -> Option<Result<Turn<Record>, WalkError>> {
     context.halt.run_until_cancelled(pager.next()).await
 }
 
 /// A page's length, for the observer.
-pub(super) fn rows<R>(page: &Page<R>) -> u64 {
+pub(super) fn rows(page: &Page<Record>) -> u64 {
     page.items.len() as u64
 }
 

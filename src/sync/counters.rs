@@ -2,7 +2,7 @@
 
 use super::report::{Audited, Failure};
 use crate::api::{UnprovenEnd, shown};
-use crate::mirror::{Aside, AsideInRun, Counts, SetAside};
+use crate::mirror::{Applied, Aside, AsideInRun, Counts, SetAside};
 use crate::observe::{Event, Observer};
 use crate::record::{IdSet, Stream};
 use std::collections::{BTreeMap, VecDeque};
@@ -141,12 +141,15 @@ impl RunCounters {
         self.lock().unreadable_times.entry(stream).or_default().add(id);
     }
 
-    /// Counts records that were stored although their times don't show whether they are newer than the mirror's version.
-    pub(super) fn undated(&self, stream: Stream, ids: &[String]) {
-        if !ids.is_empty() {
-            let mut state = self.lock();
+    /// Counts what was written, and of that the records whose times don't show whether they are newer than the mirror's
+    /// version.
+    pub(super) fn applied(&self, stream: Stream, applied: &Applied) {
+        let mut state = self.lock();
+        state.counts[stream].inserted += applied.inserted;
+        state.counts[stream].updated += applied.updated;
+        if !applied.undated.is_empty() {
             let undated = state.undated.entry(stream).or_default();
-            ids.iter().for_each(|id| undated.add(id));
+            applied.undated.iter().for_each(|id| undated.add(id));
         }
     }
 
@@ -186,7 +189,7 @@ impl RunCounters {
             let mut state = self.lock();
             let short = state.first_short.clone().map(|first| (state.short_event_lists, first));
             let unproven = state.unproven.clone().map(|why| (state.unproven_ends, why));
-            let missing = state.counts.events_missing;
+            let missing = Stream::ALL.map(|stream| (stream, state.counts[stream].missing));
             (unproven, short, missing, take(&mut state.unreadable_times), take(&mut state.undated))
         };
         if let Some((lists, first)) = short {
@@ -196,11 +199,13 @@ impl RunCounters {
                  them: customer {first}"
             ));
         }
-        if missing > 0 {
-            self.remark(format!(
-                "{missing} events no longer stand in their customers' lists; each is kept, with missing_since, until a walk \
-                 at least sync.deletion_wait after the first one lacks it as well"
-            ));
+        for (stream, missing) in missing {
+            if let Some(parents) = stream.parent().filter(|_| missing > 0) {
+                self.remark(format!(
+                    "{missing} {stream} no longer stand in their {parents}' lists; each is kept, with missing_since, until a \
+                     walk at least sync.deletion_wait after the first one lacks it as well"
+                ));
+            }
         }
         for (stream, Counted { met, first }) in unreadable {
             self.remark(format!(
@@ -217,7 +222,7 @@ impl RunCounters {
             ));
         }
         if let Some((lists, why)) = unproven {
-            let hint = why.hint(Stream::Events);
+            let hint = why.hint(Stream::FIRST.child().unwrap_or(Stream::FIRST));
             self.incomplete(format!(
                 "{lists} lists of customers' events may be longer than they look. In the first one, {why}. Nothing of \
                  them was deleted. {hint}"
@@ -229,8 +234,10 @@ impl RunCounters {
         let state = self.lock();
         let requests = self.requests.load(Ordering::Relaxed);
         let retries = self.retries.load(Ordering::Relaxed);
+        let mut counts = state.counts.clone();
+        (counts.requests, counts.retries) = (requests, retries);
         RunTotals {
-            counts: Counts { requests, retries, ..state.counts.clone() },
+            counts,
             remarks: state.remarks(),
             failures: state.failures.clone(),
             incomplete: state.incomplete,
@@ -299,7 +306,7 @@ mod tests {
         for id in ["a", "b", "a"] {
             counters.unreadable_time(Stream::Events, id);
         }
-        counters.undated(Stream::Customers, &["a".to_owned()]);
+        counters.applied(Stream::Customers, &Applied { undated: vec!["a".to_owned()], ..Applied::default() });
         counters.sum_up();
         let RunTotals { remarks, incomplete, .. } = counters.totals();
         assert!(!incomplete);
@@ -314,7 +321,7 @@ mod tests {
     #[test]
     fn only_what_was_not_told_keeps_a_run_from_being_complete() {
         let first = SetAside {
-            stream: "events".to_owned(),
+            stream: Stream::Events,
             customer_id: Some("c".to_owned()),
             record_id: None,
             reason: "why".to_owned(),

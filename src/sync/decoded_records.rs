@@ -3,12 +3,13 @@
 use super::counters::RunCounters;
 use crate::api::{Item, List, RejectedItem, RepairedItem};
 use crate::diff::EventPlan;
-use crate::mirror::{Aside, Batch, CustomersApplied, Met, MirrorError, RejectedRecord, RowSet, Stamp};
-use crate::record::{Customer, Record, Repairs, Stream, instant};
+use crate::mirror::{Aside, Batch, Met, MirrorError, ParentsApplied, RejectedRecord, RowSet, Stamp};
+use crate::record::{Record, Repairs, Stream, instant};
 
 /// Records that can be stored, and items that can't be stored or only with a repair.
-pub(super) struct DecodedRecords<R> {
-    pub(super) records: Vec<R>,
+#[derive(Default)]
+pub(super) struct DecodedRecords {
+    pub(super) records: Vec<Record>,
     pub(super) rejected: Vec<RejectedItem>,
     repaired: Vec<Repaired>,
 }
@@ -20,27 +21,23 @@ struct Repaired {
     raw: String,
 }
 
-impl<R: Record> DecodedRecords<R> {
-    pub(super) fn new() -> DecodedRecords<R> {
-        DecodedRecords { records: Vec::new(), rejected: Vec::new(), repaired: Vec::new() }
-    }
-
-    pub(super) fn add(&mut self, counters: &RunCounters, stream: Stream, items: Vec<Item<R>>) {
+impl DecodedRecords {
+    pub(super) fn add(&mut self, counters: &RunCounters, items: Vec<Item<Record>>) {
         for item in items {
             match item {
-                Item::Record(record) => self.take(counters, stream, record),
+                Item::Record(record) => self.take(counters, record),
                 Item::Repaired(RepairedItem { record, repairs, raw }) => {
                     self.repaired.push(Repaired { id: record.id().to_owned(), repairs, raw });
-                    self.take(counters, stream, record);
+                    self.take(counters, record);
                 }
                 Item::Rejected(rejected) => self.rejected.push(rejected),
             }
         }
     }
 
-    fn take(&mut self, counters: &RunCounters, stream: Stream, record: R) {
+    fn take(&mut self, counters: &RunCounters, record: Record) {
         if record.updated_at().is_some_and(|time| instant(time).is_none()) {
-            counters.unreadable_time(stream, record.id());
+            counters.unreadable_time(record.stream(), record.id());
         }
         self.records.push(record);
     }
@@ -51,13 +48,13 @@ impl<R: Record> DecodedRecords<R> {
 }
 
 /// Sets aside the raw text of records that can't be stored, or only with a repair. Returns the ids of the former.
-pub(super) fn set_aside<R>(
+pub(super) fn set_aside(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     list: &List,
-    sorted: &DecodedRecords<R>,
+    sorted: &DecodedRecords,
 ) -> Result<Vec<(Option<String>, Met)>, MirrorError> {
-    let (stream, customer_id) = (list.stream(), list.customer_id());
+    let (stream, customer_id) = (list.stream(), list.parent());
     for Repaired { id, repairs, raw } in &sorted.repaired {
         let (outcome, reason, record_id) = (Aside::Taken, &repairs.to_string(), Some(id.as_str()));
         batch.set_aside(stamp, RejectedRecord { stream, customer_id, record_id, outcome, reason, raw })?;
@@ -71,21 +68,22 @@ pub(super) fn set_aside<R>(
     Ok(rejected)
 }
 
-/// The same for customers. A mirrored customer stays in the mirror and doesn't count as missing, because the list has it,
-/// even though the record can't be stored. Its events are read when they are due; the events of a customer that isn't in
-/// the mirror can't be stored.
-pub(super) fn set_aside_customers(
+/// The same for a parents' list. A mirrored record stays in the mirror and doesn't count as missing, because the list has it,
+/// even though it can't be stored. Its children are read when they are due; the children of a record that isn't in the
+/// mirror can't be stored.
+pub(super) fn set_aside_parents(
     batch: &mut Batch<'_>,
     stamp: Stamp,
+    stream: Stream,
     plan: EventPlan,
-    sorted: &DecodedRecords<Customer>,
+    sorted: &DecodedRecords,
     seen: &mut RowSet,
-    applied: &mut CustomersApplied,
+    applied: &mut ParentsApplied,
 ) -> Result<(), MirrorError> {
-    for (id, met) in set_aside(batch, stamp, &List::Customers, sorted)? {
+    for (id, met) in set_aside(batch, stamp, &List::of(stream), sorted)? {
         applied.first_met += u64::from(met != Met::Again);
         if let Some(id) = id
-            && batch.keep_customer(&id, met == Met::New, plan, stamp.now, seen)?
+            && batch.keep_parent(stream, &id, met == Met::New, (plan, stamp.now), seen)?
         {
             applied.due.push(id);
         }

@@ -1,10 +1,11 @@
 //! What a run would do, without doing it.
 
+use super::context::record_pager;
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
+use crate::api::{Cursor, List, ListEnd, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
-use crate::mirror::{CustomerPreview, Mirror, RowSet};
-use crate::record::{Customer, Stream};
+use crate::mirror::{Mirror, ParentPreview, RowSet};
+use crate::record::{Record, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -52,10 +53,7 @@ pub async fn dry_run(
     }
     let mut plan = Preview::new(mirror, settings, scope);
     plan.remember(tools, settings)?;
-    let mut pager =
-        Pager::new(tools.client.clone(), tools.known.clone(), List::Customers, Cursor::Start, |_, record| {
-            Customer::decode_telling(record)
-        });
+    let mut pager = record_pager(&tools.client, &tools.known, List::of(Stream::FIRST), Cursor::Start);
     loop {
         let Some(turn) = tools.stop.run_until_cancelled(pager.next()).await else { break };
         match turn? {
@@ -78,10 +76,11 @@ pub async fn dry_run(
         }
     }
     let is_last_id = |stream| tools.known.style(stream) == Some(TokenStyle::LastId);
+    let child = Stream::FIRST.child().unwrap_or(Stream::FIRST);
     let extra = ByIds {
-        customers: is_last_id(Stream::Customers),
-        events: is_last_id(Stream::Customers) || is_last_id(Stream::Events),
-        direction_is_open: tools.known.forward_is_open(Stream::Events),
+        parents: is_last_id(Stream::FIRST),
+        children: is_last_id(Stream::FIRST) || is_last_id(child),
+        direction_is_open: tools.known.forward_is_open(child),
     };
     plan.finish(settings, extra)
 }
@@ -89,8 +88,8 @@ pub async fn dry_run(
 /// Where ids are the cursors, a list's end shows only in an empty page; and in each run one list of events is asked
 /// both ways, to see that the direction is still the same.
 struct ByIds {
-    customers: bool,
-    events: bool,
+    parents: bool,
+    children: bool,
     direction_is_open: bool,
 }
 
@@ -129,10 +128,10 @@ impl<'m> Preview<'m> {
         self.seen = RowSet::default();
     }
 
-    fn add(&mut self, customer: &Customer) -> Result<(), SyncError> {
+    fn add(&mut self, record: &Record) -> Result<(), SyncError> {
         let preview = match &mut self.mirror {
-            Some(mirror) => mirror.snapshot()?.preview_customer(customer, self.plan, self.now)?,
-            None => CustomerPreview { verdict: Verdict::Insert, row: None, events_pending: true, due: true },
+            Some(mirror) => mirror.snapshot()?.preview(record, self.plan, self.now)?,
+            None => ParentPreview { verdict: Verdict::Insert, row: None, is_pending: true, is_due: true },
         };
         let repeated = preview.row.is_some_and(|row| !self.seen.insert(row));
         if repeated {
@@ -145,10 +144,10 @@ impl<'m> Preview<'m> {
             Verdict::Update | Verdict::Undated => found.changed += 1,
             Verdict::Unchanged | Verdict::Stale => {}
         }
-        if preview.due {
+        if preview.is_due {
             match preview.verdict {
                 Verdict::Insert | Verdict::Update | Verdict::Undated => found.events_of_new_or_changed += 1,
-                _ if preview.events_pending => found.events_pending += 1,
+                _ if preview.is_pending => found.events_pending += 1,
                 _ => found.events_due += 1,
             }
         }
@@ -162,7 +161,7 @@ impl<'m> Preview<'m> {
         if let Some(mirror) = self.mirror {
             let streams = mirror.snapshot()?.freshness()?;
             let mirrored =
-                streams.iter().find(|stream| stream.stream == "customers").map_or(0, |s| s.row_count);
+                streams.iter().find(|stream| stream.stream == Stream::FIRST).map_or(0, |s| s.row_count);
             found.missing = mirrored.saturating_sub(self.seen.count());
             let overlap = Overlap { mirrored, listed: found.customers, known: self.seen.count() };
             found.account_in_doubt = mirrored > 0 && !overlap.is_enough();
@@ -174,14 +173,14 @@ impl<'m> Preview<'m> {
                 .or_else(|| refused.map(|refused: DeletionRefused| refused.to_string()));
         }
         let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
-        let per_walk = if by_ids.events { 2 } else { 1 };
-        let both_ways = u64::from(by_ids.events && by_ids.direction_is_open && walks > 0);
+        let per_walk = if by_ids.children { 2 } else { 1 };
+        let both_ways = u64::from(by_ids.children && by_ids.direction_is_open && walks > 0);
         // A customer that is there is asked for as well.
         let asked = match found.missing {
             missing if missing > 0 && found.deletions_refused.is_none() => missing + 1,
             _ => 0,
         };
-        let list = found.customer_pages + u64::from(by_ids.customers);
+        let list = found.customer_pages + u64::from(by_ids.parents);
         found.requests = about_the_account + list + per_walk * walks + both_ways + asked;
         Ok(found)
     }

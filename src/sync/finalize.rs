@@ -4,8 +4,9 @@
 use super::SyncError;
 use super::account::{Witness, find_witness};
 use super::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
-use super::pending_deletions::{ContestedEvents, PendingCustomers};
+use super::pending_deletions::{Contested, PendingParents};
 use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
+use crate::record::Stream;
 use crate::sync::event_lists::{self, Reading};
 use tokio::sync::mpsc;
 
@@ -13,50 +14,55 @@ use tokio::sync::mpsc;
 /// contested event moves as soon as the customer who has it no longer lists it, without leaving the mirror in between. As
 /// long as both list it, it stays where it is, and the run reports that.
 pub(super) async fn finalize(context: &Context) -> Result<(), SyncError> {
+    let parents = context.stream;
+    let Some(child) = parents.child() else {
+        return delete_parents(context, &mut Contested::default()).await;
+    };
     read_owners(context).await?;
     if context.halt.is_cancelled() {
         return Ok(());
     }
-    let mut contested = context.pending.take_contested_events();
+    let mut contested = context.pending.take_contested();
     if contested.is_truncated {
-        context.counters.incomplete(
-            "too many events stand in the lists of two customers to be told apart in one run: none was deleted, and the \
+        context.counters.incomplete(format!(
+            "too many {child} stand in the lists of two {parents} to be told apart in one run: none was deleted, and the \
              next run goes on with them"
-                .to_owned(),
-        );
+        ));
     }
-    move_events(context, &mut contested).await?;
+    move_children(context, child, &mut contested).await?;
     if !contested.is_truncated {
-        delete_events(context).await?;
+        delete_children(context, child).await?;
     }
-    delete_customers(context, &mut contested).await?;
+    delete_parents(context, &mut contested).await?;
     if let Some((count, event, owner, claimant)) = contested.left() {
         context.counters.incomplete(format!(
-            "{count} events stand in the lists of two customers; the mirror keeps each under the one where it was first \
-             until that one no longer lists it. The first of them: event {event}, kept under customer {owner}, listed \
-             by customer {claimant} too"
+            "{count} {child} stand in the lists of two {parents}; the mirror keeps each under the one where it was first \
+             until that one no longer lists it. The first of them: {} {event}, kept under {of} {owner}, listed by {of} \
+             {claimant} too",
+            child.singular(),
+            of = parents.singular()
         ));
     }
     let missing = context
-        .write(|batch| {
-            let missing = batch.missing_events()?;
+        .write(move |batch| {
+            let missing = batch.missing(child)?;
             if missing > 0 {
-                batch.leave_missing_due()?;
+                batch.leave_missing_due(parents, child)?;
             }
             Ok(missing)
         })
         .await?;
-    context.counters.count(|counts| counts.events_missing = missing);
+    context.counters.count(|counts| counts[child].missing = missing);
     Ok(())
 }
 
 /// Reads the event lists of customers who have contested events, unless this run has done so already.
 async fn read_owners(context: &Context) -> Result<(), SyncError> {
-    let (owners, since) = (context.pending.owners(), context.started_at);
+    let (stream, owners, since) = (context.stream, context.pending.owners(), context.started_at);
     if owners.is_empty() {
         return Ok(());
     }
-    let unread = context.write(move |batch| batch.events_unread_since(owners, since)).await?;
+    let unread = context.write(move |batch| batch.unread_since(stream, owners, since)).await?;
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let handing = async {
         queue_due(context, &due, unread).await;
@@ -67,14 +73,14 @@ async fn read_owners(context: &Context) -> Result<(), SyncError> {
 }
 
 /// Moves contested events that their owners' lists lacked in this run.
-async fn move_events(context: &Context, contested: &mut ContestedEvents) -> Result<(), SyncError> {
+async fn move_children(context: &Context, child: Stream, contested: &mut Contested) -> Result<(), SyncError> {
     for owner in contested.owners() {
         let (stamp, of_owner) = (context.stamp(), contested.take(&owner));
         let (owner, kept, moved) = context
             .write(move |batch| {
                 let (mut kept, mut moved) = (of_owner.clone(), 0);
                 for (event, to) in &of_owner {
-                    if batch.move_missing_event(stamp, &owner, (event, to))? {
+                    if batch.move_missing(stamp, child, &owner, (event, to))? {
                         kept.remove(event);
                         moved += 1;
                     }
@@ -83,61 +89,67 @@ async fn move_events(context: &Context, contested: &mut ContestedEvents) -> Resu
             })
             .await?;
         contested.put_back(&owner, kept);
-        context.counters.count(|counts| counts.events_updated += moved);
+        context.counters.count(|counts| counts[child].updated += moved);
     }
     Ok(())
 }
 
 /// Deletes events that have been missing for long enough.
-async fn delete_events(context: &Context) -> Result<(), SyncError> {
+async fn delete_children(context: &Context, child: Stream) -> Result<(), SyncError> {
     let stamp = context.stamp();
     let until = deleted_if_missing_since(context.started_at, stamp.now, context.settings.deletion_wait);
-    let (missing, mirrored) =
-        context.write(move |batch| Ok((batch.deletable_events(stamp, until)?, batch.event_count()?))).await?;
+    let (missing, mirrored) = context
+        .write(move |batch| Ok((batch.deletable(stamp, child, until)?, batch.row_count(child)?)))
+        .await?;
     let decided = may_delete_events(MissingEvents { mirrored, missing }, context.settings.deletion_limit);
     if let Err(refused) = decided {
         context.counters.incomplete(refused.to_string());
         return Ok(());
     }
     loop {
-        let deleted = context.write(move |batch| batch.delete_missing_events(stamp, until)).await?;
+        let deleted = context.write(move |batch| batch.delete_missing(stamp, child, until)).await?;
         if deleted == 0 {
             return Ok(());
         }
-        context.counters.count(|counts| counts.events_deleted += deleted);
+        context.counters.count(|counts| counts[child].deleted += deleted);
     }
 }
 
 /// Deletes customers and their events. Events that another customer lists move to that customer first.
-async fn delete_customers(context: &Context, contested: &mut ContestedEvents) -> Result<(), SyncError> {
-    let gone = context.pending.take_customers();
-    if gone.customers.is_empty() {
+async fn delete_parents(context: &Context, contested: &mut Contested) -> Result<(), SyncError> {
+    let gone = context.pending.take_parents();
+    if gone.records.is_empty() {
         return Ok(());
     }
     let Some(witness) = witness_of_404s(context, &gone).await? else { return Ok(()) };
-    for (id, answer) in gone.customers {
+    let (stream, of) = (context.stream, context.stream.singular());
+    for (id, answer) in gone.records {
         let of_owner = contested.take(&id);
         let may_delete = !contested.is_truncated;
         let evidence =
-            format!("{}; then GET answered {answer}, and 200 for customer {witness}", gone.missing_from);
+            format!("{}; then GET answered {answer}, and 200 for {of} {witness}", gone.missing_from);
         let stamp = context.stamp();
         let (moved, deleted) = context
             .write(move |batch| {
                 let mut moved = 0;
                 for (event, to) in &of_owner {
-                    moved += u64::from(batch.move_event(stamp, &id, (event, to))?);
+                    if let Some(child) = stream.child() {
+                        moved += u64::from(batch.move_child(stamp, child, &id, (event, to))?);
+                    }
                 }
                 let deleted = match may_delete {
-                    true => batch.delete_customer(stamp, &id, &evidence)?,
+                    true => batch.delete_parent(stamp, stream, &id, &evidence)?,
                     false => None,
                 };
                 Ok((moved, deleted))
             })
             .await?;
         context.counters.count(|counts| {
-            counts.events_updated += moved;
-            counts.customers_deleted += u64::from(deleted.is_some());
-            counts.events_deleted += deleted.unwrap_or(0);
+            counts[stream].deleted += u64::from(deleted.is_some());
+            if let Some(child) = stream.child() {
+                counts[child].updated += moved;
+                counts[child].deleted += deleted.unwrap_or(0);
+            }
         });
     }
     Ok(())
@@ -145,18 +157,23 @@ async fn delete_customers(context: &Context, contested: &mut ContestedEvents) ->
 
 /// Finds a listed customer that the API can also return by itself: only then do its 404s for others prove anything
 /// (`api-contract` point 9). `None` if nobody may be deleted; the run has then reported why.
-async fn witness_of_404s(context: &Context, gone: &PendingCustomers) -> Result<Option<String>, SyncError> {
+async fn witness_of_404s(context: &Context, gone: &PendingParents) -> Result<Option<String>, SyncError> {
     let why = match find_witness(context, Some(gone.listed.clone())).await? {
         Witness::Found(id) => return Ok(Some(id)),
         Witness::Halted => return Ok(None),
-        Witness::Unknown => "it doesn't know customers either that the list has".to_owned(),
+        Witness::Unknown => format!("it doesn't know {} either that the list has", context.stream),
         Witness::Unanswered(error) => {
-            format!("a customer that the list has could not be asked for: {}", error.log_form())
+            format!(
+                "a {} that the list has could not be asked for: {}",
+                context.stream.singular(),
+                error.log_form()
+            )
         }
     };
     context.counters.incomplete(format!(
-        "the API answers 404 for {} customers that the list lacks, but {why}; nobody was deleted, and the next run asks again",
-        gone.customers.len()
+        "the API answers 404 for {} {} that the list lacks, but {why}; none was deleted, and the next run asks again",
+        gone.records.len(),
+        context.stream
     ));
     Ok(None)
 }

@@ -15,25 +15,25 @@ pub(super) struct PendingDeletions(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    customers: PendingCustomers,
-    contested: ContestedEvents,
+    parents: PendingParents,
+    contested: Contested,
 }
 
 /// Customers that a complete walk of the list lacked and that the API answers 404 or 410 for.
 #[derive(Default)]
-pub(super) struct PendingCustomers {
+pub(super) struct PendingParents {
     /// A description of that walk, for the change log.
     pub(super) missing_from: String,
     /// The customers that it listed.
     pub(super) listed: RowSet,
     /// Their ids, and what the API answered: the status, and the request id where it had one.
-    pub(super) customers: Vec<(String, String)>,
+    pub(super) records: Vec<(String, String)>,
 }
 
 /// Events that are listed by a customer while the mirror holds them under another one, their owner: by owner and event,
 /// who lists them.
 #[derive(Default)]
-pub(super) struct ContestedEvents {
+pub(super) struct Contested {
     by_owner: BTreeMap<String, HashMap<String, String>>,
     kept: usize,
     /// Whether there were more than can be remembered.
@@ -43,17 +43,17 @@ pub(super) struct ContestedEvents {
 impl PendingDeletions {
     /// Notes the walk that pending customers are missing from, and the customers that it listed.
     pub(super) fn set_walk(&self, missing_from: String, listed: RowSet) {
-        let customers = &mut self.lock().customers;
-        (customers.missing_from, customers.listed) = (missing_from, listed);
+        let parents = &mut self.lock().parents;
+        (parents.missing_from, parents.listed) = (missing_from, listed);
     }
 
     /// Adds a customer that the walk lacked and the API doesn't know.
-    pub(super) fn add_customer(&self, id: String, answer: String) {
-        self.lock().customers.customers.push((id, answer));
+    pub(super) fn add_parent(&self, id: String, answer: String) {
+        self.lock().parents.records.push((id, answer));
     }
 
     /// Adds events that `claimant` lists, each with the customer under whom the mirror holds it.
-    pub(super) fn add_contested_events(&self, claimant: &str, contested: Vec<(String, String)>) {
+    pub(super) fn add_contested(&self, claimant: &str, contested: Vec<(String, String)>) {
         if contested.is_empty() {
             return;
         }
@@ -77,11 +77,11 @@ impl PendingDeletions {
         self.lock().contested.owners()
     }
 
-    pub(super) fn take_customers(&self) -> PendingCustomers {
-        std::mem::take(&mut self.lock().customers)
+    pub(super) fn take_parents(&self) -> PendingParents {
+        std::mem::take(&mut self.lock().parents)
     }
 
-    pub(super) fn take_contested_events(&self) -> ContestedEvents {
+    pub(super) fn take_contested(&self) -> Contested {
         std::mem::take(&mut self.lock().contested)
     }
 
@@ -91,7 +91,7 @@ impl PendingDeletions {
     }
 }
 
-impl ContestedEvents {
+impl Contested {
     /// The customers under whom the mirror holds contested events.
     pub(super) fn owners(&self) -> Vec<String> {
         self.by_owner.keys().cloned().collect()

@@ -11,10 +11,9 @@ use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
-use crate::mirror::{
-    Aside, Batch, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSet, RunId, error_text,
-};
+use crate::mirror::{Aside, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSet, RunId, error_text};
 use crate::observe::Event;
+use crate::record::Stream;
 use crate::sync::audit::audit;
 use crate::sync::customer_list::{self, CustomerWalk};
 use crate::sync::event_lists::{self, Reading};
@@ -49,17 +48,12 @@ pub async fn sync(
     scope: Scope,
 ) -> Result<Finished, SyncError> {
     let started_at = Timestamp::now();
-    let (run, walk) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
-    let (resumed, base_url) = (walk.is_some(), settings.base_url.clone());
-    let plan = match (&scope, &walk) {
-        (Scope::Incremental, _) => EventPlan::Due { max_age: settings.events_max_age },
-        (_, Some(walk)) => EventPlan::Everybody { walk_started_at: walk.started_at },
-        (_, None) => EventPlan::Everybody { walk_started_at: started_at },
-    };
+    let (run, mut walks) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
+    let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
     let (writer, thread) = Writer::start(mirror).map_err(|source| SyncError::NoThread { source })?;
     let counters = Arc::new(RunCounters::new(tools.observer.clone()));
-    let context = Context {
+    let run_context = Context {
         client: tools.client.observed_by(counters.clone()),
         known: tools.known.clone(),
         writer,
@@ -69,11 +63,28 @@ pub async fn sync(
         settings: Arc::new(settings),
         run,
         started_at,
-        plan,
+        plan: EventPlan::Everybody { walk_started_at: started_at },
+        stream: Stream::FIRST,
         halt: tools.stop.child_token(),
     };
-    let result = work(&context, &scope, walk, started_at).await;
-    drop(context);
+    let mut result = Ok(());
+    for stream in Stream::parents() {
+        let walk = walks[stream.index()].take();
+        let walk_started_at = walk.as_ref().map_or(started_at, |walk| walk.started_at);
+        let plan = match scope {
+            Scope::Incremental => EventPlan::Due { max_age: run_context.settings.events_max_age },
+            Scope::Full | Scope::Customers(_) => EventPlan::Everybody { walk_started_at },
+        };
+        let context = Context { stream, plan, pending: Arc::default(), ..run_context.clone() };
+        match work(&context, &scope, walk, started_at).await {
+            Ok(IsOurs(true)) if !context.halt.is_cancelled() && scope.mode() != Mode::Customers => {}
+            ended => {
+                result = ended.map(drop);
+                break;
+            }
+        }
+    }
+    drop(run_context);
     let written = thread.join().await;
     let Some(Written { mut mirror, is_cut_off, error }) = written else {
         return Err(SyncError::Crashed { what: "the mirror's writer".to_owned() });
@@ -96,14 +107,14 @@ pub async fn sync(
     Ok(Finished { mirror, report, error: result.err() })
 }
 
-/// Records the run's start, loads what the mirror knows about the API, and looks for an interrupted walk to resume.
+/// Records the run's start, loads what the mirror knows about the API, and looks for interrupted walks to resume, by stream.
 fn begin(
     mirror: &mut Mirror,
     tools: &Tools,
     settings: &Settings,
     mode: Mode,
     now: Timestamp,
-) -> Result<(RunId, Option<CustomerWalk>), MirrorError> {
+) -> Result<(RunId, [Option<CustomerWalk>; Stream::ALL.len()]), MirrorError> {
     let mut batch = mirror.batch()?;
     let run = batch.begin_run(mode, now)?;
     let mut found = batch.behaviour()?;
@@ -114,16 +125,20 @@ fn begin(
     if let Some(learned) = limits::remembered(&found) {
         tools.client.expect(learned);
     }
-    let walk = batch
-        .checkpoint(mode)?
-        .filter(|checkpoint| may_resume(checkpoint, settings, now))
-        .and_then(|checkpoint| CustomerWalk::resume(mode, checkpoint));
-    match walk {
-        Some(_) => batch.mark_run_resumed(run)?,
-        None => batch.drop_checkpoint(mode)?,
+    let mut walks = Stream::ALL.map(|_| None);
+    for stream in Stream::parents() {
+        let walk = batch
+            .checkpoint(stream, mode)?
+            .filter(|checkpoint| may_resume(checkpoint, settings, now))
+            .and_then(|checkpoint| CustomerWalk::resume(mode, checkpoint));
+        match walk {
+            Some(_) => batch.mark_run_resumed(run)?,
+            None => batch.drop_checkpoint(stream, mode)?,
+        }
+        walks[stream.index()] = walk;
     }
     batch.commit()?;
-    Ok((run, walk))
+    Ok((run, walks))
 }
 
 fn may_resume(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
@@ -131,17 +146,23 @@ fn may_resume(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> b
     checkpoint.base_url == settings.base_url && age >= SignedDuration::ZERO && age < settings.resume_max_age
 }
 
-/// Runs the customer list and the event lists side by side: when one fails, the other stops. Then applies deletions and
-/// audits.
+/// Whether the API answered for the mirror's account to the end.
+struct IsOurs(bool);
+
+/// Walks a stream's list and the lists of its children side by side: when one fails, the other stops. Then applies
+/// deletions and audits.
 async fn work(
     context: &Context,
     scope: &Scope,
     walk: Option<CustomerWalk>,
     started_at: Timestamp,
-) -> Result<(), SyncError> {
-    let identity = account::identify(context, context.settings.accept_account).await?;
+) -> Result<IsOurs, SyncError> {
+    let identity = match context.stream {
+        Stream::FIRST => account::identify(context, context.settings.accept_account).await?,
+        _ => Identity::Confirmed,
+    };
     if context.halt.is_cancelled() {
-        return Ok(());
+        return Ok(IsOurs(true));
     }
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let customers = async {
@@ -159,6 +180,7 @@ async fn work(
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
+    let is_whole = walked.is_some() || matches!(scope, Scope::Customers(_));
     let is_ours = match &walked {
         Some(walked) if !context.halt.is_cancelled() => account::answers_still(context, walked).await?,
         _ => true,
@@ -170,10 +192,10 @@ async fn work(
         audit(context, walked).await?;
     }
     if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
-        let mode = scope.mode();
-        context.write(move |batch| batch.drop_checkpoint(mode)).await?;
+        let (stream, mode) = (context.stream, scope.mode());
+        context.write(move |batch| batch.drop_checkpoint(stream, mode)).await?;
     }
-    Ok(())
+    Ok(IsOurs(is_ours && is_whole))
 }
 
 async fn sync_named(
@@ -220,7 +242,8 @@ async fn walk_customers(
                 SyncError::Walk(WalkError::NoProgress { .. } | WalkError::TokensRefused { .. })
             ) {
                 // Resuming there would fail in the same way.
-                context.write(move |batch| batch.drop_checkpoint(mode)).await?;
+                let stream = context.stream;
+                context.write(move |batch| batch.drop_checkpoint(stream, mode)).await?;
             }
             Err(error)
         }
@@ -249,13 +272,13 @@ async fn queue_waiting(
 ) -> Result<(), SyncError> {
     let mut after = 0;
     loop {
-        let (plan, now, from, seen) = (context.plan, Timestamp::now(), after, seen.clone());
-        let waiting = context
-            .write(move |batch: &mut Batch<'_>| batch.customers_due(&seen, plan, now, from, BATCH))
-            .await?;
+        let (stream, due_by, from, seen) =
+            (context.stream, (context.plan, Timestamp::now()), after, seen.clone());
+        let waiting =
+            context.write(move |batch| batch.parents_due(stream, &seen, due_by, from, BATCH)).await?;
         let Some(last) = waiting.last() else { return Ok(()) };
         after = last.row;
-        if !queue_due(context, due, waiting.into_iter().map(|customer| customer.id).collect()).await {
+        if !queue_due(context, due, waiting.into_iter().map(|parent| parent.id).collect()).await {
             return Ok(());
         }
     }

@@ -18,7 +18,7 @@ impl Client {
     /// answer.
     pub async fn account_id(&self) -> Result<Option<String>, ApiError> {
         let url = self.url(&["accounts", "self"])?;
-        let call = Call::new(Method::GET, url, Stream::Customers).attempts_at_most(ATTEMPTS);
+        let call = Call::new(Method::GET, url, Stream::FIRST).attempts_at_most(ATTEMPTS);
         let read = |body: &[u8]| serde_json::from_slice(body).ok().as_ref().and_then(id_of);
         match self.fetch(call, |answer| Ok::<_, NotDocumented>(read(&answer.body))).await {
             Ok(id) => Ok(id),

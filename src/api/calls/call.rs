@@ -58,7 +58,7 @@ impl Call {
     pub(super) fn failure(&self, status: u16) -> ErrorKind {
         match ErrorKind::of_status(status) {
             // Whoever may not list the customers can do nothing at all.
-            ErrorKind::Forbidden if self.is_list && self.stream == Stream::Customers => ErrorKind::KeyRefused,
+            ErrorKind::Forbidden if self.is_list && self.stream.parent().is_none() => ErrorKind::KeyRefused,
             kind => kind,
         }
     }

@@ -49,12 +49,12 @@ impl Client {
         self.write(Method::POST, self.url(&["customers"])?, fields).await
     }
 
-    /// One customer as the API gives it.
+    /// One record of a stream without a parent, as the API gives it.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed.
-    pub async fn retrieve(&self, id: &str) -> Result<Box<RawValue>, ApiError> {
-        let call = Call::new(Method::GET, self.url(&["customers", id])?, Stream::Customers);
+    pub async fn retrieve(&self, stream: Stream, id: &str) -> Result<Box<RawValue>, ApiError> {
+        let call = Call::new(Method::GET, self.url(&[stream.name(), id])?, stream);
         self.fetch(call, json_object).await
     }
 

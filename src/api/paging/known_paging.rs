@@ -195,38 +195,39 @@ impl Paging {
     }
 }
 
-/// What is known of the paging of both streams; shared by all walks of a client.
+/// What is known of the paging of all streams; shared by all walks of a client.
 #[derive(Debug, Clone)]
 pub struct KnownPaging(Arc<Known>);
 
 #[derive(Debug)]
 struct Known {
-    paging: Mutex<[Paging; 2]>,
+    /// By [`Stream::index`].
+    paging: Mutex<[Paging; Stream::ALL.len()]>,
     /// Bounds the walks that probe at once where a few probes are likely to answer the question for all walks.
     probes: Semaphore,
 }
 
 impl Default for KnownPaging {
     fn default() -> Self {
-        KnownPaging::new(PagingSettings::default(), PagingSettings::default())
+        KnownPaging::new(|_| PagingSettings::default())
     }
 }
 
 impl KnownPaging {
-    /// With what the user has set.
-    pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
-        let paging = Mutex::new([Paging::new(customers), Paging::new(events)]);
+    /// With what the user has set for each stream.
+    pub fn new(settings: impl Fn(Stream) -> PagingSettings) -> KnownPaging {
+        let paging = Mutex::new(Stream::ALL.map(|stream| Paging::new(settings(stream))));
         KnownPaging(Arc::new(Known { paging, probes: Semaphore::new(REFUSALS_NEEDED as usize) }))
     }
 
     /// Where a stream's page tokens come from, if it is set or was seen.
     pub fn style(&self, stream: Stream) -> Option<TokenStyle> {
-        self.lock()[place(stream)].style()
+        self.lock()[stream.index()].style()
     }
 
     /// Whether it is still unknown which parameter moves forward.
     pub fn forward_is_open(&self, stream: Stream) -> bool {
-        self.lock()[place(stream)].forward().is_none()
+        self.lock()[stream.index()].forward().is_none()
     }
 
     /// Waits for a permit to probe if one probe is likely to answer the question for all walks: because the related stream's
@@ -244,50 +245,53 @@ impl KnownPaging {
     /// Adds what an earlier run recorded about the same server.
     pub fn remember(&self, stream: &str, point: &str, value: &str) {
         if let Some(stream) = Stream::from_name(stream) {
-            self.lock()[place(stream)].remember(point, value);
+            self.lock()[stream.index()].remember(point, value);
         }
     }
 
     /// When a walk of the stream's list may use tokens that an earlier one was given.
     pub fn reuse(&self, stream: Stream) -> Reuse {
-        self.lock()[place(stream)].reuse()
+        self.lock()[stream.index()].reuse()
     }
 
     /// Adds what two walks together have shown about the stream's tokens.
     pub fn learn_token_names(&self, stream: Stream, names: TokenNames, evidence: String) {
-        self.lock()[place(stream)].token_names = Some((names, evidence));
+        self.lock()[stream.index()].token_names = Some((names, evidence));
     }
 
     /// All findings since the start, to be recorded. Empty evidence means that an earlier finding was confirmed.
     pub fn findings(&self) -> Vec<Finding> {
         let known = self.lock();
-        Stream::ALL.into_iter().flat_map(|stream| known[place(stream)].findings(stream)).collect()
+        Stream::ALL.into_iter().flat_map(|stream| known[stream.index()].findings(stream)).collect()
     }
 
     /// Gives a walk access to what is known of its stream, to read it and to add findings.
     pub(super) fn with<T>(&self, stream: Stream, teach: impl FnOnce(&mut Paging) -> T) -> T {
         let mut known = self.lock();
-        let taught = teach(&mut known[place(stream)]);
-        let [customers, events] = &mut *known;
-        customers.sibling_style = events.style().or(events.recorded_style);
-        if let Some(style) = customers.style() {
-            events.sibling_style = Some(style);
-            if customers.recorded_style == Some(style) && events.style.is_none() && events.refusals == 0 {
-                events.trust_recorded();
-            }
+        let taught = teach(&mut known[stream.index()]);
+        let parent = stream.parent().unwrap_or(stream);
+        if let Some(child) = parent.child()
+            && let (front, [child, ..]) = known.split_at_mut(child.index())
+        {
+            // A parent stands before its children.
+            relate(&mut front[parent.index()], child);
         }
         taught
     }
 
     /// A poisoned lock is harmless: each finding is one assignment.
-    fn lock(&self) -> MutexGuard<'_, [Paging; 2]> {
+    fn lock(&self) -> MutexGuard<'_, [Paging; Stream::ALL.len()]> {
         self.0.paging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const fn place(stream: Stream) -> usize {
-    match stream {
-        Stream::Customers => 0,
-        Stream::Events => 1,
+/// What is known of the one stream's lists is a hint about the other's.
+fn relate(parent: &mut Paging, child: &mut Paging) {
+    parent.sibling_style = child.style().or(child.recorded_style);
+    if let Some(style) = parent.style() {
+        child.sibling_style = Some(style);
+        if parent.recorded_style == Some(style) && child.style.is_none() && child.refusals == 0 {
+            child.trust_recorded();
+        }
     }
 }

@@ -5,39 +5,38 @@ use crate::api::errors::ApiError;
 use crate::record::Stream;
 use reqwest::Url;
 
-/// A list of the API.
+/// A list of the API: `GET /customers`, or the children of one record, such as `GET /customers/:customer_id/events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum List {
-    /// `GET /customers`
-    Customers,
-    /// `GET /customers/:customer_id/events`
-    Events {
-        /// Whose events.
-        customer_id: String,
-    },
+pub struct List {
+    stream: Stream,
+    parent: Option<String>,
 }
 
 impl List {
-    /// What the list holds.
-    pub const fn stream(&self) -> Stream {
-        match self {
-            List::Customers => Stream::Customers,
-            List::Events { .. } => Stream::Events,
-        }
+    /// The list of a stream without a parent.
+    pub const fn of(stream: Stream) -> List {
+        List { stream, parent: None }
     }
 
-    /// Whose list it is; `None` for the list of customers.
-    pub fn customer_id(&self) -> Option<&str> {
-        match self {
-            List::Customers => None,
-            List::Events { customer_id } => Some(customer_id),
-        }
+    /// The list of a stream's records that belong to one parent.
+    pub fn of_parent(stream: Stream, parent: String) -> List {
+        List { stream, parent: Some(parent) }
+    }
+
+    /// What the list holds.
+    pub const fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// The id of the record whose children it lists; `None` for a list of its own.
+    pub fn parent(&self) -> Option<&str> {
+        self.parent.as_deref()
     }
 
     pub(super) fn url(&self, client: &Client) -> Result<Url, ApiError> {
-        match self {
-            List::Customers => client.url(&["customers"]),
-            List::Events { customer_id } => client.url(&["customers", customer_id, "events"]),
+        match (self.stream.parent(), &self.parent) {
+            (Some(parents), Some(parent)) => client.url(&[parents.name(), parent, self.stream.name()]),
+            _ => client.url(&[self.stream.name()]),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::walk_error::WalkError;
 use crate::api::calls::{Call, Client, NotDocumented};
 use crate::api::errors::{ApiError, ErrorKind};
 use crate::api::transport::Answer;
-use crate::record::{Decoded, Record, Rejection};
+use crate::record::{Decoded, Keyed, Rejection};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +54,7 @@ struct Arrived<R> {
     items: Vec<Item<R>>,
 }
 
-impl<R: Record> Pager<R> {
+impl<R: Keyed> Pager<R> {
     /// A walk through `list` from `from`; `decode` reads its records.
     pub fn new(
         client: Client,
@@ -272,10 +272,10 @@ impl<R: Record> Pager<R> {
         Item::of(raw, (self.decode)(&self.list, raw))
     }
 
-    /// Whether the server refuses the cursor, not the list (points 6 and 9). A 404 for a page of a customer's events means that
-    /// the customer is gone, unless the request was a probe.
+    /// Whether the server refuses the cursor, not the list (points 6 and 9). A 404 for a page of a parent's children means that
+    /// the parent is gone, unless the request was a probe.
     fn is_refusal(&self, error: &ApiError, cursor: &Cursor) -> bool {
-        let list_may_be_gone = matches!(self.list, List::Events { .. }) && !self.walk.is_probing();
+        let list_may_be_gone = self.list.parent().is_some() && !self.walk.is_probing();
         match error.status() {
             _ if *cursor == Cursor::Start => false,
             Some(400) => true,

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::api::testing::{Reply, Server};
     use crate::api::{KnownPaging, List, Pager, Turn};
-    use crate::record::Customer;
+    use crate::record::{Record, Stream};
     use std::collections::HashMap;
     use std::sync::Mutex;
 
@@ -110,10 +110,12 @@ mod tests {
         .await
     }
 
-    fn pager(server: &Server, until: CancellationToken) -> Pager<Customer> {
-        let (known, decode) =
-            (KnownPaging::default(), |_: &List, record: &str| Customer::decode_telling(record));
-        Pager::new(server.client().0, known, List::Customers, Cursor::Start, decode).prefetching(until)
+    fn pager(server: &Server, until: CancellationToken) -> Pager<Record> {
+        let (known, decode) = (KnownPaging::default(), |list: &List, text: &str| {
+            Record::decode(list.stream(), list.parent(), text)
+        });
+        Pager::new(server.client().0, known, List::of(Stream::Customers), Cursor::Start, decode)
+            .prefetching(until)
     }
 
     /// The records, with `*` where the walk began again, and how it ended; and each request.
@@ -203,8 +205,9 @@ mod tests {
         })
         .await;
         let (client, mut reports) = server.client();
-        let decode = |_: &List, record: &str| Customer::decode_telling(record);
-        let pager = Pager::new(client, KnownPaging::default(), List::Customers, Cursor::Start, decode);
+        let decode = |list: &List, text: &str| Record::decode(list.stream(), list.parent(), text);
+        let pager =
+            Pager::new(client, KnownPaging::default(), List::of(Stream::Customers), Cursor::Start, decode);
         let mut pager = pager.prefetching(CancellationToken::new());
         let Ok(Turn::Page(_)) = pager.next().await else { panic!("no page") };
         while server.requests().len() < 2 {

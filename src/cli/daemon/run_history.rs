@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::daemon::{History, Past};
 use crate::export::ensure_folder;
 use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot, is_there};
+use crate::record::Stream;
 use jiff::Timestamp;
 
 /// Reads them. Where nobody else holds the mirror, it is opened as a run would open it, so that a mistake that would fail
@@ -44,7 +45,7 @@ fn last(snapshot: &Snapshot<'_>) -> Result<Option<LastRun>, Failure> {
     let customers = snapshot
         .freshness()?
         .iter()
-        .find(|stream| stream.stream == "customers")
+        .find(|stream| stream.stream == Stream::FIRST)
         .map_or(0, |stream| stream.row_count);
     Ok(Some(LastRun { mode: run.mode, outcome: run.outcome, started_at: time(&run.started_at)?, customers }))
 }

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::daemon::{Ended, Kind, Metrics, Work};
 use crate::mirror::{LockError, Outcome, RunLock};
 use crate::observe::{Event, Observer};
+use crate::record::Stream;
 use crate::sync::{Finished, Scope, Tools};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,7 +123,7 @@ impl Runner {
     fn note(&self, finished: &mut Finished) -> Result<(), Failure> {
         let snapshot = finished.mirror.snapshot()?;
         let customers =
-            snapshot.freshness()?.iter().find(|stream| stream.stream == "customers").map(|s| s.row_count);
+            snapshot.freshness()?.iter().find(|stream| stream.stream == Stream::FIRST).map(|s| s.row_count);
         let report = &finished.report;
         *locked(&self.last) = Some(LastRun {
             mode: report.mode.name().to_owned(),

@@ -10,6 +10,7 @@ use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode,
     SetAside, holder,
 };
+use crate::record::Stream;
 use crate::schedule::Schedule;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -66,7 +67,7 @@ pub(super) struct Status {
 
 #[derive(Serialize)]
 pub(super) struct ExportLag {
-    pub(super) stream: String,
+    pub(super) stream: Stream,
     pub(super) format: String,
     pub(super) exported_to: i64,
     pub(super) newest_change: i64,
@@ -134,7 +135,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         rejected_records: rejected_records.collect(),
         repaired,
         repaired_records: repaired_records.collect(),
-        missing_events: snapshot.missing_events()?,
+        missing_events: snapshot.missing()?,
         last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
         base_url: config.api.base_url.to_string(),
@@ -153,10 +154,10 @@ fn export_lag(config: &Config, streams: &[Freshness], exports: &[ExportFile]) ->
     let lag = |(stream, format): (&Freshness, &str)| {
         let exported_to = exports
             .iter()
-            .find(|file| file.stream == stream.stream && file.format == format)
+            .find(|file| file.stream == stream.stream.name() && file.format == format)
             .map_or(0, |file| file.last_seq);
         (stream.last_change_seq > exported_to).then(|| ExportLag {
-            stream: stream.stream.clone(),
+            stream: stream.stream,
             format: format.to_owned(),
             exported_to,
             newest_change: stream.last_change_seq,

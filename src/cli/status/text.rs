@@ -4,6 +4,7 @@ use super::super::output::{count, counted, size, span};
 use super::report::Status;
 use super::runs::{LastError, ShownRun};
 use crate::mirror::{Counts, SetAside};
+use crate::record::Stream;
 use jiff::Timestamp;
 
 pub(super) fn text(status: &Status) -> String {
@@ -107,13 +108,9 @@ fn run(shown: &ShownRun) -> String {
 
 fn counts(c: &Counts) -> String {
     let mut text = counted(c.requests, "request");
-    let changes = [
-        ("customers", c.customers_inserted, c.customers_updated, c.customers_deleted),
-        ("events", c.events_inserted, c.events_updated, c.events_deleted),
-    ];
-    for (stream, new, changed, deleted) in changes {
-        if new + changed + deleted > 0 {
-            let (new, changed, deleted) = (count(new), count(changed), count(deleted));
+    for stream in Stream::ALL {
+        if c[stream].changes() > 0 {
+            let [new, changed, deleted] = c[stream].by_op().map(|(_, rows)| count(rows));
             text.push_str(&format!("; {stream} +{new} ~{changed} -{deleted}"));
         }
     }

@@ -103,7 +103,7 @@ fn read_object(text: &str, line: &ManifestLine) -> ReadRow {
     let fields = stream.columns().iter().map(|column| match object.get(column.name) {
         None => None,
         Some(value) if value.get() == "null" => None,
-        Some(_) if column.kind == ColumnKind::Text => Some(text_of(column.name)),
+        Some(_) if matches!(column.kind, ColumnKind::Text | ColumnKind::Time) => Some(text_of(column.name)),
         Some(value) => Some(value.get().to_owned()),
     });
     ReadRow {

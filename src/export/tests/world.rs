@@ -8,7 +8,7 @@ use crate::export::publish::{Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
 use crate::export::{ExportError, Settings};
 use crate::mirror::{Mirror, RowSet, RunId, Stamp};
-use crate::record::{ColumnKind, Customer, Event, Stream};
+use crate::record::{ColumnKind, Record, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -49,47 +49,38 @@ impl World {
         let mut batch = self.mirror.batch().unwrap();
         match change {
             Put::Customer(id, text) => {
-                let customer = Customer {
-                    id: id.clone(),
-                    email: text.clone(),
-                    first_name: text.as_ref().map(|text| format!(" {text}")),
-                    last_name: Some(String::new()),
-                    phone_number: None,
-                    created_at: None,
-                    updated_at: text.clone(),
-                    extra: text
-                        .as_ref()
-                        .map(|text| format!("{{\"x\":\r\n12.30,\"t\":{}}}", serde_json::json!(text))),
-                };
+                let text = text.as_deref();
+                let extra = text.map(|text| format!("{{\"x\":\r\n12.30,\"t\":{}}}", serde_json::json!(text)));
+                let first_name = text.map(|text| format!(" {text}"));
+                let customer = Record::customer(&serde_json::json!({"id": id, "last_name": ""}).to_string())
+                    .with("email", text)
+                    .with("first_name", first_name.as_deref())
+                    .with("updated_at", text)
+                    .with("extra", extra.as_deref());
                 let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
-                batch
-                    .apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut RowSet::default())
-                    .unwrap();
+                let seen = &mut RowSet::default();
+                batch.apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, plan, seen).unwrap();
             }
             Put::Event(id, customer_id, text) => {
-                let event = Event {
-                    id: id.clone(),
-                    customer_id: customer_id.clone(),
-                    kind: text.clone(),
-                    label: Some("\"".to_owned()),
-                    link_back_url: None,
-                    timestamp: text.as_ref().map(|text| text.len() as i64 - 3),
-                    properties: text.as_ref().map(|text| {
-                        format!("[{},{{\"n\":1e{}}},\"\\ud83d\"]", serde_json::json!(text), text.len() * 100)
-                    }),
-                    created_at: None,
-                    updated_at: None,
-                    extra: Some("{\"n\":12345678901234567890}".to_owned()),
-                };
-                batch.apply_events(STAMP, customer_id, &[event], Trust::Alone).unwrap();
+                let properties = text.as_ref().map(|text| {
+                    format!("[{},{{\"n\":1e{}}},\"\\ud83d\"]", serde_json::json!(text), text.len() * 100)
+                });
+                let timestamp = text.as_ref().map(|text| text.len() as i64 - 3);
+                let event = serde_json::json!({"id": id, "label": "\"", "timestamp": timestamp});
+                let event = Record::event(customer_id, &event.to_string())
+                    .with("type", text.as_deref())
+                    .with("properties", properties.as_deref())
+                    .with("extra", Some("{\"n\":12345678901234567890}"));
+                batch.apply_children(STAMP, Stream::Events, customer_id, &[event], Trust::Alone).unwrap();
             }
             Put::NoCustomer(id) => {
-                batch.delete_customer(STAMP, id, "test").unwrap();
+                batch.delete_parent(STAMP, Stream::Customers, id, "test").unwrap();
             }
             Put::NoEvent(id) => {
-                if let Some(event) = batch.audited_event(id).unwrap() {
+                if let Some(event) = batch.stored(Stream::Events, id).unwrap() {
                     let ids = std::slice::from_ref(id);
-                    batch.delete_events(STAMP, &event.customer_id, ids, "test").unwrap();
+                    let parent = event.record.parent_id();
+                    batch.delete_children(STAMP, Stream::Events, parent, ids, "test").unwrap();
                 }
             }
             Put::Export(..) => {}

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
     use crate::mirror::{Mirror, RowSet, RunId, Stamp};
-    use crate::record::Customer;
+    use crate::record::Record;
     use jiff::Timestamp;
 
     #[test]
@@ -166,20 +166,13 @@ mod tests {
         let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
         let mut batch = mirror.batch().unwrap();
         for (id, name) in [("a", "1"), ("b", "1"), ("a", "2"), ("a", "3")] {
-            let customer = Customer {
-                id: id.to_owned(),
-                email: None,
-                first_name: Some(name.to_owned()),
-                last_name: None,
-                phone_number: None,
-                created_at: None,
-                updated_at: None,
-                extra: None,
-            };
+            let customer = Record::customer(&format!(r#"{{"id":"{id}","first_name":"{name}"}}"#));
             let plan = EventPlan::Everybody { walk_started_at: stamp.now };
-            batch.apply_customers(stamp, &[customer], Trust::Alone, plan, &mut RowSet::default()).unwrap();
+            let records = &[customer];
+            let seen = &mut RowSet::default();
+            batch.apply_parents(stamp, Stream::Customers, records, Trust::Alone, plan, seen).unwrap();
         }
-        batch.delete_customer(stamp, "b", "test").unwrap();
+        batch.delete_parent(stamp, Stream::Customers, "b", "test").unwrap();
         batch.commit().unwrap();
         // A reader without the right to write has it too.
         let mut reader = Mirror::open_read_only(&path).unwrap();

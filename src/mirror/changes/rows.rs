@@ -197,8 +197,7 @@ mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
     use crate::mirror::{Batch, Mirror, RowSet, RunId, Stamp};
-    use crate::record::Value;
-    use crate::record::{Customer, Event};
+    use crate::record::{Record, Value};
     use jiff::Timestamp;
     use proptest::prelude::*;
 
@@ -263,40 +262,21 @@ mod tests {
 
     fn put_customer(batch: &mut Batch<'_>, id: &str, name: Option<usize>) {
         if let Some(name) = name {
-            let customer = Customer {
-                id: id.to_owned(),
-                email: None,
-                first_name: Some(name.to_string()),
-                last_name: None,
-                phone_number: None,
-                created_at: None,
-                updated_at: None,
-                extra: None,
-            };
+            let customer = Record::customer(&format!(r#"{{"id":"{id}","first_name":"{name}"}}"#));
             let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
-            batch.apply_customers(STAMP, &[customer], Trust::Alone, plan, &mut RowSet::default()).unwrap();
+            let seen = &mut RowSet::default();
+            batch.apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, plan, seen).unwrap();
         } else {
-            batch.delete_customer(STAMP, id, "test").unwrap();
+            batch.delete_parent(STAMP, Stream::Customers, id, "test").unwrap();
         }
     }
 
     fn put_event(batch: &mut Batch<'_>, id: &str, label: Option<usize>) {
         if let Some(label) = label {
-            let event = Event {
-                id: id.to_owned(),
-                customer_id: "somebody".to_owned(),
-                kind: None,
-                label: Some(label.to_string()),
-                link_back_url: None,
-                timestamp: None,
-                properties: None,
-                created_at: None,
-                updated_at: None,
-                extra: None,
-            };
-            batch.apply_events(STAMP, "somebody", &[event], Trust::Alone).unwrap();
+            let event = Record::event("somebody", &format!(r#"{{"id":"{id}","label":"{label}"}}"#));
+            batch.apply_children(STAMP, Stream::Events, "somebody", &[event], Trust::Alone).unwrap();
         } else {
-            batch.delete_events(STAMP, "somebody", &[id.to_owned()], "test").unwrap();
+            batch.delete_children(STAMP, Stream::Events, "somebody", &[id.to_owned()], "test").unwrap();
         }
     }
 

@@ -50,10 +50,15 @@ pub(super) struct Values<'r> {
 }
 
 /// No stream has more columns.
-const MOST_COLUMNS: usize = 10;
-const _: () = assert!(
-    Stream::Customers.columns().len() <= MOST_COLUMNS && Stream::Events.columns().len() <= MOST_COLUMNS
-);
+const MOST_COLUMNS: usize = {
+    let (mut most, mut place) = (0, 0);
+    while place < Stream::ALL.len() {
+        let columns = Stream::ALL[place].columns().len();
+        most = if columns > most { columns } else { most };
+        place += 1;
+    }
+    most
+};
 
 impl<'r> Deref for Values<'r> {
     type Target = [Value<'r>];
@@ -63,20 +68,20 @@ impl<'r> Deref for Values<'r> {
     }
 }
 
-/// What is left of a deleted record: its keys, and NULL in all other columns. `customer_id` is the index of that column.
+/// What is left of a deleted record: its keys, and NULL in all other columns. `parent` is the index of the parent's key in the line.
 pub(super) fn read_keys<'r>(
     line: &'r Row<'_>,
     stream: Stream,
     id: &'r str,
-    customer_id: usize,
+    parent: usize,
 ) -> Result<Values<'r>, MirrorError> {
     let mut values = Values { values: [Value::Null; MOST_COLUMNS], count: stream.columns().len() };
     for (key, value) in stream.keys().iter().zip(&mut values.values) {
         *value = match key.name {
             "id" => Value::Text(id),
-            _ => match line.get_ref(customer_id)? {
+            _ => match line.get_ref(parent)? {
                 ValueRef::Null => Value::Null,
-                _ => Value::Text(text(line, customer_id)?),
+                _ => Value::Text(text(line, parent)?),
             },
         };
     }

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0005_rejected.sql"),
     include_str!("../../../schema/0006_exports.sql"),
     include_str!("../../../schema/0007_stream_totals.sql"),
+    include_str!("../../../schema/0009_streams.sql"),
 ];
 
 /// "MaMi": tells a mirror from any other SQLite database.

@@ -4,10 +4,11 @@ use crate::diff::audit::{Kind, Standing};
 use crate::diff::{CONFIDENCE, Sample, upper_bound};
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
 use crate::mirror::{MirrorError, RunId};
-use crate::record::{Customer, Event, Stream};
+use crate::record::Stream;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params, params_from_iter, types::Value};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What an audit found; a row of `audits`, whose columns carry the same names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,16 +33,9 @@ pub struct Audit {
     pub lagging: u64,
     /// Events that were compared.
     pub events_compared: u64,
-    /// Drift: customers with other content than the API's.
-    pub customers_differing: u64,
-    /// Drift: customers that the API doesn't have.
-    pub customers_surplus: u64,
-    /// Drift: events that the mirror doesn't have.
-    pub events_missing: u64,
-    /// Drift: events with other content than the API's.
-    pub events_differing: u64,
-    /// Drift: events that the API doesn't have.
-    pub events_surplus: u64,
+    /// Records that drifted, by stream and kind; under the names of the columns, such as `events_missing`.
+    #[serde(flatten)]
+    pub drift: Drift,
     /// Customers whose answer alone differs from the list's in undocumented fields only.
     pub undocumented_only: u64,
     /// With `confidence`, at most so many customers of the population differ.
@@ -74,11 +68,7 @@ impl Audit {
             drifted: 0,
             lagging: 0,
             events_compared: 0,
-            customers_differing: 0,
-            customers_surplus: 0,
-            events_missing: 0,
-            events_differing: 0,
-            events_surplus: 0,
+            drift: Drift::default(),
             undocumented_only: 0,
             upper_bound: population,
             confidence: CONFIDENCE,
@@ -98,47 +88,49 @@ impl Audit {
     pub fn is_beyond_limit(&self) -> bool {
         self.drifted as f64 > self.drift_limit * self.audited as f64
     }
+}
 
-    /// Every kind of drift that an audit can find: a customer that only the API has can't be drawn.
-    pub const KINDS: [(Stream, Kind); 5] = [
-        (Stream::Customers, Kind::Differing),
-        (Stream::Customers, Kind::Surplus),
-        (Stream::Events, Kind::Missing),
-        (Stream::Events, Kind::Differing),
-        (Stream::Events, Kind::Surplus),
-    ];
+/// How many records drifted, by stream and kind.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Drift(BTreeMap<(Stream, Kind), u64>);
 
-    /// The records that drifted, by stream and kind.
-    pub fn drift(&self) -> impl Iterator<Item = (Stream, Kind, u64)> {
-        let counts = [
-            self.customers_differing,
-            self.customers_surplus,
-            self.events_missing,
-            self.events_differing,
-            self.events_surplus,
-        ];
-        Audit::KINDS.into_iter().zip(counts).map(|((stream, kind), count)| (stream, kind, count))
+impl Drift {
+    /// Every kind of drift that an audit can find. A customer that only the API has can't be drawn.
+    pub fn kinds() -> impl Iterator<Item = (Stream, Kind)> {
+        let of_parents = [Kind::Differing, Kind::Surplus].map(|kind| (Stream::FIRST, kind));
+        let of_children = [Kind::Missing, Kind::Differing, Kind::Surplus];
+        let of_children = of_children.map(|kind| Some((Stream::FIRST.child()?, kind)));
+        of_parents.into_iter().chain(of_children.into_iter().flatten())
     }
 
-    /// Counts drift of one kind.
-    pub fn add_drift(&mut self, stream: Stream, kind: Kind) {
-        *match (stream, kind) {
-            (Stream::Customers, Kind::Surplus) => &mut self.customers_surplus,
-            (Stream::Customers, Kind::Differing | Kind::Missing) => &mut self.customers_differing,
-            (Stream::Events, Kind::Missing) => &mut self.events_missing,
-            (Stream::Events, Kind::Differing) => &mut self.events_differing,
-            (Stream::Events, Kind::Surplus) => &mut self.events_surplus,
-        } += 1;
+    /// Each kind with its count.
+    pub fn counts(&self) -> impl Iterator<Item = (Stream, Kind, u64)> {
+        Drift::kinds().map(|key| (key.0, key.1, self.0.get(&key).copied().unwrap_or(0)))
+    }
+
+    /// Counts one record more.
+    pub fn add(&mut self, stream: Stream, kind: Kind) {
+        *self.0.entry((stream, kind)).or_default() += 1;
+    }
+
+    fn column((stream, kind): (Stream, Kind)) -> String {
+        format!("{stream}_{}", kind.name())
+    }
+}
+
+impl Serialize for Drift {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer
+            .collect_map(self.counts().map(|(stream, kind, count)| (Drift::column((stream, kind)), count)))
     }
 }
 
 /// A record that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditFinding {
-    /// `customers` or `events`.
-    #[serde(serialize_with = "stream_name")]
-    pub stream: Stream,
     /// Of the record.
+    pub stream: Stream,
+    /// Its id.
     pub id: String,
     /// Whose audit found it.
     pub customer_id: String,
@@ -148,41 +140,26 @@ pub struct AuditFinding {
     pub standing: Standing,
 }
 
-fn stream_name<S: serde::Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(stream.name())
-}
-
-/// Customers drawn for an audit.
+/// Parents drawn for an audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DrawnCustomers {
-    /// Customers in the mirror.
+pub struct DrawnParents {
+    /// Records that the mirror holds of the stream.
     pub population: u64,
     /// The ids of those that were drawn.
     pub ids: Vec<String>,
 }
 
-/// A mirrored customer, to be compared.
-#[derive(Debug, Clone)]
-pub struct AuditedCustomer {
-    /// The row's number.
-    pub row: i64,
-    /// What the mirror holds.
-    pub customer: Customer,
-    /// When its events were last read to their end.
-    pub events_checked_at: Option<Timestamp>,
-}
-
 impl Batch<'_> {
-    /// Draws `wanted` customers (all, where there are fewer), each sample with the same chance. Reads the ids of the
-    /// whole mirror off their index, which takes some milliseconds for 100,000; remembers those that were drawn.
+    /// Draws `wanted` parents (all, where there are fewer), each sample with the same chance. Reads all ids off their
+    /// index, which takes some milliseconds for 100,000; remembers those that were drawn.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn draw_customers(&self, wanted: u64, seed: i64) -> Result<DrawnCustomers, MirrorError> {
-        let population = self.customer_count()?;
+    pub fn draw_parents(&self, stream: Stream, wanted: u64, seed: i64) -> Result<DrawnParents, MirrorError> {
+        let population = self.row_count(stream)?;
         let mut sample = Sample::new(seed, population, wanted);
         let mut ids = Vec::new();
-        let mut select = self.transaction.prepare("SELECT id FROM customers ORDER BY id")?;
+        let mut select = self.transaction.prepare(&format!("SELECT id FROM {stream} ORDER BY id"))?;
         let mut rows = select.query([])?;
         while !sample.is_complete()
             && let Some(row) = rows.next()?
@@ -191,40 +168,19 @@ impl Batch<'_> {
                 ids.push(row.get(0)?);
             }
         }
-        Ok(DrawnCustomers { population, ids })
+        Ok(DrawnParents { population, ids })
     }
 
-    /// What the mirror holds of a customer.
+    /// Whether the audit of a run before `run` found that the API doesn't have this record.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn audited_customer(&self, id: &str) -> Result<Option<AuditedCustomer>, MirrorError> {
-        let stored = crate::mirror::tables::stored_customer(&self.transaction, id)?;
-        Ok(stored.map(|stored| AuditedCustomer {
-            row: stored.row,
-            customer: stored.customer,
-            events_checked_at: stored.events_checked_at,
-        }))
-    }
-
-    /// What the mirror holds of an event.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn audited_event(&self, id: &str) -> Result<Option<Event>, MirrorError> {
-        Ok(self.stored_event(id)?.map(|stored| stored.event))
-    }
-
-    /// Whether the audit of a run before `run` found that the API doesn't have this customer.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn was_found_gone(&self, run: RunId, customer_id: &str) -> Result<bool, MirrorError> {
+    pub fn was_found_gone(&self, run: RunId, stream: Stream, id: &str) -> Result<bool, MirrorError> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM audit_findings WHERE run_id < ?1 AND stream = 'customers' AND id = ?2 \
+            "SELECT EXISTS (SELECT 1 FROM audit_findings WHERE run_id < ?1 AND stream = ?2 AND id = ?3 \
              AND kind = 'surplus')",
         )?;
-        Ok(select.query_row(params![run.0, customer_id], |row| row.get(0))?)
+        Ok(select.query_row(params![run.0, stream.name(), id], |row| row.get(0))?)
     }
 
     /// Records an audit.
@@ -233,34 +189,30 @@ impl Batch<'_> {
     /// When the mirror can't be written.
     pub fn record_audit(&mut self, audit: &Audit, findings: &[AuditFinding]) -> Result<(), MirrorError> {
         let a = audit;
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.transaction.execute(
-            "INSERT INTO audits (run_id, finished_at, changed_since, seed, population, sampled, audited, drifted, lagging, \
-             events_compared, customers_differing, customers_surplus, events_missing, events_differing, events_surplus, \
-             undocumented_only, upper_bound, confidence, drift_limit) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
-            params![
-                a.run_id.0,
-                a.finished_at,
-                a.changed_since,
-                a.seed,
-                count(a.population),
-                count(a.sampled),
-                count(a.audited),
-                count(a.drifted),
-                count(a.lagging),
-                count(a.events_compared),
-                count(a.customers_differing),
-                count(a.customers_surplus),
-                count(a.events_missing),
-                count(a.events_differing),
-                count(a.events_surplus),
-                count(a.undocumented_only),
-                count(a.upper_bound),
-                a.confidence,
-                a.drift_limit,
-            ],
-        )?;
+        let count = |number: u64| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut values = vec![
+            ("run_id".to_owned(), a.run_id.0.into()),
+            ("finished_at".to_owned(), a.finished_at.clone().into()),
+            ("changed_since".to_owned(), a.changed_since.clone().into()),
+            ("seed".to_owned(), a.seed.into()),
+            ("population".to_owned(), count(a.population)),
+            ("sampled".to_owned(), count(a.sampled)),
+            ("audited".to_owned(), count(a.audited)),
+            ("drifted".to_owned(), count(a.drifted)),
+            ("lagging".to_owned(), count(a.lagging)),
+            ("events_compared".to_owned(), count(a.events_compared)),
+            ("undocumented_only".to_owned(), count(a.undocumented_only)),
+            ("upper_bound".to_owned(), count(a.upper_bound)),
+            ("confidence".to_owned(), a.confidence.into()),
+            ("drift_limit".to_owned(), a.drift_limit.into()),
+        ];
+        let drift =
+            a.drift.counts().map(|(stream, kind, number)| (Drift::column((stream, kind)), count(number)));
+        values.extend(drift);
+        let (names, values): (Vec<String>, Vec<Value>) = values.into_iter().unzip();
+        let places = vec!["?"; names.len()].join(", ");
+        let insert = format!("INSERT INTO audits ({}) VALUES ({places})", names.join(", "));
+        self.transaction.execute(&insert, params_from_iter(values))?;
         let mut insert = self.transaction.prepare_cached(
             "INSERT OR IGNORE INTO audit_findings (run_id, stream, id, customer_id, kind, standing) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -309,11 +261,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Audit> {
         drifted: count("drifted")?,
         lagging: count("lagging")?,
         events_compared: count("events_compared")?,
-        customers_differing: count("customers_differing")?,
-        customers_surplus: count("customers_surplus")?,
-        events_missing: count("events_missing")?,
-        events_differing: count("events_differing")?,
-        events_surplus: count("events_surplus")?,
+        drift: Drift(
+            Drift::kinds()
+                .map(|key| Ok((key, count(&Drift::column(key))?)))
+                .collect::<rusqlite::Result<_>>()?,
+        ),
         undocumented_only: count("undocumented_only")?,
         upper_bound: count("upper_bound")?,
         confidence: row.get("confidence")?,

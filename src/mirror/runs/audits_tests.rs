@@ -4,6 +4,7 @@ use super::*;
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::transaction::utc_text;
 use crate::mirror::{Counts, Mirror, Mode, Outcome, RowSet, Stamp};
+use crate::record::Record;
 use std::collections::BTreeSet;
 
 fn at(day: i64) -> Timestamp {
@@ -30,11 +31,7 @@ fn audit(run_id: RunId) -> Audit {
         drifted: 2,
         lagging: 3,
         events_compared: 4,
-        customers_differing: 5,
-        customers_surplus: 6,
-        events_missing: 7,
-        events_differing: 8,
-        events_surplus: 9,
+        drift: Drift(Drift::kinds().zip(5..).collect()),
         undocumented_only: 10,
         upper_bound: 30,
         confidence: 0.95,
@@ -58,22 +55,23 @@ fn every_customer_is_drawn_once_by_a_sample_of_all_and_the_seed_tells_which() {
     let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
     let run = run(&mut mirror, 0);
     let ids: BTreeSet<String> = (0..50).map(|n| format!("c-{:02}", n * 7 % 50)).collect();
-    let customers: Vec<Customer> =
-        ids.iter().map(|id| Customer::decode(&format!("{{\"id\":\"{id}\"}}")).unwrap()).collect();
+    let customers: Vec<Record> =
+        ids.iter().map(|id| Record::customer(&format!("{{\"id\":\"{id}\"}}"))).collect();
     let mut batch = mirror.batch().unwrap();
     let plan = EventPlan::Everybody { walk_started_at: at(0) };
     let stamp = Stamp { run, now: at(0) };
-    batch.apply_customers(stamp, &customers, Trust::Listed, plan, &mut RowSet::default()).unwrap();
+    let seen = &mut RowSet::default();
+    batch.apply_parents(stamp, Stream::Customers, &customers, Trust::Listed, plan, seen).unwrap();
     // Gaps among the rows' numbers make no difference.
-    batch.delete_customer(stamp, "c-10", "gone").unwrap();
-    let all = batch.draw_customers(1_000, 7).unwrap();
+    batch.delete_parent(stamp, Stream::Customers, "c-10", "gone").unwrap();
+    let all = batch.draw_parents(Stream::Customers, 1_000, 7).unwrap();
     assert_eq!((all.population, all.ids.len()), (49, 49));
     assert_eq!(all.ids.iter().cloned().collect::<BTreeSet<_>>().len(), 49);
-    let some = batch.draw_customers(10, 7).unwrap();
+    let some = batch.draw_parents(Stream::Customers, 10, 7).unwrap();
     assert_eq!((some.population, some.ids.len()), (49, 10));
-    assert_eq!(batch.draw_customers(10, 7).unwrap(), some);
-    assert_ne!(batch.draw_customers(10, 8).unwrap(), some);
-    assert_eq!(batch.draw_customers(0, 7).unwrap().ids, Vec::<String>::new());
+    assert_eq!(batch.draw_parents(Stream::Customers, 10, 7).unwrap(), some);
+    assert_ne!(batch.draw_parents(Stream::Customers, 10, 8).unwrap(), some);
+    assert_eq!(batch.draw_parents(Stream::Customers, 0, 7).unwrap().ids, Vec::<String>::new());
 }
 
 #[test]
@@ -84,9 +82,9 @@ fn an_audit_is_read_as_it_was_recorded() {
     let (first, second) = (run(&mut mirror, 0), run(&mut mirror, 1));
     let mut batch = mirror.batch().unwrap();
     batch.record_audit(&audit(first), &[gone("a")]).unwrap();
-    assert!(!batch.was_found_gone(first, "a").unwrap());
-    assert!(batch.was_found_gone(second, "a").unwrap());
-    assert!(!batch.was_found_gone(second, "b").unwrap());
+    assert!(!batch.was_found_gone(first, Stream::Customers, "a").unwrap());
+    assert!(batch.was_found_gone(second, Stream::Customers, "a").unwrap());
+    assert!(!batch.was_found_gone(second, Stream::Customers, "b").unwrap());
     batch.commit().unwrap();
     assert_eq!(mirror.snapshot().unwrap().last_audit().unwrap(), Some(audit(first)));
 }

@@ -1,11 +1,12 @@
-//! Where an interrupted walk of the customer list goes on.
+//! Where an interrupted walk of a parents' list goes on.
 
 use crate::mirror::transaction::{Batch, utc_text};
 use crate::mirror::{MirrorError, Mode, RowSet};
+use crate::record::Stream;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-/// A walk of the customer list after its last stored page.
+/// A walk of a parents' list after its last stored page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// When the walk began, in the first of the runs that it took.
@@ -16,11 +17,11 @@ pub struct Checkpoint {
     pub cursor: String,
     /// Pages stored so far.
     pub pages: u64,
-    /// Rows on them.
-    pub customers: u64,
-    /// Of these, customers that were new to the mirror.
+    /// Records on them.
+    pub records: u64,
+    /// Of these, records that were new to the mirror.
     pub inserted: u64,
-    /// The customers that stood on them.
+    /// The records that stood on them.
     pub seen: RowSet,
 }
 
@@ -29,19 +30,25 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn save_checkpoint(&mut self, mode: Mode, checkpoint: &Checkpoint) -> Result<(), MirrorError> {
+    pub fn save_checkpoint(
+        &mut self,
+        stream: Stream,
+        mode: Mode,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO checkpoints (mode, started_at, base_url, cursor, pages, customers, inserted, seen) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO checkpoints (stream, mode, started_at, base_url, cursor, pages, customers, inserted, \
+                 seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
+                stream.name(),
                 mode.name(),
                 utc_text(checkpoint.started_at),
                 checkpoint.base_url,
                 checkpoint.cursor,
                 checkpoint.pages as i64,
-                checkpoint.customers as i64,
+                checkpoint.records as i64,
                 checkpoint.inserted as i64,
                 checkpoint.seen.as_bytes(),
             ])?;
@@ -52,21 +59,24 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn drop_checkpoint(&mut self, mode: Mode) -> Result<(), MirrorError> {
-        self.transaction.prepare_cached("DELETE FROM checkpoints WHERE mode = ?1")?.execute([mode.name()])?;
+    pub fn drop_checkpoint(&mut self, stream: Stream, mode: Mode) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached("DELETE FROM checkpoints WHERE stream = ?1 AND mode = ?2")?
+            .execute([stream.name(), mode.name()])?;
         Ok(())
     }
 
-    /// The checkpoint of the interrupted walk of this mode, if there is one.
+    /// The checkpoint of the interrupted walk of this list and mode, if there is one.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn checkpoint(&self, mode: Mode) -> Result<Option<Checkpoint>, MirrorError> {
+    pub fn checkpoint(&self, stream: Stream, mode: Mode) -> Result<Option<Checkpoint>, MirrorError> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT started_at, base_url, cursor, pages, customers, inserted, seen FROM checkpoints WHERE mode = ?1",
+            "SELECT started_at, base_url, cursor, pages, customers, inserted, seen FROM checkpoints \
+             WHERE stream = ?1 AND mode = ?2",
         )?;
         let found = select
-            .query_row([mode.name()], |row| {
+            .query_row([stream.name(), mode.name()], |row| {
                 let started_at: String = row.get(0)?;
                 let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
                 let checkpoint = Checkpoint {
@@ -74,7 +84,7 @@ impl Batch<'_> {
                     base_url: row.get(1)?,
                     cursor: row.get(2)?,
                     pages: count(3)?,
-                    customers: count(4)?,
+                    records: count(4)?,
                     inserted: count(5)?,
                     seen: RowSet::from_bytes(row.get(6)?),
                 };

@@ -11,8 +11,8 @@ mod records;
 mod saved_tokens;
 mod status;
 
-pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
+pub use audits::{Audit, AuditFinding, DrawnParents, Drift};
 pub use checkpoints::Checkpoint;
-pub use records::{Counts, Mode, Outcome, Run, error_text};
+pub use records::{Counts, Mode, Outcome, Run, StreamCounts, error_text};
 pub use saved_tokens::SavedToken;
 pub use status::{EventFailure, Freshness};

@@ -5,7 +5,8 @@ use crate::mirror::transaction::{Batch, RunId, Snapshot, utc_text};
 use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params, types::Value};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::ops::{Index, IndexMut};
 
 /// What a run walks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -59,80 +60,118 @@ impl Outcome {
     }
 }
 
-macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a run counted; the columns of `sync_runs` that carry the same names.
-        #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-        pub struct Counts {
-            $($(#[$doc])* pub $name: u64,)*
-        }
-
-        impl Counts {
-            const COLUMNS: &'static [&'static str] = &[$(stringify!($name)),*];
-
-            fn values(&self) -> Vec<u64> {
-                vec![$(self.$name),*]
-            }
-
-            fn read(row: &Row<'_>) -> rusqlite::Result<Counts> {
-                Ok(Counts { $($name: row.get::<_, i64>(stringify!($name))?.max(0) as u64),* })
-            }
-        }
-    };
+/// What a run counted; the columns of `sync_runs` that carry the same names.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests sent to the API, retries included.
+    pub requests: u64,
+    /// Requests sent again after a fault.
+    pub retries: u64,
+    /// Pages of parents' lists.
+    pub customer_pages: u64,
+    /// Parents whose children were read to their end.
+    pub event_walks: u64,
+    /// Parents whose children could not be read.
+    pub event_walks_failed: u64,
+    /// Records that could not be taken.
+    pub rejected: u64,
+    /// Records that were taken with a repair.
+    pub repaired: u64,
+    streams: [StreamCounts; Stream::ALL.len()],
 }
 
-counts! {
-    /// Requests sent to the API, retries included.
-    requests,
-    /// Requests sent again after a fault.
-    retries,
-    /// Pages of the customer list.
-    customer_pages,
-    /// Customers that stood in the list, each counted once.
-    customers_seen,
-    /// Customers new to the mirror.
-    customers_inserted,
-    /// Customers changed.
-    customers_updated,
-    /// Customers deleted, on evidence.
-    customers_deleted,
-    /// Customers listed in an older version than the mirror's.
-    customers_stale,
-    /// Mirrored customers that did not stand in the walk.
-    customers_missing,
-    /// Customers whose events were read to their end.
-    event_walks,
-    /// Customers whose events could not be read.
-    event_walks_failed,
-    /// Events that stood in the lists, each counted once a list.
-    events_seen,
-    /// Events new to the mirror.
-    events_inserted,
-    /// Events changed.
-    events_updated,
-    /// Events deleted, on evidence.
-    events_deleted,
-    /// Events marked as missing at the run's end: complete walks of their lists lack them, and time is to show whether
-    /// they are deleted.
-    events_missing,
-    /// Events listed in an older version than the mirror's.
-    events_stale,
-    /// Records that could not be taken.
-    rejected,
-    /// Records that were taken with a repair.
-    repaired,
+/// What a run counted of one stream; the columns that begin with the stream's name, such as `events_seen`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// Records that stood in the lists, each counted once a list.
+    pub seen: u64,
+    /// Records new to the mirror.
+    pub inserted: u64,
+    /// Records changed.
+    pub updated: u64,
+    /// Records deleted, on evidence. Children that went with a deleted parent are counted as well.
+    pub deleted: u64,
+    /// Records listed in an older version than the mirror's.
+    pub stale: u64,
+    /// Of parents, mirrored records that did not stand in the walk. Of children, records marked as missing at the run's end:
+    /// complete walks of their lists lack them, and time is to show whether they are deleted.
+    pub missing: u64,
+}
+
+impl StreamCounts {
+    /// Rows written to the mirror.
+    pub fn changes(&self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+
+    /// The rows written to the mirror, by what happened to them.
+    pub fn by_op(&self) -> [(Op, u64); 3] {
+        [(Op::Insert, self.inserted), (Op::Update, self.updated), (Op::Delete, self.deleted)]
+    }
+
+    fn named(&mut self) -> [(&'static str, &mut u64); 6] {
+        [
+            ("seen", &mut self.seen),
+            ("inserted", &mut self.inserted),
+            ("updated", &mut self.updated),
+            ("deleted", &mut self.deleted),
+            ("stale", &mut self.stale),
+            ("missing", &mut self.missing),
+        ]
+    }
 }
 
 impl Counts {
-    /// Rows written to the mirror: inserts, updates and deletes of both streams, not counting the events that
-    /// went with a deleted customer twice.
+    /// Rows written to the mirror: inserts, updates and deletes of all streams.
     pub fn changes(&self) -> u64 {
-        self.customers_inserted
-            + self.customers_updated
-            + self.customers_deleted
-            + self.events_inserted
-            + self.events_updated
-            + self.events_deleted
+        self.streams.iter().map(StreamCounts::changes).sum()
+    }
+
+    /// Every count with the name of its column.
+    fn named(&mut self) -> Vec<(String, &mut u64)> {
+        let of_run = [
+            ("requests", &mut self.requests),
+            ("retries", &mut self.retries),
+            ("customer_pages", &mut self.customer_pages),
+            ("event_walks", &mut self.event_walks),
+            ("event_walks_failed", &mut self.event_walks_failed),
+            ("rejected", &mut self.rejected),
+            ("repaired", &mut self.repaired),
+        ];
+        let of_run = of_run.map(|(name, count)| (name.to_owned(), count));
+        let of_streams = Stream::ALL.into_iter().zip(&mut self.streams).flat_map(|(stream, counts)| {
+            counts.named().map(|(name, count)| (format!("{stream}_{name}"), count))
+        });
+        of_run.into_iter().chain(of_streams).collect()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Counts> {
+        let mut counts = Counts::default();
+        for (name, count) in counts.named() {
+            *count = row.get::<_, i64>(name.as_str())?.max(0) as u64;
+        }
+        Ok(counts)
+    }
+}
+
+impl Index<Stream> for Counts {
+    type Output = StreamCounts;
+
+    fn index(&self, stream: Stream) -> &StreamCounts {
+        &self.streams[stream.index()]
+    }
+}
+
+impl IndexMut<Stream> for Counts {
+    fn index_mut(&mut self, stream: Stream) -> &mut StreamCounts {
+        &mut self.streams[stream.index()]
+    }
+}
+
+/// Under the names of the columns.
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.clone().named().iter().map(|(name, count)| (name, &**count)))
     }
 }
 
@@ -211,8 +250,10 @@ impl Batch<'_> {
         remarks: &[String],
         error: Option<&str>,
     ) -> Result<(), MirrorError> {
+        let mut counts = counts.clone();
+        let counts = counts.named();
         let set: String =
-            Counts::COLUMNS.iter().enumerate().map(|(n, name)| format!(", {name} = ?{}", n + 6)).collect();
+            counts.iter().enumerate().map(|(n, (name, _))| format!(", {name} = ?{}", n + 6)).collect();
         let sql = format!(
             "UPDATE sync_runs SET finished_at = ?2, outcome = ?3, remarks = ?4, error = ?5{set} WHERE id = ?1"
         );
@@ -224,7 +265,7 @@ impl Batch<'_> {
             remarks.into(),
             error.map(str::to_owned).into(),
         ];
-        values.extend(counts.values().into_iter().map(|count| Value::from(count as i64)));
+        values.extend(counts.iter().map(|(_, count)| Value::from(**count as i64)));
         self.transaction.execute(&sql, rusqlite::params_from_iter(values))?;
         Ok(())
     }
@@ -253,12 +294,11 @@ impl Batch<'_> {
             let count: i64 = count.query_row(params![run.0, stream.name(), op.name()], |row| row.get(0))?;
             Ok(count as u64)
         };
-        counts.customers_inserted = logged(Stream::Customers, Op::Insert)?;
-        counts.customers_updated = logged(Stream::Customers, Op::Update)?;
-        counts.customers_deleted = logged(Stream::Customers, Op::Delete)?;
-        counts.events_inserted = logged(Stream::Events, Op::Insert)?;
-        counts.events_updated = logged(Stream::Events, Op::Update)?;
-        counts.events_deleted = logged(Stream::Events, Op::Delete)?;
+        for stream in Stream::ALL {
+            counts[stream].inserted = logged(stream, Op::Insert)?;
+            counts[stream].updated = logged(stream, Op::Update)?;
+            counts[stream].deleted = logged(stream, Op::Delete)?;
+        }
         Ok(())
     }
 }

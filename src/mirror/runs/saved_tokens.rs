@@ -1,10 +1,11 @@
-//! Page tokens of the customer list, remembered from one walk to the next.
+//! Page tokens of parents' lists, remembered from one walk to the next.
 
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::Batch;
+use crate::record::Stream;
 use rusqlite::params;
 
-/// The request for a page in the middle of the customer list.
+/// The request for a page in the middle of a parents' list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedToken {
     /// So many pages stood before it.
@@ -20,11 +21,11 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn saved_tokens(&self, base_url: &str) -> Result<Vec<SavedToken>, MirrorError> {
+    pub fn saved_tokens(&self, stream: Stream, base_url: &str) -> Result<Vec<SavedToken>, MirrorError> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT page, cursor, last_record FROM list_marks WHERE base_url = ?1 ORDER BY page",
+            "SELECT page, cursor, last_record FROM list_marks WHERE stream = ?1 AND base_url = ?2 ORDER BY page",
         )?;
-        let tokens = select.query_map([base_url], |row| {
+        let tokens = select.query_map([stream.name(), base_url], |row| {
             Ok(SavedToken {
                 page: row.get::<_, i64>(0)? as u64,
                 cursor: row.get(1)?,
@@ -34,24 +35,32 @@ impl Batch<'_> {
         Ok(tokens.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Keeps these in place of all others. Nothing is written where they are the same.
+    /// Keeps these in place of all others of the list. Nothing is written where they are the same.
     ///
     /// # Errors
     /// When the mirror can't be read or written.
-    pub fn replace_saved_tokens(&mut self, base_url: &str, tokens: &[SavedToken]) -> Result<(), MirrorError> {
+    pub fn replace_saved_tokens(
+        &mut self,
+        stream: Stream,
+        base_url: &str,
+        tokens: &[SavedToken],
+    ) -> Result<(), MirrorError> {
         let kept: i64 = self
             .transaction
-            .prepare_cached("SELECT count(*) FROM list_marks")?
-            .query_row([], |row| row.get(0))?;
-        if kept as usize == tokens.len() && self.saved_tokens(base_url)? == tokens {
+            .prepare_cached("SELECT count(*) FROM list_marks WHERE stream = ?1")?
+            .query_row([stream.name()], |row| row.get(0))?;
+        if kept as usize == tokens.len() && self.saved_tokens(stream, base_url)? == tokens {
             return Ok(());
         }
-        self.transaction.prepare_cached("DELETE FROM list_marks")?.execute([])?;
+        self.transaction
+            .prepare_cached("DELETE FROM list_marks WHERE stream = ?1")?
+            .execute([stream.name()])?;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO list_marks (page, cursor, last_record, base_url) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO list_marks (stream, page, cursor, last_record, base_url) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
         for token in tokens {
-            insert.execute(params![token.page as i64, token.cursor, token.last_record as i64, base_url])?;
+            let (page, last_record) = (token.page as i64, token.last_record as i64);
+            insert.execute(params![stream.name(), page, token.cursor, last_record, base_url])?;
         }
         Ok(())
     }

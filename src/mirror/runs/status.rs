@@ -1,14 +1,16 @@
 //! What the mirror tells about itself.
 
 use crate::mirror::MirrorError;
+use crate::mirror::tables::stream_at;
 use crate::mirror::transaction::Snapshot;
+use crate::record::Stream;
 use serde::Serialize;
 
 /// How current a stream is; the `freshness` view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Freshness {
-    /// `customers` or `events`.
-    pub stream: String,
+    /// The stream.
+    pub stream: Stream,
     /// Rows that the mirror holds.
     pub row_count: u64,
     /// The newest change, 0 while there is none.
@@ -19,10 +21,12 @@ pub struct Freshness {
     pub last_full_ok_at: Option<String>,
 }
 
-/// A customer whose events could not be read.
+/// A parent whose children could not be read, such as a customer whose events could not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventFailure {
-    /// The customer.
+    /// The parent's stream.
+    pub stream: Stream,
+    /// Its id.
     pub customer_id: String,
     /// The newest run that failed.
     pub run_id: i64,
@@ -45,7 +49,7 @@ impl Snapshot<'_> {
         let streams = select
             .query_map([], |row| {
                 Ok(Freshness {
-                    stream: row.get(0)?,
+                    stream: stream_at(row, 0)?,
                     row_count: row.get::<_, i64>(1)? as u64,
                     last_change_seq: row.get(2)?,
                     last_sync_ok_at: row.get(3)?,
@@ -56,7 +60,7 @@ impl Snapshot<'_> {
         Ok(streams)
     }
 
-    /// Customers whose events could not be read, newest failure first; at most `limit`, and how many there are.
+    /// Parents whose children could not be read, newest failure first; at most `limit`, and how many there are.
     ///
     /// # Errors
     /// When the mirror can't be read.
@@ -64,15 +68,17 @@ impl Snapshot<'_> {
         let count: i64 =
             self.transaction.query_row("SELECT count(*) FROM event_failures", [], |row| row.get(0))?;
         let mut select = self.transaction.prepare(
-            "SELECT customer_id, run_id, failed_at, error FROM event_failures ORDER BY failed_at DESC, customer_id LIMIT ?1",
+            "SELECT stream, customer_id, run_id, failed_at, error FROM event_failures \
+             ORDER BY failed_at DESC, stream, customer_id LIMIT ?1",
         )?;
         let failures = select
             .query_map([limit as i64], |row| {
                 Ok(EventFailure {
-                    customer_id: row.get(0)?,
-                    run_id: row.get(1)?,
-                    failed_at: row.get(2)?,
-                    error: row.get(3)?,
+                    stream: stream_at(row, 0)?,
+                    customer_id: row.get(1)?,
+                    run_id: row.get(2)?,
+                    failed_at: row.get(3)?,
+                    error: row.get(4)?,
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;

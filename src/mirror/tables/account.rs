@@ -62,38 +62,51 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Deletes rows that the stamp's run inserted, some thousands at a time: another account's may be among them. Customers
-    /// who keep rows of their own are due again. Returns how many customers and events went; none: all of them are gone.
+    /// Deletes rows that the stamp's run inserted, some thousands at a time: another account's may be among them. Parents
+    /// that keep rows of their own have their children due again. Returns how many rows of each stream went, in the order of
+    /// [`Stream::ALL`]; none: all of them are gone.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn take_back(&mut self, stamp: Stamp, evidence: &str) -> Result<(u64, u64), MirrorError> {
-        let (mut customers, mut events) = (0, 0);
-        for (id, _) in self.inserted_rows(stamp, Stream::Customers)? {
-            if let Some(with_events) = self.delete_customer(stamp, &id, evidence)? {
-                customers += 1;
-                events += with_events;
+    pub fn take_back(
+        &mut self,
+        stamp: Stamp,
+        evidence: &str,
+    ) -> Result<[u64; Stream::ALL.len()], MirrorError> {
+        let mut deleted = [0; Stream::ALL.len()];
+        for stream in Stream::ALL {
+            for (id, parent) in self.inserted_rows(stamp, stream)? {
+                match stream.parent() {
+                    Some(parents) => {
+                        deleted[stream.index()] +=
+                            self.delete_children(stamp, stream, &parent, &[id], evidence)?;
+                        self.leave_due(parents, &parent)?;
+                    }
+                    None => {
+                        let Some(children) = self.delete_parent(stamp, stream, &id, evidence)? else {
+                            continue;
+                        };
+                        deleted[stream.index()] += 1;
+                        if let Some(child) = stream.child() {
+                            deleted[child.index()] += children;
+                        }
+                    }
+                }
+            }
+            if deleted.iter().any(|rows| *rows > 0) {
+                break;
             }
         }
-        if customers == 0 {
-            for (id, customer) in self.inserted_rows(stamp, Stream::Events)? {
-                events += self.delete_events(stamp, &customer, &[id], evidence)?;
-                self.leave_events_due(&customer)?;
-            }
-        }
-        Ok((customers, events))
+        Ok(deleted)
     }
 
-    /// Ids of rows that the run inserted and that are still there, each with its customer's.
+    /// Ids of rows that the run inserted and that are still there, each with its parent's.
     fn inserted_rows(&mut self, stamp: Stamp, stream: Stream) -> Result<Vec<(String, String)>, MirrorError> {
-        let (table, customer) = match stream {
-            Stream::Customers => ("customers", "id"),
-            Stream::Events => ("events", "customer_id"),
-        };
         self.log.flush(&self.transaction)?;
         let mut select = self.transaction.prepare_cached(&format!(
-            "SELECT id, {customer} FROM {table} WHERE id IN \
-             (SELECT id FROM changes WHERE run_id = ?1 AND stream = ?2 AND op = 'insert') LIMIT ?3"
+            "SELECT id, {} FROM {stream} WHERE id IN \
+             (SELECT id FROM changes WHERE run_id = ?1 AND stream = ?2 AND op = 'insert') LIMIT ?3",
+            stream.parent_key()
         ))?;
         let rows = select
             .query_map(params![stamp.run.0, stream.name(), TAKEN_BACK_AT_ONCE as i64], |row| {

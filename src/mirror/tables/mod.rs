@@ -1,4 +1,4 @@
-//! What the mirror holds of the API: customers, events, the account, what was found out about paging, records that could
+//! What the mirror holds of the API: the streams' records, the account, what was found out about paging, records that could
 //! not be taken, and the export files that were published.
 //!
 //! In: decoded records, and decisions of `diff`. Out: rows, each with its line in the change log, and counts of what
@@ -9,20 +9,21 @@
 
 mod account;
 mod behaviour;
-mod customer_lookup;
-mod customer_rows;
-mod customers;
-mod events;
+mod children;
 mod exports;
-mod missing_events;
+mod lookup;
+mod missing;
+mod parents;
+mod records;
 mod rejected;
 mod row_set;
 
 pub use account::{Account, Doubt};
 pub use behaviour::Behaviour;
-pub(in crate::mirror) use customer_rows::stored_customer;
-pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
-pub use events::EventsApplied;
+pub use children::ChildrenApplied;
 pub use exports::{ExportFile, FolderExports};
+pub use parents::{MirroredParent, ParentPreview, ParentsApplied};
+pub use records::{Applied, Stored};
+pub(in crate::mirror) use rejected::stream_at;
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
 pub use row_set::RowSet;

@@ -1,12 +1,13 @@
 //! Records that could not be taken, or not as they stand: set aside with their raw text, never dropped in silence.
 //!
 //! A record that can't be taken keeps a run from being complete once. The first run that comes to its end after the
-//! record was met tells of it; from then on it is known, for as long as the API gives it unchanged.
+//! record was met reports it; from then on it is known, for as long as the API gives it unchanged.
 
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
 use crate::mirror::{MirrorError, RunId};
 use crate::record::Stream;
 use jiff::Timestamp;
+use rusqlite::types::FromSqlError;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -37,7 +38,7 @@ impl Aside {
 pub struct RejectedRecord<'a> {
     /// The stream that it belongs to.
     pub stream: Stream,
-    /// In whose event list it stood.
+    /// The id of the record in whose list it stood; none for a list of its own.
     pub customer_id: Option<&'a str>,
     /// Its id, where it has one.
     pub record_id: Option<&'a str>,
@@ -60,12 +61,12 @@ pub enum Met {
     Again,
 }
 
-/// A record that stands set aside, without its content.
+/// A record that was set aside, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SetAside {
-    /// `customers` or `events`.
-    pub stream: String,
-    /// In whose event list it stood.
+    /// The stream that it belongs to.
+    pub stream: Stream,
+    /// The id of the record in whose list it stood; none for a list of its own.
     pub customer_id: Option<String>,
     /// Its id, where it has one.
     pub record_id: Option<String>,
@@ -78,28 +79,28 @@ pub struct SetAside {
 /// One line, without the record's content.
 impl fmt::Display for SetAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.stream.strip_suffix('s').unwrap_or(&self.stream);
+        let kind = self.stream.singular();
         match &self.record_id {
             Some(id) => write!(f, "{kind} {id}")?,
             None => write!(f, "{kind} without a usable id")?,
         }
-        if let Some(customer) = &self.customer_id {
-            write!(f, " of customer {customer}")?;
+        if let (Some(parent), Some(id)) = (self.stream.parent(), &self.customer_id) {
+            write!(f, " of {} {id}", parent.singular())?;
         }
         write!(f, ": {}", self.reason)
     }
 }
 
-/// What a run has to say of the records of one [`Aside`].
+/// What a run has to report of the records of one [`Aside`].
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct AsideInRun {
     /// Records that the run met.
     pub met: u64,
-    /// Of these, records that an earlier run has told of.
+    /// Of these, records that an earlier run has reported.
     pub known: u64,
     /// The first of the known ones.
     pub first_known: Option<SetAside>,
-    /// Records that no run has told of: those that this one met, and what an earlier one met that was cut off.
+    /// Records that no run has reported: those that this one met, and those of an earlier one that was cut off.
     pub new: u64,
     /// The first of the new ones.
     pub first_new: Option<SetAside>,
@@ -147,7 +148,7 @@ impl Batch<'_> {
         Ok(Met::New)
     }
 
-    /// Whether a record stands set aside, with this very text.
+    /// Whether a record with this very text has been set aside.
     ///
     /// # Errors
     /// When the mirror can't be read.
@@ -162,42 +163,50 @@ impl Batch<'_> {
         Ok(select.query_row([digest(stream, customer_id, raw)], |row| row.get(0))?)
     }
 
-    /// Forgets what of the customer list was set aside and did not come again, after a walk to its end that began at
-    /// `began`: the run of `stamp` may have walked its last pages only, and an earlier one the others.
+    /// Forgets what of a parents' list was set aside and did not come again, after a walk to its end that began at `began`:
+    /// the run of `stamp` may have walked its last pages only, and an earlier one the others.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn forget_rejected_customers(&mut self, stamp: Stamp, began: Timestamp) -> Result<(), MirrorError> {
+    pub fn forget_rejected_parents(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        began: Timestamp,
+    ) -> Result<(), MirrorError> {
         if self.nothing_rejected {
             return Ok(());
         }
         self.transaction
             .prepare_cached(
-                "DELETE FROM rejected WHERE stream = 'customers' AND customer_id IS NULL AND run_id <> ?1 \
-                 AND (last_seen_at IS NULL OR last_seen_at < ?2)",
+                "DELETE FROM rejected WHERE stream = ?1 AND customer_id IS NULL AND run_id <> ?2 \
+                 AND (last_seen_at IS NULL OR last_seen_at < ?3)",
             )?
-            .execute(params![stamp.run.0, utc_text(began)])?;
+            .execute(params![stream.name(), stamp.run.0, utc_text(began)])?;
         Ok(())
     }
 
-    /// Forgets what of a customer's events was set aside and did not come again, after the run of `stamp` has walked
-    /// them to their end.
+    /// Forgets what of a parent's children was set aside and did not come again, after the run of `stamp` has walked them
+    /// to their end.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn forget_rejected_events(&mut self, stamp: Stamp, customer_id: &str) -> Result<(), MirrorError> {
+    pub fn forget_rejected_children(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        parent: &str,
+    ) -> Result<(), MirrorError> {
         if self.nothing_rejected {
             return Ok(());
         }
         self.transaction
-            .prepare_cached(
-                "DELETE FROM rejected WHERE stream = 'events' AND customer_id = ?1 AND run_id <> ?2",
-            )?
-            .execute(params![customer_id, stamp.run.0])?;
+            .prepare_cached("DELETE FROM rejected WHERE stream = ?1 AND customer_id = ?2 AND run_id <> ?3")?
+            .execute(params![stream.name(), parent, stamp.run.0])?;
         Ok(())
     }
 
-    /// What a run has to say at its end of what was set aside.
+    /// What a run has to report at its end of what was set aside.
     ///
     /// # Errors
     /// When the mirror can't be read.
@@ -229,8 +238,8 @@ impl Batch<'_> {
         })?)
     }
 
-    /// Notes that a run has told of everything that stands set aside. To be committed with the run's own record: where
-    /// that is lost, the next run tells of it.
+    /// Notes that a run has reported everything that was set aside. Commit it with the run's own record: if that is lost, the
+    /// next run reports it.
     ///
     /// # Errors
     /// When the mirror can't be written.
@@ -244,7 +253,7 @@ impl Batch<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Records that stand set aside, the oldest first; at most `limit`, and how many there are.
+    /// Records that were set aside, the oldest first; at most `limit`, and how many there are.
     ///
     /// # Errors
     /// When the mirror can't be read.
@@ -263,9 +272,16 @@ impl Snapshot<'_> {
     }
 }
 
+/// A stream by its name in a row.
+pub(in crate::mirror) fn stream_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Stream> {
+    let name = row.get_ref(column)?.as_str()?;
+    Stream::from_name(name)
+        .ok_or_else(|| FromSqlError::Other(format!("no stream is called {name}").into()).into())
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<SetAside> {
     Ok(SetAside {
-        stream: row.get(0)?,
+        stream: stream_at(row, 0)?,
         customer_id: row.get(1)?,
         record_id: row.get(2)?,
         reason: row.get(3)?,
@@ -345,7 +361,9 @@ mod tests {
             batch.set_aside(stamp(run, second), record(raw, Aside::Rejected)).unwrap();
         }
         // Begun by run 1 at second 10, taken up by run 2.
-        batch.forget_rejected_customers(stamp(2, 20), Timestamp::from_second(10).unwrap()).unwrap();
+        batch
+            .forget_rejected_parents(stamp(2, 20), Stream::Customers, Timestamp::from_second(10).unwrap())
+            .unwrap();
         let kept = |batch: &Batch<'_>| -> i64 {
             let count = "SELECT count(*) FROM rejected WHERE outcome = 'rejected'";
             batch.transaction.query_row(count, [], |row| row.get(0)).unwrap()
@@ -359,11 +377,13 @@ mod tests {
         batch.set_aside(stamp(2, 21), of_event).unwrap();
         // By run 3, from its beginning; a clock that was put back changes nothing for what it met itself.
         batch.set_aside(stamp(3, 7), record("last pages", Aside::Rejected)).unwrap();
-        batch.forget_rejected_customers(stamp(3, 30), Timestamp::from_second(30).unwrap()).unwrap();
+        batch
+            .forget_rejected_parents(stamp(3, 30), Stream::Customers, Timestamp::from_second(30).unwrap())
+            .unwrap();
         assert_eq!(kept(&batch), 2);
-        batch.forget_rejected_events(stamp(3, 30), "c-2").unwrap();
+        batch.forget_rejected_children(stamp(3, 30), Stream::Events, "c-2").unwrap();
         assert_eq!(kept(&batch), 2);
-        batch.forget_rejected_events(stamp(3, 30), "c-1").unwrap();
+        batch.forget_rejected_children(stamp(3, 30), Stream::Events, "c-1").unwrap();
         assert_eq!(kept(&batch), 1);
     }
 }

@@ -50,27 +50,25 @@ impl<'m> Batch<'m> {
         self.log.added()
     }
 
-    /// Appends to the change log; returns the change's number.
+    /// Appends an insert or an update to the change log; returns the change's number.
     pub(in crate::mirror) fn log(
         &mut self,
         stamp: Stamp,
         stream: Stream,
         op: Op,
         id: &str,
-        evidence: Option<&str>,
     ) -> rusqlite::Result<i64> {
-        self.log.add(&self.transaction, stamp, (stream, op, id), evidence, None)
+        self.log.add(&self.transaction, stamp, (stream, op, id), None, None)
     }
 
-    /// Appends the deletion of a customer's event to the change log, with both of its keys.
-    pub(in crate::mirror) fn log_deleted_event(
+    /// Appends the deletion of a record to the change log, with its keys: its id, and of a child also its parent's.
+    pub(in crate::mirror) fn log_deletion(
         &mut self,
         stamp: Stamp,
-        id: &str,
-        customer_id: &str,
+        stream: Stream,
+        (id, parent): (&str, Option<&str>),
         evidence: &str,
     ) -> rusqlite::Result<i64> {
-        let change = (Stream::Events, Op::Delete, id);
-        self.log.add(&self.transaction, stamp, change, Some(evidence), Some(customer_id))
+        self.log.add(&self.transaction, stamp, (stream, Op::Delete, id), Some(evidence), parent)
     }
 }

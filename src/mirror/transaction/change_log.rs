@@ -38,8 +38,8 @@ struct Line {
     observed_at: Rc<str>,
     run: i64,
     evidence: Option<String>,
-    /// Of a deleted event: whose it was.
-    customer_id: Option<String>,
+    /// Of a deleted child: its parent's id.
+    parent: Option<String>,
 }
 
 impl ChangeLog {
@@ -70,21 +70,20 @@ impl ChangeLog {
         stamp: Stamp,
         (stream, op, id): (Stream, Op, &str),
         evidence: Option<&str>,
-        customer_id: Option<&str>,
+        parent: Option<&str>,
     ) -> rusqlite::Result<i64> {
         let now = stamp.now.as_millisecond();
         if self.time.0 != now {
             self.time = (now, utc_text(stamp.now).into());
         }
         let seq = self.next_seq;
-        if let Some(total) = self.totals.iter_mut().find(|total| total.stream == stream) {
-            total.last_seq = Some(seq);
-            total.rows += match op {
-                Op::Insert => 1,
-                Op::Update => 0,
-                Op::Delete => -1,
-            };
-        }
+        let total = &mut self.totals[stream.index()];
+        total.last_seq = Some(seq);
+        total.rows += match op {
+            Op::Insert => 1,
+            Op::Update => 0,
+            Op::Delete => -1,
+        };
         self.waiting.push(Line {
             seq,
             stream,
@@ -93,7 +92,7 @@ impl ChangeLog {
             observed_at: self.time.1.clone(),
             run: stamp.run.0,
             evidence: evidence.map(str::to_owned),
-            customer_id: customer_id.map(str::to_owned),
+            parent: parent.map(str::to_owned),
         });
         self.next_seq += 1;
         self.added += 1;
@@ -133,7 +132,7 @@ impl ChangeLog {
                     &line.observed_at,
                     &line.run,
                     &line.evidence,
-                    &line.customer_id,
+                    &line.parent,
                 ];
                 values.extend(row);
             }
@@ -149,7 +148,7 @@ impl ChangeLog {
                     line.observed_at,
                     line.run,
                     line.evidence,
-                    line.customer_id
+                    line.parent
                 ])?;
             }
         }

@@ -1,11 +1,9 @@
 //! Fetches one customer and its events again and compares them with the mirror. Nothing is written here.
 
-use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, RepairedItem, Turn, WalkError};
-use crate::diff::audit::{
-    CustomerJudged, Kind, Standing, Window, judge_absence, judge_customer, judge_event,
-};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, RepairedItem, Turn, WalkError};
+use crate::diff::audit::{Kind, ParentJudged, Standing, Window, judge_absence, judge_child, judge_parent};
 use crate::mirror::{AuditFinding, Batch};
-use crate::record::{Customer, Event, IdSet, Stream};
+use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, Walked, turn};
 use jiff::{SignedDuration, Timestamp};
@@ -28,7 +26,7 @@ pub(in crate::sync) struct Comparer {
 pub(in crate::sync) struct Comparison {
     pub(in crate::sync) findings: Vec<AuditFinding>,
     /// The record as the API gives it, where the mirror's differs.
-    pub(in crate::sync) customer: Option<Customer>,
+    pub(in crate::sync) customer: Option<Record>,
     pub(in crate::sync) undocumented_only: bool,
     pub(in crate::sync) events: u64,
     /// Why the customer may differ all the same, although nothing was found.
@@ -142,7 +140,7 @@ impl Comparer {
 
     /// The customer as the API gives it alone; `None` for its 404.
     async fn retrieve(&self, id: &str) -> Result<Option<Box<RawValue>>, Stop> {
-        let retrieving = self.context.client.retrieve(id);
+        let retrieving = self.context.client.retrieve(self.context.stream, id);
         match self.context.halt.run_until_cancelled(retrieving).await.ok_or(Stop::Halted)? {
             Ok(record) => Ok(Some(record)),
             Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => Ok(None),
@@ -153,15 +151,17 @@ impl Comparer {
     /// The API doesn't have the customer. It is deleted on the next run's evidence, not here: that takes a walk that
     /// lacks it (`api-contract` point 9).
     async fn absent(&self, id: &str) -> Result<Comparison, Stop> {
-        let (run, asked) = (self.context.run, id.to_owned());
+        let (run, stream, asked) = (self.context.run, self.context.stream, id.to_owned());
         let (mirrored, gone_before) = self
             .context
-            .write(move |batch| Ok((batch.audited_customer(&asked)?, batch.was_found_gone(run, &asked)?)))
+            .write(move |batch| {
+                Ok((batch.stored(stream, &asked)?, batch.was_found_gone(run, stream, &asked)?))
+            })
             .await?;
         let mut comparison = Comparison::new();
         if let Some(mirrored) = mirrored {
             let standing = judge_absence(self.walked.seen.contains(mirrored.row), gone_before);
-            comparison.add(Stream::Customers, id, id, Kind::Surplus, standing);
+            comparison.add(stream, id, id, Kind::Surplus, standing);
         }
         Ok(comparison)
     }
@@ -173,12 +173,15 @@ impl Comparer {
         id: &str,
         record: &RawValue,
     ) -> Result<bool, Stop> {
-        let at_api = match Customer::decode(record.get()) {
-            Ok(customer) if customer.id == id => customer,
-            Ok(_) => return Err(Stop::unread("the API answered with another customer")),
+        let stream = self.context.stream;
+        let at_api = match Record::decode(stream, None, record.get()) {
+            Ok(decoded) if decoded.record.id() == id => decoded.record,
+            Ok(_) => {
+                return Err(Stop::unread(format!("the API answered with another {}", stream.singular())));
+            }
             Err(reason) => {
                 let (raw, error) = (record.get().to_owned(), format!("its record can't be taken: {reason}"));
-                let known = move |batch: &mut Batch<'_>| batch.is_set_aside(Stream::Customers, None, &raw);
+                let known = move |batch: &mut Batch<'_>| batch.is_set_aside(stream, None, &raw);
                 return Err(match self.context.write(known).await? {
                     true => Stop::Rejected { error },
                     false => Stop::unread(error),
@@ -186,22 +189,22 @@ impl Comparer {
             }
         };
         let asked = id.to_owned();
-        let mirrored = self.context.write(move |batch| batch.audited_customer(&asked)).await?;
+        let mirrored = self.context.write(move |batch| batch.stored(stream, &asked)).await?;
         let Some(mirrored) = mirrored else {
             return Err(Stop::unread("the mirror no longer has it"));
         };
         let listed = self.walked.seen.contains(mirrored.row);
-        match judge_customer(&mirrored.customer, &at_api, listed, self.window()) {
-            CustomerJudged::Same => {}
-            CustomerJudged::UndocumentedOnly => comparison.undocumented_only = true,
-            CustomerJudged::Differs(standing) => {
-                comparison.add(Stream::Customers, id, id, Kind::Differing, standing);
+        match judge_parent(&mirrored.record, &at_api, listed, self.window()) {
+            ParentJudged::Same => {}
+            ParentJudged::UndocumentedOnly => comparison.undocumented_only = true,
+            ParentJudged::Differs(standing) => {
+                comparison.add(stream, id, id, Kind::Differing, standing);
                 comparison.customer = Some(at_api);
             }
         }
         // The mirror keeps milliseconds.
         let began = self.walked.started_at.as_millisecond();
-        Ok(mirrored.events_checked_at.is_some_and(|at| at.as_millisecond() >= began))
+        Ok(mirrored.noted_at.is_some_and(|at| at.as_millisecond() >= began))
     }
 
     /// Walks the customer's events to their end, and compares each page and, then, what no page brought.
@@ -212,18 +215,18 @@ impl Comparer {
         is_second: bool,
         read_in_run: bool,
     ) -> Result<(), Stop> {
-        let list = List::Events { customer_id: id.to_owned() };
-        let (client, known) = (self.context.client.clone(), self.context.known.clone());
-        let pager = Pager::new(client, known, list, Cursor::Start, crate::sync::event_lists::decode);
+        let Some(child) = self.context.stream.child() else { return Ok(()) };
+        let pager = self.context.pager(List::of_parent(child, id.to_owned()), Cursor::Start);
         let mut pager = if is_second { pager.rechecking_direction() } else { pager };
         let mut seen = IdSet::default();
         loop {
             match turn(&self.context, &mut pager).await.ok_or(Stop::Halted)?? {
-                Turn::Page(page) => self.compare_page(comparison, id, page, &mut seen).await?,
+                Turn::Page(page) => self.compare_page(comparison, child, id, page, &mut seen).await?,
                 Turn::Restarted => seen = IdSet::default(),
                 Turn::End(ListEnd::Proven) => break,
                 Turn::End(ListEnd::Unproven(why)) => {
-                    comparison.doubt = Some(format!("its list of events may be longer than it looks: {why}"));
+                    comparison.doubt =
+                        Some(format!("its list of {child} may be longer than it looks: {why}"));
                     comparison.is_known_doubt = false;
                     break;
                 }
@@ -234,9 +237,9 @@ impl Comparer {
             return Ok(());
         }
         let asked = id.to_owned();
-        let surplus = self.context.write(move |batch| batch.events_not_in(&asked, &seen)).await?;
+        let surplus = self.context.write(move |batch| batch.children_not_in(child, &asked, &seen)).await?;
         for event in surplus {
-            comparison.add(Stream::Events, &event, id, Kind::Surplus, judge_absence(read_in_run, false));
+            comparison.add(child, &event, id, Kind::Surplus, judge_absence(read_in_run, false));
         }
         Ok(())
     }
@@ -244,23 +247,25 @@ impl Comparer {
     async fn compare_page(
         &self,
         comparison: &mut Comparison,
+        child: Stream,
         customer: &str,
-        page: Page<Event>,
+        page: Page<Record>,
         seen: &mut IdSet,
     ) -> Result<(), Stop> {
         let (mut events, mut rejected_texts) = (Vec::with_capacity(page.items.len()), Vec::new());
         for item in page.items {
             match item {
                 Item::Record(event) => {
-                    seen.insert(&event.id);
+                    seen.insert(event.id());
                     events.push(event);
                 }
                 Item::Repaired(RepairedItem { record: event, .. }) => {
-                    seen.insert(&event.id);
+                    seen.insert(event.id());
                     events.push(event);
                 }
                 Item::Rejected(rejected) => {
-                    comparison.doubt = Some(format!("one of its events can't be taken: {}", rejected.reason));
+                    comparison.doubt =
+                        Some(format!("one of its {child} can't be taken: {}", rejected.reason));
                     rejected_texts.push(rejected.raw);
                 }
             }
@@ -271,20 +276,20 @@ impl Comparer {
             .write(move |batch| {
                 let mut is_known = true;
                 for raw in rejected_texts {
-                    is_known &= batch.is_set_aside(Stream::Events, Some(&owner), &raw)?;
+                    is_known &= batch.is_set_aside(child, Some(&owner), &raw)?;
                 }
                 let mut judged = Vec::new();
                 for event in events {
-                    let mirrored = batch.audited_event(&event.id)?;
-                    let differs = judge_event(mirrored.as_ref(), &event, window);
-                    judged.extend(differs.map(|(kind, standing)| (event.id, kind, standing)));
+                    let mirrored = batch.stored(child, event.id())?.map(|stored| stored.record);
+                    let differs = judge_child(mirrored.as_ref(), &event, window);
+                    judged.extend(differs.map(|(kind, standing)| (event.id().to_owned(), kind, standing)));
                 }
                 Ok((judged, is_known))
             })
             .await?;
         comparison.is_known_doubt &= is_known;
         for (event, kind, standing) in judged {
-            comparison.add(Stream::Events, &event, customer, kind, standing);
+            comparison.add(child, &event, customer, kind, standing);
         }
         Ok(())
     }

@@ -28,14 +28,15 @@ const FINDINGS_NAMED: usize = 1_000;
 /// Customers that could not be read again and are named one by one.
 const UNREAD_NAMED: usize = 100;
 
-/// Draws, reads again, puts right, records and reports. Does nothing where no audit is wanted.
+/// Draws, reads again, puts right, records and reports. Does nothing where no audit is wanted, and for streams other than
+/// the first one.
 pub(in crate::sync) async fn audit(context: &Context, walked: Walked) -> Result<(), SyncError> {
-    let wanted = context.settings.audit;
-    if wanted == 0 {
+    let (stream, wanted) = (context.stream, context.settings.audit);
+    if wanted == 0 || stream != Stream::FIRST {
         return Ok(());
     }
     let seed = sample_seed(context.run.0, context.started_at);
-    let drawn = context.write(move |batch| batch.draw_customers(wanted, seed)).await?;
+    let drawn = context.write(move |batch| batch.draw_parents(stream, wanted, seed)).await?;
     let ids = drawn.ids;
     let ahead = context.client.server_ahead().unwrap_or_default();
     let comparer = Arc::new(Comparer { context: context.clone(), walked, ahead });
@@ -122,20 +123,18 @@ async fn correct(
     comparison: Comparison,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    let mut walk = comparison.findings.iter().any(|found| found.stream == Stream::Events);
+    let mut walk = comparison.findings.iter().any(|found| found.stream.parent().is_some());
     if let Some(customer) = comparison.customer.filter(|_| !comparison.findings.is_empty()) {
-        let (stamp, plan) = (context.stamp(), context.plan);
+        let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan);
         let applied = context
             .write(move |batch| {
-                batch.apply_customers(stamp, &[customer], Trust::Listed, plan, &mut RowSet::default())
+                let seen = &mut RowSet::default();
+                batch.apply_parents(stamp, stream, &[customer], Trust::Listed, plan, seen)
             })
             .await?;
-        context.counters.count(|counts| {
-            counts.customers_inserted += applied.inserted;
-            counts.customers_updated += applied.updated;
-            counts.customers_stale += applied.stale.len() as u64;
-        });
-        walk |= applied.updated > 0;
+        context.counters.applied(stream, &applied.rows);
+        context.counters.count(|counts| counts[stream].stale += applied.stale.len() as u64);
+        walk |= applied.rows.updated > 0;
     }
     if walk {
         queue_due(context, due, vec![id]).await;
@@ -206,7 +205,7 @@ impl Sum {
         audit.events_compared += comparison.events;
         audit.undocumented_only += u64::from(comparison.undocumented_only);
         for found in comparison.findings.iter().filter(|found| found.standing == Standing::Drift) {
-            audit.add_drift(found.stream, found.kind);
+            audit.drift.add(found.stream, found.kind);
         }
         let room = FINDINGS_NAMED.saturating_sub(self.audited.findings.len());
         self.audited.findings.extend(comparison.findings.iter().take(room).cloned());

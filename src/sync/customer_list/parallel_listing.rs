@@ -5,7 +5,7 @@ use super::saved_tokens::{SavedTokens, TokenRecorder, tokens_to_save};
 use super::segments::{Begin, PageEnd, Segments, Step};
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Reuse, TokenNames, Turn, WalkError};
 use crate::mirror::SavedToken;
-use crate::record::{Customer, Stream, fingerprint};
+use crate::record::{Record, fingerprint};
 use crate::sync::SyncError;
 use crate::sync::context::Context;
 use tokio::sync::mpsc;
@@ -18,13 +18,13 @@ const SPARE_TOKENS: usize = 3;
 /// Beyond the pages to be expected, twice over, and these, no walker goes on whose turn it isn't.
 const PAGES_OF_GRACE: u64 = 64;
 
-const REFUSED: &str = "the server refused the customer list's page token: the walk was begun again";
+const REFUSED: &str = "the server refused the list's page token: the walk was begun again";
 const NOT_THE_SAME: &str =
-    "the customer list's page tokens are not those of an earlier walk: the walk was begun again";
+    "the list's page tokens are not those of an earlier walk: the walk was begun again";
 
 /// What the listing sends.
 pub(in crate::sync) enum Listed {
-    Page(Page<Customer>),
+    Page(Page<Record>),
     /// From now on, pages come from several places of the list: no single request stands for the rest of it.
     Split,
     /// The walk starts again from the list's beginning, for this reason. The pages so far no longer count as walked.
@@ -43,7 +43,7 @@ pub(in crate::sync) struct Whole {
 }
 
 /// A step of a walker: what its pager brought.
-type Stepped = (usize, Pager<Customer>, Result<Turn<Customer>, WalkError>);
+type Stepped = (usize, Pager<Record>, Result<Turn<Record>, WalkError>);
 
 /// The state of one walker.
 struct Walker {
@@ -51,7 +51,7 @@ struct Walker {
     /// Where it could begin instead; the last one is tried first.
     spares: Vec<Begin>,
     /// At rest: it may have to go on.
-    parked: Option<Pager<Customer>>,
+    parked: Option<Pager<Record>>,
 }
 
 pub(in crate::sync) struct Listing {
@@ -108,8 +108,8 @@ impl Listing {
     fn stepped(
         &mut self,
         walker: usize,
-        pager: Pager<Customer>,
-        turn: Result<Turn<Customer>, WalkError>,
+        pager: Pager<Record>,
+        turn: Result<Turn<Record>, WalkError>,
     ) -> Result<Vec<Listed>, SyncError> {
         match turn {
             Ok(Turn::Page(page)) => return Ok(self.page_came(walker, pager, page)),
@@ -134,7 +134,7 @@ impl Listing {
         }
     }
 
-    fn page_came(&mut self, walker: usize, pager: Pager<Customer>, page: Page<Customer>) -> Vec<Listed> {
+    fn page_came(&mut self, walker: usize, pager: Pager<Record>, page: Page<Record>) -> Vec<Listed> {
         let rows: Vec<u64> = page.items.iter().map(version).collect();
         let next = page.checkpoint.as_ref();
         let number = self.walkers[walker].recorder.record_page(next, rows.last().copied());
@@ -169,14 +169,14 @@ impl Listing {
         let evidence = format!(
             "page {page} ended in the same record as in an earlier walk, and named another next page"
         );
-        self.context.known.learn_token_names(Stream::Customers, TokenNames::Walk, evidence);
+        self.context.known.learn_token_names(self.context.stream, TokenNames::Walk, evidence);
         self.segments.are_several()
     }
 
     /// Starts further walkers, if this is the time; `number` is walker 0's page, `place` the page at which an earlier walk
     /// got the same request.
     fn split(&mut self, number: u64, place: Option<u64>, next: &Cursor) -> bool {
-        let from = match self.context.known.reuse(Stream::Customers) {
+        let from = match self.context.known.reuse(self.context.stream) {
             Reuse::AtOnce => Some(place.unwrap_or(number)),
             Reuse::OnceGivenAgain => place,
             Reuse::Never => None,
@@ -233,7 +233,7 @@ impl Listing {
     }
 
     /// Begins again with one walker.
-    fn begin_again(&mut self, pager: Pager<Customer>, why: &'static str) -> Listed {
+    fn begin_again(&mut self, pager: Pager<Record>, why: &'static str) -> Listed {
         self.steps = JoinSet::new();
         self.segments = Segments::new();
         self.walkers = Vec::new();
@@ -251,27 +251,24 @@ impl Listing {
             && (1..self.walkers.len()).all(|walker| self.walkers[walker].recorder.pages() == 0)
         {
             let evidence = "the server refused every token of an earlier walk".to_owned();
-            self.context.known.learn_token_names(Stream::Customers, TokenNames::Walk, evidence);
+            self.context.known.learn_token_names(self.context.stream, TokenNames::Walk, evidence);
         }
-        let may_remember = self.context.known.reuse(Stream::Customers) != Reuse::Never;
+        let may_remember = self.context.known.reuse(self.context.stream) != Reuse::Never;
         let recorder = chain.iter().map(|walker| &self.walkers[*walker].recorder).filter(|_| may_remember);
         let tokens = self.is_from_start.then(|| tokens_to_save(recorder));
         Some(Listed::End(Whole { end: self.end.clone(), tokens, given_again: self.given_again }))
     }
 
-    fn pager(&self, from: Cursor) -> Pager<Customer> {
-        let (client, known) = (self.context.client.clone(), self.context.known.clone());
-        let pager =
-            Pager::new(client, known, List::Customers, from, |_, record| Customer::decode_telling(record));
-        pager.prefetching(self.split.clone())
+    fn pager(&self, from: Cursor) -> Pager<Record> {
+        self.context.pager(List::of(self.context.stream), from).prefetching(self.split.clone())
     }
 
-    fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Customer>) {
+    fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Record>) {
         self.walkers.push(Walker { recorder: TokenRecorder::new(), spares, parked: None });
         self.step(self.walkers.len() - 1, pager);
     }
 
-    fn step(&mut self, walker: usize, mut pager: Pager<Customer>) {
+    fn step(&mut self, walker: usize, mut pager: Pager<Record>) {
         self.steps.spawn(async move {
             let turn = pager.next().await;
             (walker, pager, turn)
@@ -281,18 +278,18 @@ impl Listing {
 
 /// A hash that tells a record from others and from older versions of itself. It is saved for later runs. If another build
 /// computes other hashes, the next walk only requests some pages twice.
-fn version(item: &Item<Customer>) -> u64 {
+fn version(item: &Item<Record>) -> u64 {
     match item {
-        Item::Record(customer) => fingerprint(customer),
+        Item::Record(record) => fingerprint(record),
         Item::Repaired(repaired) => fingerprint(&repaired.raw),
         Item::Rejected(rejected) => fingerprint(&rejected.raw),
     }
 }
 
-fn id(item: &Item<Customer>) -> Option<&str> {
+fn id(item: &Item<Record>) -> Option<&str> {
     match item {
-        Item::Record(customer) => Some(&customer.id),
-        Item::Repaired(repaired) => Some(&repaired.record.id),
+        Item::Record(record) => Some(record.id()),
+        Item::Repaired(repaired) => Some(repaired.record.id()),
         Item::Rejected(rejected) => rejected.id.as_deref(),
     }
 }

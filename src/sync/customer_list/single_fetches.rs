@@ -1,12 +1,12 @@
-//! Fetches customers one by one: those that the list lacks, those that it has in an old version, and those that the user
-//! named.
+//! Fetches records of a parents' list one by one: those that the list lacks, those that it has in an old version, and
+//! those that the user named.
 
 use super::store::apply;
 use super::walk_state::CustomerWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::RowSet;
-use crate::record::{Customer, Stream};
+use crate::record::Record;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, queue_due};
 use crate::sync::decoded_records::DecodedRecords;
@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 /// How many customers are read from the mirror at a time.
 const BATCH: usize = 256;
 
-/// What the API answered for one customer.
+/// What the API answered for one record.
 enum Answer {
     Present(Box<RawValue>),
-    /// The API has no such customer: the status, and the request id where the answer had one.
+    /// The API has no such record: the status, and the request id where the answer had one.
     NotFound(String),
     Failed(ApiError),
 }
@@ -36,8 +36,9 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
         fetch_stale(context, walk, due).await?;
     } else if walk.stale.count() > 0 {
         context.counters.remark(format!(
-            "{} customers were listed in an older version than the mirror's, which was kept; a full sync settles them",
-            walk.stale.count()
+            "{} {} were listed in an older version than the mirror's, which was kept; a full sync settles them",
+            walk.stale.count(),
+            context.stream
         ));
     }
     if context.halt.is_cancelled() {
@@ -53,11 +54,11 @@ async fn fetch_stale(
 ) -> Result<(), SyncError> {
     let mut after = 0;
     while walk.stale.count() > 0 && !context.halt.is_cancelled() {
-        let (stale, from) = (walk.stale.clone(), after);
-        let batch = context.write(move |batch| batch.customers_in(&stale, from, BATCH)).await?;
+        let (stream, stale, from) = (context.stream, walk.stale.clone(), after);
+        let batch = context.write(move |batch| batch.parents_in(stream, &stale, from, BATCH)).await?;
         let Some(last) = batch.last() else { break };
         after = last.row;
-        let ids = batch.into_iter().map(|customer| customer.id).collect();
+        let ids = batch.into_iter().map(|record| record.id).collect();
         fetch_all(context, ids, due, async |id, answer| {
             report_not_found(context, &id, &answer, "listed, but")
         })
@@ -71,13 +72,15 @@ async fn fetch_missing(
     walk: &CustomerWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
-    let now = context.write(|batch| batch.customer_count()).await?;
+    let stream = context.stream;
+    let now = context.write(move |batch| batch.row_count(stream)).await?;
     let missing = now.saturating_sub(walk.seen.count());
-    context.counters.count(|counts| counts.customers_missing = missing);
+    context.counters.count(|counts| counts[stream].missing = missing);
     if let ListEnd::Unproven(why) = &walk.end {
-        let hint = why.hint(Stream::Customers);
+        let hint = why.hint(stream);
         context.counters.incomplete(format!(
-            "the customer list may be longer than it looks: {why}. Nothing was deleted. {hint}"
+            "the {} list may be longer than it looks: {why}. Nothing was deleted. {hint}",
+            stream.singular()
         ));
         return Ok(());
     }
@@ -91,31 +94,31 @@ async fn fetch_missing(
         return Ok(());
     }
     let listed = walk.seen.count();
-    let missing_from = format!("missing from the complete walk of run {} ({listed} customers)", context.run);
+    let missing_from = format!("missing from the complete walk of run {} ({listed} {stream})", context.run);
     context.pending.set_walk(missing_from, walk.seen.clone());
     let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
         let (seen, from) = (walk.seen.clone(), after);
-        let batch = context.write(move |batch| batch.customers_not_in(&seen, from, BATCH)).await?;
+        let batch = context.write(move |batch| batch.parents_not_in(stream, &seen, from, BATCH)).await?;
         let Some(last) = batch.last() else { break };
         after = last.row;
-        let ids = batch.into_iter().map(|customer| customer.id).collect();
+        let ids = batch.into_iter().map(|record| record.id).collect();
         alive += fetch_all(context, ids, due, async |id, answer| {
-            // Not deleted before the run's end, because other customers may turn out to list its events.
-            context.pending.add_customer(id, answer);
+            // Not deleted before the run's end, because others may turn out to list its children.
+            context.pending.add_parent(id, answer);
             Ok(())
         })
         .await?;
     }
-    let brought = WalkedPages { customers: listed, pages: walk.pages };
+    let brought = WalkedPages { records: listed, pages: walk.pages };
     if lacks_pages(alive, brought) {
         context.counters.incomplete(format!(
-            "{alive} customers were missing from the list, but the API has them: pages of it were left out. They were \
+            "{alive} {stream} were missing from the list, but the API has them: pages of it were left out. They were \
              taken one by one; new ones that it lacks as well come with a walk of the whole list"
         ));
     } else if alive > 0 {
         context.counters.remark(format!(
-            "{alive} customers were missing from the list, but the API has them: it shifted while it was walked. They were \
+            "{alive} {stream} were missing from the list, but the API has them: it shifted while it was walked. They were \
              taken one by one; new ones that it lacks as well come with the next walk"
         ));
     }
@@ -138,8 +141,9 @@ pub(in crate::sync) async fn fetch_named(
 
 fn report_not_found(context: &Context, id: &str, answer: &str, before: &str) -> Result<(), SyncError> {
     context.counters.incomplete(format!(
-        "customer {id}: {before} the API answers {answer}; if the mirror holds it, the next walk of the whole list \
-         decides about it"
+        "{} {id}: {before} the API answers {answer}; if the mirror holds it, the next walk of the whole list \
+         decides about it",
+        context.stream.singular()
     ));
     Ok(())
 }
@@ -159,8 +163,8 @@ async fn fetch_all(
         while asked.len() < context.settings.concurrency.max(1)
             && let Some(id) = waiting.next()
         {
-            let client = context.client.clone();
-            asked.spawn(async move { (client.retrieve(&id).await, id) });
+            let (client, stream) = (context.client.clone(), context.stream);
+            asked.spawn(async move { (client.retrieve(stream, &id).await, id) });
         }
         let answered = context.halt.run_until_cancelled(asked.join_next()).await;
         let Some(Some(joined)) = answered else { break };
@@ -191,7 +195,7 @@ fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
     }
 }
 
-/// Stores a customer that was fetched by itself, even if its version is older than the mirror's.
+/// Stores a record that was fetched by itself, even if its version is older than the mirror's.
 async fn store(
     context: &Context,
     id: &str,
@@ -199,26 +203,25 @@ async fn store(
     due: &mpsc::Sender<String>,
     failed: &mut Failures,
 ) -> Result<(), SyncError> {
-    let (stamp, plan) = (context.stamp(), context.plan);
-    let item = Item::of(record.get(), Customer::decode_telling(record.get()));
-    if item.record().is_some_and(|customer| customer.id != id) {
-        failed.add(id, "the API answered with another customer".to_owned());
+    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan);
+    let item = Item::of(record.get(), Record::decode(stream, None, record.get()));
+    if item.record().is_some_and(|record| record.id() != id) {
+        failed.add(id, format!("the API answered with another {}", stream.singular()));
         return Ok(());
     }
-    let mut sorted = DecodedRecords::new();
-    sorted.add(&context.counters, Stream::Customers, vec![item]);
+    let mut sorted = DecodedRecords::default();
+    sorted.add(&context.counters, vec![item]);
     let applied = context
-        .write(move |batch| apply(batch, stamp, plan, Trust::Alone, &sorted, &mut RowSet::default()))
+        .write(move |batch| {
+            apply(batch, stamp, stream, (plan, Trust::Alone), &sorted, &mut RowSet::default())
+        })
         .await?;
-    context.counters.count(|counts| {
-        counts.customers_inserted += applied.inserted;
-        counts.customers_updated += applied.updated;
-    });
+    context.counters.applied(stream, &applied.rows);
     queue_due(context, due, applied.due).await;
     Ok(())
 }
 
-/// Customers that could not be fetched.
+/// Records that could not be fetched.
 #[derive(Default)]
 struct Failures {
     count: u64,
@@ -228,14 +231,16 @@ struct Failures {
 impl Failures {
     fn add(&mut self, id: &str, error: String) {
         self.count += 1;
-        self.first.get_or_insert_with(|| format!("customer {id}: {error}"));
+        self.first.get_or_insert_with(|| format!("{id}: {error}"));
     }
 
     fn report(self, context: &Context) {
         if let Some(first) = self.first {
             context.counters.incomplete(format!(
-                "{} customers could not be asked for, and are left as they are until the next run; the first one: {first}",
-                self.count
+                "{} {} could not be asked for, and are left as they are until the next run; the first one: {} {first}",
+                self.count,
+                context.stream,
+                context.stream.singular()
             ));
         }
     }

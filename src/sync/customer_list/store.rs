@@ -3,12 +3,12 @@
 use super::walk_state::CustomerWalk;
 use crate::api::{Cursor, Finding, Page};
 use crate::diff::{EventPlan, Overlap, Trust};
-use crate::mirror::{Batch, CustomersApplied, MirrorError, Mode, RowSet, Stamp};
+use crate::mirror::{Batch, MirrorError, Mode, ParentsApplied, RowSet, Stamp};
 use crate::observe::Event;
-use crate::record::{Customer, IdSet, Stream};
+use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, record_findings};
-use crate::sync::decoded_records::{DecodedRecords, set_aside_customers};
+use crate::sync::decoded_records::{DecodedRecords, set_aside_parents};
 use std::time::{Duration, Instant};
 
 /// How often the checkpoint is saved while nothing changes. A run that finds nothing new then writes next to nothing.
@@ -16,7 +16,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
 /// A page that is about to be stored.
 pub(super) struct StoredPage {
-    sorted: DecodedRecords<Customer>,
+    sorted: DecodedRecords,
     cursor: Option<Cursor>,
     checkpoint_is_due: bool,
 }
@@ -25,14 +25,14 @@ impl StoredPage {
     pub(super) fn new(
         context: &Context,
         walk: &mut CustomerWalk,
-        page: Page<Customer>,
+        page: Page<Record>,
         since_checkpoint: Duration,
         news: bool,
     ) -> StoredPage {
         walk.pages += 1;
         context.counters.count(|counts| counts.customer_pages += 1);
-        let mut sorted = DecodedRecords::new();
-        sorted.add(&context.counters, Stream::Customers, page.items);
+        let mut sorted = DecodedRecords::default();
+        sorted.add(&context.counters, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
         StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due }
     }
@@ -58,29 +58,29 @@ pub(super) async fn store_page(
         true => walk.checkpoint_at_start(base_url),
         false => walk.checkpoint(base_url),
     };
-    let (stamp, plan) = (context.stamp(), context.plan);
+    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan);
     let (is_confirmed, overlap, mut met) = (walk.is_confirmed, walk.overlap, std::mem::take(&mut walk.met));
     let trust = listed_trust(context);
     let taken = context
         .write(move |batch| {
             let mut overlap = overlap;
-            if !is_confirmed && !shows_account(batch, &pages, &mut overlap, &mut met)? {
+            if !is_confirmed && !shows_account(batch, stream, &pages, &mut overlap, &mut met)? {
                 return Ok(Taken { seen, overlap, met, applied: None, pages, saved: false });
             }
-            let mut applied = CustomersApplied::default();
+            let mut applied = ParentsApplied::default();
             for page in &pages {
-                applied += apply(batch, stamp, plan, trust, page, &mut seen)?;
+                applied += apply(batch, stamp, stream, (plan, trust), page, &mut seen)?;
             }
-            let changed = applied.inserted + applied.updated > 0;
+            let changed = applied.rows.inserted + applied.rows.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
             let saved = resumable && nothing_left && (changed || checkpoint_is_due);
             if saved {
                 if !is_split {
-                    checkpoint.inserted += applied.inserted;
-                    checkpoint.customers = seen.count();
+                    checkpoint.inserted += applied.rows.inserted;
+                    checkpoint.records = seen.count();
                     checkpoint.seen = seen.clone();
                 }
-                batch.save_checkpoint(mode, &checkpoint)?;
+                batch.save_checkpoint(stream, mode, &checkpoint)?;
                 record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             }
             Ok(Taken { seen, overlap, met: IdSet::default(), applied: Some(applied), pages, saved })
@@ -102,37 +102,36 @@ pub(super) async fn store_page(
 /// Whether the last page shows that the list is this account's. Customers in `met` have been counted before.
 fn shows_account(
     batch: &Batch<'_>,
-    pages: &[DecodedRecords<Customer>],
+    stream: Stream,
+    pages: &[DecodedRecords],
     overlap: &mut Overlap,
     met: &mut IdSet,
 ) -> Result<bool, MirrorError> {
     if let Some(newest) = pages.last() {
-        let readable = newest.rejected.iter().filter_map(|item| Customer::peek(&item.raw));
-        let mut listed: Vec<Customer> = newest.records.iter().cloned().chain(readable).collect();
+        let readable = newest.rejected.iter().filter_map(|item| Record::peek(stream, None, &item.raw));
+        let mut listed: Vec<Record> = newest.records.iter().cloned().chain(readable).collect();
         let nameless = newest.len() - listed.len();
-        listed.retain(|customer| met.insert(&customer.id));
+        listed.retain(|record| met.insert(record.id()));
         overlap.listed += (listed.len() + nameless) as u64;
-        overlap.known += batch.known_customers(&listed)?;
+        overlap.known += batch.known(stream, &listed)?;
     }
     Ok(overlap.is_enough())
 }
 
 /// Counts what was stored; returns the customers whose events are due.
-fn count(context: &Context, walk: &mut CustomerWalk, applied: CustomersApplied) -> Vec<String> {
-    walk.inserted += applied.inserted;
-    walk.changed += applied.inserted + applied.updated;
+fn count(context: &Context, walk: &mut CustomerWalk, applied: ParentsApplied) -> Vec<String> {
+    walk.inserted += applied.rows.inserted;
+    walk.changed += applied.rows.inserted + applied.rows.updated;
     for row in &applied.stale {
         walk.stale.insert(*row);
     }
     let rows = applied.first_met;
     walk.counted += rows;
     context.counters.count(|counts| {
-        counts.customers_seen += rows;
-        counts.customers_inserted += applied.inserted;
-        counts.customers_updated += applied.updated;
-        counts.customers_stale += applied.stale.len() as u64;
+        counts[context.stream].seen += rows;
+        counts[context.stream].stale += applied.stale.len() as u64;
     });
-    context.counters.undated(Stream::Customers, &applied.undated);
+    context.counters.applied(context.stream, &applied.rows);
     context.counters.observe(&Event::CustomerPageStored { rows });
     applied.due
 }
@@ -143,9 +142,9 @@ struct Taken {
     overlap: Overlap,
     met: IdSet,
     /// `None` if it isn't known yet whose list this is.
-    applied: Option<CustomersApplied>,
+    applied: Option<ParentsApplied>,
     /// The pages that had been held back, and this one.
-    pages: Vec<DecodedRecords<Customer>>,
+    pages: Vec<DecodedRecords>,
     /// Whether the checkpoint was saved.
     saved: bool,
 }
@@ -160,12 +159,12 @@ fn listed_trust(context: &Context) -> Trust {
 pub(in crate::sync) fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,
-    plan: EventPlan,
-    trust: Trust,
-    sorted: &DecodedRecords<Customer>,
+    stream: Stream,
+    (plan, trust): (EventPlan, Trust),
+    sorted: &DecodedRecords,
     seen: &mut RowSet,
-) -> Result<CustomersApplied, MirrorError> {
-    let mut applied = batch.apply_customers(stamp, &sorted.records, trust, plan, seen)?;
-    set_aside_customers(batch, stamp, plan, sorted, seen, &mut applied)?;
+) -> Result<ParentsApplied, MirrorError> {
+    let mut applied = batch.apply_parents(stamp, stream, &sorted.records, trust, plan, seen)?;
+    set_aside_parents(batch, stamp, stream, plan, sorted, seen, &mut applied)?;
     Ok(applied)
 }

@@ -16,7 +16,6 @@ use super::walk_state::CustomerWalk;
 use crate::api::{Reuse, TokenNames, TokenStyle};
 use crate::mirror::Mode;
 use crate::observe::Event;
-use crate::record::Stream;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, queue_due, record_findings};
 use std::time::Instant;
@@ -43,7 +42,10 @@ pub(in crate::sync) async fn walk(
 /// Begins a walk again; its customers will be counted again.
 fn restart(context: &Context, walk: &mut CustomerWalk, is_the_same: bool) {
     let counted = walk.counted;
-    context.counters.count(|counts| counts.customers_seen -= counted.min(counts.customers_seen));
+    context.counters.count(|counts| {
+        let seen = &mut counts[context.stream].seen;
+        *seen -= counted.min(*seen);
+    });
     walk.restart(is_the_same);
 }
 
@@ -66,11 +68,11 @@ async fn walk_once(
 
 /// The page tokens that an earlier walk saved, if they may be used.
 async fn saved_tokens(context: &Context) -> Result<SavedTokens, SyncError> {
-    if context.known.reuse(Stream::Customers) == Reuse::Never {
+    if context.known.reuse(context.stream) == Reuse::Never {
         return Ok(SavedTokens::default());
     }
-    let base_url = context.settings.base_url.clone();
-    Ok(SavedTokens::new(context.write(move |batch| batch.saved_tokens(&base_url)).await?))
+    let (stream, base_url) = (context.stream, context.settings.base_url.clone());
+    Ok(SavedTokens::new(context.write(move |batch| batch.saved_tokens(stream, &base_url)).await?))
 }
 
 async fn store(
@@ -116,6 +118,7 @@ async fn store(
 async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
     learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
+    let stream = context.stream;
     let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
     let has_work = context.counters.totals().counts.changes() > 0 || mode == Mode::Full;
     let is_of_use = walk.is_confirmed && walk.end.is_proven();
@@ -124,14 +127,14 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
     context
         .write(move |batch| {
             if is_of_use {
-                batch.forget_rejected_customers(stamp, began)?;
+                batch.forget_rejected_parents(stamp, stream, began)?;
             }
             record_findings(batch, stamp.now, &checkpoint.base_url, &findings)?;
             if let Some(tokens) = tokens {
-                batch.replace_saved_tokens(&checkpoint.base_url, &tokens)?;
+                batch.replace_saved_tokens(stream, &checkpoint.base_url, &tokens)?;
             }
             if has_work {
-                batch.save_checkpoint(mode, &checkpoint)?;
+                batch.save_checkpoint(stream, mode, &checkpoint)?;
             }
             Ok(())
         })
@@ -144,15 +147,16 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
 fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
     let is_long = whole.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
     let evidence = match whole.given_again {
-        _ if is_long && context.known.style(Stream::Customers) == Some(TokenStyle::LastId) => {
+        _ if is_long && context.known.style(context.stream) == Some(TokenStyle::LastId) => {
             "the ids of records are the cursors".to_owned()
         }
         Some(page) if is_long && walk.changed > 0 => {
             format!(
-                "page {page} named the same next page as in an earlier walk, though customers had changed since"
+                "page {page} named the same next page as in an earlier walk, though {} had changed since",
+                context.stream
             )
         }
         _ => return,
     };
-    context.known.learn_token_names(Stream::Customers, TokenNames::Position, evidence);
+    context.known.learn_token_names(context.stream, TokenNames::Position, evidence);
 }

@@ -3,7 +3,7 @@
 use crate::api::{Cursor, ListEnd};
 use crate::diff::Overlap;
 use crate::mirror::{Checkpoint, Mode, RowSet};
-use crate::record::{Customer, IdSet};
+use crate::record::IdSet;
 use crate::sync::account::Identity;
 use crate::sync::decoded_records::DecodedRecords;
 use jiff::Timestamp;
@@ -30,7 +30,7 @@ pub(in crate::sync) struct CustomerWalk {
     /// Whether it is known that the list is this account's.
     pub(super) is_confirmed: bool,
     /// Pages that are held back until then.
-    pub(super) held: Vec<DecodedRecords<Customer>>,
+    pub(super) held: Vec<DecodedRecords>,
     /// Whether there were more of them than could be held back.
     pub(super) is_overflown: bool,
     /// How many customers this run has counted, each once.
@@ -88,7 +88,7 @@ impl CustomerWalk {
             base_url: base_url.to_owned(),
             cursor: serde_json::to_string(&self.cursor).unwrap_or_else(|_| "null".to_owned()),
             pages: self.pages,
-            customers: self.seen.count(),
+            records: self.seen.count(),
             inserted: self.inserted,
             seen: self.seen.clone(),
         }
@@ -106,7 +106,7 @@ impl CustomerWalk {
     }
 
     /// Holds pages back if there is room for them.
-    pub(super) fn hold(&mut self, pages: Vec<DecodedRecords<Customer>>) {
+    pub(super) fn hold(&mut self, pages: Vec<DecodedRecords>) {
         match pages.iter().map(DecodedRecords::len).sum::<usize>() <= HELD_AT_MOST {
             true => self.held = pages,
             false => self.is_overflown = true,

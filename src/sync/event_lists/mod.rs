@@ -8,5 +8,5 @@
 mod walk;
 mod walkers;
 
-pub(super) use walk::{Reading, decode};
+pub(super) use walk::Reading;
 pub(super) use walkers::{FAILURES_UNTIL_DOWN, walk_all};

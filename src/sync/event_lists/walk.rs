@@ -1,10 +1,10 @@
-//! The walk of one customer's event list.
+//! The walk of one parent's list of children: a customer's events.
 
-use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Turn, WalkError};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
-use crate::mirror::{Batch, EventsApplied, MirrorError, Stamp};
+use crate::mirror::{Batch, ChildrenApplied, MirrorError};
 use crate::observe;
-use crate::record::{Decoded, Event, IdSet, Rejection, Stream};
+use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, rows, turn};
 use crate::sync::decoded_records::{DecodedRecords, set_aside};
@@ -59,7 +59,7 @@ fn is_not_found(error: &WalkError) -> bool {
 
 /// The API answered 404 for the events. If it does for the customer too, the customer was deleted after it was listed.
 async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result<Outcome, SyncError> {
-    match context.halt.run_until_cancelled(context.client.retrieve(customer)).await {
+    match context.halt.run_until_cancelled(context.client.retrieve(context.stream, customer)).await {
         None => Ok(Outcome::Halted),
         Some(Err(gone)) if gone.kind() == ErrorKind::NotFound && gone.is_documented_form() => {
             Ok(Outcome::Vanished)
@@ -121,9 +121,9 @@ async fn run_pass(
     pass: Pass,
     started_at: Timestamp,
 ) -> Result<Option<PassResult>, SyncError> {
-    let list = List::Events { customer_id: customer.to_owned() };
-    let pager =
-        Pager::new(context.client.clone(), context.known.clone(), list.clone(), Cursor::Start, decode);
+    let Some(child) = context.stream.child() else { return Ok(Some(PassResult::new())) };
+    let list = List::of_parent(child, customer.to_owned());
+    let pager = context.pager(list.clone(), Cursor::Start);
     let is_first = matches!(pass, Pass::First(_));
     let mut pager = if is_first { pager } else { pager.rechecking_direction() };
     let trust = match context.plan {
@@ -133,7 +133,7 @@ async fn run_pass(
         _ => Trust::Listed,
     };
     let mut result = PassResult::new();
-    let mut waiting = DecodedRecords::new();
+    let mut waiting = DecodedRecords::default();
     loop {
         let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
         let turn = match turn {
@@ -147,7 +147,7 @@ async fn run_pass(
         match turn {
             Turn::Page(page) => {
                 note(context, &mut result, &page, pass == Pass::First(Reading::First));
-                waiting.add(&context.counters, Stream::Events, page.items);
+                waiting.add(&context.counters, page.items);
             }
             Turn::Restarted => {
                 (result.seen, result.shape) = (IdSet::default(), EventListShape::default());
@@ -161,7 +161,7 @@ async fn run_pass(
             }
         }
         if waiting.len() >= RECORDS_PER_WRITE {
-            let records = std::mem::replace(&mut waiting, DecodedRecords::new());
+            let records = std::mem::take(&mut waiting);
             store(context, &list, records, trust, &mut result, None).await?;
         }
     }
@@ -177,19 +177,15 @@ struct End {
     started_at: Timestamp,
 }
 
-pub(in crate::sync) fn decode(list: &List, record: &str) -> Result<Decoded<Event>, Rejection> {
-    Event::decode_telling(list.customer_id().unwrap_or_default(), record)
-}
-
 /// Counts each event of a list once.
-fn note(context: &Context, result: &mut PassResult, page: &Page<Event>, is_counted: bool) {
+fn note(context: &Context, result: &mut PassResult, page: &Page<Record>, is_counted: bool) {
     result.shape.add_page(rows(page));
     let mut new = 0;
     for item in &page.items {
         let id = match item {
-            Item::Record(event) => Some(&event.id),
-            Item::Repaired(repaired) => Some(&repaired.record.id),
-            Item::Rejected(rejected) => rejected.id.as_ref(),
+            Item::Record(record) => Some(record.id()),
+            Item::Repaired(repaired) => Some(repaired.record.id()),
+            Item::Rejected(rejected) => rejected.id.as_deref(),
         };
         match id {
             Some(id) => new += u64::from(result.seen.insert(id)),
@@ -200,7 +196,8 @@ fn note(context: &Context, result: &mut PassResult, page: &Page<Event>, is_count
         }
     }
     if is_counted {
-        context.counters.count(|counts| counts.events_seen += new);
+        let child = context.stream.child().unwrap_or(context.stream);
+        context.counters.count(|counts| counts[child].seen += new);
         context.counters.observe(&observe::Event::EventPageStored { rows: new });
     }
 }
@@ -209,27 +206,27 @@ fn note(context: &Context, result: &mut PassResult, page: &Page<Event>, is_count
 async fn store(
     context: &Context,
     list: &List,
-    records: DecodedRecords<Event>,
+    records: DecodedRecords,
     trust: Trust,
     result: &mut PassResult,
     end: Option<End>,
 ) -> Result<(), SyncError> {
-    let (stamp, list) = (context.stamp(), list.clone());
+    let (stamp, list, stream) = (context.stamp(), list.clone(), list.stream());
     let mut so_far = std::mem::replace(result, PassResult::new());
-    let claimant = list.customer_id().unwrap_or_default().to_owned();
+    let claimant = list.parent().unwrap_or_default().to_owned();
     let here = context.clone();
     let (mut applied, is_short, after) = context
         .write(move |batch| {
-            let customer_id = list.customer_id().unwrap_or_default();
-            let mut applied = batch.apply_events(stamp, customer_id, &records.records, trust)?;
+            let parent = list.parent().unwrap_or_default();
+            let mut applied = batch.apply_children(stamp, stream, parent, &records.records, trust)?;
             for (id, _) in set_aside(batch, stamp, &list, &records)? {
                 // The list has it, even though it can't be stored: it is not missing.
-                id.map_or(Ok(()), |id| batch.clear_missing(&id))?;
+                id.map_or(Ok(()), |id| batch.clear_missing(stream, &id))?;
             }
             so_far.stale += applied.stale;
             so_far.has_contested |= !applied.contested.is_empty();
             let is_short = match end {
-                Some(end) => ended(&here, batch, end, &mut so_far, applied.unlisted.take())?,
+                Some(end) => ended(&here, batch, stream, end, &mut so_far, applied.unlisted.take())?,
                 None => false,
             };
             Ok((applied, is_short, so_far))
@@ -239,8 +236,8 @@ async fn store(
     if is_short {
         context.counters.short_event_list(&claimant);
     }
-    context.pending.add_contested_events(&claimant, std::mem::take(&mut applied.contested));
-    count(context, applied);
+    context.pending.add_contested(&claimant, std::mem::take(&mut applied.contested));
+    count(context, stream, applied);
     Ok(())
 }
 
@@ -249,6 +246,7 @@ async fn store(
 fn ended(
     context: &Context,
     batch: &mut Batch<'_>,
+    stream: Stream,
     end: End,
     result: &mut PassResult,
     unlisted: Option<Vec<(i64, String)>>,
@@ -258,50 +256,38 @@ fn ended(
         Some(unlisted) => {
             unlisted.into_iter().filter(|(_, id)| !result.seen.contains(id)).map(|(row, _)| row).collect()
         }
-        None => batch.event_rows_not_in(customer, &result.seen)?,
+        None => batch.child_rows_not_in(stream, customer, &result.seen)?,
     };
     let wait = context.settings.deletion_wait;
     let is_short = result.is_evidence
         && !rows.is_empty()
-        && is_short(batch.event_list(customer)?, result.shape, stamp.now, wait);
+        && is_short(batch.known_list(stream, customer)?, result.shape, stamp.now, wait);
     if is_short {
-        batch.note_short_event_list(stamp, customer)?;
+        batch.note_short_list(stamp, stream, customer)?;
     } else if result.is_evidence {
         match end.pass {
             // A second reading confirms what the first one lacked.
-            Pass::First(_) => batch.mark_missing(stamp, &rows, !wait.is_zero())?,
-            Pass::Second { .. } if wait.is_zero() => batch.confirm_missing(stamp, &rows)?,
-            Pass::Second { .. } => batch.mark_missing(stamp, &rows, true)?,
+            Pass::First(_) => batch.mark_missing(stamp, stream, &rows, !wait.is_zero())?,
+            Pass::Second { .. } if wait.is_zero() => batch.confirm_missing(stamp, stream, &rows)?,
+            Pass::Second { .. } => batch.mark_missing(stamp, stream, &rows, true)?,
         }
-        batch.keep_event_list(customer, result.shape)?;
+        batch.keep_list(stream, customer, result.shape)?;
         result.missing = rows.len() as u64;
     }
     let has_contested = result.has_contested || matches!(end.pass, Pass::Second { has_contested: true });
     if matches!(end.pass, Pass::Second { .. }) || !result.is_in_doubt(context) {
-        mark_checked(batch, stamp, customer, Some(end.started_at).filter(|_| !has_contested && !is_short))?;
+        let checked_at = Some(end.started_at).filter(|_| !has_contested && !is_short);
+        batch.forget_rejected_children(stamp, stream, customer)?;
+        match checked_at {
+            Some(at) => batch.mark_checked(context.stream, customer, at)?,
+            // To be read again.
+            None => batch.leave_due(context.stream, customer)?,
+        }
     }
     Ok(is_short)
 }
 
-fn count(context: &Context, applied: EventsApplied) {
-    context.counters.undated(Stream::Events, &applied.undated);
-    context.counters.count(|counts| {
-        counts.events_inserted += applied.inserted;
-        counts.events_updated += applied.updated;
-        counts.events_stale += applied.stale;
-    });
-}
-
-/// Records that the customer's events were read to their end at `at`; `None` if they are to be read again.
-fn mark_checked(
-    batch: &mut Batch<'_>,
-    stamp: Stamp,
-    customer: &str,
-    at: Option<Timestamp>,
-) -> Result<(), MirrorError> {
-    batch.forget_rejected_events(stamp, customer)?;
-    match at {
-        Some(at) => batch.mark_events_checked(customer, at),
-        None => batch.leave_events_due(customer),
-    }
+fn count(context: &Context, stream: Stream, applied: ChildrenApplied) {
+    context.counters.applied(stream, &applied.rows);
+    context.counters.count(|counts| counts[stream].stale += applied.stale);
 }

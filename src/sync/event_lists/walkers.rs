@@ -100,9 +100,10 @@ fn succeeded(context: &Context, customer: &str, read: &Outcome, reading: Reading
                 .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
         }
         Outcome::Halted => {}
-        Outcome::Vanished => context
-            .counters
-            .remark(format!("customer {customer} vanished during the run; the next one decides about it")),
+        Outcome::Vanished => context.counters.remark(format!(
+            "{} {customer} vanished during the run; the next one decides about it",
+            context.stream.singular()
+        )),
     }
 }
 
@@ -124,8 +125,9 @@ async fn failed(context: &Context, customer: &str, error: WalkError) -> Result<O
 
 async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> Result<(), SyncError> {
     let text = error.log_form();
-    let (stamp, id, reason) = (context.stamp(), customer.to_owned(), text.clone());
-    context.write(move |batch| batch.note_event_failure(stamp, &id, &reason)).await?;
+    let (stamp, parents) = (context.stamp(), context.stream);
+    let (id, reason) = (customer.to_owned(), text.clone());
+    context.write(move |batch| batch.note_failure(stamp, parents, &id, &reason)).await?;
     context
         .counters
         .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });

@@ -119,7 +119,7 @@ fn many_empty_pages_are_followed_but_not_for_ever() {
     assert_eq!(walk(links, 99, KnownPaging::default()), ends(unproven(UnprovenEnd::EmptyPages)));
     // The user's word that links are the way.
     let settings = PagingSettings { token_style: Some(TokenStyle::Link), ..PagingSettings::default() };
-    let set = KnownPaging::new(settings, settings);
+    let set = KnownPaging::new(|_| settings);
     assert_eq!(walk(links, 99, set), ends(NextStep::End(ListEnd::Proven)));
 }
 

@@ -565,7 +565,7 @@ fn a_set_direction_is_not_doubted() {
         forward: Some(Parameter::Next),
         ..PagingSettings::default()
     };
-    let known = KnownPaging::new(settings, settings);
+    let known = KnownPaging::new(|_| settings);
     let server = Server { swapped: true, ..server(9, TokenStyle::LastId, 3) };
     let (taken, ended, _) = walk(&server, &known, Stream::Customers);
     assert_eq!(taken.len(), 3);

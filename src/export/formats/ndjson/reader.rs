@@ -83,7 +83,9 @@ fn decode(number: u64, line: &[u8], columns: &'static [Column], dialect: Dialect
 fn read_cell(kind: ColumnKind, value: &RawValue) -> Cell {
     match (value.get(), kind) {
         ("null", _) => Cell::Null,
-        (_, ColumnKind::Text) => string(value).map_or_else(|| Cell::Json(value.get().to_owned()), Cell::Text),
+        (_, ColumnKind::Text | ColumnKind::Time) => {
+            string(value).map_or_else(|| Cell::Json(value.get().to_owned()), Cell::Text)
+        }
         (json, _) => Cell::Json(json.to_owned()),
     }
 }

@@ -1,19 +1,19 @@
-//! What the mirror holds of the customers on a page.
+//! What the mirror holds of the records on a page of a parents' list.
 //!
-//! A list mostly has customers in the same order as before, which is the order of the table's rows. So one customer is
-//! looked up by its id, and the next rows of the table are compared with the next customers of the page for as long as they
+//! A list mostly has its records in the same order as before, which is the order of the table's rows. So one record is
+//! looked up by its id, and the next rows of the table are compared with the next records of the page for as long as they
 //! agree: a step instead of a search, without keeping anything in memory between pages.
 
-use super::customer_rows::{Stored, by_id, read_customer, select_customers, time};
+use super::records::{Stored, holds, noted_at, read_stored, statements};
 use crate::mirror::MirrorError;
-use crate::record::Customer;
+use crate::record::{Record, Stream};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 /// After this many departures from the table's order, the rest of the page is looked up by id.
 const DEPARTURES: u32 = 3;
 
-/// What the mirror holds of one customer.
+/// What the mirror holds of one record.
 pub(in crate::mirror) enum Found {
     /// Nothing.
     Nothing,
@@ -21,8 +21,8 @@ pub(in crate::mirror) enum Found {
     Same {
         /// The row's number.
         row: i64,
-        /// When its events were last read.
-        events_checked_at: Option<Timestamp>,
+        /// As in [`Stored`].
+        noted_at: Option<Timestamp>,
     },
     /// Other content.
     Other(Stored),
@@ -37,55 +37,45 @@ impl Found {
     }
 }
 
-/// Looks up each of `customers`; the answers stand in the same order.
+/// Looks up each of `records`, which are of one stream; the answers stand in the same order.
 pub(in crate::mirror) fn look_up(
     connection: &Connection,
-    customers: &[Customer],
+    stream: Stream,
+    records: &[Record],
 ) -> Result<Vec<Found>, MirrorError> {
-    let mut found = Vec::with_capacity(customers.len());
-    let mut behind = connection.prepare_cached(select_customers!("rowid > ?1 ORDER BY rowid"))?;
+    let mut found = Vec::with_capacity(records.len());
+    let mut behind = connection.prepare_cached(&statements(stream).behind)?;
     let mut departures = 0;
-    while let Some(customer) = customers.get(found.len()) {
-        let one = look_up_one(connection, customer)?;
+    while let Some(record) = records.get(found.len()) {
+        let one = look_up_one(connection, record)?;
         let row = one.row();
         found.push(one);
         let Some(row) = row.filter(|_| departures < DEPARTURES) else { continue };
         let mut rows = behind.query([row])?;
-        while let Some(customer) = customers.get(found.len())
+        while let Some(record) = records.get(found.len())
             && let Some(row) = rows.next()?
-            && text(row, 1)? == Some(&customer.id)
+            && row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)? == Some(record.id())
         {
-            found.push(compare(row, customer)?);
+            found.push(compare(row, record)?);
         }
         departures += 1;
     }
     Ok(found)
 }
 
-/// Looks up one customer by its id.
-pub(in crate::mirror) fn look_up_one(
-    connection: &Connection,
-    customer: &Customer,
-) -> Result<Found, MirrorError> {
-    let found = by_id(connection, &customer.id, |row| compare(row, customer))?;
+/// Looks up one record by its id.
+pub(in crate::mirror) fn look_up_one(connection: &Connection, record: &Record) -> Result<Found, MirrorError> {
+    let mut select = connection.prepare_cached(&statements(record.stream()).by_id)?;
+    let found = select.query_row([record.id()], |row| compare(row, record)).optional()?;
     Ok(found.unwrap_or(Found::Nothing))
 }
 
 /// Compares where the row stands: most are the same, and none of their texts is copied then.
-fn compare(row: &Row<'_>, customer: &Customer) -> rusqlite::Result<Found> {
-    let Customer { id: _, email, first_name, last_name, phone_number, created_at, updated_at, extra } =
-        customer;
-    let given = [email, first_name, last_name, phone_number, created_at, updated_at, extra];
-    for (column, given) in (2..).zip(given) {
-        if text(row, column)? != given.as_deref() {
-            return Ok(Found::Other(read_customer(row)?));
-        }
+fn compare(row: &Row<'_>, record: &Record) -> rusqlite::Result<Found> {
+    if holds(row, record)? {
+        return Ok(Found::Same { row: row.get(0)?, noted_at: noted_at(row, record.stream())? });
     }
-    Ok(Found::Same { row: row.get(0)?, events_checked_at: time(row, 9)? })
-}
-
-fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
-    Ok(row.get_ref(column)?.as_str_or_null()?)
+    Ok(Found::Other(read_stored(row, record.stream())?))
 }
 
 #[cfg(test)]
@@ -98,9 +88,9 @@ mod tests {
 
     const PLAN: EventPlan = EventPlan::Due { max_age: SignedDuration::from_hours(1) };
 
-    fn customer(number: usize, name: &str) -> Customer {
+    fn customer(number: usize, name: &str) -> Record {
         let record = serde_json::json!({"id": format!("c{number}"), "first_name": name});
-        Customer::decode(&record.to_string()).unwrap()
+        Record::customer(&record.to_string())
     }
 
     fn describe(found: &Found) -> (Option<i64>, &'static str) {
@@ -124,15 +114,15 @@ mod tests {
             let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
             let mut batch = mirror.batch().unwrap();
             let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
-            let held: Vec<Customer> = (0..30).map(|number| customer(number, "Ann")).collect();
-            batch.apply_customers(stamp, &held, Trust::Listed, PLAN, &mut RowSet::default()).unwrap();
+            let held: Vec<Record> = (0..30).map(|number| customer(number, "Ann")).collect();
+            batch.apply_parents(stamp, Stream::Customers, &held, Trust::Listed, PLAN, &mut RowSet::default()).unwrap();
             let mut page = page;
             if sorted {
                 page.sort_unstable();
             }
-            let page: Vec<Customer> =
+            let page: Vec<Record> =
                 page.iter().map(|(number, changed)| customer(*number, if *changed { "Bea" } else { "Ann" })).collect();
-            let together = look_up(&batch.transaction, &page).unwrap();
+            let together = look_up(&batch.transaction, Stream::Customers, &page).unwrap();
             prop_assert_eq!(together.len(), page.len());
             for (found, customer) in together.iter().zip(&page) {
                 let alone = look_up_one(&batch.transaction, customer).unwrap();
@@ -147,10 +137,17 @@ mod tests {
         let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
         let mut batch = mirror.batch().unwrap();
         let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
-        let mut apply = |page: &[Customer]| {
-            let applied = batch.apply_customers(stamp, page, Trust::Listed, PLAN, &mut RowSet::default());
+        let mut apply = |page: &[Record]| {
+            let applied = batch.apply_parents(
+                stamp,
+                Stream::Customers,
+                page,
+                Trust::Listed,
+                PLAN,
+                &mut RowSet::default(),
+            );
             let applied = applied.unwrap();
-            (applied.inserted, applied.updated, applied.due.len())
+            (applied.rows.inserted, applied.rows.updated, applied.due.len())
         };
         let (ann, bea, other) = (customer(1, "Ann"), customer(1, "Bea"), customer(2, "Cay"));
         assert_eq!(apply(&[ann.clone(), other.clone(), ann.clone()]), (2, 0, 2));

@@ -1,0 +1,166 @@
+//! Records of streams that are listed for each parent, such as the events of customers.
+
+use super::records::{Applied, Stored, read_stored, statements};
+use crate::diff::{Ownership, Trust, Verdict, judge_ownership};
+use crate::mirror::MirrorError;
+use crate::mirror::transaction::{Batch, Stamp, utc_text};
+use crate::record::{Record, Stream};
+use rusqlite::params;
+use std::collections::HashMap;
+
+/// Children of a parent that are read in one go, to compare them in memory; those of a parent that has more are looked up
+/// one by one.
+const READ_AT_ONCE: usize = 1_000;
+
+/// What a page of a children's list did to the mirror.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ChildrenApplied {
+    /// What was written.
+    pub rows: Applied,
+    /// Listed in an older version than the mirror's, which was kept.
+    pub stale: u64,
+    /// Ids of records that the mirror holds under another parent and that stay there for now: each with that parent's.
+    pub contested: Vec<(String, String)>,
+    /// The parent's mirrored children that these records lack, with their row numbers, unless the parent has too many to be
+    /// told at once: then [`Batch::child_rows_not_in`] goes through them.
+    pub unlisted: Option<Vec<(i64, String)>>,
+}
+
+impl Batch<'_> {
+    /// Takes records of one parent's list into the mirror, in the order given. Rows that did not change are not written.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written: the batch is then to be dropped.
+    pub fn apply_children(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        parent: &str,
+        records: &[Record],
+        trust: Trust,
+    ) -> Result<ChildrenApplied, MirrorError> {
+        let mut held = self.children(stream, parent)?;
+        let mut applied = ChildrenApplied::default();
+        for record in records {
+            let known = held.as_mut().and_then(|held| held.remove(record.id()));
+            if known.is_none() && self.insert(stamp, record)?.is_some() {
+                applied.rows.inserted += 1;
+                continue;
+            }
+            // It may stand under another parent, or came twice in this list.
+            let found = known.map_or_else(|| self.stored(stream, record.id()), |known| Ok(Some(known)))?;
+            let Some(found) = found else { continue };
+            self.apply_child(stamp, record, &found, trust, &mut applied)?;
+        }
+        applied.unlisted = held.map(|left| left.into_iter().map(|(id, stored)| (stored.row, id)).collect());
+        Ok(applied)
+    }
+
+    /// Takes a record that the mirror holds already.
+    fn apply_child(
+        &mut self,
+        stamp: Stamp,
+        record: &Record,
+        stored: &Stored,
+        trust: Trust,
+        applied: &mut ChildrenApplied,
+    ) -> Result<(), MirrorError> {
+        let owner = stored.record.parent_id();
+        if owner != record.parent_id() && judge_ownership(&stored.record, record) == Ownership::Open {
+            applied.contested.push((record.id().to_owned(), owner.to_owned()));
+            return Ok(());
+        }
+        if self.update(stamp, stored, record, trust, &mut applied.rows)? == Verdict::Stale {
+            applied.stale += 1;
+        }
+        if stored.noted_at.is_some() {
+            self.clear_missing(record.stream(), record.id())?;
+        }
+        Ok(())
+    }
+
+    /// Deletes children of a parent by their ids, each with its own change; returns how many there were. One that stands
+    /// under another parent by now is not that parent's any more, and stays.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn delete_children(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        parent: &str,
+        ids: &[String],
+        evidence: &str,
+    ) -> Result<u64, MirrorError> {
+        let parent_key = stream.parent_key();
+        let delete = format!("DELETE FROM {stream} WHERE id = ?1 AND {parent_key} = ?2");
+        let mut deleted = 0;
+        for id in ids {
+            if self.transaction.prepare_cached(&delete)?.execute([id, parent])? > 0 {
+                deleted += 1;
+                self.log_deletion(stamp, stream, (id, Some(parent)), evidence)?;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Notes that a parent's children could not be read. They are due in every run until they can.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn note_failure(
+        &mut self,
+        stamp: Stamp,
+        parent_stream: Stream,
+        parent: &str,
+        error: &str,
+    ) -> Result<(), MirrorError> {
+        self.nothing_failed = false;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO event_failures (stream, customer_id, run_id, failed_at, error) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (stream, customer_id) DO UPDATE SET run_id = excluded.run_id, \
+                 failed_at = excluded.failed_at, error = excluded.error",
+            )?
+            .execute(params![parent_stream.name(), parent, stamp.run.0, utc_text(stamp.now), error])?;
+        self.make_due(parent_stream, parent)
+    }
+
+    pub(in crate::mirror) fn clear_failure(
+        &mut self,
+        parent_stream: Stream,
+        parent: &str,
+    ) -> Result<(), MirrorError> {
+        if !self.nothing_failed {
+            self.transaction
+                .prepare_cached("DELETE FROM event_failures WHERE stream = ?1 AND customer_id = ?2")?
+                .execute([parent_stream.name(), parent])?;
+        }
+        Ok(())
+    }
+
+    /// The ids of a parent's children, in the order of their rows.
+    pub(in crate::mirror) fn child_ids(
+        &self,
+        stream: Stream,
+        parent: &str,
+    ) -> Result<Vec<String>, MirrorError> {
+        let parent_key = stream.parent_key();
+        let mut select = self
+            .transaction
+            .prepare_cached(&format!("SELECT id FROM {stream} WHERE {parent_key} = ?1 ORDER BY rowid"))?;
+        Ok(select.query_map([parent], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// A parent's children by id; `None` if they are too many to be read at once.
+    fn children(&self, stream: Stream, parent: &str) -> Result<Option<HashMap<String, Stored>>, MirrorError> {
+        let mut select = self.transaction.prepare_cached(&statements(stream).of_parent)?;
+        let mut rows = select.query([parent])?;
+        let mut held = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let found = read_stored(row, stream)?;
+            held.insert(found.record.id().to_owned(), found);
+        }
+        Ok(Some(held).filter(|held| held.len() <= READ_AT_ONCE))
+    }
+}

@@ -1,0 +1,337 @@
+//! Records of streams that have one list each, such as customers, and whose children are read list by list.
+
+use super::lookup::{Found, look_up, look_up_one};
+use super::records::{Applied, Stored, stored, time};
+use crate::diff::{EventPlan, Trust, Verdict, compare, is_same_record};
+use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
+use crate::mirror::{MirrorError, RowSet};
+use crate::record::{Record, Stream};
+use jiff::Timestamp;
+use rusqlite::params;
+use std::collections::HashSet;
+
+/// What a page of a parents' list did to the mirror.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ParentsApplied {
+    /// What was written.
+    pub rows: Applied,
+    /// Not marked in `seen` before.
+    pub first_met: u64,
+    /// Listed in an older version than the mirror's, which was kept: their row numbers. In a full sync, which asks for each of
+    /// these alone, also those listed in another version whose age can't be told.
+    pub stale: Vec<i64>,
+    /// Ids of those whose children are to be read now; each once in a walk.
+    pub due: Vec<String>,
+}
+
+impl std::ops::AddAssign for ParentsApplied {
+    fn add_assign(&mut self, more: ParentsApplied) {
+        self.rows += more.rows;
+        self.first_met += more.first_met;
+        self.stale.extend(more.stale);
+        self.due.extend(more.due);
+    }
+}
+
+/// What a record of a parents' list would mean for the mirror, without writing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParentPreview {
+    /// What would be done with it.
+    pub verdict: Verdict,
+    /// The row's number, where the mirror has one.
+    pub row: Option<i64>,
+    /// Whether its children could not be read, or not since its last change.
+    pub is_pending: bool,
+    /// Whether its children would be read.
+    pub is_due: bool,
+}
+
+/// A mirrored parent, by name only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirroredParent {
+    /// The row's number; records of a later page have no smaller place in any order that matters.
+    pub row: i64,
+    /// The vendor's identifier.
+    pub id: String,
+}
+
+impl Batch<'_> {
+    /// Takes records of a parents' list into the mirror, in the order given. Rows that did not change are not written. Marks
+    /// each record in `seen`, and tells whose children are due by `plan`; an inserted or changed record's always are.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written: the batch is then to be dropped.
+    pub fn apply_parents(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        records: &[Record],
+        trust: Trust,
+        plan: EventPlan,
+        seen: &mut RowSet,
+    ) -> Result<ParentsApplied, MirrorError> {
+        let mut applied = ParentsApplied::default();
+        let mut written = HashSet::new();
+        for (record, found) in records.iter().zip(look_up(&self.transaction, stream, records)?) {
+            let found = match written.contains(record.id()) {
+                // It stands on the page twice.
+                true => look_up_one(&self.transaction, record)?,
+                false => found,
+            };
+            let (row, changed, checked_at) =
+                self.apply_parent(stamp, record, found, (trust, plan), &mut applied)?;
+            if changed {
+                written.insert(record.id());
+            }
+            let first_time = seen.insert(row);
+            applied.first_met += u64::from(first_time);
+            if (first_time || changed) && plan.is_due(record.id(), checked_at, stamp.now) {
+                applied.due.push(record.id().to_owned());
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Returns the record's row, whether it was written, and when its children were last read.
+    fn apply_parent(
+        &mut self,
+        stamp: Stamp,
+        record: &Record,
+        found: Found,
+        (trust, plan): (Trust, EventPlan),
+        applied: &mut ParentsApplied,
+    ) -> Result<(i64, bool, Option<Timestamp>), MirrorError> {
+        let stored = match found {
+            Found::Nothing => {
+                let row = self.insert(stamp, record)?;
+                applied.rows.inserted += 1;
+                return Ok((
+                    row.ok_or_else(|| MirrorError::unreadable("a table's index of ids"))?,
+                    true,
+                    None,
+                ));
+            }
+            Found::Same { row, noted_at } => return Ok((row, false, noted_at)),
+            Found::Other(stored) => stored,
+        };
+        // A full sync asks for it alone instead of taking a version of unknown age.
+        let will_be_asked_for = matches!(plan, EventPlan::Everybody { .. })
+            && compare(Some(&stored.record), record, trust) == Verdict::Undated;
+        let verdict = match will_be_asked_for {
+            true => Verdict::Stale,
+            false => self.update(stamp, &stored, record, trust, &mut applied.rows)?,
+        };
+        if verdict == Verdict::Stale {
+            applied.stale.push(stored.row);
+        }
+        let changed = matches!(verdict, Verdict::Update | Verdict::Undated);
+        Ok((stored.row, changed, stored.noted_at.filter(|_| !changed)))
+    }
+
+    /// How many of these records, which are of one stream, the mirror holds, as far as ids and times of creation tell:
+    /// another account's records may have the same ids.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn known(&self, stream: Stream, records: &[Record]) -> Result<u64, MirrorError> {
+        let mut known = 0;
+        for (record, found) in records.iter().zip(look_up(&self.transaction, stream, records)?) {
+            known += u64::from(match found {
+                Found::Nothing => false,
+                Found::Same { .. } => true,
+                Found::Other(stored) => is_same_record(&stored.record, record),
+            });
+        }
+        Ok(known)
+    }
+
+    /// Deletes a parent with all its children, each with its own change and the same evidence. Returns how many children
+    /// went with it, `None` where the mirror has no such record.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written.
+    pub fn delete_parent(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        id: &str,
+        evidence: &str,
+    ) -> Result<Option<u64>, MirrorError> {
+        let Some(Stored { row, .. }) = self.stored(stream, id)? else { return Ok(None) };
+        let mut deleted = 0;
+        if let Some(child) = stream.child() {
+            let children = self.child_ids(child, id)?;
+            deleted = self.delete_children(stamp, child, id, &children, evidence)?;
+            self.forget_list(child, id)?;
+        }
+        self.log_deletion(stamp, stream, (id, None), evidence)?;
+        self.transaction.prepare_cached(&format!("DELETE FROM {stream} WHERE rowid = ?1"))?.execute([row])?;
+        Ok(Some(deleted))
+    }
+
+    /// Notes that the children of a record were read to their end, as of `at`.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn mark_checked(&mut self, stream: Stream, id: &str, at: Timestamp) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(&format!("UPDATE {stream} SET events_checked_at = ?2 WHERE id = ?1"))?
+            .execute(params![id, utc_text(at)])?;
+        self.clear_failure(stream, id)
+    }
+
+    /// Notes that the children of a record were read to their end, and that they are due again all the same.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn leave_due(&mut self, stream: Stream, id: &str) -> Result<(), MirrorError> {
+        self.make_due(stream, id)?;
+        self.clear_failure(stream, id)
+    }
+
+    /// Makes a record's children due, without a word about how they were read.
+    pub(in crate::mirror) fn make_due(&mut self, stream: Stream, id: &str) -> Result<(), MirrorError> {
+        self.transaction
+            .prepare_cached(&format!(
+                "UPDATE {stream} SET events_checked_at = NULL WHERE id = ?1 AND events_checked_at IS NOT NULL"
+            ))?
+            .execute([id])?;
+        Ok(())
+    }
+
+    /// Those of these records whose children were last read to their end before `since`, or not at all.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn unread_since(
+        &self,
+        stream: Stream,
+        ids: Vec<String>,
+        since: Timestamp,
+    ) -> Result<Vec<String>, MirrorError> {
+        let mut unread = Vec::new();
+        for id in ids {
+            let checked_at = self.stored(stream, &id)?.and_then(|stored| stored.noted_at);
+            // The mirror keeps milliseconds.
+            if checked_at.is_none_or(|at| at.as_millisecond() < since.as_millisecond()) {
+                unread.push(id);
+            }
+        }
+        Ok(unread)
+    }
+
+    /// Mirrored records that `seen` lacks, in the order of their rows; at most `limit`, from those after row `after`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn parents_not_in(
+        &self,
+        stream: Stream,
+        seen: &RowSet,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<MirroredParent>, MirrorError> {
+        self.parents_where(stream, after, limit, |row, _, _| !seen.contains(row))
+    }
+
+    /// The mirrored records in `seen`, in the order of their rows; at most `limit`, from those after row `after`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn parents_in(
+        &self,
+        stream: Stream,
+        seen: &RowSet,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<MirroredParent>, MirrorError> {
+        self.parents_where(stream, after, limit, |row, _, _| seen.contains(row))
+    }
+
+    /// The mirrored records in `seen` whose children are due by `plan`, in the order of their rows; at most `limit`, from
+    /// those after row `after`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn parents_due(
+        &self,
+        stream: Stream,
+        seen: &RowSet,
+        (plan, now): (EventPlan, Timestamp),
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<MirroredParent>, MirrorError> {
+        self.parents_where(stream, after, limit, |row, id, checked_at| {
+            seen.contains(row) && plan.is_due(id, checked_at, now)
+        })
+    }
+
+    fn parents_where(
+        &self,
+        stream: Stream,
+        after: i64,
+        limit: usize,
+        keep: impl Fn(i64, &str, Option<Timestamp>) -> bool,
+    ) -> Result<Vec<MirroredParent>, MirrorError> {
+        let mut select = self.transaction.prepare_cached(&format!(
+            "SELECT rowid, id, events_checked_at FROM {stream} WHERE rowid > ?1 ORDER BY rowid"
+        ))?;
+        let mut rows = select.query([after])?;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let (number, id) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+            if keep(number, id, time(row, 2)?) {
+                found.push(MirroredParent { row: number, id: id.to_owned() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keeps a record that came and can't be taken as the mirror holds it, if it does: it is marked in `seen`. Returns
+    /// whether its children are due by `plan`. If the record `is_new`, they are: nothing says what changed.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written.
+    pub fn keep_parent(
+        &mut self,
+        stream: Stream,
+        id: &str,
+        is_new: bool,
+        (plan, now): (EventPlan, Timestamp),
+        seen: &mut RowSet,
+    ) -> Result<bool, MirrorError> {
+        let Some(stored) = self.stored(stream, id)? else { return Ok(false) };
+        if is_new {
+            self.make_due(stream, id)?;
+        }
+        let first_time = seen.insert(stored.row);
+        let checked_at = stored.noted_at.filter(|_| !is_new);
+        Ok((first_time || is_new) && plan.is_due(id, checked_at, now))
+    }
+}
+
+impl Snapshot<'_> {
+    /// What a record of a parents' list would mean for the mirror.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn preview(
+        &self,
+        record: &Record,
+        plan: EventPlan,
+        now: Timestamp,
+    ) -> Result<ParentPreview, MirrorError> {
+        let stored = stored(&self.transaction, record.stream(), record.id())?;
+        let verdict = compare(stored.as_ref().map(|stored| &stored.record), record, Trust::Listed);
+        let changed = matches!(verdict, Verdict::Insert | Verdict::Update | Verdict::Undated);
+        let checked_at = stored.as_ref().and_then(|stored| stored.noted_at);
+        Ok(ParentPreview {
+            verdict,
+            row: stored.map(|stored| stored.row),
+            is_pending: checked_at.is_none(),
+            is_due: plan.is_due(record.id(), checked_at.filter(|_| !changed), now),
+        })
+    }
+}
