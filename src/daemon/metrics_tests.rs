@@ -14,14 +14,14 @@ fn found() -> Audit {
     let stamp = Stamp { run: RunId(1), now: at("09:59:00") };
     let mut audit = Audit::of_sample(stamp, at("09:59:00"), 1, 12, 10, 0.0);
     (audit.audited, audit.drifted) = (10, 1);
-    audit.add_drift(Stream::Events, audit::Kind::Missing);
+    audit.drift.add(Stream::Events, audit::Kind::Missing);
     audit.conclude(at("10:00:00"));
     audit
 }
 
 fn reading() -> MirrorState {
     let stream = |stream: &str, row_count, last_change_seq| Freshness {
-        stream: stream.to_owned(),
+        stream: Stream::from_name(stream).unwrap(),
         row_count,
         last_change_seq,
         last_sync_ok_at: None,

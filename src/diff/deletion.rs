@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn pages_that_were_left_out() {
-        for (alive, customers, pages, lacks) in [
+        for (alive, records, pages, lacks) in [
             (0, 100, 10, false),
             (2, 100, 50, false),
             (3, 100, 10, false),
@@ -163,9 +163,9 @@ mod tests {
             (50, 10_000, 100, true),
         ] {
             assert_eq!(
-                lacks_pages(alive, WalkedPages { customers, pages }),
+                lacks_pages(alive, WalkedPages { records, pages }),
                 lacks,
-                "{alive} {customers} {pages}"
+                "{alive} {records} {pages}"
             );
         }
     }

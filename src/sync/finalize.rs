@@ -7,7 +7,7 @@ use super::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
 use super::pending_deletions::{Contested, PendingParents};
 use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
 use crate::record::Stream;
-use crate::sync::event_lists::{self, Reading};
+use crate::sync::child_lists::{self, Reading};
 use tokio::sync::mpsc;
 
 /// Moves and deletes what was collected, or reports why not; the next run then checks the customers concerned again. A
@@ -68,7 +68,7 @@ async fn read_owners(context: &Context) -> Result<(), SyncError> {
         queue_due(context, &due, unread).await;
         drop(due);
     };
-    let ((), read) = tokio::join!(handing, event_lists::walk_all(context, queue, Reading::First));
+    let ((), read) = tokio::join!(handing, child_lists::walk_all(context, queue, Reading::First));
     halt_on_error(context, read)
 }
 

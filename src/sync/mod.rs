@@ -1,8 +1,8 @@
-//! One sync run: the customer list and the customers' events are walked at the same time, go through the diff and
-//! into the mirror.
+//! One sync run. For each parent stream, its list and the lists of its children are walked at the same time: the customer
+//! list and the customers' events. The records go through the diff into the mirror.
 //!
 //! ```text
-//! customer list ──pages──▶ store ──customers whose events are due──▶ event walks (up to `concurrency` at once)
+//! parents' list ──pages──▶ store ──parents whose children are due──▶ walks of their lists (up to `concurrency` at once)
 //!                            │                                            │
 //!                            └────────────────▶ writer ◀──────────────────┘   one thread, one transaction at a time
 //! ```
@@ -14,15 +14,15 @@
 
 mod account;
 mod audit;
+mod child_lists;
 mod context;
 mod counters;
-mod customer_list;
 mod decoded_records;
 mod dry_run;
 mod error;
-mod event_lists;
 mod finalize;
 mod limits;
+mod parent_list;
 mod pending_deletions;
 mod report;
 mod run;

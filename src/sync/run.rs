@@ -15,8 +15,8 @@ use crate::mirror::{Aside, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSe
 use crate::observe::Event;
 use crate::record::Stream;
 use crate::sync::audit::audit;
-use crate::sync::customer_list::{self, CustomerWalk};
-use crate::sync::event_lists::{self, Reading};
+use crate::sync::child_lists::{self, Reading};
+use crate::sync::parent_list::{self, ListWalk};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -114,7 +114,7 @@ fn begin(
     settings: &Settings,
     mode: Mode,
     now: Timestamp,
-) -> Result<(RunId, [Option<CustomerWalk>; Stream::ALL.len()]), MirrorError> {
+) -> Result<(RunId, [Option<ListWalk>; Stream::ALL.len()]), MirrorError> {
     let mut batch = mirror.batch()?;
     let run = batch.begin_run(mode, now)?;
     let mut found = batch.behaviour()?;
@@ -130,7 +130,7 @@ fn begin(
         let walk = batch
             .checkpoint(stream, mode)?
             .filter(|checkpoint| may_resume(checkpoint, settings, now))
-            .and_then(|checkpoint| CustomerWalk::resume(mode, checkpoint));
+            .and_then(|checkpoint| ListWalk::resume(mode, checkpoint));
         match walk {
             Some(_) => batch.mark_run_resumed(run)?,
             None => batch.drop_checkpoint(stream, mode)?,
@@ -154,7 +154,7 @@ struct IsOurs(bool);
 async fn work(
     context: &Context,
     scope: &Scope,
-    walk: Option<CustomerWalk>,
+    walk: Option<ListWalk>,
     started_at: Timestamp,
 ) -> Result<IsOurs, SyncError> {
     let identity = match context.stream {
@@ -176,7 +176,7 @@ async fn work(
         halt_on_error(context, result)
     };
     let events =
-        async { halt_on_error(context, event_lists::walk_all(context, queue, Reading::First).await) };
+        async { halt_on_error(context, child_lists::walk_all(context, queue, Reading::First).await) };
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
@@ -205,34 +205,32 @@ async fn sync_named(
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
-    if is_confirmed { customer_list::fetch_named(context, ids, due).await } else { Ok(()) }
+    if is_confirmed { parent_list::fetch_named(context, ids, due).await } else { Ok(()) }
 }
 
 async fn walk_customers(
     context: &Context,
     mode: Mode,
-    interrupted: Option<CustomerWalk>,
+    interrupted: Option<ListWalk>,
     (started_at, identity): (Timestamp, Identity),
     due: &mpsc::Sender<String>,
 ) -> Result<Option<Walked>, SyncError> {
     let walk = match interrupted {
-        Some(walk) if walk.cursor == Some(Cursor::Start) => {
-            CustomerWalk::begin(mode, walk.started_at, identity)
-        }
+        Some(walk) if walk.cursor == Some(Cursor::Start) => ListWalk::begin(mode, walk.started_at, identity),
         Some(walk) if may_continue(context, identity).await? => {
             queue_waiting(context, &walk.seen, due).await?;
             walk
         }
-        _ => CustomerWalk::begin(mode, started_at, identity),
+        _ => ListWalk::begin(mode, started_at, identity),
     };
-    match customer_list::walk(context, walk, due).await {
+    match parent_list::walk(context, walk, due).await {
         Ok(Some(walk)) if !walk.is_accepted() => {
             account::doubt_list(context, walk.overlap).await?;
             Ok(None)
         }
         Ok(Some(walk)) => {
             account::confirm(context).await?;
-            customer_list::fetch_missing_and_stale(context, &walk, due).await?;
+            parent_list::fetch_missing_and_stale(context, &walk, due).await?;
             Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
         }
         Ok(None) => Ok(None),

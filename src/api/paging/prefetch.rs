@@ -124,7 +124,7 @@ mod tests {
         loop {
             match pager.next().await {
                 Ok(Turn::Page(page)) => page.items.iter().for_each(|item| match item.record() {
-                    Some(customer) => seen.push_str(&format!("{} ", customer.id)),
+                    Some(customer) => seen.push_str(&format!("{} ", customer.id())),
                     None => seen.push_str("? "),
                 }),
                 Ok(Turn::Restarted) => seen.push_str("* "),

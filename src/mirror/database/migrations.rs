@@ -83,6 +83,7 @@ fn step(transaction: &Transaction<'_>, from: i64) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
     use crate::mirror::Mirror;
+    use crate::record::Stream;
 
     #[test]
     fn every_column_is_commented_or_speaks_for_itself() {
@@ -134,15 +135,15 @@ mod tests {
             let mut mirror = Mirror::open(&path).unwrap();
             assert_eq!(mirror.id(), "the-first");
             let batch = mirror.batch().unwrap();
-            let kept = batch.audited_customer("c-1").unwrap().unwrap().customer;
-            assert_eq!(kept.extra.as_deref(), Some("{\"balance\":12.30}"));
+            let kept = batch.stored(Stream::Customers, "c-1").unwrap().unwrap().record;
+            assert_eq!(kept.text("extra"), Some("{\"balance\":12.30}"));
             drop(batch);
             let snapshot = mirror.snapshot().unwrap();
             assert_eq!((snapshot.head().unwrap(), snapshot.newest_runs(5).unwrap().len()), (1, 1));
             assert_eq!(snapshot.last_audit().unwrap(), None);
             let totals = snapshot.freshness().unwrap();
             let totals: Vec<_> =
-                totals.iter().map(|s| (&s.stream[..], s.row_count, s.last_change_seq)).collect();
+                totals.iter().map(|s| (s.stream.name(), s.row_count, s.last_change_seq)).collect();
             assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
             // Exports of an unknown folder count for each one that nothing else is known of.
             let exports = snapshot.exports_of("/exports").unwrap();

@@ -78,12 +78,12 @@ mod tests {
         let token = |page, hash| SavedToken { page, cursor: format!("\"{page}\""), last_record: hash };
         let one = [token(1, u64::MAX), token(8, 0)];
         let mut batch = mirror.batch().unwrap();
-        batch.replace_saved_tokens("here", &one).unwrap();
-        assert_eq!(batch.saved_tokens("here").unwrap(), one);
-        assert_eq!(batch.saved_tokens("there").unwrap(), []);
-        batch.replace_saved_tokens("there", &one[..1]).unwrap();
-        assert_eq!(batch.saved_tokens("here").unwrap(), []);
-        assert_eq!(batch.saved_tokens("there").unwrap(), one[..1]);
+        batch.replace_saved_tokens(Stream::Customers, "here", &one).unwrap();
+        assert_eq!(batch.saved_tokens(Stream::Customers, "here").unwrap(), one);
+        assert_eq!(batch.saved_tokens(Stream::Customers, "there").unwrap(), []);
+        batch.replace_saved_tokens(Stream::Customers, "there", &one[..1]).unwrap();
+        assert_eq!(batch.saved_tokens(Stream::Customers, "here").unwrap(), []);
+        assert_eq!(batch.saved_tokens(Stream::Customers, "there").unwrap(), one[..1]);
         batch.commit().unwrap();
     }
 
@@ -97,13 +97,13 @@ mod tests {
         let mut versions = Vec::new();
         for _ in 0..2 {
             let mut batch = mirror.batch().unwrap();
-            batch.replace_saved_tokens("here", &tokens).unwrap();
+            batch.replace_saved_tokens(Stream::Customers, "here", &tokens).unwrap();
             batch.commit().unwrap();
             versions.push(watching.data_version().unwrap());
         }
         assert_eq!(versions[0], versions[1]);
         let mut batch = mirror.batch().unwrap();
-        batch.replace_saved_tokens("here", &[]).unwrap();
+        batch.replace_saved_tokens(Stream::Customers, "here", &[]).unwrap();
         batch.commit().unwrap();
         assert_ne!(watching.data_version().unwrap(), versions[1]);
     }

@@ -13,8 +13,8 @@ use crate::mirror::{Audit, RowSet};
 use crate::observe::Event;
 use crate::record::Stream;
 use crate::sync::SyncError;
+use crate::sync::child_lists::{self, Reading};
 use crate::sync::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due};
-use crate::sync::event_lists::{self, Reading};
 use crate::sync::finalize;
 use crate::sync::report::{Audited, Unread};
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ pub(in crate::sync) async fn audit(context: &Context, walked: Walked) -> Result<
         halt_on_error(context, result)
     };
     let healing =
-        async { halt_on_error(context, event_lists::walk_all(context, queue, Reading::Again).await) };
+        async { halt_on_error(context, child_lists::walk_all(context, queue, Reading::Again).await) };
     let (read, healed) = tokio::join!(reading, healing);
     // What was found is recorded even where the rest could not be read.
     let recorded = conclude(context, sum).await;
@@ -243,6 +243,6 @@ impl Sum {
 
     /// Going on would only take long: what is left counts as not read.
     fn shows_server_down(&self) -> bool {
-        self.outages_in_a_row >= event_lists::FAILURES_UNTIL_DOWN
+        self.outages_in_a_row >= child_lists::FAILURES_UNTIL_DOWN
     }
 }

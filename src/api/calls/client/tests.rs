@@ -46,7 +46,7 @@ async fn faults_of_an_answer_are_retried() {
     ] {
         let server = Server::scripted([fault, good()]).await;
         let (client, _) = server.client();
-        assert_eq!(client.retrieve("1").await.unwrap().get(), RECORD, "{name}");
+        assert_eq!(client.retrieve(Stream::Customers, "1").await.unwrap().get(), RECORD, "{name}");
         assert_eq!(server.requests().len(), 2, "{name}");
     }
 }
@@ -57,7 +57,7 @@ async fn attempts_end_and_are_reported() {
     let mut settings = server.settings();
     settings.retry.attempts = 2;
     let (client, mut recorder) = client(settings);
-    let error = client.retrieve("1").await.unwrap_err();
+    let error = client.retrieve(Stream::Customers, "1").await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), error.status()), (ErrorKind::ServerFault, 2, Some(500)));
     let line = "GET /customers/1: the API failed (HTTP 500, code c, request id r";
     assert_eq!(error.to_string(), format!("{line}, 2 attempts)"));
@@ -76,7 +76,7 @@ async fn definite_answers_are_not_retried() {
     ] {
         let server = Server::scripted([Reply::json(status, r#"{"request_id":"req_7"}"#)]).await;
         let (client, _) = server.client();
-        let error = client.retrieve("1").await.unwrap_err();
+        let error = client.retrieve(Stream::Customers, "1").await.unwrap_err();
         assert_eq!((error.kind(), error.request_id()), (kind, Some("req_7")));
         assert_eq!(server.requests().len(), 1);
     }
@@ -99,7 +99,7 @@ async fn only_a_refused_customer_list_refuses_the_key() {
     assert_eq!(list(&client, &["customers"]).await.unwrap_err().kind(), ErrorKind::KeyRefused);
     for error in [
         list(&client, &["customers", "1", "events"]).await.unwrap_err(),
-        client.retrieve("1").await.unwrap_err(),
+        client.retrieve(Stream::Customers, "1").await.unwrap_err(),
         client.create(&someone()).await.unwrap_err(),
     ] {
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Forbidden, 1));
@@ -165,22 +165,23 @@ async fn bodies_in_other_guises() {
         ("zipped, with a byte order mark", zipped(200, &gzip(format!("\u{feff}{RECORD}").as_bytes()))),
     ] {
         let server = Server::scripted([reply]).await;
-        assert_eq!(server.client().0.retrieve("1").await.unwrap().get(), RECORD, "{name}");
+        assert_eq!(server.client().0.retrieve(Stream::Customers, "1").await.unwrap().get(), RECORD, "{name}");
     }
     let marked = Reply::json(404, "\u{feff}{\"code\":\"not_found\",\"message\":\"m\"}");
-    let error = Server::scripted([marked]).await.client().0.retrieve("1").await.unwrap_err();
+    let error =
+        Server::scripted([marked]).await.client().0.retrieve(Stream::Customers, "1").await.unwrap_err();
     assert!(error.is_documented_form());
     // Whatever becomes of what stands behind the first member, a part is never taken for the whole.
     let cut = zipped(200, &members[..members.len() - 9]);
     let server = Server::scripted([cut, good()]).await;
-    assert_eq!(server.client().0.retrieve("1").await.unwrap().get(), RECORD);
+    assert_eq!(server.client().0.retrieve(Stream::Customers, "1").await.unwrap().get(), RECORD);
     assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn a_refusal_with_a_broken_body_is_still_a_refusal() {
     let server = Server::scripted([Reply::json(401, r#"{"request_id":"req_7"}"#).cut_by(3)]).await;
-    let error = server.client().0.retrieve("1").await.unwrap_err();
+    let error = server.client().0.retrieve(Stream::Customers, "1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::KeyRefused);
 }
 
@@ -196,7 +197,7 @@ async fn retry_after_is_kept_and_pauses_everybody() {
         let (client, mut recorder) = server.client();
         // Dropping the call here is what a stop signal does.
         let delay = tokio::select! {
-            result = client.retrieve("1") => panic!("{result:?}"),
+            result = client.retrieve(Stream::Customers, "1") => panic!("{result:?}"),
             delay = recorder.next_delay() => delay,
         };
         assert!((least..=most).contains(&delay.as_millis()), "{header}: {delay:?}");
@@ -207,7 +208,7 @@ async fn retry_after_is_kept_and_pauses_everybody() {
 async fn too_many_requests_lower_the_concurrency() {
     let server = Server::scripted([Reply::json(429, "{}"), good()]).await;
     let (client, mut recorder) = server.client();
-    client.retrieve("1").await.unwrap();
+    client.retrieve(Stream::Customers, "1").await.unwrap();
     assert_eq!(recorder.so_far()[0], "limit 8");
 }
 
@@ -259,7 +260,7 @@ async fn writes_send_what_is_given() {
 async fn headers_stand_on_every_call() {
     let server = Server::answering(|_| good()).await;
     let (client, _) = server.client();
-    client.retrieve("1").await.unwrap();
+    client.retrieve(Stream::Customers, "1").await.unwrap();
     client.create(&someone()).await.unwrap();
     client.update("1", &someone()).await.unwrap();
     client.delete("1").await.unwrap();
@@ -289,7 +290,7 @@ async fn a_redirect_elsewhere_never_gets_a_request() {
     for status in [301, 302, 303, 307, 308] {
         let location = format!("Location: {}", elsewhere.url);
         let server = Server::scripted([Reply::with_headers(status, &[&location], b"")]).await;
-        let error = server.client().0.retrieve("1").await.unwrap_err();
+        let error = server.client().0.retrieve(Stream::Customers, "1").await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::CrossOrigin, Some(status)));
         assert_eq!(server.requests().len(), 1);
     }
@@ -310,13 +311,16 @@ async fn redirects_at_home_are_followed_by_reads_alone() {
     let moved = |to: &str| Reply::with_headers(302, &[&format!("Location: {to}")], b"moved");
     let server = Server::scripted([moved("/v3/customers/1"), moved("2?a=b#c"), good(), moved("/v3")]).await;
     let (client, _) = server.client();
-    assert_eq!(client.retrieve("1").await.unwrap().get(), RECORD);
+    assert_eq!(client.retrieve(Stream::Customers, "1").await.unwrap().get(), RECORD);
     let targets: Vec<_> = server.requests().iter().map(|request| request.target().to_owned()).collect();
     assert_eq!(targets, ["/customers/1", "/v3/customers/1", "/v3/customers/2?a=b"]);
     assert_eq!(client.update("1", &someone()).await.unwrap_err().kind(), ErrorKind::Redirect);
 
     let server = Server::answering(move |_| moved("/customers/1")).await;
-    assert_eq!(server.client().0.retrieve("1").await.unwrap_err().kind(), ErrorKind::Redirect);
+    assert_eq!(
+        server.client().0.retrieve(Stream::Customers, "1").await.unwrap_err().kind(),
+        ErrorKind::Redirect
+    );
     assert_eq!(server.requests().len(), 6);
 }
 
@@ -346,7 +350,7 @@ async fn size_counts_after_decompression() {
         settings.max_body = 100_000;
         settings.retry.attempts = 2;
         let (client, _) = client(settings);
-        assert_eq!(client.retrieve("1").await.err().map(|error| error.kind()), expected);
+        assert_eq!(client.retrieve(Stream::Customers, "1").await.err().map(|error| error.kind()), expected);
     }
 }
 
@@ -366,7 +370,7 @@ async fn silence_times_out() {
         settings.body_timeout = body;
         settings.retry.attempts = 2;
         let (client, _) = client(settings);
-        let error = client.retrieve("1").await.unwrap_err();
+        let error = client.retrieve(Stream::Customers, "1").await.unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 2), "{error}");
     }
 }
@@ -379,11 +383,11 @@ async fn a_dead_server_costs_later_calls_one_attempt() {
     let mut settings = server.settings();
     settings.retry.attempts = 3;
     let (client, _) = client(settings);
-    let attempts = async || client.retrieve("1").await.unwrap_err().attempts();
+    let attempts = async || client.retrieve(Stream::Customers, "1").await.unwrap_err().attempts();
     for expected in [3, 3, 3, 3, 3, 1, 1] {
         assert_eq!(attempts().await, expected);
     }
-    client.retrieve("up").await.unwrap();
+    client.retrieve(Stream::Customers, "up").await.unwrap();
     assert_eq!(attempts().await, 3);
 }
 
@@ -419,7 +423,7 @@ async fn nothing_shows_the_key_or_personal_data() {
     let server = Server::answering(|_| Reply::json(401, "{}")).await;
     let (client, _) = server.client();
     let error = client.create(&someone()).await.unwrap_err();
-    let refused = client.retrieve("x").await.unwrap_err();
+    let refused = client.retrieve(Stream::Customers, "x").await.unwrap_err();
     for text in [format!("{client:?} {error:?} {error} {refused:?}"), format!("{:?}", someone())] {
         assert!(!text.contains(KEY) && !text.contains("ann@"), "{text}");
     }

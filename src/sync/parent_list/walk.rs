@@ -12,7 +12,7 @@
 use super::parallel_listing::{Listed, Listing, Whole};
 use super::saved_tokens::SavedTokens;
 use super::store::{StoredPage, store_page};
-use super::walk_state::CustomerWalk;
+use super::walk_state::ListWalk;
 use crate::api::{Reuse, TokenNames, TokenStyle};
 use crate::mirror::Mode;
 use crate::observe::Event;
@@ -28,9 +28,9 @@ const PAGES_AHEAD: usize = 4;
 /// Walks the list to its end and queues customers whose events are due. Returns the walk, or `None` if the run halted.
 pub(in crate::sync) async fn walk(
     context: &Context,
-    walk: CustomerWalk,
+    walk: ListWalk,
     due: &mpsc::Sender<String>,
-) -> Result<Option<CustomerWalk>, SyncError> {
+) -> Result<Option<ListWalk>, SyncError> {
     let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
     if walked.is_confirmed && walked.is_overflown {
         restart(context, &mut walked, true);
@@ -40,7 +40,7 @@ pub(in crate::sync) async fn walk(
 }
 
 /// Begins a walk again; its customers will be counted again.
-fn restart(context: &Context, walk: &mut CustomerWalk, is_the_same: bool) {
+fn restart(context: &Context, walk: &mut ListWalk, is_the_same: bool) {
     let counted = walk.counted;
     context.counters.count(|counts| {
         let seen = &mut counts[context.stream].seen;
@@ -51,9 +51,9 @@ fn restart(context: &Context, walk: &mut CustomerWalk, is_the_same: bool) {
 
 async fn walk_once(
     context: &Context,
-    walk: CustomerWalk,
+    walk: ListWalk,
     due: &mpsc::Sender<String>,
-) -> Result<Option<CustomerWalk>, SyncError> {
+) -> Result<Option<ListWalk>, SyncError> {
     let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
     let (listed, pages) = mpsc::channel(PAGES_AHEAD);
     let listing = Listing::new(context, saved_tokens(context).await?, cursor);
@@ -77,10 +77,10 @@ async fn saved_tokens(context: &Context) -> Result<SavedTokens, SyncError> {
 
 async fn store(
     context: &Context,
-    mut walk: CustomerWalk,
+    mut walk: ListWalk,
     mut listed: mpsc::Receiver<Listed>,
     due: &mpsc::Sender<String>,
-) -> Result<Option<CustomerWalk>, SyncError> {
+) -> Result<Option<ListWalk>, SyncError> {
     let mut last_checkpoint = Instant::now();
     let mut recorded = Vec::new();
     while let Some(news) = listed.recv().await {
@@ -115,7 +115,7 @@ async fn store(
 
 /// Stores a checkpoint that says that the whole list was walked, so that a run that is interrupted from here on needn't read
 /// it again. Also stores what the next walk can use.
-async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result<CustomerWalk, SyncError> {
+async fn keep_end(context: &Context, walk: ListWalk, whole: Whole) -> Result<ListWalk, SyncError> {
     learn_token_names(context, &walk, &whole);
     let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
     let stream = context.stream;
@@ -144,7 +144,7 @@ async fn keep_end(context: &Context, walk: CustomerWalk, whole: Whole) -> Result
 
 /// Learns what page tokens refer to. A token that comes again although the list has changed refers to a position in the
 /// current list: a token for a snapshot of the list would be a new one.
-fn learn_token_names(context: &Context, walk: &CustomerWalk, whole: &Whole) {
+fn learn_token_names(context: &Context, walk: &ListWalk, whole: &Whole) {
     let is_long = whole.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
     let evidence = match whole.given_again {
         _ if is_long && context.known.style(context.stream) == Some(TokenStyle::LastId) => {

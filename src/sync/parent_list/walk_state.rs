@@ -12,7 +12,7 @@ use jiff::Timestamp;
 const HELD_AT_MOST: usize = 10_000;
 
 /// A walk of the customer list, new or resumed.
-pub(in crate::sync) struct CustomerWalk {
+pub(in crate::sync) struct ListWalk {
     pub(in crate::sync) mode: Mode,
     pub(in crate::sync) started_at: Timestamp,
     /// Where to continue; `None` if the whole list was walked and only the steps after it are left.
@@ -43,14 +43,14 @@ pub(in crate::sync) struct CustomerWalk {
     pub(super) is_split: bool,
 }
 
-impl CustomerWalk {
+impl ListWalk {
     /// A walk from the list's beginning.
-    pub(in crate::sync) fn begin(mode: Mode, started_at: Timestamp, identity: Identity) -> CustomerWalk {
+    pub(in crate::sync) fn begin(mode: Mode, started_at: Timestamp, identity: Identity) -> ListWalk {
         let mirrored = match identity {
             Identity::Confirmed => 0,
             Identity::Open { mirrored } => mirrored,
         };
-        CustomerWalk {
+        ListWalk {
             overlap: Overlap { mirrored, ..Overlap::default() },
             met: IdSet::default(),
             is_confirmed: identity == Identity::Confirmed,
@@ -71,14 +71,14 @@ impl CustomerWalk {
     }
 
     /// Resumes an interrupted walk; `None` if its cursor can't be read.
-    pub(in crate::sync) fn resume(mode: Mode, checkpoint: Checkpoint) -> Option<CustomerWalk> {
-        Some(CustomerWalk {
+    pub(in crate::sync) fn resume(mode: Mode, checkpoint: Checkpoint) -> Option<ListWalk> {
+        Some(ListWalk {
             cursor: serde_json::from_str(&checkpoint.cursor).ok()?,
             started_at: checkpoint.started_at,
             pages: checkpoint.pages,
             inserted: checkpoint.inserted,
             seen: checkpoint.seen,
-            ..CustomerWalk::begin(mode, checkpoint.started_at, Identity::Confirmed)
+            ..ListWalk::begin(mode, checkpoint.started_at, Identity::Confirmed)
         })
     }
 
@@ -96,7 +96,7 @@ impl CustomerWalk {
 
     /// A checkpoint at the list's beginning.
     pub(super) fn checkpoint_at_start(&self, base_url: &str) -> Checkpoint {
-        CustomerWalk::begin(self.mode, self.started_at, Identity::Confirmed).checkpoint(base_url)
+        ListWalk::begin(self.mode, self.started_at, Identity::Confirmed).checkpoint(base_url)
     }
 
     /// Whether another run could resume here. In a full sync, the customers that are still to be fetched one by one are known
@@ -126,11 +126,11 @@ impl CustomerWalk {
             mirrored if mirrored > 0 && !is_the_same => Identity::Open { mirrored },
             _ => Identity::Confirmed,
         };
-        *self = CustomerWalk {
+        *self = ListWalk {
             stale: std::mem::take(&mut self.stale),
             inserted: self.inserted,
             changed: self.changed,
-            ..CustomerWalk::begin(self.mode, self.started_at, identity)
+            ..ListWalk::begin(self.mode, self.started_at, identity)
         };
     }
 }

@@ -2,7 +2,7 @@
 //! those that the user named.
 
 use super::store::apply;
-use super::walk_state::CustomerWalk;
+use super::walk_state::ListWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::RowSet;
@@ -29,7 +29,7 @@ enum Answer {
 /// (`api-contract` point 9). In a full sync, first fetches customers that were listed in an old version (point 10).
 pub(in crate::sync) async fn fetch_missing_and_stale(
     context: &Context,
-    walk: &CustomerWalk,
+    walk: &ListWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     if walk.mode == crate::mirror::Mode::Full {
@@ -49,7 +49,7 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
 
 async fn fetch_stale(
     context: &Context,
-    walk: &CustomerWalk,
+    walk: &ListWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let mut after = 0;
@@ -69,7 +69,7 @@ async fn fetch_stale(
 
 async fn fetch_missing(
     context: &Context,
-    walk: &CustomerWalk,
+    walk: &ListWalk,
     due: &mpsc::Sender<String>,
 ) -> Result<(), SyncError> {
     let stream = context.stream;

@@ -1,6 +1,6 @@
 //! Stores one page of the customer list.
 
-use super::walk_state::CustomerWalk;
+use super::walk_state::ListWalk;
 use crate::api::{Cursor, Finding, Page};
 use crate::diff::{EventPlan, Overlap, Trust};
 use crate::mirror::{Batch, MirrorError, Mode, ParentsApplied, RowSet, Stamp};
@@ -24,7 +24,7 @@ pub(super) struct StoredPage {
 impl StoredPage {
     pub(super) fn new(
         context: &Context,
-        walk: &mut CustomerWalk,
+        walk: &mut ListWalk,
         page: Page<Record>,
         since_checkpoint: Duration,
         news: bool,
@@ -42,7 +42,7 @@ impl StoredPage {
 /// due.
 pub(super) async fn store_page(
     context: &Context,
-    walk: &mut CustomerWalk,
+    walk: &mut ListWalk,
     page: StoredPage,
     findings: Vec<Finding>,
     last_checkpoint: &mut Instant,
@@ -119,7 +119,7 @@ fn shows_account(
 }
 
 /// Counts what was stored; returns the customers whose events are due.
-fn count(context: &Context, walk: &mut CustomerWalk, applied: ParentsApplied) -> Vec<String> {
+fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<String> {
     walk.inserted += applied.rows.inserted;
     walk.changed += applied.rows.inserted + applied.rows.updated;
     for row in &applied.stale {
