@@ -2,8 +2,9 @@
 //! the byte (`api-contract` point 8). What a column can't hold as it stands, such as half of an emoji, is repaired where
 //! the rest of the record is good, and the repair is reported.
 //!
-//! Which streams there are, and what each one's records hold, stands in `streams` alone.
+//! Which streams there are, and what each one's records hold, stands in `stream` alone.
 
+mod column;
 mod decimal;
 mod fields;
 mod id_set;
@@ -13,14 +14,14 @@ mod lone_surrogates;
 mod record;
 mod repair;
 mod stream;
-mod streams;
 
+pub use column::{Column, ColumnKind, Op, Value};
 pub use fields::{Rejection, peek_id, text};
 pub use id_set::{FingerprintSet, IdSet, fingerprint};
 pub use instant::{Instant, instant};
 pub use record::{OwnedValue, Record};
 pub use repair::{Decoded, Repair, Repairs};
-pub use stream::{Column, ColumnKind, Op, Stream, Value};
+pub use stream::Stream;
 
 /// What a list's records have in common, however they are decoded.
 pub trait Keyed {

@@ -1,8 +1,9 @@
 //! A record of any stream, decoded as the stream's declaration says.
 
+use super::column::ColumnKind;
 use super::fields::{Fields, Rejection};
 use super::repair::Decoded;
-use super::stream::{ColumnKind, Stream};
+use super::stream::Stream;
 use std::fmt;
 
 /// A record: a value for each of its stream's columns. Every value except the keys may be null or missing; the two are not

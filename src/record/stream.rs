@@ -1,6 +1,9 @@
-//! The streams and the shape of their rows, shared by all parts.
+//! The streams, each declared once: what a record of it holds, where the API lists it, and what tells that two records are
+//! of the same thing. Tables, change log, diff, sync, exports, metrics and audits follow from these declarations.
+//!
+//! A further stream takes a variant, a declaration, and a migration with its tables.
 
-use super::streams::{CUSTOMERS, Declaration, EVENTS};
+use super::column::{Column, ColumnKind};
 use std::fmt;
 
 /// A kind of record that is mirrored and exported on its own. What is to be known of it stands in its declaration; nothing
@@ -30,6 +33,11 @@ impl Stream {
     /// The stream's name in tables, paths and messages.
     pub const fn name(self) -> &'static str {
         self.declaration().name
+    }
+
+    /// The last part of its list's path at the API.
+    pub const fn path(self) -> &'static str {
+        self.declaration().path
     }
 
     /// What one of its records is called in messages.
@@ -97,62 +105,78 @@ impl fmt::Display for Stream {
     }
 }
 
-/// A column of a stream's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    /// Its name in the API, in the mirror, in CSV headers and in NDJSON.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: ColumnKind,
+/// What the product has to know of a stream.
+#[derive(Debug)]
+struct Declaration {
+    /// Its name: in tables, in paths of exports and in messages.
+    name: &'static str,
+    /// The last part of its list's path at the API.
+    path: &'static str,
+    /// What one record of it is called in messages.
+    singular: &'static str,
+    /// The stream whose records it belongs to. Its lists are read one for each of those, at `PARENTS/ID/PATH`; without a
+    /// parent there is one list, at `PATH`.
+    ///
+    /// This also decides how a record is found to be deleted (`api-contract` point 9). One without a parent can be asked
+    /// for alone, and the API's 404 proves it. One with a parent can't: two complete walks of its list have to lack it.
+    parent: Option<Stream>,
+    /// The columns of a row, in the order of tables and exports: the record's id, of a child the id of its parent, the
+    /// documented fields, and `extra`, which takes the rest.
+    columns: &'static [Column],
+    /// Fields, each alone or several together, of which one stays the same when the others change.
+    identity: &'static [&'static [&'static str]],
 }
 
-/// What a column holds, besides NULL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnKind {
-    /// Text as the API gave it.
-    Text,
-    /// A time as the API gave it, as text.
-    Time,
-    /// A 64-bit integer.
-    Integer,
-    /// JSON text as the API gave it: numbers keep their digits, objects their order.
-    Json,
+const CUSTOMERS: Declaration = Declaration {
+    name: "customers",
+    path: "customers",
+    singular: "customer",
+    parent: None,
+    columns: &[
+        text("id"),
+        text("email"),
+        text("first_name"),
+        text("last_name"),
+        text("phone_number"),
+        time("created_at"),
+        time("updated_at"),
+        json("extra"),
+    ],
+    identity: &[&["email"], &["phone_number"], &["first_name", "last_name"]],
+};
+
+const EVENTS: Declaration = Declaration {
+    name: "events",
+    path: "events",
+    singular: "event",
+    parent: Some(Stream::Customers),
+    columns: &[
+        text("id"),
+        text("customer_id"),
+        text("type"),
+        text("label"),
+        text("link_back_url"),
+        integer("timestamp"),
+        json("properties"),
+        time("created_at"),
+        time("updated_at"),
+        json("extra"),
+    ],
+    identity: &[],
+};
+
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Text }
 }
 
-/// One value of a row, borrowed from the mirror.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// The API gave null or left the field out.
-    Null,
-    /// Text; JSON text in a [`ColumnKind::Json`] column.
-    Text(&'a str),
-    /// An integer.
-    Integer(i64),
+const fn time(name: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Time }
 }
 
-/// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Op {
-    /// It is new to the mirror.
-    Insert,
-    /// Its content changed.
-    Update,
-    /// It was taken out, on evidence.
-    Delete,
+const fn integer(name: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Integer }
 }
 
-impl Op {
-    /// The name in the change log and in exports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Op::Insert => "insert",
-            Op::Update => "update",
-            Op::Delete => "delete",
-        }
-    }
-
-    /// The operation of that name.
-    pub fn from_name(name: &str) -> Option<Op> {
-        [Op::Insert, Op::Update, Op::Delete].into_iter().find(|op| op.name() == name)
-    }
+const fn json(name: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Json }
 }

@@ -54,7 +54,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`] where there is none; otherwise when all attempts failed.
     pub async fn retrieve(&self, stream: Stream, id: &str) -> Result<Box<RawValue>, ApiError> {
-        let call = Call::new(Method::GET, self.url(&[stream.name(), id])?, stream);
+        let call = Call::new(Method::GET, self.url(&[stream.path(), id])?, stream);
         self.fetch(call, json_object).await
     }
 

@@ -35,8 +35,8 @@ impl List {
 
     pub(super) fn url(&self, client: &Client) -> Result<Url, ApiError> {
         match (self.stream.parent(), &self.parent) {
-            (Some(parents), Some(parent)) => client.url(&[parents.name(), parent, self.stream.name()]),
-            _ => client.url(&[self.stream.name()]),
+            (Some(parents), Some(parent)) => client.url(&[parents.path(), parent, self.stream.path()]),
+            _ => client.url(&[self.stream.path()]),
         }
     }
 }

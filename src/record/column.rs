@@ -1,0 +1,61 @@
+//! The shape of a row: its columns, and what happens to it.
+
+/// A column of a stream's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the API, in the mirror, in CSV headers and in NDJSON.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ColumnKind,
+}
+
+/// What a column holds, besides NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Text as the API gave it.
+    Text,
+    /// A time as the API gave it, as text.
+    Time,
+    /// A 64-bit integer.
+    Integer,
+    /// JSON text as the API gave it: numbers keep their digits, objects their order.
+    Json,
+}
+
+/// One value of a row, borrowed from the mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// The API gave null or left the field out.
+    Null,
+    /// Text; JSON text in a [`ColumnKind::Json`] column.
+    Text(&'a str),
+    /// An integer.
+    Integer(i64),
+}
+
+/// What happened to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// It is new to the mirror.
+    Insert,
+    /// Its content changed.
+    Update,
+    /// It was taken out, on evidence.
+    Delete,
+}
+
+impl Op {
+    /// The name in the change log and in exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Op::Insert => "insert",
+            Op::Update => "update",
+            Op::Delete => "delete",
+        }
+    }
+
+    /// The operation of that name.
+    pub fn from_name(name: &str) -> Option<Op> {
+        [Op::Insert, Op::Update, Op::Delete].into_iter().find(|op| op.name() == name)
+    }
+}
