@@ -1,63 +1,63 @@
-//! Several walkers on one list, each begun at another place: which of them goes on, which has met the next one, and
-//! when all of them together have read the list from its beginning to its end. Pure: pages go in, decisions come out.
+//! Several walkers read one list, each from another place. This module decides which of them continue, which have met the
+//! next one, and when all of them together have read the list from its beginning to its end. Pure: pages go in, decisions
+//! come out.
 //!
-//! Walker 0 begins at the list's beginning, the others at tokens that an earlier walk was given, in the list's order.
-//! A walker rests when it has *met* a later one: everything behind that place is the other's. The walk is complete
-//! when the chain that begins with walker 0, from each walker to the one that it met, ends in one that came to the
-//! list's end. Walkers beside the chain add nothing to that and need not end; what they read is good all the same.
+//! Walker 0 begins at the list's beginning. The others begin at tokens that an earlier walk was given, in the list's order.
+//! When a walker has *met* a later one, it rests, because the other one reads everything behind that place. Following the
+//! walkers from walker 0, each to the one that it has met, gives a chain. The walk is complete when the last walker of the
+//! chain has reached the list's end. Walkers that aren't part of the chain don't have to finish; what they read is valid.
 //!
 //! # Why nothing is lost
 //!
-//! Take a record that stays in place during the walk: it keeps its order among the others that do. Each walker reads
-//! its stretch as a walk by itself would, from its first request to its last; what such a walk brings, it brings. So the
-//! record can only be lost at a seam, between one walker's last page and the first of the one that it met. A walker
-//! has met another one in two ways only:
+//! Take the records that stay in place during the walk: they keep their order. A walker reads its part of the list like a
+//! walk of its own, and that loses none of them. So a record can only be lost at a seam, between one walker's last page and
+//! the first page of the walker that it met. There are two ways in which walkers meet:
 //!
-//! * **By token**: its next request is the one that the other began with, the token holds the id of the record that
-//!   stands last on its page, and that record is as it was when the token was remembered. Then both name the place
-//!   behind the same record, and that has not moved: whatever a list is sorted by (its id, when it was created or last
-//!   changed), a record that moves is no longer the same text. This one has read everything up to that place, the
-//!   other reads everything behind it. A token without an id could be a number of records (an offset): records that come
-//!   in front then push others over the seam, from the page that is read to the one that was. It doesn't count.
-//! * **By records**: from the first record on its page that another walker has on its first pages, the page goes on as the
-//!   other one's do, record for record and to the byte, for two records at least. These have not moved between the two
-//!   readings; this walker has read everything up to them, the other everything behind them. One record could have
-//!   come there from elsewhere, if lists are sorted by what no record shows.
+//! * **By token**: the walker's next request is the one that the other began with, the token contains the id of the last
+//!   record on the page, and this record is unchanged since the token was saved. Then both requests mean the place behind the
+//!   same record, and that record hasn't moved: whatever the list is sorted by (ids, times of creation or of change), a
+//!   record that moves doesn't stay byte for byte the same. One walker has read everything up to that place, the other reads
+//!   everything behind it. A token without an id doesn't count: it may be an offset, and then records that are added at the
+//!   front push others across the seam, from the page that is still to be read to the one that has been.
+//! * **By records**: a page contains a record of the other walker's first pages, and from there on the same records follow on
+//!   both, byte for byte, at least two of them. These haven't moved between the two readings, so that this walker has read
+//!   everything up to them, and the other everything behind them. A single record wouldn't be enough: it could have moved
+//!   there, if the list is sorted by something that isn't part of the records.
 //!
-//! A walker that meets neither goes on, at worst to the list's end. One whose token leads before its place, to records
-//! that an earlier walker began with, has gone astray and leaves; so does one whose token is refused. Whoever had met it goes on
-//! from where it rested.
+//! A walker that meets no other one continues, if need be to the list's end. If a walker comes to records that an earlier
+//! walker began with, its token led to the wrong place, and it leaves. It also leaves when its token is refused. The walkers
+//! that had met it then continue from where they rested.
 //!
-//! Offsets have a weakness of their own, with one walker as with many: where a record in front is deleted, another
-//! slips through between two pages. With n walkers that happens in n places at once, in an nth of the time.
+//! Offsets have a weakness of their own, also with one walker: when a record further to the front is deleted, another one
+//! slips past between two pages. With n walkers this can happen in n places at once, but during an nth of the time.
 
 use crate::api::Cursor;
 use crate::record::FingerprintSet;
 use std::collections::HashMap;
 
-/// Of each walker's pages, so many can be recognised by an earlier one.
+/// An earlier walker recognises this many of a walker's first pages.
 const HEAD_PAGES: usize = 4;
 
-/// So many records have to follow each other in the same way.
+/// This many records have to follow each other in the same order.
 const RECORDS_THAT_MEET: usize = 2;
 
-/// What becomes of a walker after its page.
+/// What a walker does after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sync) enum Step {
-    /// It asks for its next page.
+    /// Request the next page.
     GoOn,
-    /// It has met a later one.
+    /// Rest: it has met a later walker.
     Rest,
-    /// It leaves, and these go on again.
+    /// Leave. These walkers continue instead.
     Leave(Vec<usize>),
 }
 
-/// Where a page leads.
+/// What follows a page.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sync) struct PageEnd<'a> {
     /// The request for the page after it, if there is one.
     pub(in crate::sync) next: Option<&'a Cursor>,
-    /// Whether that holds the id of the page's last record.
+    /// Whether that request contains the id of the page's last record.
     pub(in crate::sync) names_record: bool,
 }
 
@@ -72,9 +72,9 @@ pub(in crate::sync) struct Begin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Walking,
-    /// Everything behind is that walker's.
+    /// That walker reads everything from here on.
     Met(usize),
-    /// Came to the list's end.
+    /// It has reached the list's end.
     Ended,
     Left,
 }
@@ -83,7 +83,7 @@ enum State {
 struct Walker {
     begin: Option<Begin>,
     state: State,
-    /// The records of its first pages, as hashes, and their places.
+    /// Hashes of the records on its first pages, and where each of them stands.
     head: Vec<u64>,
     places: HashMap<u64, usize>,
     pages: usize,
@@ -94,7 +94,7 @@ impl Walker {
         Walker { begin, state: State::Walking, head: Vec::new(), places: HashMap::new(), pages: 0 }
     }
 
-    /// Notes a page; `true` if it is one of the first.
+    /// Adds a page; `true` if it is one of the first pages.
     fn record_page(&mut self, rows: &[u64]) -> bool {
         self.pages += 1;
         let is_head = self.pages <= HEAD_PAGES;
@@ -107,7 +107,7 @@ impl Walker {
         is_head
     }
 
-    /// Whether the rows go on as this walker's first pages do, from the first one that stands there.
+    /// Whether the rows continue like this walker's first pages, from the first row that is on both.
     fn is_met_by(&self, rows: &[u64]) -> bool {
         let Some(from) = rows.iter().position(|row| self.places.contains_key(row)) else { return false };
         let Some(at) = self.places.get(&rows[from]) else { return false };
@@ -121,7 +121,7 @@ impl Walker {
 #[derive(Debug)]
 pub(in crate::sync) struct Segments {
     walkers: Vec<Walker>,
-    /// The records of all walkers' first pages: most pages hold none of them.
+    /// The records on all walkers' first pages. Most pages contain none of them.
     heads: FingerprintSet,
 }
 
@@ -131,24 +131,24 @@ impl Segments {
         Segments { walkers: vec![Walker::new(None)], heads: FingerprintSet::default() }
     }
 
-    /// A further walker, behind all others; returns its number.
+    /// Adds a walker that begins behind all others; returns its number.
     pub(in crate::sync) fn begin(&mut self, begin: Begin) -> usize {
         self.walkers.push(Walker::new(Some(begin)));
         self.walkers.len() - 1
     }
 
-    /// Another beginning for a walker that has read no page; returns those that go on again.
+    /// Moves a walker that hasn't read any page to another place; returns the walkers that continue.
     pub(in crate::sync) fn begin_elsewhere(&mut self, walker: usize, begin: Begin) -> Vec<usize> {
         self.walkers[walker].begin = Some(begin);
         self.reopen(walker)
     }
 
-    /// Whether there was ever more than one walker.
+    /// Whether there has been more than one walker.
     pub(in crate::sync) fn are_several(&self) -> bool {
         self.walkers.len() > 1
     }
 
-    /// A walker's page came, its records as hashes.
+    /// Takes a page that a walker has read, as hashes of its records.
     pub(in crate::sync) fn page(&mut self, walker: usize, rows: &[u64], end: PageEnd<'_>) -> Step {
         if self.walkers[walker].record_page(rows) {
             self.heads.extend(rows);
@@ -163,37 +163,39 @@ impl Segments {
         }
     }
 
-    /// A walker came to the list's end.
+    /// A walker has reached the list's end.
     pub(in crate::sync) fn ended(&mut self, walker: usize) {
         self.walkers[walker].state = State::Ended;
     }
 
-    /// A walker can't go on, or its place is not where it seemed to be. Returns those that go on again.
+    /// A walker can't continue, or didn't begin where it was expected to. Returns the walkers that continue instead.
     pub(in crate::sync) fn leave(&mut self, walker: usize) -> Vec<usize> {
         self.walkers[walker] = Walker { state: State::Left, ..Walker::new(None) };
         self.reopen(walker)
     }
 
-    /// Whether the walker has read no page yet.
+    /// Whether the walker hasn't read any page yet.
     pub(in crate::sync) fn is_untried(&self, walker: usize) -> bool {
         self.walkers[walker].pages == 0
     }
 
-    /// The walkers that together have read the whole list, in its order; `None` while there is something left.
+    /// The walkers that together have read the whole list, in its order; `None` as long as something is missing.
     pub(in crate::sync) fn complete(&self) -> Option<Vec<usize>> {
         let chain = self.chain();
         let last = chain.last()?;
         (self.walkers[*last].state == State::Ended).then_some(chain)
     }
 
-    /// The walkers that go on although it is another one's turn: without them the walk is as long as one by itself.
+    /// The walkers that are still reading without being part of the chain. Without them, the walk takes no longer than one
+    /// walker would.
     pub(in crate::sync) fn beside_the_chain(&self) -> Vec<usize> {
         let chain = self.chain();
         let walking = |walker: &usize| self.walkers[*walker].state == State::Walking;
         (0..self.walkers.len()).filter(walking).filter(|walker| !chain.contains(walker)).collect()
     }
 
-    /// From the list's beginning to the first walker that has met no other one. It ends: each has met a later one.
+    /// The walkers from the list's beginning to the first one that hasn't met another. Finite, because walkers only meet later
+    /// ones.
     fn chain(&self) -> Vec<usize> {
         let mut chain = vec![0];
         let mut at = 0;
@@ -215,7 +217,7 @@ impl Segments {
         reopened
     }
 
-    /// The walker whose first pages this one's page leads into; the last one where there are several.
+    /// The walker whose first pages continue this page; the last one if there are several.
     fn met_by_records(&self, walker: usize, rows: &[u64]) -> Option<usize> {
         if !rows.iter().any(|row| self.heads.contains(row)) {
             return None;
