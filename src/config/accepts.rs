@@ -20,8 +20,10 @@ pub(super) struct Accepts<T> {
     /// Follows the word "expected".
     pub(super) expected: Cow<'static, str>,
     /// What a value means.
-    pub(super) read: Box<dyn Fn(&Value) -> Result<T, Why>>,
+    pub(super) read: Read<T>,
 }
+
+type Read<T> = Box<dyn Fn(&Value) -> Result<T, Why>>;
 
 fn values<T>(
     expected: impl Into<Cow<'static, str>>,
