@@ -39,6 +39,6 @@ pub(super) trait Decoder {
         Ok(())
     }
 
-    /// The next row, which gets this number; `None` at the end.
-    fn row(&mut self, source: &mut dyn BufRead, number: u64) -> Result<Option<Row>, String>;
+    /// The next row, not yet numbered; `None` at the end.
+    fn row(&mut self, source: &mut dyn BufRead) -> Result<Option<Row>, String>;
 }

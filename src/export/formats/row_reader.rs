@@ -30,8 +30,9 @@ impl Iterator for RowReader<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.rows += 1;
-        let row = self.decoder.row(&mut self.source, self.rows);
-        row.map_err(|what| Unreadable { row: self.rows, what }).transpose()
+        let row = self.decoder.row(&mut self.source).transpose()?;
+        let numbered = row.map(|row| Row { number: self.rows, ..row });
+        Some(numbered.map_err(|what| Unreadable { row: self.rows, what }))
     }
 }
 

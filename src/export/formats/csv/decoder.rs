@@ -106,7 +106,7 @@ impl Decoder for CsvDecoder {
         }
     }
 
-    fn row(&mut self, source: &mut dyn BufRead, number: u64) -> Result<Option<Row>, String> {
+    fn row(&mut self, source: &mut dyn BufRead) -> Result<Option<Row>, String> {
         let Some(mut cells) = self.record(source)? else { return Ok(None) };
         let mut own = cells.split_off(CHANGE_COLUMNS.len());
         let [Cell::Text(seq), Cell::Text(op), Cell::Text(observed_at)] = &mut cells[..] else {
@@ -115,7 +115,7 @@ impl Decoder for CsvDecoder {
         if self.dialect.guarded {
             take_guard_away(self.columns, &mut own)?;
         }
-        Row::new(number, seq, op, std::mem::take(observed_at), own).map(Some)
+        Row::new(seq, op, std::mem::take(observed_at), own).map(Some)
     }
 }
 

@@ -24,18 +24,18 @@ impl NdjsonDecoder {
 }
 
 impl Decoder for NdjsonDecoder {
-    fn row(&mut self, source: &mut dyn BufRead, number: u64) -> Result<Option<Row>, String> {
+    fn row(&mut self, source: &mut dyn BufRead) -> Result<Option<Row>, String> {
         self.line.clear();
         source.take(LONGEST_ROW as u64).read_until(b'\n', &mut self.line).map_err(source_failed)?;
         if self.line.is_empty() {
             return Ok(None);
         }
         let line = self.line.strip_suffix(b"\n").ok_or("the row has no end")?;
-        decode(number, line, self.columns, self.dialect).map(Some)
+        decode(line, self.columns, self.dialect).map(Some)
     }
 }
 
-fn decode(number: u64, line: &[u8], columns: &'static [Column], dialect: Dialect) -> Result<Row, String> {
+fn decode(line: &[u8], columns: &'static [Column], dialect: Dialect) -> Result<Row, String> {
     let no_object = || "the row is no JSON object in UTF-8".to_owned();
     let text = std::str::from_utf8(line).map_err(|_| no_object())?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -49,7 +49,7 @@ fn decode(number: u64, line: &[u8], columns: &'static [Column], dialect: Dialect
     };
     let (seq, op) = (take("_seq")?.get(), string(take("_op")?).unwrap_or_default());
     let observed_at = string(take("_observed_at")?).ok_or("_observed_at is no string")?;
-    let mut row = Row::new(number, seq, &op, observed_at, vec![Cell::Null; columns.len()])?;
+    let mut row = Row::new(seq, &op, observed_at, vec![Cell::Null; columns.len()])?;
     // A delete of the old layout has the identifier alone.
     let given = if row.op == Op::Delete && dialect.old_layout { 1 } else { columns.len() };
     for (column, cell) in columns.iter().zip(&mut row.cells).take(given) {
