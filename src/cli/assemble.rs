@@ -3,13 +3,12 @@
 use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::misplaced_key;
-use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
+use crate::api::{Client, KnownPaging};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
-use crate::daemon::Schedules;
 use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
-use crate::{export, sync};
-use jiff::{SignedDuration, Timestamp};
+use crate::sync;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,70 +46,20 @@ pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
 
 /// The API's client; sends nothing yet.
 pub(super) fn client(config: &Config, key: &ApiKey, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
-    let api = &config.api;
-    let settings = api::Settings {
-        concurrency: api.concurrency,
-        connect_timeout: api.connect_timeout,
-        first_byte_timeout: api.timeout,
-        body_timeout: api.body_timeout,
-        max_body: api.max_body,
-        retry: RetryPolicy {
-            attempts: api.max_attempts,
-            base: api.backoff_base,
-            max: api.backoff_max,
-            retry_after_max: api.retry_after_max,
-        },
-        base_url: api.base_url.clone(),
-    };
-    Ok(Client::new(settings, SecretString::from(key.expose()), observer)?)
+    Ok(Client::new(config.api.clone(), SecretString::from(key.expose()), observer)?)
 }
 
 /// What the user has set about the API's paging.
 pub(super) fn known_paging(config: &Config) -> KnownPaging {
-    let paging = &config.api.paging;
-    KnownPaging::new(|stream| {
-        let is_parent = stream.parent().is_none();
-        let set = if is_parent { &paging.customers } else { &paging.events };
-        PagingSettings {
-            token_style: set.token_style,
-            forward: set.forward,
-            never_reuse: is_parent && !paging.reuse_tokens,
-        }
+    KnownPaging::new(|stream| match stream.parent() {
+        None => config.customer_paging,
+        Some(_) => config.event_paging,
     })
 }
 
 /// How a run works that reads `audit` customers again at its end.
 pub(super) fn sync_settings(config: &Config, audit: u64) -> sync::Settings {
-    sync::Settings {
-        concurrency: config.api.concurrency,
-        events_max_age: signed(config.sync.events_max_age),
-        deletion_limit: config.sync.deletion_limit,
-        deletion_wait: signed(config.sync.deletion_wait),
-        accept_account: false,
-        resume_max_age: signed(config.sync.resume_max_age),
-        audit,
-        drift_limit: config.sync.drift_limit,
-        base_url: config.api.base_url.to_string(),
-    }
-}
-
-/// Durations of the configuration are at most ten years.
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
-}
-
-/// What is exported, and where to.
-pub(super) fn export_settings(config: &Config) -> export::Settings {
-    let export = &config.export;
-    export::Settings {
-        dir: export.dir.clone(),
-        formats: export.formats.clone(),
-        compression: export.compression,
-        exact: export.exact,
-        csv_bom: export.csv_bom,
-        csv_formula_guard: export.csv_formula_guard,
-        max_age: export.max_age,
-    }
+    sync::Settings { audit, ..config.sync.clone() }
 }
 
 /// The right to write the mirror.
@@ -154,10 +103,4 @@ pub(super) async fn lock_when_free(
 pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
     super::signals::stop_token()
         .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))
-}
-
-/// When the daemon runs what.
-pub(super) fn schedules(config: &Config) -> Schedules {
-    let schedule = &config.schedule;
-    Schedules { sync: schedule.sync.clone(), full: schedule.full.clone(), jitter: schedule.jitter }
 }

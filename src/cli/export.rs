@@ -29,7 +29,7 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     if let Some(doubt) = mirror.snapshot()?.account()?.doubt {
         return Err(Failure::new(Exit::Incomplete, format!("nothing was exported: {}", doubt.reason)));
     }
-    let (settings, now) = (assemble::export_settings(&config), Timestamp::now());
+    let (settings, now) = (config.export, Timestamp::now());
     let exported = if args.snapshot {
         export_snapshot(&mut mirror, &settings, None, now)?
     } else {

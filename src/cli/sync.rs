@@ -101,7 +101,7 @@ pub(super) async fn run_once(
         return Ok((finished, Ok(None)));
     }
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
-    let (settings, runs_max_age) = (assemble::export_settings(config), config.mirror.runs_max_age);
+    let (settings, runs_max_age) = (config.export.clone(), config.mirror.runs_max_age);
     off_the_runtime(move || {
         let (mut finished, exported) = export_after(finished, &settings);
         tidy(&mut finished, runs_max_age);

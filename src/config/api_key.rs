@@ -12,6 +12,8 @@ const VARIABLE: &str = "MALOMO_API_KEY";
 const CREDENTIAL: &str = "malomo_api_key";
 /// Far above any key, far below what hurts: somebody may name the wrong file.
 const LONGEST: u64 = 4096;
+const UNPRINTABLE: &str = "holds a space, a line break or another character that is not visible ASCII; it should hold \
+                           the key and nothing else";
 
 /// The secret key. Visible ASCII, never empty, so it can stand in a header as it is.
 #[derive(Clone)]
@@ -35,19 +37,19 @@ impl ApiKey {
         let text = SecretString::from(text);
         let key = text.expose_secret();
         let key = key.strip_suffix('\n').map_or(key, |key| key.strip_suffix('\r').unwrap_or(key));
-        if key.is_empty() {
-            return Err(KeyError::Empty { origin });
-        }
-        if key.len() as u64 > LONGEST {
-            return Err(KeyError::TooLong { origin });
-        }
-        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(KeyError::Unprintable { origin });
-        }
-        if key.starts_with("pk_") {
-            return Err(KeyError::Publishable { origin });
-        }
-        Ok(ApiKey { secret: SecretString::from(key), origin })
+        let reason = if key.is_empty() {
+            "is empty; put a secret key (sk_…) there, or unset it"
+        } else if key.len() as u64 > LONGEST {
+            "is longer than 4096 bytes; it should hold the key and nothing else"
+        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            UNPRINTABLE
+        } else if key.starts_with("pk_") {
+            // `api-contract`, Transport.
+            "is a publishable key (pk_…), which may read shipments only; use a secret key (sk_…) instead"
+        } else {
+            return Ok(ApiKey { secret: SecretString::from(key), origin });
+        };
+        Err(KeyError::Unusable { origin, reason })
     }
 }
 
@@ -111,37 +113,13 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// There is nothing in it.
-    #[error("the API key from {origin} is empty; put a secret key (sk_…) there, or unset it")]
-    Empty {
+    /// It can be no secret key.
+    #[error("the API key from {origin} {reason}")]
+    Unusable {
         /// Where it came from.
         origin: KeyOrigin,
-    },
-    /// This is something else.
-    #[error(
-        "the API key from {origin} is longer than {LONGEST} bytes; it should hold the key and nothing else"
-    )]
-    TooLong {
-        /// Where it came from.
-        origin: KeyOrigin,
-    },
-    /// It cannot stand in a header.
-    #[error(
-        "the API key from {origin} holds a space, a line break or another character that is not visible ASCII; \
-         it should hold the key and nothing else"
-    )]
-    Unprintable {
-        /// Where it came from.
-        origin: KeyOrigin,
-    },
-    /// It is of the kind that may read shipments only (`api-contract`, Transport).
-    #[error(
-        "the API key from {origin} is a publishable key (pk_…), which may read shipments only; use a secret key \
-         (sk_…) instead"
-    )]
-    Publishable {
-        /// Where it came from.
-        origin: KeyOrigin,
+        /// What is wrong with it, and what to do.
+        reason: &'static str,
     },
 }
 
@@ -156,10 +134,10 @@ pub fn api_key(config: &Config, environment: &Environment) -> Result<ApiKey, Key
         let origin = KeyOrigin::Variable;
         return match value.to_str() {
             Some(text) => ApiKey::take(text.to_owned(), origin),
-            None => Err(KeyError::Unprintable { origin }),
+            None => Err(KeyError::Unusable { origin, reason: UNPRINTABLE }),
         };
     }
-    if let Some(path) = &config.api.api_key_file {
+    if let Some(path) = &config.api_key_file {
         let origin = KeyOrigin::File(path.clone());
         let file = open(&environment.directory().join(path), &origin)?;
         refuse_exposed(&file, path, &origin)?;
@@ -188,7 +166,7 @@ fn read(file: File, origin: &KeyOrigin) -> Result<String, KeyError> {
     file.take(LONGEST + 3)
         .read_to_end(&mut bytes)
         .map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })?;
-    String::from_utf8(bytes).map_err(|_| KeyError::Unprintable { origin: origin.clone() })
+    String::from_utf8(bytes).map_err(|_| KeyError::Unusable { origin: origin.clone(), reason: UNPRINTABLE })
 }
 
 /// Looks at the open file, so that it cannot be exchanged in between.

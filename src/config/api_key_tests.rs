@@ -75,7 +75,7 @@ fn unusable_keys_are_refused_and_not_shown() {
     }
     write(&folder, "key", &long, 0o600);
     let error = key_with(&folder, "api.api_key_file = \"key\"", &[]).unwrap_err();
-    assert!(matches!(error, KeyError::TooLong { .. }), "{error:?}");
+    assert!(error.to_string().contains("longer than"), "{error:?}");
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! Spans of time as people write them: `30s`, `250ms`, `1h30m`, `7d`.
 
-use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
-use std::time::Duration;
+use jiff::{SignedDuration, SpanRelativeTo};
 
 /// The longest span that is accepted: ten years of 365 days, far from any overflow in sums of instants.
-const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+const LONGEST: SignedDuration = SignedDuration::from_hours(3650 * 24);
 
 /// Reads a span in jiff's "friendly" format; a day has 24 hours. Refuses months and years, whose length is not fixed, and
 /// negative spans.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(super) fn parse(text: &str) -> Option<SignedDuration> {
     let span = SpanParser::new().parse_span(text.trim()).ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    Duration::try_from(duration).ok().filter(|duration| *duration <= LONGEST)
+    (SignedDuration::ZERO..=LONGEST).contains(&duration).then_some(duration)
 }
 
 #[cfg(test)]
@@ -34,7 +33,7 @@ mod tests {
             ("1s500ms", 1_500),
             ("3650d", 3650 * 86_400_000),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(parse(text), Some(SignedDuration::from_millis(milliseconds)), "{text}");
         }
     }
 

@@ -1,9 +1,7 @@
 //! The layers beside the file: environment variables and flags.
 
-use super::key::{PREFIX, variable_of};
-use super::nearest;
-use super::problem::{Origin, Problem};
-use super::settings::Layers;
+use super::layers::Layers;
+use super::problem::{Origin, PREFIX, variable_of};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -69,11 +67,10 @@ pub(super) fn apply_variables(environment: &Environment, layers: &mut Layers) {
         let origin = Origin::Environment { variable: variable.to_string() };
         // `MALOMO_MIRROR__Api__Timeout` would fold to a known path, and is none of the documented names.
         if variable != variable_of(&path) {
-            let nearest = nearest::known_path(&path).map(variable_of);
-            layers.report(Problem::UnknownKey { origin, key: path, nearest });
-            continue;
+            layers.report_unknown(&path, origin);
+        } else {
+            layers.set_text(&path, value.to_str(), origin);
         }
-        layers.set_text(&path, value.to_str(), origin);
     }
 }
 

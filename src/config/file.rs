@@ -2,12 +2,12 @@
 
 use super::environment::Environment;
 use super::keys;
+use super::layers::Layers;
 use super::problem::{ConfigError, Origin, Problem};
-use super::settings::Layers;
 use super::value;
 use std::io;
 use std::path::{Path, PathBuf};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// A configuration file that was read.
 pub(super) struct ConfigFile {
@@ -57,38 +57,15 @@ impl ConfigFile {
     /// parser made of the rest cannot be trusted.
     pub(super) fn apply(&self, layers: &mut Layers) {
         let (document, errors) = DeTable::parse_recoverable(&self.text);
-        if errors.is_empty() {
-            return self.apply_table(document.get_ref(), "", layers);
-        }
-        for error in errors {
+        for error in &errors {
             let (line, column) = self.position(error.span().map_or(self.text.len(), |span| span.start));
-            layers.report(Problem::Syntax {
-                path: self.path.clone(),
-                line,
-                column,
-                message: error.message().to_owned(),
-            });
+            let (path, message) = (self.path.clone(), error.message().to_owned());
+            layers.report(Problem::Syntax { path, line, column, message });
         }
-    }
-
-    fn apply_table(&self, table: &DeTable<'_>, prefix: &str, layers: &mut Layers) {
-        // The parser sorts by name; people read their mistakes in the order of the file.
-        let mut members: Vec<_> = table.iter().collect();
-        members.sort_by_key(|(name, _)| name.span().start);
-        for (name, given) in members {
-            let dot = if prefix.is_empty() { "" } else { "." };
-            let path = format!("{prefix}{dot}{}", name.get_ref());
-            let origin = Origin::File { path: self.path.clone(), line: self.position(name.span().start).0 };
-            match given.get_ref() {
-                DeValue::Table(inner) if keys::is_section(&path) => self.apply_table(inner, &path, layers),
-                other if keys::is_section(&path) => layers.report(Problem::Unexpected {
-                    origin,
-                    expected: format!("a table `[{path}]`"),
-                    key: path,
-                    found: value::describe(other),
-                    why: None,
-                }),
-                other => layers.set_toml(&path, other, origin),
+        if errors.is_empty() {
+            for (key, start, value) in value::members(document.get_ref(), "", keys::is_section) {
+                let origin = Origin::File { path: self.path.clone(), line: self.position(start).0 };
+                layers.set_toml(&key, value, origin);
             }
         }
     }

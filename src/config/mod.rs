@@ -1,26 +1,25 @@
 //! The configuration: what can be set, where each value came from, and the API key.
 //!
-//! One table (`keys.rs`) declares every key with its default, its meaning and what it accepts.
-//! Parsing, validation, the names of environment variables, `config show` and `config.toml.example` come
-//! from that table alone.
+//! A key stands in two places. `config.toml.example`, from which users begin, gives its name, its meaning and its default;
+//! the program reads it as the weakest layer (`keys.rs`). `typed.rs` names the field of the settings that it fills, and
+//! what it accepts. Everything else follows from these: validation, the nearest known key, the names of environment
+//! variables, `config show`.
 //!
 //! Later layers win: defaults, the file, the environment, flags. Every layer is checked in full, also where
 //! a later one replaces it, and all mistakes are reported at once. The environment and the current
 //! directory come in as an [`Environment`], so nothing here depends on the process that runs it.
 
+mod accepts;
 mod api_key;
 mod duration;
 mod environment;
-mod example;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod key;
 mod keys;
+mod layers;
 mod nearest;
 mod problem;
-mod read;
-mod settings;
 mod show;
 mod size;
 mod typed;
@@ -28,9 +27,5 @@ mod value;
 
 pub use api_key::{ApiKey, KeyError, KeyOrigin, api_key};
 pub use environment::{Environment, Override};
-pub use example::example;
 pub use problem::{ConfigError, Origin, Problem};
-pub use typed::{
-    ApiConfig, Config, ExportConfig, HttpConfig, MirrorConfig, PagingConfig, ScheduleConfig, StreamPaging,
-    SyncConfig,
-};
+pub use typed::{Config, HttpConfig, MirrorConfig};

@@ -9,8 +9,8 @@ const SAME_NAME_ELSEWHERE: f64 = 0.95;
 
 /// The key or table whose path is most like `path`.
 pub(super) fn known_path(path: &str) -> Option<&'static str> {
-    let keys = keys::ALL.iter().map(|key| key.path());
-    let sections = keys::SECTIONS.iter().map(|&(section, _)| section);
+    let keys = keys::ALL.iter().map(|key| &*key.path);
+    let sections = keys::ALL.iter().map(|key| key.section_and_name().0);
     keys.chain(sections)
         .map(|known| (likeness(path, known), known))
         .filter(|&(likeness, _)| likeness >= LEAST_LIKENESS)

@@ -38,6 +38,14 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Every variable with this prefix sets a key; two underscores stand for the dot.
+pub(super) const PREFIX: &str = "MALOMO_MIRROR__";
+
+/// `MALOMO_MIRROR__API__BASE_URL` for `api.base_url`.
+pub(super) fn variable_of(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
 /// One mistake in the configuration. Its text never shows a value that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -54,14 +62,14 @@ pub enum Problem {
         message: String,
     },
     /// No such key.
-    #[error("{origin}: there is no key `{key}`{}", did_you_mean(nearest.as_deref()))]
+    #[error("{origin}: there is no key `{key}`{}", did_you_mean(origin, *nearest))]
     UnknownKey {
         /// Where it stands.
         origin: Origin,
         /// Its dotted path.
         key: String,
-        /// The known key, table or variable that is spelt most like it.
-        nearest: Option<String>,
+        /// The known key or table that is spelt most like it.
+        nearest: Option<&'static str>,
     },
     /// No such key, and what stands in its place may be the API key. The name is not kept.
     #[error("{origin}: there is no such key; its name is not shown here, since it may hold a secret")]
@@ -97,8 +105,12 @@ pub enum Problem {
     },
 }
 
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!("; the nearest known one is `{nearest}`"))
+fn did_you_mean(origin: &Origin, nearest: Option<&str>) -> String {
+    let known = nearest.map(|path| match origin {
+        Origin::Environment { .. } => variable_of(path),
+        _ => path.to_owned(),
+    });
+    known.map_or_else(String::new, |known| format!("; the nearest known one is `{known}`"))
 }
 
 fn because(why: Option<&str>) -> String {

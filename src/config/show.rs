@@ -1,9 +1,9 @@
 //! The effective configuration, for `config show`.
 
 use super::api_key::{ApiKey, KeyError};
-use super::keys;
+use super::layers::Setting;
 use super::typed::Config;
-use std::fmt::Write;
+use toml::Value;
 
 impl Config {
     /// The effective configuration as TOML, with a comment on every value's origin. It parses to this very
@@ -17,16 +17,14 @@ impl Config {
             Ok(key) => format!("# API key: ******** (from {})", key.origin()),
             Err(error) => format!("# API key: none usable: {error}").replace('\n', "\n#   "),
         };
-        shown.push_str(&told);
-        shown.push('\n');
-        for &(section, _) in keys::SECTIONS {
-            // Writing to a String cannot fail.
-            let _ = writeln!(shown, "\n[{section}]");
-            for key in keys::ALL.iter().filter(|key| key.section_and_name().0 == section) {
-                let Some(setting) = self.settings.get(key.path()) else { continue };
-                let name = key.section_and_name().1;
-                let _ = writeln!(shown, "{name} = {}  # {}", setting.value.to_toml(), setting.origin);
-            }
+        shown.push_str(&format!("{told}\n"));
+        let mut open = "";
+        for Setting { key, value, origin, .. } in &self.settings {
+            let (section, name) = key.section_and_name();
+            let heading = if section == open { String::new() } else { format!("\n[{section}]\n") };
+            let value = value.as_ref().map_or_else(String::new, Value::to_string);
+            shown.push_str(&format!("{heading}{name} = {value}  # {origin}\n"));
+            open = section;
         }
         shown
     }
@@ -38,14 +36,11 @@ impl Config {
             Ok(key) => serde_json::json!({ "origin": key.origin().to_string() }),
             Err(error) => serde_json::json!({ "problem": error.to_string() }),
         };
-        let values: serde_json::Map<_, _> = keys::ALL
-            .iter()
-            .filter_map(|key| Some((key.path(), self.settings.get(key.path())?)))
-            .map(|(path, setting)| {
-                let (value, origin) = (setting.value.to_json(), setting.origin.to_string());
-                (path.to_owned(), serde_json::json!({ "value": value, "origin": origin }))
-            })
-            .collect();
+        let shown = |setting: &Setting| {
+            let shown = serde_json::json!({ "value": setting.value, "origin": setting.origin.to_string() });
+            (setting.key.path.clone(), shown)
+        };
+        let values: serde_json::Map<_, _> = self.settings.iter().map(shown).collect();
         let file = self.file().map(|file| file.display().to_string());
         serde_json::json!({ "file": file, "api_key": api_key, "values": values })
     }

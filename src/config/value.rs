@@ -1,76 +1,58 @@
-//! A value as it stands in the configuration, before it is read as what it means.
+//! Values as they stand in a layer, before they are read as what they mean.
 
-use toml::de::{DeString, DeValue};
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::{Spanned, Value};
 
-/// A value of the configuration. The variant of a key's default decides which one the key takes.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    Text(String),
-    Integer(i64),
-    Number(f64),
-    Flag(bool),
-    List(Vec<String>),
+/// A value of a document: its dotted path, the byte at which its name begins, and the value itself.
+pub(super) type Member<'t, 'i> = (String, usize, &'t Spanned<DeValue<'i>>);
+
+/// The values of a table in the order of the document. A table in it is looked into where `is_section` says so of its path;
+/// elsewhere it is a value like any other.
+pub(super) fn members<'t, 'i>(
+    table: &'t DeTable<'i>,
+    prefix: &str,
+    is_section: fn(&str) -> bool,
+) -> Vec<Member<'t, 'i>> {
+    // The parser sorts by name.
+    let mut named: Vec<_> = table.iter().collect();
+    named.sort_by_key(|(name, _)| name.span().start);
+    let mut members = Vec::new();
+    for (name, value) in named {
+        let path = format!("{prefix}{}", name.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) if is_section(&path) => {
+                members.extend(self::members(inner, &format!("{path}."), is_section));
+            }
+            _ => members.push((path, name.span().start, value)),
+        }
+    }
+    members
 }
 
-impl Value {
-    /// Takes a TOML value, if it has the type of `like`. A whole number is also a number.
-    pub(super) fn from_toml(given: &DeValue<'_>, like: &Value) -> Option<Value> {
-        match (like, given) {
-            (Value::Text(_), DeValue::String(text)) => Some(Value::Text(text.to_string())),
-            (Value::Integer(_), DeValue::Integer(number)) => {
-                i64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Integer)
-            }
-            (Value::Number(_), DeValue::Integer(number)) => number.as_str().parse().ok().map(Value::Number),
-            (Value::Number(_), DeValue::Float(number)) => number.as_str().parse().ok().map(Value::Number),
-            (Value::Flag(_), DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
-            (Value::List(_), DeValue::Array(items)) => {
-                let texts = items.iter().map(|item| match item.get_ref() {
-                    DeValue::String(text) => Some(DeString::to_string(text)),
-                    _ => None,
-                });
-                texts.collect::<Option<Vec<_>>>().map(Value::List)
-            }
-            _ => None,
-        }
-    }
+/// The value of a document, unless it is a number that is too large.
+pub(super) fn of_document(given: &Spanned<DeValue<'_>>) -> Option<Value> {
+    Value::deserialize(ValueDeserializer::from(given.clone())).ok()
+}
 
-    /// Reads the text of an environment variable or a flag as the type of `like`. Lists are separated by
-    /// commas.
-    pub(super) fn from_text(given: &str, like: &Value) -> Option<Value> {
-        match like {
-            Value::Text(_) => Some(Value::Text(given.to_owned())),
-            Value::Integer(_) => given.trim().parse().ok().map(Value::Integer),
-            Value::Number(_) => given.trim().parse().ok().map(Value::Number),
-            Value::Flag(_) => given.trim().parse().ok().map(Value::Flag),
-            Value::List(_) if given.trim().is_empty() => Some(Value::List(Vec::new())),
-            Value::List(_) => {
-                Some(Value::List(given.split(',').map(|item| item.trim().to_owned()).collect()))
-            }
-        }
+/// The same, if it has the type of `like`. A whole number is also a number.
+pub(super) fn of_document_like(given: &Spanned<DeValue<'_>>, like: &Value) -> Option<Value> {
+    match (of_document(given)?, like) {
+        (Value::Integer(number), Value::Float(_)) => Some(Value::Float(number as f64)),
+        (value, _) => value.same_type(like).then_some(value),
     }
+}
 
-    /// The value as TOML.
-    pub(super) fn to_toml(&self) -> toml::Value {
-        match self {
-            Value::Text(text) => toml::Value::String(text.clone()),
-            Value::Integer(number) => toml::Value::Integer(*number),
-            Value::Number(number) => toml::Value::Float(*number),
-            Value::Flag(flag) => toml::Value::Boolean(*flag),
-            Value::List(items) => {
-                toml::Value::Array(items.iter().cloned().map(toml::Value::String).collect())
-            }
-        }
-    }
-
-    /// The value as JSON.
-    pub(super) fn to_json(&self) -> serde_json::Value {
-        match self {
-            Value::Text(text) => text.as_str().into(),
-            Value::Integer(number) => (*number).into(),
-            Value::Number(number) => (*number).into(),
-            Value::Flag(flag) => (*flag).into(),
-            Value::List(items) => items.as_slice().into(),
-        }
+/// Reads the text of an environment variable or a flag as the type of `like`. Lists are separated by commas.
+pub(super) fn of_text_like(given: &str, like: &Value) -> Option<Value> {
+    let trimmed = given.trim();
+    match like {
+        Value::Integer(_) => trimmed.parse().ok().map(Value::Integer),
+        Value::Float(_) => trimmed.parse().ok().map(Value::Float),
+        Value::Boolean(_) => trimmed.parse().ok().map(Value::Boolean),
+        Value::Array(_) if trimmed.is_empty() => Some(Value::Array(Vec::new())),
+        Value::Array(_) => Some(given.split(',').map(str::trim).collect::<Vec<_>>().into()),
+        _ => Some(given.into()),
     }
 }
 
@@ -91,7 +73,7 @@ pub(super) fn for_message(shown: &str) -> String {
     }
 }
 
-/// What a TOML value is, for a message.
+/// What a value of a document is, for a message.
 pub(super) fn describe(given: &DeValue<'_>) -> String {
     match given {
         DeValue::String(text) => for_message(&format!("{text:?}")),

@@ -15,7 +15,10 @@ pub enum ScheduleError {
         count: usize,
     },
     /// A field holds something else than it may.
-    #[error("the {field} `{text}` is not usable: {reason}; allowed are {allowed}")]
+    #[error(
+        "the {field} `{text}` is not usable: {reason}; allowed are {allowed}, *, lists (a,b), ranges (a-b) and steps \
+         (*/n, a-b/n)"
+    )]
     Field {
         /// The field's name.
         field: &'static str,
@@ -23,7 +26,7 @@ pub enum ScheduleError {
         text: String,
         /// What is wrong with it.
         reason: String,
-        /// What it may hold.
+        /// The values that it may hold.
         allowed: &'static str,
     },
     /// `@reboot` has no time.

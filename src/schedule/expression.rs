@@ -1,7 +1,7 @@
 //! An expression as a whole: its fields, its nicknames, and the translation for the `cron` crate.
 
 use super::error::ScheduleError;
-use super::field::{self, Field};
+use super::field::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY};
 
 /// What an expression says.
 pub(super) struct Parsed {
@@ -16,14 +16,15 @@ pub(super) fn parse(expression: &str) -> Result<Parsed, ScheduleError> {
         None => expression,
     };
     let texts: Vec<&str> = written.split_ascii_whitespace().collect();
-    let (second, rest) = match texts.as_slice() {
-        [second, rest @ ..] if rest.len() == 5 => (*second, rest),
-        rest if rest.len() == 5 => ("0", rest),
-        _ => {
-            return Err(ScheduleError::FieldCount { expression: expression.to_owned(), count: texts.len() });
+    match texts[..] {
+        [minute, hour, day, month, weekday] => {
+            translate(expression, ["0", minute, hour, day, month, weekday])
         }
-    };
-    translate(expression, [second, rest[0], rest[1], rest[2], rest[3], rest[4]])
+        [second, minute, hour, day, month, weekday] => {
+            translate(expression, [second, minute, hour, day, month, weekday])
+        }
+        _ => Err(ScheduleError::FieldCount { expression: expression.to_owned(), count: texts.len() }),
+    }
 }
 
 /// crontab(5), "nicknames".
@@ -43,19 +44,12 @@ fn nickname(expression: &str) -> Result<&'static str, ScheduleError> {
 /// Its days of the week run from 1 = Sunday.
 fn translate(expression: &str, texts: [&str; 6]) -> Result<Parsed, ScheduleError> {
     let [second, minute, hour, day, month, weekday] = texts;
-    let weekdays: Vec<u32> = field::parse(Field::Weekday, weekday)?.iter().map(|day| day + 1).collect();
-    let (minutes, hours) = (field::parse(Field::Minute, minute)?, field::parse(Field::Hour, hour)?);
-    let is_wildcard =
-        field::is_wildcard(Field::Minute, minute, &minutes) || field::is_wildcard(Field::Hour, hour, &hours);
-    let lists = [
-        field::parse(Field::Second, second)?,
-        minutes,
-        hours,
-        field::parse(Field::Day, day)?,
-        field::parse(Field::Month, month)?,
-        weekdays,
-    ];
-    let listed = lists.map(|list| list.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
+    let (minutes, hours) = (MINUTE.parse(minute)?, HOUR.parse(hour)?);
+    let is_wildcard = MINUTE.is_wildcard(minute, &minutes) || HOUR.is_wildcard(hour, &hours);
+    let (days, months) = (DAY.parse(day)?, MONTH.parse(month)?);
+    let weekdays = WEEKDAY.parse(weekday)?.iter().map(|day| day + 1).collect();
+    let listed = [SECOND.parse(second)?, minutes, hours, days, months, weekdays]
+        .map(|list: Vec<u32>| list.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
     let sets = listed.join(" ").parse().map_err(|error: cron::error::Error| ScheduleError::Translation {
         expression: expression.to_owned(),
         reason: error.to_string(),

@@ -3,142 +3,120 @@
 use super::error::ScheduleError;
 use std::collections::BTreeSet;
 
-/// Which field it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    Second,
-    Minute,
-    Hour,
-    Day,
-    Month,
-    Weekday,
+/// What a field may hold.
+pub(super) struct Field {
+    name: &'static str,
+    least: u32,
+    greatest: u32,
+    /// The values as users are told them.
+    values: &'static str,
+    /// Names of values, from the least one on.
+    names: &'static [&'static str],
 }
 
-const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const WEEKDAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+pub(super) const SECOND: Field = Field { name: "second", ..MINUTE };
+pub(super) const MINUTE: Field = Field { name: "minute", least: 0, greatest: 59, values: "0-59", names: &[] };
+pub(super) const HOUR: Field = Field { name: "hour", least: 0, greatest: 23, values: "0-23", names: &[] };
+pub(super) const DAY: Field =
+    Field { name: "day of month", least: 1, greatest: 31, values: "1-31", names: &[] };
+pub(super) const MONTH: Field = Field {
+    name: "month",
+    least: 1,
+    greatest: 12,
+    values: "1-12, JAN-DEC",
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+};
+/// 7 is folded to 0: both are Sunday.
+pub(super) const WEEKDAY: Field = Field {
+    name: "day of week",
+    least: 0,
+    greatest: 6,
+    values: "0-7 (0 and 7 are Sunday), SUN-SAT",
+    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+};
 
 impl Field {
-    fn name(self) -> &'static str {
-        match self {
-            Field::Second => "second",
-            Field::Minute => "minute",
-            Field::Hour => "hour",
-            Field::Day => "day of month",
-            Field::Month => "month",
-            Field::Weekday => "day of week",
+    /// The values of its text, ascending, never none.
+    pub(super) fn parse(&self, text: &str) -> Result<Vec<u32>, ScheduleError> {
+        let mut values = BTreeSet::new();
+        for item in text.split(',') {
+            let parsed = self.item(item).map_err(|reason| ScheduleError::Field {
+                field: self.name,
+                text: text.to_owned(),
+                reason,
+                allowed: self.values,
+            })?;
+            values.extend(parsed);
         }
+        Ok(values.into_iter().collect())
     }
 
-    /// The least and the greatest value; weekdays run from 0 = Sunday, their 7 is folded to 0.
-    fn bounds(self) -> (u32, u32) {
-        match self {
-            Field::Second | Field::Minute => (0, 59),
-            Field::Hour => (0, 23),
-            Field::Day => (1, 31),
-            Field::Month => (1, 12),
-            Field::Weekday => (0, 6),
-        }
+    /// Whether its text repeats its unit rather than naming times of it: it has a step, or holds every value there is.
+    pub(super) fn is_wildcard(&self, text: &str, values: &[u32]) -> bool {
+        text.contains('/') || values.len() as u32 == self.greatest - self.least + 1
     }
 
-    fn allowed(self) -> &'static str {
-        match self {
-            Field::Second | Field::Minute => "0-59, *, lists (a,b), ranges (a-b) and steps (*/n, a-b/n)",
-            Field::Hour => "0-23, *, lists (a,b), ranges (a-b) and steps (*/n, a-b/n)",
-            Field::Day => "1-31, *, lists (a,b), ranges (a-b) and steps (*/n, a-b/n)",
-            Field::Month => "1-12, JAN-DEC, *, lists (a,b), ranges (a-b) and steps (*/n, a-b/n)",
-            Field::Weekday => {
-                "0-7 (0 and 7 are Sunday), SUN-SAT, *, lists (a,b), ranges (a-b) and steps (*/n, a-b/n)"
+    /// One item of a list: `*`, `a`, `a-b`, each but `a` also with `/n`.
+    fn item(&self, item: &str) -> Result<Vec<u32>, String> {
+        let (range, step) = match item.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
+            None => (item, None),
+        };
+        let step_by = match step.map(number) {
+            None => 1,
+            Some(Some(step)) if step > 0 => step,
+            Some(_) => {
+                let text = step.unwrap_or_default();
+                return Err(format!("the step `{text}` is no whole number above zero"));
             }
-        }
-    }
-
-    fn names(self) -> &'static [&'static str] {
-        match self {
-            Field::Month => MONTHS,
-            Field::Weekday => WEEKDAYS,
-            _ => &[],
-        }
+        };
+        let run = match range.split_once('-') {
+            _ if range == "*" => (self.least..=self.greatest).collect(),
+            Some((from, to)) => self.run(self.value(from)?, self.value(to)?),
+            None if range.is_empty() => return Err("there is an empty place in it".to_owned()),
+            // Vixie cron refuses it, Quartz means `a-/n`: better to ask than to guess.
+            None if step.is_some() => {
+                let greatest = self.greatest;
+                return Err(format!(
+                    "a step needs a range; write `{range}-{greatest}/{step_by}` or `*/{step_by}`"
+                ));
+            }
+            None => vec![self.fold(self.value(range)?)],
+        };
+        Ok(run.into_iter().step_by(step_by as usize).collect())
     }
 
     /// A single value, before a weekday's 7 is folded.
-    fn value(self, text: &str) -> Result<u32, String> {
-        let (least, greatest) = self.bounds();
+    fn value(&self, text: &str) -> Result<u32, String> {
         let lower = text.to_ascii_lowercase();
-        if let Some(place) = (least..).zip(self.names()).find(|(_, name)| **name == lower) {
-            return Ok(place.0);
+        if let Some((value, _)) = (self.least..).zip(self.names).find(|(_, name)| **name == lower) {
+            return Ok(value);
         }
-        let number = number(text).ok_or_else(|| format!("`{text}` is no value of this field"))?;
-        let greatest = if self == Field::Weekday { 7 } else { greatest };
-        if (least..=greatest).contains(&number) {
-            Ok(number)
+        match number(text).ok_or_else(|| format!("`{text}` is no value of this field"))? {
+            number if number >= self.least && self.fold(number) <= self.greatest => Ok(number),
+            number => Err(format!("{number} is out of range")),
+        }
+    }
+
+    /// From `from` to `to`, over the end of the field where `to` is less.
+    fn run(&self, from: u32, to: u32) -> Vec<u32> {
+        if from <= to {
+            return (from..=to).map(|value| self.fold(value)).collect();
+        }
+        let from = self.fold(from);
+        if from <= to {
+            (from..=to).collect()
         } else {
-            Err(format!("{number} is out of range"))
+            (from..=self.greatest).chain(self.least..=to).collect()
         }
+    }
+
+    fn fold(&self, value: u32) -> u32 {
+        if self.name == WEEKDAY.name && value == 7 { 0 } else { value }
     }
 }
 
 /// Digits alone: `parse` would also take a leading plus sign.
 fn number(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
-/// The values of a field, ascending, never none.
-pub(super) fn parse(field: Field, text: &str) -> Result<Vec<u32>, ScheduleError> {
-    let mut values = BTreeSet::new();
-    for item in text.split(',') {
-        let parsed = parse_item(field, item).map_err(|reason| ScheduleError::Field {
-            field: field.name(),
-            text: text.to_owned(),
-            reason,
-            allowed: field.allowed(),
-        })?;
-        values.extend(parsed);
-    }
-    Ok(values.into_iter().collect())
-}
-
-/// Whether the field repeats its unit rather than naming times of it: it has a step, or holds every value there is.
-pub(super) fn is_wildcard(field: Field, text: &str, values: &[u32]) -> bool {
-    let (least, greatest) = field.bounds();
-    text.contains('/') || values.len() as u32 == greatest - least + 1
-}
-
-/// One item of a list: `*`, `a`, `a-b`, each but `a` also with `/n`.
-fn parse_item(field: Field, item: &str) -> Result<Vec<u32>, String> {
-    let (range, step) = match item.split_once('/') {
-        Some((range, step)) => (range, Some(step)),
-        None => (item, None),
-    };
-    let (least, greatest) = field.bounds();
-    let step = match step.map(|step| (step, number(step))) {
-        None => 1,
-        Some((_, Some(step))) if step > 0 => step,
-        Some((text, _)) => return Err(format!("the step `{text}` is no whole number above zero")),
-    };
-    let run = match range.split_once('-') {
-        _ if range == "*" => (least..=greatest).collect(),
-        Some((from, to)) => run(field, field.value(from)?, field.value(to)?),
-        None if range.is_empty() => return Err("there is an empty place in it".to_owned()),
-        // Vixie cron refuses it, Quartz means `a-/n`: better to ask than to guess.
-        None if step != 1 || item.contains('/') => {
-            return Err(format!("a step needs a range; write `{range}-{greatest}/{step}` or `*/{step}`"));
-        }
-        None => vec![fold(field, field.value(range)?)],
-    };
-    Ok(run.into_iter().step_by(step as usize).collect())
-}
-
-/// From `from` to `to`, over the end of the field where `to` is less.
-fn run(field: Field, from: u32, to: u32) -> Vec<u32> {
-    let (least, greatest) = field.bounds();
-    if from <= to {
-        return (from..=to).map(|value| fold(field, value)).collect();
-    }
-    let from = fold(field, from);
-    if from <= to { (from..=to).collect() } else { (from..=greatest).chain(least..=to).collect() }
-}
-
-/// A weekday's 7 is Sunday, as 0 is.
-fn fold(field: Field, value: u32) -> u32 {
-    if field == Field::Weekday && value == 7 { 0 } else { value }
 }

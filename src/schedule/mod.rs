@@ -65,11 +65,6 @@ impl Schedule {
         }
     }
 
-    /// The same expression on the clocks of another zone.
-    pub fn in_zone(self, zone: TimeZone) -> Schedule {
-        Schedule { zone, ..self }
-    }
-
     /// The expression as it was given, without surrounding space.
     pub fn expression(&self) -> &str {
         &self.expression

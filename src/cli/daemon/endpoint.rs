@@ -1,6 +1,5 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 
-use super::super::assemble;
 use super::super::exit::{Exit, Failure};
 use super::super::output;
 use super::metrics_source::MetricsSource;
@@ -130,7 +129,7 @@ impl Sources {
 }
 
 fn formats(config: &Config) -> Vec<&'static str> {
-    assemble::export_settings(config).formats.iter().map(|format| format.name()).collect()
+    config.export.formats.iter().map(|format| format.name()).collect()
 }
 
 #[cfg(test)]

@@ -43,13 +43,13 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let (history, last) = run_history::read(&config)?;
     let systemd = Systemd::from_environment();
     let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
-    let plan = Plan::new(assemble::schedules(&config), &history, Timestamp::now(), fastrand::Rng::new());
+    let plan = Plan::new(config.schedule.clone(), &history, Timestamp::now(), fastrand::Rng::new());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         mirror = %config.mirror.path.display(),
         sync = expression(&config.schedule.sync),
         full = expression(&config.schedule.full),
-        timezone = config.schedule.timezone.iana_name(),
+        timezone = config.timezone.iana_name(),
         "daemon begins"
     );
     let runner = Arc::new(Runner::new(config, last));

@@ -30,7 +30,7 @@ impl Notifier {
         let began = self.began.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(now);
         let (config, last) = (self.runner.config(), self.runner.last());
         let going = going.map(|kind| (kind, began));
-        let line = status_line(going, last.as_ref(), next, &config.schedule.timezone, now);
+        let line = status_line(going, last.as_ref(), next, &config.timezone, now);
         tracing::debug!("{line}");
         Systemd::status(&line);
     }

@@ -25,7 +25,7 @@ pub(super) async fn on_hangup(
                 for key in kept {
                     tracing::warn!(key, "can't change while the daemon runs; restart it for the new value");
                 }
-                let schedules = assemble::schedules(&config);
+                let schedules = config.schedule.clone();
                 runner.replace_config(config);
                 if changed.send(schedules).await.is_err() {
                     return;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export repair")?;
-    let repaired = repair(&mut mirror, &assemble::export_settings(&config), Timestamp::now())?;
+    let repaired = repair(&mut mirror, &config.export, Timestamp::now())?;
     if args.json {
         output::json(&repaired)?
     } else {

@@ -1,6 +1,5 @@
 //! What `status` reports: read in one snapshot, and serialised as the JSON result.
 
-use super::super::assemble;
 use super::super::exit::Failure;
 use super::runs::{LastError, LastOk, ShownRun};
 use crate::api::shown;
@@ -149,7 +148,7 @@ fn told(aside: SetAside) -> SetAside {
 }
 
 fn export_lag(config: &Config, streams: &[Freshness], exports: &[ExportFile]) -> Vec<ExportLag> {
-    let formats = assemble::export_settings(config).formats;
+    let formats = &config.export.formats;
     let each = streams.iter().flat_map(|stream| formats.iter().map(move |format| (stream, format.name())));
     let lag = |(stream, format): (&Freshness, &str)| {
         let exported_to = exports

@@ -25,6 +25,15 @@ pub(in crate::export) struct Row {
     pub(in crate::export) cells: Vec<Cell>,
 }
 
+impl Row {
+    /// The row of these texts and cells; whoever reads the file counts it.
+    pub(super) fn new(seq: &str, op: &str, observed_at: String, cells: Vec<Cell>) -> Result<Row, String> {
+        let seq = seq.parse().map_err(|_| "_seq is no number")?;
+        let op = Op::from_name(op).ok_or("_op is neither insert nor update nor delete")?;
+        Ok(Row { number: 0, seq, op, observed_at, cells })
+    }
+}
+
 /// Why a file can't be read on, and from which row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::export) struct Unreadable {

@@ -1,6 +1,6 @@
 //! What a format consists of.
 
-use super::decoded_row::{Rows, Unreadable};
+use super::decoded_row::Row;
 use super::dialect::Dialect;
 use crate::mirror::Change;
 use crate::record::{Column, Stream};
@@ -14,13 +14,9 @@ pub(super) struct FormatDefinition {
     pub(super) is_for_spreadsheets: bool,
     /// Encodes the rows of one file.
     pub(super) encoder: fn(Stream, Dialect) -> Box<dyn Encoder>,
-    /// Reads a file's rows back, with the stream's own columns.
-    pub(super) reader: Reader,
+    /// Decodes the rows of one file, with the stream's own columns.
+    pub(super) decoder: fn(&'static [Column], Dialect) -> Box<dyn Decoder>,
 }
-
-/// Begins to read rows.
-pub(super) type Reader =
-    for<'s> fn(Box<dyn BufRead + 's>, &'static [Column], Dialect) -> Result<Rows<'s>, Unreadable>;
 
 /// Turns changes into the bytes of one file, which it appends to `out`.
 pub(super) trait Encoder: Send {
@@ -34,4 +30,15 @@ pub(super) trait Encoder: Send {
     fn end(&mut self, _out: &mut Vec<u8>) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Takes the rows of one file from its bytes. An error says what is wrong with the file.
+pub(super) trait Decoder {
+    /// Reads what stands before the first row.
+    fn begin(&mut self, _source: &mut dyn BufRead) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The next row, not yet numbered; `None` at the end.
+    fn row(&mut self, source: &mut dyn BufRead) -> Result<Option<Row>, String>;
 }

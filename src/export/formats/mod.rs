@@ -18,6 +18,7 @@ mod dialect;
 mod ndjson;
 mod portable;
 mod registry;
+mod row_reader;
 mod row_writer;
 
 pub use compression::Compression;

@@ -3,6 +3,7 @@
 use super::decoded_row::{Rows, Unreadable};
 use super::definition::FormatDefinition;
 use super::dialect::Dialect;
+use super::row_reader::RowReader;
 use super::{csv, ndjson};
 use crate::record::Stream;
 use std::io::BufRead;
@@ -58,7 +59,8 @@ impl Format {
         stream: Stream,
         dialect: Dialect,
     ) -> Result<Rows<'s>, Unreadable> {
-        (self.definition().reader)(source, stream.columns(), dialect)
+        let decoder = (self.definition().decoder)(stream.columns(), dialect);
+        Ok(Box::new(RowReader::begin(source, decoder)?))
     }
 }
 

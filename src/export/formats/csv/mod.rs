@@ -4,9 +4,9 @@
 //! (`COPY … CSV`), DuckDB (with `allow_quoted_nulls = false`), polars and Python's `csv.QUOTE_NOTNULL` (from 3.13 on) read
 //! them. JSON stands as text in its field.
 
+mod decoder;
 mod encoder;
 mod formula_guard;
-mod reader;
 
 use super::definition::FormatDefinition;
 
@@ -15,5 +15,5 @@ pub(super) const FORMAT: FormatDefinition = FormatDefinition {
     name: "csv",
     is_for_spreadsheets: true,
     encoder: |stream, dialect| Box::new(encoder::CsvEncoder::new(stream, dialect)),
-    reader: |source, columns, dialect| Ok(Box::new(reader::CsvReader::begin(source, columns, dialect)?)),
+    decoder: |columns, dialect| Box::new(decoder::CsvDecoder::new(columns, dialect)),
 };

@@ -2,8 +2,8 @@
 //!
 //! JSON values stand as they are stored, but for raw line ends between tokens, which would break the line.
 
+mod decoder;
 mod encoder;
-mod reader;
 
 use super::definition::FormatDefinition;
 
@@ -12,5 +12,5 @@ pub(super) const FORMAT: FormatDefinition = FormatDefinition {
     name: "ndjson",
     is_for_spreadsheets: false,
     encoder: |stream, dialect| Box::new(encoder::NdjsonEncoder::new(stream, dialect)),
-    reader: |source, columns, dialect| Ok(Box::new(reader::NdjsonReader::begin(source, columns, dialect))),
+    decoder: |columns, dialect| Box::new(decoder::NdjsonDecoder::new(columns, dialect)),
 };

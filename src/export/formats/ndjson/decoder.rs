@@ -1,58 +1,41 @@
 //! NDJSON read back by a reader of its own, so that a mistake in the writing shows.
 
-use crate::export::formats::decoded_row::{Cell, Row, Unreadable};
+use crate::export::formats::decoded_row::{Cell, Row};
+use crate::export::formats::definition::Decoder;
 use crate::export::formats::dialect::Dialect;
+use crate::export::formats::row_reader::{LONGEST_ROW, source_failed};
 use crate::record::{Column, ColumnKind, Op};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::io::{BufRead, Read};
 
-/// No line is longer: a lost line end must not take the whole file into memory.
-const LONGEST: u64 = 256 * 1024 * 1024;
-
-/// Reads rows, one at a time.
-pub(super) struct NdjsonReader<R> {
-    source: R,
+/// Decodes rows of NDJSON.
+pub(super) struct NdjsonDecoder {
     columns: &'static [Column],
     dialect: Dialect,
     line: Vec<u8>,
-    rows: u64,
 }
 
-impl<R: BufRead> NdjsonReader<R> {
-    pub(super) fn begin(source: R, columns: &'static [Column], dialect: Dialect) -> NdjsonReader<R> {
-        NdjsonReader { source, columns, dialect, line: Vec::new(), rows: 0 }
+impl NdjsonDecoder {
+    pub(super) fn new(columns: &'static [Column], dialect: Dialect) -> NdjsonDecoder {
+        NdjsonDecoder { columns, dialect, line: Vec::new() }
     }
+}
 
-    /// The next row; `None` at the end.
-    fn row(&mut self) -> Result<Option<Row>, Unreadable> {
-        self.rows += 1;
-        let number = self.rows;
-        let unreadable = |what: String| Unreadable { row: number, what };
+impl Decoder for NdjsonDecoder {
+    fn row(&mut self, source: &mut dyn BufRead) -> Result<Option<Row>, String> {
         self.line.clear();
-        (&mut self.source)
-            .take(LONGEST)
-            .read_until(b'\n', &mut self.line)
-            .map_err(|error| unreadable(format!("it can't be read or unpacked: {error}")))?;
+        source.take(LONGEST_ROW as u64).read_until(b'\n', &mut self.line).map_err(source_failed)?;
         if self.line.is_empty() {
             return Ok(None);
         }
-        let line =
-            self.line.strip_suffix(b"\n").ok_or_else(|| unreadable("the row has no end".to_owned()))?;
-        decode(number, line, self.columns, self.dialect).map(Some).map_err(unreadable)
+        let line = self.line.strip_suffix(b"\n").ok_or("the row has no end")?;
+        decode(line, self.columns, self.dialect).map(Some)
     }
 }
 
-impl<R: BufRead> Iterator for NdjsonReader<R> {
-    type Item = Result<Row, Unreadable>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.row().transpose()
-    }
-}
-
-fn decode(number: u64, line: &[u8], columns: &'static [Column], dialect: Dialect) -> Result<Row, String> {
+fn decode(line: &[u8], columns: &'static [Column], dialect: Dialect) -> Result<Row, String> {
     let no_object = || "the row is no JSON object in UTF-8".to_owned();
     let text = std::str::from_utf8(line).map_err(|_| no_object())?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -64,18 +47,16 @@ fn decode(number: u64, line: &[u8], columns: &'static [Column], dialect: Dialect
         Some((found, value)) if found == name => Ok(value),
         _ => Err(format!("{name} does not stand where it should")),
     };
-    let seq = take("_seq")?.get().parse().map_err(|_| "_seq is no number")?;
-    let op = string(take("_op")?).and_then(|op| Op::from_name(&op));
-    let op = op.ok_or("_op is neither insert nor update nor delete")?;
+    let (seq, op) = (take("_seq")?.get(), string(take("_op")?).unwrap_or_default());
     let observed_at = string(take("_observed_at")?).ok_or("_observed_at is no string")?;
+    let mut row = Row::new(seq, &op, observed_at, vec![Cell::Null; columns.len()])?;
     // A delete of the old layout has the identifier alone.
-    let given = if op == Op::Delete && dialect.old_layout { 1 } else { columns.len() };
-    let mut cells = vec![Cell::Null; columns.len()];
-    for (column, cell) in columns.iter().zip(&mut cells).take(given) {
+    let given = if row.op == Op::Delete && dialect.old_layout { 1 } else { columns.len() };
+    for (column, cell) in columns.iter().zip(&mut row.cells).take(given) {
         *cell = read_cell(column.kind, take(column.name)?);
     }
     match members.next() {
-        None => Ok(Row { number, seq, op, observed_at, cells }),
+        None => Ok(row),
         Some(_) => Err("the row has members that it should not have".to_owned()),
     }
 }
@@ -115,6 +96,8 @@ impl<'de> Visitor<'de> for Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::formats::Unreadable;
+    use crate::export::formats::row_reader::RowReader;
 
     const COLUMNS: &[Column] = &[
         Column { name: "id", kind: ColumnKind::Text },
@@ -125,7 +108,7 @@ mod tests {
     const OLD: Dialect = Dialect { old_layout: true, ..Dialect::PLAIN };
 
     fn rows(text: &[u8], dialect: Dialect) -> Result<Vec<Row>, Unreadable> {
-        NdjsonReader::begin(text, COLUMNS, dialect).collect()
+        RowReader::begin(Box::new(text), Box::new(NdjsonDecoder::new(COLUMNS, dialect)))?.collect()
     }
 
     #[test]

@@ -1,0 +1,132 @@
+//! The layers, the weakest first, and what is wrong with them.
+
+use super::accepts::Accepts;
+use super::keys::{self, Key};
+use super::nearest;
+use super::problem::{Origin, Problem};
+use super::value;
+use toml::de::DeValue;
+use toml::{Spanned, Value};
+
+/// Names under which people look for a place for the API key. There is none in the configuration.
+const NAMES_OF_THE_KEY: &[&str] =
+    &["api.key", "api.api_key", "api.secret", "api.secret_key", "api.token", "api_key"];
+
+/// What a layer sets a key to.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) key: &'static Key,
+    /// None: it is not of the key's type.
+    pub(super) value: Option<Value>,
+    /// The value for a message.
+    found: String,
+    pub(super) origin: Origin,
+}
+
+enum Entry {
+    Setting(Setting),
+    Wrong(Problem),
+}
+
+/// What the layers say, in their order.
+pub(super) struct Layers(Vec<Entry>);
+
+impl Layers {
+    /// The defaults alone.
+    pub(super) fn new() -> Layers {
+        let default = |key: &'static Key| {
+            let (value, found) = (Some(key.default.clone()), key.default.to_string());
+            Entry::Setting(Setting { key, value, found, origin: Origin::Default })
+        };
+        Layers(keys::ALL.iter().map(default).collect())
+    }
+
+    pub(super) fn report(&mut self, problem: Problem) {
+        self.0.push(Entry::Wrong(problem));
+    }
+
+    /// Sets `path` from a variable or a flag; `None` is text that is not UTF-8.
+    pub(super) fn set_text(&mut self, path: &str, text: Option<&str>, origin: Origin) {
+        let Some(key) = self.known(path, &origin) else { return };
+        let value = text.and_then(|text| value::of_text_like(text, &key.default));
+        let found = match text {
+            Some("") => "nothing".to_owned(),
+            Some(text) => value::for_message(&format!("{text:?}")),
+            None => "text that is not UTF-8".to_owned(),
+        };
+        self.0.push(Entry::Setting(Setting { key, value, found, origin }));
+    }
+
+    /// Sets `path` from the file.
+    pub(super) fn set_toml(&mut self, path: &str, given: &Spanned<DeValue<'_>>, origin: Origin) {
+        let found = value::describe(given.get_ref());
+        if keys::is_section(path) {
+            let (key, expected) = (path.to_owned(), format!("a table `[{path}]`"));
+            return self.report(Problem::Unexpected { origin, key, expected, found, why: None });
+        }
+        let Some(key) = self.known(path, &origin) else { return };
+        let value = value::of_document_like(given, &key.default);
+        self.0.push(Entry::Setting(Setting { key, value, found, origin }));
+    }
+
+    fn known(&mut self, path: &str, origin: &Origin) -> Option<&'static Key> {
+        let key = keys::find(path);
+        if key.is_none() {
+            self.report_unknown(path, origin.clone());
+        }
+        key
+    }
+
+    pub(super) fn report_unknown(&mut self, path: &str, origin: Origin) {
+        let key = path.to_owned();
+        if NAMES_OF_THE_KEY.contains(&path) {
+            self.report(Problem::KeyInConfiguration { origin, key });
+        } else if value::may_hold_key(path) {
+            self.report(Problem::HiddenName { origin });
+        } else {
+            self.report(Problem::UnknownKey { origin, key, nearest: nearest::known_path(path) });
+        }
+    }
+
+    /// What the key is set to. Every layer is checked, also where a later one wins over it. `None`: no layer sets it, the
+    /// defaults neither, which is reported like all that is wrong.
+    pub(super) fn read<T>(&mut self, path: &str, accepts: Accepts<T>) -> Option<T> {
+        let mut meaning = None;
+        for entry in &mut self.0 {
+            let setting = match entry {
+                Entry::Setting(setting) if setting.key.path == path => setting,
+                _ => continue,
+            };
+            match setting.value.as_ref().ok_or(None).and_then(&accepts.read) {
+                Ok(read) => meaning = Some(read),
+                Err(why) => {
+                    *entry = Entry::Wrong(Problem::Unexpected {
+                        origin: setting.origin.clone(),
+                        key: path.to_owned(),
+                        expected: accepts.expected.to_string(),
+                        found: setting.found.clone(),
+                        // A reason may quote the value.
+                        why: why.filter(|why| !value::may_hold_key(why)),
+                    });
+                }
+            }
+        }
+        if meaning.is_none() {
+            self.report_unknown(path, Origin::Default);
+        }
+        meaning
+    }
+
+    /// The effective setting of every key in their order, once all were read; or everything that is wrong.
+    pub(super) fn finish(self) -> Result<Vec<Setting>, Vec<Problem>> {
+        let (mut settings, mut problems) = (Vec::new(), Vec::new());
+        for entry in self.0 {
+            match entry {
+                Entry::Setting(setting) => settings.push(setting),
+                Entry::Wrong(problem) => problems.push(problem),
+            }
+        }
+        let effective = |key: &Key| settings.iter().rfind(|setting| setting.key.path == key.path).cloned();
+        if problems.is_empty() { Ok(keys::ALL.iter().filter_map(effective).collect()) } else { Err(problems) }
+    }
+}
