@@ -6,9 +6,10 @@ use super::misplaced_key;
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::daemon::Schedules;
+use crate::export;
 use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
-use crate::{export, sync};
+use crate::sync::{self, Tools};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -45,8 +46,17 @@ pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
     Ok(api_key(config, &environment()?)?)
 }
 
-/// The API's client; sends nothing yet.
-pub(super) fn client(config: &Config, key: &ApiKey, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
+/// The API's client, with the key from where the user put it; sends nothing yet.
+pub(super) fn client(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
+    client_with(config, &key(config)?, observer)
+}
+
+/// The API's client with that key; sends nothing yet.
+pub(super) fn client_with(
+    config: &Config,
+    key: &ApiKey,
+    observer: Arc<dyn Observer>,
+) -> Result<Client, Failure> {
     let api = &config.api;
     let settings = api::Settings {
         concurrency: api.concurrency,
@@ -75,6 +85,16 @@ pub(super) fn known_paging(config: &Config) -> KnownPaging {
     let paging = &config.api.paging;
     let customers = PagingSettings { never_reuse: !paging.reuse_tokens, ..settings(paging.customers) };
     KnownPaging::new(customers, settings(paging.events))
+}
+
+/// What a run works with, besides the mirror.
+pub(super) fn tools(
+    config: &Config,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<Tools, Failure> {
+    let client = client(config, observer.clone())?;
+    Ok(Tools { client, known: known_paging(config), observer, stop })
 }
 
 /// How a run works that reads `audit` customers again at its end.

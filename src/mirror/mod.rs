@@ -23,7 +23,7 @@ pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{
     Audit, AuditFinding, AuditedCustomer, Checkpoint, Counts, DrawnCustomers, EventFailure, Freshness, Mode,
-    Outcome, Run, SavedToken, error_text,
+    Outcome, Run, RunError, SavedToken,
 };
 pub use tables::{
     Account, Aside, AsideInRun, Behaviour, CustomerPreview, CustomersApplied, Doubt, EventsApplied,

@@ -1,12 +1,10 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 
-use super::super::assemble;
 use super::super::exit::{Exit, Failure};
 use super::super::output;
 use super::metrics_source::MetricsSource;
 use super::runner::Runner;
 use super::watchdog::Watchdog;
-use crate::config::Config;
 use crate::daemon::{Exposition, MirrorState};
 use axum::Router;
 use axum::extract::State;
@@ -124,13 +122,10 @@ fn sentence(status: StatusCode, text: &str) -> Response {
 impl Sources {
     async fn read(&self) -> Result<MirrorState, Failure> {
         let (metrics_source, config) = (self.metrics_source.clone(), self.runner.config());
-        let read = tokio::task::spawn_blocking(move || metrics_source.read(&formats(&config)));
+        let formats = config.export.formats.iter().map(|format| format.name()).collect();
+        let read = tokio::task::spawn_blocking(move || metrics_source.read(formats));
         read.await.map_err(|error| Failure::new(Exit::Failed, format!("the reader crashed: {error}")))?
     }
-}
-
-fn formats(config: &Config) -> Vec<&'static str> {
-    assemble::export_settings(config).formats.iter().map(|format| format.name()).collect()
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let stop = assemble::stop_token()?;
     let config = assemble::config(global)?;
     // A mistake that would fail every run fails the daemon's start.
-    assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))?;
+    assemble::client(&config, Arc::new(Unobserved))?;
     let (history, last) = run_history::read(&config)?;
     let systemd = Systemd::from_environment();
     let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
@@ -64,7 +64,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let notifier = Notifier::new(runner.clone(), systemd, watchdog);
+    let notifier = Notifier { runner: runner.clone(), systemd, watchdog };
     Systemd::ready();
     daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();

@@ -13,6 +13,6 @@ mod status;
 
 pub use audits::{Audit, AuditFinding, AuditedCustomer, DrawnCustomers};
 pub use checkpoints::Checkpoint;
-pub use records::{Counts, Mode, Outcome, Run, error_text};
+pub use records::{Counts, Mode, Outcome, Run, RunError};
 pub use saved_tokens::SavedToken;
 pub use status::{EventFailure, Freshness};
