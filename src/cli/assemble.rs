@@ -1,7 +1,7 @@
 //! From the configuration to the parts that it configures, in one place.
 
 use super::args::Global;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::misplaced_key;
 use crate::api::{self, Client, KnownPaging, PagingSettings, RetryPolicy};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
@@ -166,12 +166,6 @@ pub(super) async fn lock_when_free(
             result => return Ok(result?),
         }
     }
-}
-
-/// The token that signals cancel.
-pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
-    super::signals::stop_token()
-        .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))
 }
 
 /// When the daemon runs what.

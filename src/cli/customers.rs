@@ -1,9 +1,10 @@
-//! `customers …`: the API itself.
+//! `customers …` and `events list`: the API itself.
 
 use super::args::{self, Fields, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
+use super::signals;
 use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
 use crate::record::{Decoded, Record, Rejection, peek_id};
@@ -89,7 +90,7 @@ fn decode(_: &List, record: &str) -> Result<Decoded<Raw>, Rejection> {
 pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let client = assemble::client(&config, Arc::new(Unobserved))?;
-    let (stop, stream) = (assemble::stop_token()?, list.stream());
+    let (stop, stream) = (signals::stop_token()?, list.stream());
     let mut pager = Pager::new(client, assemble::known_paging(&config), list, Cursor::Start, decode);
     loop {
         let Some(turn) = stop.run_until_cancelled(pager.next()).await else {

@@ -5,6 +5,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::progress::Progress;
+use super::signals;
 use super::sync::{run_once, summary};
 use crate::api::CustomerFields;
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: args::Demo, bar: &ProgressBar) -> Result<Exit, Failure> {
     let dir = folder(args.dir)?;
-    let stop = assemble::stop_token()?;
+    let stop = signals::stop_token()?;
     let settings = Settings { customers: args.customers, awkward: true, ..Settings::default() };
     let sandbox = start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings).await?;
     let demo = Demo::new(dir, &sandbox, bar, stop)?;
@@ -158,16 +159,13 @@ fn quoted(path: &Path) -> String {
 fn configure(dir: &Path, base_url: &str) -> Result<(Config, ApiKey), Failure> {
     let key = [("MALOMO_API_KEY".into(), "sk_demo".into())];
     let environment = Environment::new(key, dir.to_owned()).with_system_file(dir.join("none"));
-    let set = |key: &str, value: &str| Override {
-        flag: "demo".to_owned(),
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
+    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let flags = [
-        set("api.base_url", base_url),
-        set("mirror.path", &dir.join("mirror.db").to_string_lossy()),
-        set("export.dir", &dir.join("exports").to_string_lossy()),
+        ("api.base_url", base_url.to_owned()),
+        ("mirror.path", path("mirror.db")),
+        ("export.dir", path("exports")),
     ];
+    let flags = flags.map(|(key, value)| Override { flag: "demo".to_owned(), key: key.to_owned(), value });
     let config = Config::load(None, &environment, &flags)?;
     let key = api_key(&config, &environment)?;
     Ok((config, key))

@@ -8,6 +8,7 @@ use crate::mirror::{LockError, MirrorError};
 use crate::sandbox::SandboxError;
 use crate::sync::SyncError;
 use std::error::Error;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 /// The exit codes that scripts rely on.
@@ -47,6 +48,11 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Failure {
         Failure { exit, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// What makes a failure of an error: `what` happened, because of it.
+    pub(super) fn because<E: Display>(what: impl Display) -> impl FnOnce(E) -> Failure {
+        move |error| Failure::new(Exit::Failed, format!("{what}: {error}"))
     }
 
     pub(super) fn usage(message: impl Into<String>) -> Failure {

@@ -18,8 +18,8 @@ pub(super) fn line(line: &str) -> Result<(), Failure> {
 
 /// Prints a value as JSON over several lines.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new(Exit::Failed, format!("the result has no JSON form: {error}")))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(Failure::because("the result has no JSON form"))?;
     line(&text)
 }
 

@@ -1,13 +1,13 @@
 //! `sandbox`.
 
 use super::args;
-use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
+use super::signals;
 use crate::sandbox::start;
 
 pub(super) async fn run(args: args::Sandbox) -> Result<Exit, Failure> {
-    let stop = assemble::stop_token()?;
+    let stop = signals::stop_token()?;
     let sandbox = start(args.listen, args.settings).await?;
     let (url, world) = (sandbox.base_url(), sandbox.world());
     output::text(&format!(

@@ -5,6 +5,7 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, count, counted, row};
 use super::progress::Progress;
+use super::signals;
 use crate::config::Config;
 use crate::export::{Exported, export};
 use crate::mirror::{Batch, Mirror, MirrorError, Mode, Outcome, RunLock, checkpoint_beside, is_there};
@@ -27,7 +28,7 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
     check_audit(&args)?;
     let config = assemble::config(global)?;
     let progress = Arc::new(Progress::new(bar, global.quiet));
-    let tools = assemble::tools(&config, progress.clone(), assemble::stop_token()?)?;
+    let tools = assemble::tools(&config, progress.clone(), signals::stop_token()?)?;
     let (scope, command) = scope(args.full, args.customers);
     if args.dry_run {
         return preview(&config, &tools, &scope, args.json, &progress).await;
@@ -178,8 +179,7 @@ fn write<T>(
 
 /// Work that waits for the disk: signals and timers go on meanwhile.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let crashed = |error| Failure::new(Exit::Failed, format!("a part of the program crashed: {error}"));
-    tokio::task::spawn_blocking(work).await.map_err(crashed)
+    tokio::task::spawn_blocking(work).await.map_err(Failure::because("a part of the program crashed"))
 }
 
 /// What a run syncs, and what the lock file tells others: no more than the command.

@@ -230,7 +230,7 @@ impl Plan {
         let same_jitter = self.jitter == schedules.jitter;
         self.jitter = schedules.jitter;
         for (track, schedule) in self.tracks.iter_mut().zip([schedules.sync, schedules.full]) {
-            if same_jitter && same(&track.schedule, &schedule) {
+            if same_jitter && track.schedule == schedule {
                 continue;
             }
             if schedule.is_none() {
@@ -264,13 +264,6 @@ impl Plan {
     fn plan_anew(&mut self, now: Timestamp) {
         self.tracks.iter_mut().for_each(|track| track.plan(self.jitter, now, &mut self.random));
     }
-}
-
-fn same(one: &Option<Schedule>, other: &Option<Schedule>) -> bool {
-    let parts = |schedule: &Option<Schedule>| {
-        schedule.as_ref().map(|schedule| (schedule.expression().to_owned(), schedule.zone().clone()))
-    };
-    parts(one) == parts(other)
 }
 
 /// The first time after `now` at which the schedule fires, delayed by a random part of `jitter`, but not as far as the

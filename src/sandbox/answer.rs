@@ -47,28 +47,21 @@ impl Refusal {
         Refusal { header, ..Refusal::new(405, "method_not_allowed", message) }
     }
 
-    /// 429.
-    pub(super) fn too_many(wait: Option<Wait>) -> Refusal {
-        Refusal::new(429, "too_many_requests", "too many requests; slow down").waiting(wait)
-    }
-
-    /// An error of the server or of a gateway before it.
-    pub(super) fn server_error(status: u16, wait: Option<Wait>) -> Refusal {
+    /// A refusal for which the request can't be blamed: by a limit, the server, or a gateway before it.
+    pub(super) fn of_status(status: u16, wait: Option<Wait>) -> Refusal {
         let (code, message) = match status {
+            429 => ("too_many_requests", "too many requests; slow down"),
             502 => ("bad_gateway", "the gateway got no valid answer"),
             503 => ("service_unavailable", "the service is not available at the moment"),
             504 => ("gateway_timeout", "the gateway got no answer in time"),
             _ => ("internal_server_error", "something went wrong on our side"),
         };
-        Refusal::new(status, code, message).waiting(wait)
-    }
-
-    fn waiting(self, wait: Option<Wait>) -> Refusal {
         let value = wait.map(|wait| match wait {
             Wait::Seconds(seconds) => seconds.to_string(),
             Wait::UntilNow => httpdate::fmt_http_date(SystemTime::now()),
         });
-        Refusal { header: value.map(|value| (RETRY_AFTER, value)), ..self }
+        let header = value.map(|value| (RETRY_AFTER, value));
+        Refusal { header, ..Refusal::new(status, code, message) }
     }
 
     /// The documented error object.
@@ -106,7 +99,7 @@ mod tests {
     #[test]
     fn waits_have_two_forms() {
         let header = |wait| {
-            let response = Refusal::too_many(wait).into_response("r");
+            let response = Refusal::of_status(429, wait).into_response("r");
             response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(header(None), None);

@@ -164,8 +164,7 @@ impl Server {
             self.count(|counts| &mut counts.faults);
         }
         match fault {
-            Some(Fault::ServerError(status, wait)) => return Err(Refusal::server_error(status, wait)),
-            Some(Fault::TooManyRequests(wait)) => return Err(Refusal::too_many(wait)),
+            Some(Fault::Refusal(status, wait)) => return Err(Refusal::of_status(status, wait)),
             Some(Fault::HtmlPage) => return Ok(html_page()),
             Some(Fault::LostAnswer | Fault::HalfAnswer) | None => {}
         }
@@ -202,7 +201,7 @@ async fn answer(
         Ok(_) if in_rate => server.serve(number, &breaker, request).await,
         _ => {
             server.count(|counts| &mut counts.refused);
-            Err(Refusal::too_many(place.is_ok().then_some(Wait::Seconds(1))))
+            Err(Refusal::of_status(429, place.is_ok().then_some(Wait::Seconds(1))))
         }
     };
     let request_id = request_id(settings.seed, number);

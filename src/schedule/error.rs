@@ -47,12 +47,4 @@ pub enum ScheduleError {
         /// The expression.
         expression: String,
     },
-    /// The sets could not be taken over.
-    #[error("`{expression}` cannot be evaluated: {reason}")]
-    Translation {
-        /// The expression.
-        expression: String,
-        /// What the evaluating library said.
-        reason: String,
-    },
 }

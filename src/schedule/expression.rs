@@ -1,12 +1,21 @@
-//! An expression as a whole: its fields, its nicknames, and the translation for the `cron` crate.
+//! An expression as a whole: its fields and its nicknames.
 
 use super::error::ScheduleError;
-use super::field::{self, Field};
+use super::field::{self, Field, Set};
 
 /// What an expression says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parsed {
-    pub(super) sets: cron::Schedule,
+    pub(super) seconds: Set,
+    pub(super) minutes: Set,
+    pub(super) hours: Set,
+    pub(super) days: Set,
+    pub(super) months: Set,
+    /// From 0 = Sunday.
+    pub(super) weekdays: Set,
+    /// Whether one of the two day fields is enough.
     pub(super) either_day: bool,
+    /// Whether it runs by real time where the clock is changed.
     pub(super) is_wildcard: bool,
 }
 
@@ -23,7 +32,7 @@ pub(super) fn parse(expression: &str) -> Result<Parsed, ScheduleError> {
             return Err(ScheduleError::FieldCount { expression: expression.to_owned(), count: texts.len() });
         }
     };
-    translate(expression, [second, rest[0], rest[1], rest[2], rest[3], rest[4]])
+    read([second, rest[0], rest[1], rest[2], rest[3], rest[4]])
 }
 
 /// crontab(5), "nicknames".
@@ -39,27 +48,18 @@ fn nickname(expression: &str) -> Result<&'static str, ScheduleError> {
     }
 }
 
-/// Hands the sets to the `cron` crate as plain lists of numbers, the only notation that means the same there.
-/// Its days of the week run from 1 = Sunday.
-fn translate(expression: &str, texts: [&str; 6]) -> Result<Parsed, ScheduleError> {
+fn read(texts: [&str; 6]) -> Result<Parsed, ScheduleError> {
     let [second, minute, hour, day, month, weekday] = texts;
-    let weekdays: Vec<u32> = field::parse(Field::Weekday, weekday)?.iter().map(|day| day + 1).collect();
     let (minutes, hours) = (field::parse(Field::Minute, minute)?, field::parse(Field::Hour, hour)?);
-    let is_wildcard =
-        field::is_wildcard(Field::Minute, minute, &minutes) || field::is_wildcard(Field::Hour, hour, &hours);
-    let lists = [
-        field::parse(Field::Second, second)?,
+    Ok(Parsed {
+        seconds: field::parse(Field::Second, second)?,
         minutes,
         hours,
-        field::parse(Field::Day, day)?,
-        field::parse(Field::Month, month)?,
-        weekdays,
-    ];
-    let listed = lists.map(|list| list.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
-    let sets = listed.join(" ").parse().map_err(|error: cron::error::Error| ScheduleError::Translation {
-        expression: expression.to_owned(),
-        reason: error.to_string(),
-    })?;
-    let either_day = !day.starts_with('*') && !weekday.starts_with('*');
-    Ok(Parsed { sets, either_day, is_wildcard })
+        days: field::parse(Field::Day, day)?,
+        months: field::parse(Field::Month, month)?,
+        weekdays: field::parse(Field::Weekday, weekday)?,
+        either_day: !day.starts_with('*') && !weekday.starts_with('*'),
+        is_wildcard: field::is_wildcard(Field::Minute, minute, minutes)
+            || field::is_wildcard(Field::Hour, hour, hours),
+    })
 }

@@ -1,7 +1,6 @@
 //! One field of an expression: lists of values, ranges and steps.
 
 use super::error::ScheduleError;
-use std::collections::BTreeSet;
 
 /// Which field it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,14 +76,31 @@ impl Field {
     }
 }
 
+/// Values of a field, one bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Set(u64);
+
+impl Set {
+    /// Whether the value is one of them.
+    pub(super) fn has(self, value: u32) -> bool {
+        self.at_or_after(value) == Some(value)
+    }
+
+    /// The first of them that is not less than `least`.
+    pub(super) fn at_or_after(self, least: u32) -> Option<u32> {
+        let rest = self.0.checked_shr(least).filter(|rest| *rest != 0)?;
+        Some(least + rest.trailing_zeros())
+    }
+}
+
 /// Digits alone: `parse` would also take a leading plus sign.
 fn number(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// The values of a field, ascending, never none.
-pub(super) fn parse(field: Field, text: &str) -> Result<Vec<u32>, ScheduleError> {
-    let mut values = BTreeSet::new();
+/// The values of a field, never none.
+pub(super) fn parse(field: Field, text: &str) -> Result<Set, ScheduleError> {
+    let mut values = 0;
     for item in text.split(',') {
         let parsed = parse_item(field, item).map_err(|reason| ScheduleError::Field {
             field: field.name(),
@@ -92,15 +108,15 @@ pub(super) fn parse(field: Field, text: &str) -> Result<Vec<u32>, ScheduleError>
             reason,
             allowed: field.allowed(),
         })?;
-        values.extend(parsed);
+        values = parsed.into_iter().fold(values, |values, value| values | 1 << value);
     }
-    Ok(values.into_iter().collect())
+    Ok(Set(values))
 }
 
 /// Whether the field repeats its unit rather than naming times of it: it has a step, or holds every value there is.
-pub(super) fn is_wildcard(field: Field, text: &str, values: &[u32]) -> bool {
+pub(super) fn is_wildcard(field: Field, text: &str, values: Set) -> bool {
     let (least, greatest) = field.bounds();
-    text.contains('/') || values.len() as u32 == greatest - least + 1
+    text.contains('/') || values.0.count_ones() == greatest - least + 1
 }
 
 /// One item of a list: `*`, `a`, `a-b`, each but `a` also with `/n`.

@@ -1,7 +1,7 @@
 //! The search for the next time: on the calendar and the clock of the zone, then as an instant.
 
 use super::Schedule;
-use cron::TimeUnitSpec;
+use super::expression::Parsed;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -17,7 +17,7 @@ impl Schedule {
     /// the end of the calendar, in the year 9999. The instants of successive calls ascend, so a loop over
     /// them ends. The search is bounded.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        if self.is_wildcard { self.next_shown(after) } else { self.next_once(after) }
+        if self.parsed.is_wildcard { self.next_shown(after) } else { self.next_once(after) }
     }
 
     /// The next instant at which the clock shows a matching time, however often it shows it.
@@ -83,7 +83,7 @@ impl Schedule {
         let end = from.year().saturating_add(CALENDAR_CYCLE_YEARS);
         let mut day = from;
         while day.year() <= end {
-            if !self.sets.months().includes(day.month().unsigned_abs().into()) {
+            if !self.parsed.months.has(unsigned(day.month())) {
                 day = day.last_of_month().tomorrow().ok()?;
             } else if self.day_matches(day) {
                 return Some(day);
@@ -95,29 +95,28 @@ impl Schedule {
     }
 
     fn day_matches(&self, date: Date) -> bool {
-        let day = self.sets.days_of_month().includes(date.day().unsigned_abs().into());
-        let weekday = date.weekday().to_sunday_one_offset().unsigned_abs().into();
-        let weekday = self.sets.days_of_week().includes(weekday);
-        if self.either_day { day || weekday } else { day && weekday }
+        let day = self.parsed.days.has(unsigned(date.day()));
+        let weekday = self.parsed.weekdays.has(unsigned(date.weekday().to_sunday_zero_offset()));
+        if self.parsed.either_day { day || weekday } else { day && weekday }
     }
 
     /// The first matching time of day at or after `from`.
     fn next_time(&self, from: Time) -> Option<Time> {
         let (hour, minute, second) =
             (unsigned(from.hour()), unsigned(from.minute()), unsigned(from.second()));
-        let this_hour = self.sets.hours().includes(hour);
+        let Parsed { seconds, minutes, hours, .. } = self.parsed;
+        let this_hour = hours.has(hour);
         if this_hour
-            && self.sets.minutes().includes(minute)
-            && let Some(second) = at_or_after(self.sets.seconds(), second)
+            && minutes.has(minute)
+            && let Some(second) = seconds.at_or_after(second)
         {
             return time(hour, minute, second);
         }
-        let first_second = at_or_after(self.sets.seconds(), 0)?;
-        if this_hour && let Some(minute) = at_or_after(self.sets.minutes(), minute + 1) {
+        let first_second = seconds.at_or_after(0)?;
+        if this_hour && let Some(minute) = minutes.at_or_after(minute + 1) {
             return time(hour, minute, first_second);
         }
-        let first_minute = at_or_after(self.sets.minutes(), 0)?;
-        time(at_or_after(self.sets.hours(), hour + 1)?, first_minute, first_second)
+        time(hours.at_or_after(hour + 1)?, minutes.at_or_after(0)?, first_second)
     }
 }
 
@@ -125,10 +124,6 @@ impl Schedule {
 fn next_second(time: DateTime) -> Option<DateTime> {
     let second = time.with().subsec_nanosecond(0).build().ok()?;
     second.checked_add(jiff::SignedDuration::from_secs(1)).ok()
-}
-
-fn at_or_after(set: &impl TimeUnitSpec, least: u32) -> Option<u32> {
-    set.iter().find(|&value| value >= least)
 }
 
 fn unsigned(part: i8) -> u32 {

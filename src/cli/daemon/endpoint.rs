@@ -124,7 +124,7 @@ impl Sources {
         let (metrics_source, config) = (self.metrics_source.clone(), self.runner.config());
         let formats = config.export.formats.iter().map(|format| format.name()).collect();
         let read = tokio::task::spawn_blocking(move || metrics_source.read(formats));
-        read.await.map_err(|error| Failure::new(Exit::Failed, format!("the reader crashed: {error}")))?
+        read.await.map_err(Failure::because("the reader crashed"))?
     }
 }
 

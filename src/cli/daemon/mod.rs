@@ -13,6 +13,7 @@ mod watchdog;
 use super::args::Global;
 use super::assemble;
 use super::exit::{Exit, Failure};
+use super::signals;
 use crate::daemon::{self, Control, Pace, Plan};
 use crate::observe::Unobserved;
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use runner::Runner;
 use std::sync::Arc;
 use std::time::Duration;
 use systemd::Systemd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use watchdog::Watchdog;
 
@@ -34,9 +35,8 @@ const GRACE: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     // Signals first, so that an early one is neither lost nor fatal.
-    let hangups = signal(SignalKind::hangup())
-        .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))?;
-    let stop = assemble::stop_token()?;
+    let hangups = signals::received(SignalKind::hangup())?;
+    let stop = signals::stop_token()?;
     let config = assemble::config(global)?;
     // A mistake that would fail every run fails the daemon's start.
     assemble::client(&config, Arc::new(Unobserved))?;
