@@ -2,11 +2,10 @@
 
 use crate::export::Format;
 use crate::record::Stream;
-use crate::sandbox::{Order, TokenStyle};
+use crate::sandbox::Settings;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Keeps a local SQLite mirror of a Malomo account's customers and events, and exports what changed.
 #[derive(Debug, Parser)]
@@ -239,54 +238,8 @@ pub(super) struct Sandbox {
     /// Where to listen; port 0: any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(super) listen: SocketAddr,
-    /// Customers at the start
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(super) customers: usize,
-    /// Events per customer at the start: the mean of a heavy-tailed distribution
-    #[arg(long, value_name = "MEAN", default_value_t = 5.0)]
-    pub(super) events_per_customer: f64,
-    /// Records on a page
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(super) page_size: usize,
-    /// The same seed gives the same world and the same faults
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Wait before each answer, such as 50ms
-    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
-    pub(super) latency: Duration,
-    /// Requests a second allowed; above it the answer is 429 with Retry-After
-    #[arg(long, value_name = "N")]
-    pub(super) rate_limit: Option<f64>,
-    /// Requests at once allowed; above it the answer is 429
-    #[arg(long, value_name = "N")]
-    pub(super) concurrency_limit: Option<usize>,
-    /// Share of faulty answers, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub(super) fault_rate: f64,
-    /// Changes to the world a second: orders, new customers, edits, deletions; orders under way go on meanwhile
-    #[arg(long, value_name = "N", default_value_t = 0.0)]
-    pub(super) churn: f64,
-    /// With --churn: how many times as fast as real time the world's clock runs; 1440: a minute is a day
-    #[arg(long, value_name = "N", default_value_t = 1.0)]
-    pub(super) time_factor: f64,
-    /// A new event moves its customer's `updated_at`
-    #[arg(long)]
-    pub(super) events_touch_customer: bool,
-    /// Answer GET /accounts/self with 404
-    #[arg(long)]
-    pub(super) no_account: bool,
-    /// Where a list's answer says how it goes on
-    #[arg(long, value_enum, value_name = "STYLE", default_value_t = TokenStyle::Link)]
-    pub(super) token_style: TokenStyle,
-    /// Exchange the meanings of the parameters `next` and `prev`
-    #[arg(long)]
-    pub(super) swap_direction: bool,
-    /// The order of lists
-    #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::CreatedAsc)]
-    pub(super) order: Order,
-    /// Odd records: quotes, newlines, formulas, emoji, right-to-left text, nulls, undocumented fields, odd numbers
-    #[arg(long)]
-    pub(super) awkward: bool,
+    #[command(flatten)]
+    pub(super) settings: Settings,
 }
 
 #[derive(Debug, Subcommand)]
@@ -308,10 +261,4 @@ fn stream(text: &str) -> Result<Stream, String> {
 fn format(text: &str) -> Result<Format, String> {
     Format::from_name(text)
         .ok_or_else(|| format!("`{text}` is no format: write {}", Format::ALL.map(Format::name).join(" or ")))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || format!("`{text}` is no time: write it like 50ms or 2s");
-    let time: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
-    Duration::try_from(time).map_err(|_| expected())
 }

@@ -1,13 +1,13 @@
 //! From the configuration to the parts that it configures, in one place.
 
 use super::args::Global;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::misplaced_key;
 use crate::api::{Client, KnownPaging};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
-use crate::sync;
+use crate::sync::{self, Tools};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -44,8 +44,17 @@ pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
     Ok(api_key(config, &environment()?)?)
 }
 
-/// The API's client; sends nothing yet.
-pub(super) fn client(config: &Config, key: &ApiKey, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
+/// The API's client, with the key from where the user put it; sends nothing yet.
+pub(super) fn client(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
+    client_with(config, &key(config)?, observer)
+}
+
+/// The API's client with that key; sends nothing yet.
+pub(super) fn client_with(
+    config: &Config,
+    key: &ApiKey,
+    observer: Arc<dyn Observer>,
+) -> Result<Client, Failure> {
     Ok(Client::new(config.api.clone(), SecretString::from(key.expose()), observer)?)
 }
 
@@ -55,6 +64,16 @@ pub(super) fn known_paging(config: &Config) -> KnownPaging {
         None => config.customer_paging,
         Some(_) => config.event_paging,
     })
+}
+
+/// What a run works with, besides the mirror.
+pub(super) fn tools(
+    config: &Config,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<Tools, Failure> {
+    let client = client(config, observer.clone())?;
+    Ok(Tools { client, known: known_paging(config), observer, stop })
 }
 
 /// How a run works that reads `audit` customers again at its end.
@@ -97,10 +116,4 @@ pub(super) async fn lock_when_free(
             result => return Ok(result?),
         }
     }
-}
-
-/// The token that signals cancel.
-pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
-    super::signals::stop_token()
-        .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))
 }

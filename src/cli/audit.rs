@@ -1,6 +1,6 @@
 //! What an audit found, for people and for the log.
 
-use super::output::{count, counted};
+use super::output::{count, counted, row};
 use crate::diff::audit::Standing;
 use crate::mirror::{Audit, AuditFinding};
 use crate::sync::Audited;
@@ -43,17 +43,15 @@ fn drift(audited: &Audited) -> impl Iterator<Item = &AuditFinding> {
 
 /// The part of a run's result.
 pub(super) fn summary(audited: &Audited) -> String {
-    let mut text =
-        format!("  audit      {}\n             {}\n", result(&audited.audit), bound(&audited.audit));
+    let audit = &audited.audit;
+    let mut text = row("audit", result(audit)) + &row("", bound(audit));
     for found in drift(audited).take(NAMED) {
-        let of = match found.id == found.customer_id {
-            true => String::new(),
-            false => format!(" of customer {}", found.customer_id),
-        };
-        text.push_str(&format!("  drift      {} {}{of}: {}\n", found.stream, found.id, found.kind.name()));
+        let AuditFinding { stream, id, customer_id, kind, .. } = found;
+        let of = if id == customer_id { String::new() } else { format!(" of customer {customer_id}") };
+        text += &row("drift", format_args!("{stream} {id}{of}: {}", kind.name()));
     }
     for unread in audited.unread.iter().take(NAMED) {
-        text.push_str(&format!("  unaudited  customer {}: {}\n", unread.customer_id, unread.error));
+        text += &row("unaudited", format_args!("customer {}: {}", unread.customer_id, unread.error));
     }
     text
 }

@@ -16,24 +16,19 @@ pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failur
             let file =
                 config.file().map_or("no file; defaults".to_owned(), |file| file.display().to_string());
             output::line(&format!("the configuration is valid ({file})"))?;
-            match &key {
+            match key {
                 Ok(key) => output::line(&format!("the API key comes from {}", key.origin()))?,
                 // Commands that don't talk to the API work without one.
                 Err(KeyError::Missing) => {
-                    output::line("no API key is set; commands that talk to the API need one")?
+                    output::line("no API key is set; commands that talk to the API need one")?;
                 }
-                Err(_) => {}
-            }
-            match key {
-                Ok(_) | Err(KeyError::Missing) => Ok(Exit::Done),
-                Err(error) => Err(error.into()),
+                Err(error) => return Err(error.into()),
             }
         }
-        args::Config::Show { json: true } => output::json(&config.to_json(key.as_ref())).map(|()| Exit::Done),
-        args::Config::Show { json: false } => {
-            output::text(&config.to_toml(key.as_ref())).map(|()| Exit::Done)
-        }
+        args::Config::Show { json: true } => output::json(&config.to_json(key.as_ref()))?,
+        args::Config::Show { json: false } => output::text(&config.to_toml(key.as_ref()))?,
     }
+    Ok(Exit::Done)
 }
 
 /// Refuses a place where there can be no mirror. One that this user can't look at may be right for another user.

@@ -1,9 +1,10 @@
-//! `customers …`: the API itself.
+//! `customers …` and `events list`: the API itself.
 
 use super::args::{self, Fields, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
+use super::signals;
 use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
 use crate::record::{Decoded, Keyed, Rejection, Stream, peek_id};
@@ -35,7 +36,7 @@ pub(super) async fn run(global: &Global, action: args::Customers) -> Result<Exit
 
 fn client(global: &Global) -> Result<Client, Failure> {
     let config = assemble::config(global)?;
-    assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))
+    assemble::client(&config, Arc::new(Unobserved))
 }
 
 fn customer_fields(fields: Fields) -> CustomerFields {
@@ -83,8 +84,8 @@ fn decode(_: &List, record: &str) -> Result<Decoded<Raw>, Rejection> {
 /// Prints a list as NDJSON, page by page.
 pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let client = assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))?;
-    let (stop, stream) = (assemble::stop_token()?, list.stream());
+    let client = assemble::client(&config, Arc::new(Unobserved))?;
+    let (stop, stream) = (signals::stop_token()?, list.stream());
     let mut pager = Pager::new(client, assemble::known_paging(&config), list, Cursor::Start, decode);
     loop {
         let Some(turn) = stop.run_until_cancelled(pager.next()).await else {
@@ -103,9 +104,8 @@ pub(super) async fn print_list(global: &Global, list: List) -> Result<Exit, Fail
             }
             Turn::End(ListEnd::Proven) => return Ok(Exit::Done),
             Turn::End(ListEnd::Unproven(why)) => {
-                let hint = why.hint(stream);
-                let message = format!("the list may be longer than it looks: {why}. {hint}");
-                return Err(Failure::new(Exit::Incomplete, message));
+                let message = format!("the list may be longer than it looks: {why}");
+                return Err(Failure::new(Exit::Incomplete, message).with_hint(why.hint(stream)));
             }
         }
     }

@@ -5,8 +5,9 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::progress::Progress;
+use super::signals;
 use super::sync::{run_once, summary};
-use crate::api::{Client, CustomerFields};
+use crate::api::CustomerFields;
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::Outcome;
 use crate::sandbox::{Sandbox, Settings, start};
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: args::Demo, bar: &ProgressBar) -> Result<Exit, Failure> {
     let dir = folder(args.dir)?;
-    let stop = assemble::stop_token()?;
+    let stop = signals::stop_token()?;
     let settings = Settings { customers: args.customers, awkward: true, ..Settings::default() };
     let sandbox = start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings).await?;
     let demo = Demo::new(dir, &sandbox, bar, stop)?;
@@ -51,9 +52,7 @@ fn folder(wanted: Option<PathBuf>) -> Result<PathBuf, Failure> {
 struct Demo {
     dir: PathBuf,
     config: Config,
-    client: Client,
-    progress: Arc<Progress>,
-    stop: CancellationToken,
+    tools: Tools,
 }
 
 impl Demo {
@@ -64,9 +63,10 @@ impl Demo {
         stop: CancellationToken,
     ) -> Result<Demo, Failure> {
         let (config, key) = configure(&dir, &sandbox.base_url())?;
-        let progress = Arc::new(Progress::new(bar, true));
-        let client = assemble::client(&config, &key, progress.clone())?;
-        Ok(Demo { dir, config, client, progress, stop })
+        let observer = Arc::new(Progress::new(bar, true));
+        let client = assemble::client_with(&config, &key, observer.clone())?;
+        let tools = Tools { client, known: assemble::known_paging(&config), observer, stop };
+        Ok(Demo { dir, config, tools })
     }
 
     async fn run(&self, sandbox: &Sandbox) -> Result<Exit, Failure> {
@@ -88,15 +88,9 @@ impl Demo {
     }
 
     async fn sync(&self, scope: Scope) -> Result<(), Failure> {
-        let tools = Tools {
-            client: self.client.clone(),
-            known: assemble::known_paging(&self.config),
-            observer: self.progress.clone(),
-            stop: self.stop.clone(),
-        };
         let lock = assemble::lock(&self.config, "demo")?;
         let settings = assemble::sync_settings(&self.config, 0);
-        let (finished, exported) = run_once(&self.config, lock, tools, scope, settings).await?;
+        let (finished, exported) = run_once(&self.config, lock, self.tools.clone(), scope, settings).await?;
         if let Some(error) = finished.error {
             return Err(error.into());
         }
@@ -114,7 +108,7 @@ impl Demo {
         let ids = world.customer_ids();
         let (mut deleted, mut updated, mut revised, mut added) = (0, 0, 0, 0);
         for id in ids.iter().take(2) {
-            self.client.delete(id).await?;
+            self.tools.client.delete(id).await?;
             deleted += 1;
         }
         let mut kept = ids.get(2..).unwrap_or_default().to_vec();
@@ -123,7 +117,7 @@ impl Demo {
         for id in kept.iter().take(3) {
             let fields =
                 CustomerFields { phone_number: Some("555-555-0100".to_owned()), ..CustomerFields::default() };
-            self.client.update(id, &fields).await?;
+            self.tools.client.update(id, &fields).await?;
             updated += 1;
             if let Some(event) = world.event_ids(id).first() {
                 revised += u32::from(world.revise_event(id, event));
@@ -135,7 +129,7 @@ impl Demo {
             first_name: Some("Ada".to_owned()),
             ..CustomerFields::default()
         };
-        self.client.create(&fields).await?;
+        self.tools.client.create(&fields).await?;
         Ok(format!(
             "1 customer created, {updated} updated, {deleted} deleted; {added} events added, {revised} revised"
         ))
@@ -165,16 +159,13 @@ fn quoted(path: &Path) -> String {
 fn configure(dir: &Path, base_url: &str) -> Result<(Config, ApiKey), Failure> {
     let key = [("MALOMO_API_KEY".into(), "sk_demo".into())];
     let environment = Environment::new(key, dir.to_owned()).with_system_file(dir.join("none"));
-    let set = |key: &str, value: &str| Override {
-        flag: "demo".to_owned(),
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
+    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let flags = [
-        set("api.base_url", base_url),
-        set("mirror.path", &dir.join("mirror.db").to_string_lossy()),
-        set("export.dir", &dir.join("exports").to_string_lossy()),
+        ("api.base_url", base_url.to_owned()),
+        ("mirror.path", path("mirror.db")),
+        ("export.dir", path("exports")),
     ];
+    let flags = flags.map(|(key, value)| Override { flag: "demo".to_owned(), key: key.to_owned(), value });
     let config = Config::load(None, &environment, &flags)?;
     let key = api_key(&config, &environment)?;
     Ok((config, key))

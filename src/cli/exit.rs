@@ -8,6 +8,7 @@ use crate::mirror::{LockError, MirrorError};
 use crate::sandbox::SandboxError;
 use crate::sync::SyncError;
 use std::error::Error;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 /// The exit codes that scripts rely on.
@@ -49,26 +50,17 @@ impl Failure {
         Failure { exit, message: message.into(), causes: Vec::new(), hint: None }
     }
 
+    /// What makes a failure of an error: `what` happened, because of it.
+    pub(super) fn because<E: Display>(what: impl Display) -> impl FnOnce(E) -> Failure {
+        move |error| Failure::new(Exit::Failed, format!("{what}: {error}"))
+    }
+
     pub(super) fn usage(message: impl Into<String>) -> Failure {
         Failure::new(Exit::Usage, message)
     }
 
-    fn of(exit: Exit, error: &dyn Error) -> Failure {
-        let message = error.to_string();
-        let mut causes: Vec<String> = Vec::new();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            // Transparent wrappers repeat their source.
-            if text != message && causes.last() != Some(&text) {
-                causes.push(text);
-            }
-            source = cause.source();
-        }
-        Failure { exit, message, causes, hint: None }
-    }
-
-    fn with_hint(self, hint: impl Into<String>) -> Failure {
+    /// The same with what to do now.
+    pub(super) fn with_hint(self, hint: impl Into<String>) -> Failure {
         Failure { hint: Some(hint.into()), ..self }
     }
 
@@ -79,7 +71,7 @@ impl Failure {
             text.push_str(&format!("; because: {cause}"));
         }
         if let Some(hint) = &self.hint {
-            return crate::mirror::error_text(&text, Some(hint));
+            text.push_str(&format!("; what to do: {hint}"));
         }
         text
     }
@@ -105,93 +97,65 @@ impl Failure {
     }
 }
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Failure {
-        Failure::of(Exit::Usage, &error)
-    }
+/// An error of the library, which ends a command.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) enum LibraryError {
+    Config(#[from] ConfigError),
+    Key(#[from] KeyError),
+    Lock(#[from] LockError),
+    Mirror(#[from] MirrorError),
+    Export(#[from] ExportError),
+    Sandbox(#[from] SandboxError),
+    Api(#[from] ApiError),
+    Walk(#[from] WalkError),
+    Sync(#[from] SyncError),
 }
 
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Failure {
-        Failure::of(Exit::Usage, &error)
-    }
-}
-
-impl From<LockError> for Failure {
-    fn from(error: LockError) -> Failure {
-        let exit = match error {
-            LockError::Place(error) => return error.into(),
-            LockError::Held { .. } => Exit::Held,
-            LockError::Io { .. } => Exit::Failed,
-        };
-        Failure::of(exit, &error)
-    }
-}
-
-impl From<MirrorError> for Failure {
-    fn from(error: MirrorError) -> Failure {
-        let exit = match error {
-            MirrorError::Unusable { .. } => Exit::Usage,
+impl LibraryError {
+    fn exit(&self) -> Exit {
+        match self {
+            LibraryError::Config(_)
+            | LibraryError::Key(_)
+            | LibraryError::Mirror(MirrorError::Unusable { .. })
+            | LibraryError::Lock(LockError::Place(MirrorError::Unusable { .. }))
+            | LibraryError::Sync(SyncError::OtherAccount { .. }) => Exit::Usage,
+            LibraryError::Lock(LockError::Held { .. }) => Exit::Held,
+            LibraryError::Export(ExportError::Mirror(MirrorError::Stopped)) => Exit::Incomplete,
+            LibraryError::Api(error)
+            | LibraryError::Walk(WalkError::Api(error))
+            | LibraryError::Sync(SyncError::Walk(WalkError::Api(error))) => match error.kind() {
+                ErrorKind::KeyRefused => Exit::KeyRefused,
+                ErrorKind::UnusableId => Exit::Usage,
+                _ => Exit::Failed,
+            },
             _ => Exit::Failed,
-        };
-        Failure::of(exit, &error)
+        }
     }
-}
 
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Failure {
-        let exit = match error {
-            ExportError::Mirror(MirrorError::Stopped) => Exit::Incomplete,
-            _ => Exit::Failed,
-        };
-        Failure::of(exit, &error)
-    }
-}
-
-impl From<SandboxError> for Failure {
-    fn from(error: SandboxError) -> Failure {
-        Failure::of(Exit::Failed, &error)
-    }
-}
-
-impl From<ApiError> for Failure {
-    fn from(error: ApiError) -> Failure {
-        let exit = match error.kind() {
-            ErrorKind::KeyRefused => Exit::KeyRefused,
-            ErrorKind::UnusableId => Exit::Usage,
-            _ => Exit::Failed,
-        };
-        Failure::of(exit, &error).with_hint(error.hint())
-    }
-}
-
-impl From<WalkError> for Failure {
-    fn from(error: WalkError) -> Failure {
-        match error {
-            WalkError::Api(error) => error.into(),
-            error => {
-                let hint = error.hint();
-                Failure::of(Exit::Failed, &error).with_hint(hint)
-            }
+    /// What to do now, where the error's text doesn't say so itself.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            LibraryError::Api(error) => Some(error.hint()),
+            LibraryError::Walk(error) => Some(error.hint()),
+            LibraryError::Sync(error) => error.hint(),
+            _ => None,
         }
     }
 }
 
-impl From<SyncError> for Failure {
-    fn from(error: SyncError) -> Failure {
-        match error {
-            SyncError::Walk(error) => error.into(),
-            error => {
-                let exit = match error {
-                    SyncError::OtherAccount { .. } => Exit::Usage,
-                    _ => Exit::Failed,
-                };
-                let failure = Failure::of(exit, &error);
-                match error.hint() {
-                    Some(hint) => failure.with_hint(hint),
-                    None => failure,
-                }
+impl<E: Into<LibraryError>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        let error: LibraryError = error.into();
+        let message = error.to_string();
+        let mut causes: Vec<String> = Vec::new();
+        let chain = std::iter::successors(error.source(), |&error| error.source());
+        for cause in chain.map(ToString::to_string) {
+            // Transparent wrappers repeat their source.
+            if cause != message && causes.last() != Some(&cause) {
+                causes.push(cause);
             }
         }
+        Failure { exit: error.exit(), message, causes, hint: error.hint().map(str::to_owned) }
     }
 }

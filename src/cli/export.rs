@@ -7,7 +7,7 @@ mod verify;
 use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output::{self, counted};
+use super::output::{self, row, with_rows};
 use crate::export::{Again, Exported, export, export_snapshot};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -36,14 +36,11 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
         export(&mut mirror, &settings, None, now)?
     };
     let dir = if args.snapshot { settings.dir.join("snapshots") } else { settings.dir };
-    if args.json {
-        output::json(&ExportResult { dir: &dir, exported: &exported })?;
-    } else {
+    output::result(args.json, &ExportResult { dir: &dir, exported: &exported }, || {
         let there = exported.existing.iter();
-        let there: String =
-            there.map(|file| format!("  export     {} is there already\n", file.path)).collect();
-        output::text(&format!("  folder     {}\n{}{there}", dir.display(), summary(&exported)))?;
-    }
+        let there = there.map(|file| row("export", format_args!("{} is there already", file.path)));
+        format!("{}{}{}", row("folder", dir.display()), summary(&exported), there.collect::<String>())
+    })?;
     Ok(Exit::Done)
 }
 
@@ -57,21 +54,19 @@ struct ExportResult<'a> {
 
 /// The result for people.
 pub(super) fn summary(exported: &Exported) -> String {
-    let mut text = String::new();
+    let mut text: String =
+        exported.files.iter().map(|file| row("export", with_rows(&file.path, file.rows))).collect();
     if exported.files.is_empty() && exported.existing.is_empty() {
-        text.push_str("  export     nothing new\n");
-    }
-    for file in &exported.files {
-        text.push_str(&format!("  export     {} ({})\n", file.path, counted(file.rows, "row")));
+        text += &row("export", "nothing new");
     }
     if let Some(again) = &exported.again {
-        text.push_str(&format!("  note       {}\n", exported_again(again)));
+        text += &row("note", exported_again(again));
     }
     for path in &exported.pruned {
-        text.push_str(&format!("  removed    {path}: older than export.max_age\n"));
+        text += &row("removed", format_args!("{path}: older than export.max_age"));
     }
     if let Some(error) = &exported.not_pruned {
-        text.push_str(&format!("  note       old exports could not be removed: {error}\n"));
+        text += &row("note", format_args!("old exports could not be removed: {error}"));
     }
     text
 }

@@ -5,8 +5,9 @@ use super::stderr::Stderr;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, Write};
 use std::thread;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Starts logging for the whole process. `runs` is whether the command is one whose course is worth telling; the others only warn.
 pub(super) fn start(global: &Global, runs: bool, stderr: &Stderr) {
@@ -19,10 +20,10 @@ pub(super) fn start(global: &Global, runs: bool, stderr: &Stderr) {
         (_, _) => LevelFilter::TRACE,
     };
     // Libraries below may log what we must not: URLs with tokens, header names. They stay silent.
-    let ours = tracing_subscriber::filter::Targets::new().with_target("malomo_mirror", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(Lines(stderr.clone())).with_target(false);
-    use tracing_subscriber::Layer;
-    use tracing_subscriber::layer::SubscriberExt;
+    let ours = Targets::new().with_target("malomo_mirror", level);
+    let stderr = stderr.clone();
+    let line = move || Line { stderr: stderr.clone(), text: Vec::new() };
+    let lines = tracing_subscriber::fmt::layer().with_writer(line).with_target(false);
     let json = match global.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
@@ -52,23 +53,13 @@ fn log_panics() {
     }));
 }
 
-struct Lines(Stderr);
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { stderr: &self.0, text: Vec::new() }
-    }
-}
-
 /// A log line, which goes to stderr as a whole.
-struct Line<'a> {
-    stderr: &'a Stderr,
+struct Line {
+    stderr: Stderr,
     text: Vec<u8>,
 }
 
-impl Write for Line<'_> {
+impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.text.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -79,7 +70,7 @@ impl Write for Line<'_> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for Line {
     fn drop(&mut self) {
         self.stderr.line(std::mem::take(&mut self.text));
     }

@@ -10,7 +10,6 @@ mod config;
 mod customers;
 mod daemon;
 mod demo;
-mod events;
 mod exit;
 mod export;
 mod logging;
@@ -27,6 +26,8 @@ mod sync;
 pub use args::Args;
 pub use exit::Exit;
 
+use crate::api::List;
+use crate::record::Stream;
 use args::Command;
 use clap::Parser;
 use exit::Failure;
@@ -50,9 +51,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     logging::start(&args.global, matches!(args.command, Command::Sync(_) | Command::Daemon), &stderr);
     let result = enough_descriptors()
         .and_then(|()| {
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
-                |error| Failure::new(Exit::Failed, format!("the program could not be started: {error}")),
-            )
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .map_err(Failure::because("the program could not be started"))
         })
         .and_then(|runtime| {
             let result = runtime.block_on(run(args, &bar));
@@ -102,8 +105,7 @@ fn enough_descriptors() -> Result<(), Failure> {
 
 async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
     let global = args.global;
-    signals::outlive_file_size_limit()
-        .map_err(|error| Failure::new(Exit::Failed, format!("signals could not be listened to: {error}")))?;
+    signals::outlive_file_size_limit()?;
     match args.command {
         Command::Demo(args) => demo::run(args, bar).await,
         Command::Sync(args) => sync::run(&global, args, bar).await,
@@ -111,7 +113,9 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Customers { action } => customers::run(&global, action).await,
-        Command::Events { action } => events::run(&global, action).await,
+        Command::Events { action: args::Events::List { customer_id } } => {
+            customers::print_list(&global, List::of_parent(Stream::Events, customer_id)).await
+        }
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Config { action } => config::run(&global, &action),
         Command::Completions { shell } => shell::completions(shell),

@@ -2,6 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use serde::Serialize;
+use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
 /// Prints text as it is.
@@ -17,9 +18,23 @@ pub(super) fn line(line: &str) -> Result<(), Failure> {
 
 /// Prints a value as JSON over several lines.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new(Exit::Failed, format!("the result has no JSON form: {error}")))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(Failure::because("the result has no JSON form"))?;
     line(&text)
+}
+
+/// Prints the result of a command: `value` as JSON if that is asked for, else the text for people.
+pub(super) fn result(
+    as_json: bool,
+    value: &impl Serialize,
+    for_people: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if as_json { json(value) } else { text(&for_people()) }
+}
+
+/// A line of a result for people: what it is about, then what there is to say.
+pub(super) fn row(about: &str, what: impl Display) -> String {
+    format!("  {about:<10} {what}\n")
 }
 
 /// A reader that has seen enough (`| head`) is no failure: the program ends quietly with what it has printed.
@@ -46,6 +61,11 @@ pub(super) fn count(number: u64) -> String {
 /// `1 customer`, `2 customers`.
 pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// A file with the number of its rows, for people.
+pub(super) fn with_rows(path: &str, rows: u64) -> String {
+    format!("{path} ({})", counted(rows, "row"))
 }
 
 /// A stretch of time, for people: 3725 seconds are `1 h 2 min`.

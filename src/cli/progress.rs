@@ -5,9 +5,7 @@ use crate::api::shown;
 use crate::observe::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Without a terminal, the progress of a single run is logged this often.
@@ -25,19 +23,27 @@ pub(super) struct Progress {
     drawn: bool,
     /// How often the progress is drawn or logged.
     every: Duration,
-    /// The run's number, on each of its lines; 0 before it is known.
-    run_id: AtomicI64,
     started: Instant,
-    shown: Mutex<Instant>,
-    customers: AtomicU64,
-    customers_in_all: AtomicU64,
-    events: AtomicU64,
-    walks_planned: AtomicU64,
-    walks_done: AtomicU64,
-    audits_planned: AtomicU64,
-    audits_done: AtomicU64,
-    requests: AtomicU64,
-    retries: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// What a run has done so far.
+#[derive(Clone, Default)]
+struct State {
+    /// When it was last drawn or logged, counted from the start.
+    shown: Duration,
+    /// The run's number, for each of its log lines; `None` before it is known.
+    run_id: Option<i64>,
+    customers: u64,
+    /// How many customers the list has, once it was walked to its end.
+    customers_in_all: u64,
+    events: u64,
+    walks_planned: u64,
+    walks_done: u64,
+    audits_planned: u64,
+    audits_done: u64,
+    requests: u64,
+    retries: u64,
 }
 
 impl Progress {
@@ -61,24 +67,7 @@ impl Progress {
     }
 
     fn with(bar: ProgressBar, drawn: bool, every: Duration) -> Progress {
-        let now = Instant::now();
-        Progress {
-            bar,
-            drawn,
-            every,
-            run_id: AtomicI64::new(0),
-            started: now,
-            shown: Mutex::new(now),
-            customers: AtomicU64::new(0),
-            customers_in_all: AtomicU64::new(0),
-            events: AtomicU64::new(0),
-            walks_planned: AtomicU64::new(0),
-            walks_done: AtomicU64::new(0),
-            audits_planned: AtomicU64::new(0),
-            audits_done: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-        }
+        Progress { bar, drawn, every, started: Instant::now(), state: Mutex::default() }
     }
 
     /// Takes the line off the screen.
@@ -87,57 +76,63 @@ impl Progress {
         self.bar.set_draw_target(ProgressDrawTarget::hidden());
     }
 
-    fn show(&self) {
-        {
-            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            if shown.elapsed() < self.every {
-                return;
-            }
-            *shown = Instant::now();
-        }
+    fn show(&self, state: &State) {
         if self.drawn {
-            self.bar.set_message(self.line());
+            self.bar.set_message(state.line(self.started.elapsed()));
         } else {
             tracing::info!(
-                run_id = self.run_id(),
-                customers = self.customers.load(Relaxed),
-                events = self.events.load(Relaxed),
-                event_walks = self.walks_done.load(Relaxed),
-                event_walks_planned = self.walks_planned.load(Relaxed),
-                audited = self.audits_done.load(Relaxed),
-                audits_planned = self.audits_planned.load(Relaxed),
-                requests = self.requests.load(Relaxed),
-                retries = self.retries.load(Relaxed),
+                run_id = state.run_id,
+                customers = state.customers,
+                events = state.events,
+                event_walks = state.walks_done,
+                event_walks_planned = state.walks_planned,
+                audited = state.audits_done,
+                audits_planned = state.audits_planned,
+                requests = state.requests,
+                retries = state.retries,
                 "sync under way"
             );
         }
     }
+}
 
-    fn run_id(&self) -> Option<i64> {
-        Some(self.run_id.load(Relaxed)).filter(|&run_id| run_id != 0)
+impl State {
+    fn count(&mut self, event: &Event<'_>) {
+        match event {
+            Event::RunStarted { run_id, .. } => self.run_id = Some(*run_id),
+            Event::RequestFinished { .. } => self.requests += 1,
+            Event::RetryScheduled { .. } => self.retries += 1,
+            Event::CustomerPageStored { rows } => self.customers += rows,
+            Event::CustomerWalkFinished { customers } => self.customers_in_all = *customers,
+            Event::EventWalksPlanned { customers } => self.walks_planned += customers,
+            Event::EventPageStored { rows } => self.events += rows,
+            Event::EventWalkFinished { .. } => self.walks_done += 1,
+            Event::AuditPlanned { customers } => self.audits_planned += customers,
+            Event::CustomerAudited { .. } => self.audits_done += 1,
+            Event::ConcurrencyChanged { .. } | Event::Remark { .. } => {}
+        }
     }
 
-    fn line(&self) -> String {
-        let get = |counter: &AtomicU64| counter.load(Relaxed);
-        let (done, planned) = (get(&self.walks_done), get(&self.walks_planned));
-        let elapsed = self.started.elapsed().as_secs_f64().max(0.001);
+    fn line(&self, elapsed: Duration) -> String {
+        let elapsed = elapsed.as_secs_f64().max(0.001);
+        let (done, planned) = (self.walks_done, self.walks_planned);
         let mut line = format!(
             "{} customers · {} events · events of {} of {} customers · {:.0} requests/s",
-            count(get(&self.customers)),
-            count(get(&self.events)),
+            count(self.customers),
+            count(self.events),
             count(done),
             count(planned),
-            get(&self.requests) as f64 / elapsed
+            self.requests as f64 / elapsed
         );
-        if get(&self.audits_planned) > 0 {
-            let (done, planned) = (get(&self.audits_done), get(&self.audits_planned));
-            line.push_str(&format!(" · {} of {} audited", count(done), count(planned)));
+        if self.audits_planned > 0 {
+            let (done, planned) = (count(self.audits_done), count(self.audits_planned));
+            line.push_str(&format!(" · {done} of {planned} audited"));
         }
-        if get(&self.retries) > 0 {
-            line.push_str(&format!(" · {} retries", count(get(&self.retries))));
+        if self.retries > 0 {
+            line.push_str(&format!(" · {} retries", count(self.retries)));
         }
         // How much is left is known once the list has been walked to its end.
-        if get(&self.customers_in_all) > 0 && done > 0 && planned > done {
+        if self.customers_in_all > 0 && done > 0 && planned > done {
             let left = elapsed / done as f64 * (planned - done) as f64;
             line.push_str(&format!(" · {} left", span(left)));
         }
@@ -145,47 +140,46 @@ impl Progress {
     }
 }
 
+fn log(run_id: Option<i64>, event: &Event<'_>) {
+    match event {
+        Event::RunStarted { mode, resumed, .. } => tracing::info!(run_id, mode, resumed, "sync begins"),
+        Event::RetryScheduled { stream, attempt, delay, reason } => {
+            let delay_ms = delay.as_millis() as u64;
+            tracing::debug!(run_id, %stream, attempt, delay_ms, reason, "request is sent again");
+        }
+        Event::ConcurrencyChanged { limit } => {
+            tracing::debug!(run_id, limit, "requests in flight at most");
+        }
+        Event::EventWalkFinished { customer_id, error: Some(error) } => {
+            let customer_id = shown(customer_id);
+            tracing::warn!(run_id, customer_id, error, "the events of a customer could not be read");
+        }
+        Event::CustomerAudited { customer_id, error: Some(error) } => {
+            let customer_id = shown(customer_id);
+            tracing::warn!(run_id, customer_id, error, "a customer could not be audited");
+        }
+        Event::Remark { text } => tracing::warn!(run_id, "{text}"),
+        _ => {}
+    }
+}
+
 impl Observer for Progress {
     fn observe(&self, event: &Event<'_>) {
-        let add = |counter: &AtomicU64, n: u64| {
-            counter.fetch_add(n, Relaxed);
+        let (run_id, due) = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.count(event);
+            let elapsed = self.started.elapsed();
+            let is_due = elapsed.saturating_sub(state.shown) >= self.every;
+            if is_due {
+                state.shown = elapsed;
+            }
+            (state.run_id, is_due.then(|| state.clone()))
         };
-        let run_id = self.run_id();
-        match event {
-            Event::RunStarted { run_id, mode, resumed } => {
-                self.run_id.store(*run_id, Relaxed);
-                tracing::info!(run_id, mode, resumed, "sync begins");
-            }
-            Event::RequestFinished { .. } => add(&self.requests, 1),
-            Event::RetryScheduled { stream, attempt, delay, reason } => {
-                add(&self.retries, 1);
-                tracing::debug!(run_id, %stream, attempt, delay_ms = delay.as_millis() as u64, reason, "request is sent again");
-            }
-            Event::ConcurrencyChanged { limit } => {
-                tracing::debug!(run_id, limit, "requests in flight at most")
-            }
-            Event::CustomerPageStored { rows } => add(&self.customers, *rows),
-            Event::CustomerWalkFinished { customers } => self.customers_in_all.store(*customers, Relaxed),
-            Event::EventWalksPlanned { customers } => add(&self.walks_planned, *customers),
-            Event::EventPageStored { rows } => add(&self.events, *rows),
-            Event::EventWalkFinished { customer_id, error } => {
-                add(&self.walks_done, 1);
-                if let Some(error) = error {
-                    let customer_id = shown(customer_id);
-                    tracing::warn!(run_id, customer_id, error, "the events of a customer could not be read");
-                }
-            }
-            Event::AuditPlanned { customers } => add(&self.audits_planned, *customers),
-            Event::CustomerAudited { customer_id, error } => {
-                add(&self.audits_done, 1);
-                if let Some(error) = error {
-                    let customer_id = shown(customer_id);
-                    tracing::warn!(run_id, customer_id, error, "a customer could not be audited");
-                }
-            }
-            Event::Remark { text } => tracing::warn!(run_id, "{text}"),
+        // Nobody waits for the lock while a line is written.
+        log(run_id, event);
+        if let Some(state) = due {
+            self.show(&state);
         }
-        self.show();
     }
 }
 
@@ -198,8 +192,9 @@ mod tests {
         let progress = Progress::new(&ProgressBar::hidden(), true);
         progress.observe(&Event::EventWalksPlanned { customers: 10 });
         progress.observe(&Event::EventWalkFinished { customer_id: "a", error: None });
-        assert!(!progress.line().contains("left"), "{}", progress.line());
+        let line = || progress.state.lock().unwrap().line(Duration::from_secs(1));
+        assert!(!line().contains("left"), "{}", line());
         progress.observe(&Event::CustomerWalkFinished { customers: 10 });
-        assert!(progress.line().contains("left"), "{}", progress.line());
+        assert!(line().contains("left"), "{}", line());
     }
 }

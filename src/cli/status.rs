@@ -13,10 +13,6 @@ use jiff::Timestamp;
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let status = report::read(&config, Timestamp::now())?;
-    if args.json {
-        output::json(&status)?
-    } else {
-        output::text(&text::text(&status))?
-    }
+    output::result(args.json, &status, || text::text(&status))?;
     Ok(Exit::Done)
 }

@@ -163,42 +163,30 @@ impl Queue {
     /// Writes line after line, as long as the process lives.
     fn serve(&self, write: impl Fn(&[u8]) -> IoResult<()>, announce: impl Fn(u64)) {
         loop {
-            let line = self.next();
-            let dropped = self.wrote(write(&line).is_ok());
+            let waiting = self.changed.wait_while(self.locked(), |state| state.lines.is_empty());
+            let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
+            let line = state.lines.pop_front().unwrap_or_default();
+            state.bytes -= line.len();
+            state.writing = true;
+            drop(state);
+            let is_written = write(&line).is_ok();
+            let mut state = self.locked();
+            state.done += 1;
+            if !is_written {
+                state.dropped += 1;
+            }
+            let dropped = if is_written { std::mem::take(&mut state.dropped) } else { 0 };
+            drop(state);
             if dropped > 0 {
                 announce(dropped);
             }
-            self.rest();
+            let mut state = self.locked();
+            state.writing = false;
+            if state.lines.is_empty() {
+                state.patience = self.limits.patience;
+            }
+            self.changed.notify_all();
         }
-    }
-
-    fn next(&self) -> Vec<u8> {
-        let waiting = self.changed.wait_while(self.locked(), |state| state.lines.is_empty());
-        let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
-        let line = state.lines.pop_front().unwrap_or_default();
-        state.bytes -= line.len();
-        state.writing = true;
-        line
-    }
-
-    /// Returns how many dropped lines are to be announced now.
-    fn wrote(&self, is_written: bool) -> u64 {
-        let mut state = self.locked();
-        state.done += 1;
-        if is_written {
-            return std::mem::take(&mut state.dropped);
-        }
-        state.dropped += 1;
-        0
-    }
-
-    fn rest(&self) {
-        let mut state = self.locked();
-        state.writing = false;
-        if state.lines.is_empty() {
-            state.patience = self.limits.patience;
-        }
-        self.changed.notify_all();
     }
 }
 

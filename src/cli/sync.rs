@@ -3,12 +3,13 @@
 use super::args::{self, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output::{self, count, counted};
+use super::output::{self, count, counted, row};
 use super::progress::Progress;
+use super::signals;
 use crate::config::Config;
 use crate::export::{Exported, export};
 use crate::mirror::{
-    Mirror, MirrorError, Mode, Outcome, RunId, RunLock, StreamCounts, checkpoint_beside, is_there,
+    Batch, Mirror, MirrorError, Mode, Outcome, RunLock, StreamCounts, checkpoint_beside, is_there,
 };
 use crate::record::Stream;
 use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
@@ -23,60 +24,48 @@ use std::time::Duration;
 /// A write-ahead log that is larger at the end of a run says that somebody keeps it from shrinking.
 const WAL_WORTH_TELLING: u64 = 64 * 1024 * 1024;
 
+/// Customers with unreadable events that a summary names.
+const NAMED: usize = 10;
+
 pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) -> Result<Exit, Failure> {
     check_audit(&args)?;
     let config = assemble::config(global)?;
-    let key = assemble::key(&config)?;
     let progress = Arc::new(Progress::new(bar, global.quiet));
-    let tools = Tools {
-        client: assemble::client(&config, &key, progress.clone())?,
-        known: assemble::known_paging(&config),
-        observer: progress.clone(),
-        stop: assemble::stop_token()?,
-    };
-    let json = args.json;
+    let tools = assemble::tools(&config, progress.clone(), signals::stop_token()?)?;
+    let (scope, command) = scope(args.full, args.customers);
     if args.dry_run {
-        return preview(&config, &tools, &scope(args), json, &progress).await;
+        return preview(&config, &tools, &scope, args.json, &progress).await;
     }
-    let command = command_line(&args);
-    let wait = args.wait;
     let mut settings = assemble::sync_settings(&config, args.audit.unwrap_or(0));
     settings.accept_account = args.accept_account;
-    let scope = scope(args);
-    let lock = match wait {
-        true => assemble::lock_when_free(&config, &command, &tools.stop).await?,
-        false => assemble::lock(&config, &command)?,
+    let lock = match args.wait {
+        true => assemble::lock_when_free(&config, command, &tools.stop).await?,
+        false => assemble::lock(&config, command)?,
     };
     let finished = run_once(&config, lock, tools, scope, settings).await;
     progress.finish();
-    let (finished, exported) = finished?;
-    let Finished { report, error, .. } = finished;
+    let (Finished { report, error, .. }, exported) = finished?;
     let files = exported.as_ref().ok().and_then(Option::as_ref);
-    if json {
-        output::json(&SyncResult { run: &report, export: files })?;
-    } else {
-        output::text(&summary(&report, files))?;
-    }
-    let exported = exported.map(drop);
+    output::result(args.json, &SyncResult { run: &report, export: files }, || summary(&report, files))?;
     match error {
         Some(error) => Err(error.into()),
-        None => exported.map(|()| exit_of(&report)),
+        None => exported.map(|_| exit_of(&report)),
     }
 }
 
 /// An audit judges what a run leaves behind it, so it takes a run of the whole mirror.
 fn check_audit(args: &args::Sync) -> Result<(), Failure> {
-    let refused = |why| Err(Failure::usage(format!("--audit can't be used with {why}")));
-    match args.audit {
-        Some(_) if !args.customers.is_empty() => refused(
+    let why = match args.audit {
+        Some(_) if !args.customers.is_empty() => {
             "--customer: it draws from all customers, and needs the walk of the whole list to tell drift from what changed \
-             meanwhile; leave --customer out",
-        ),
-        Some(_) if args.dry_run => refused(
-            "--dry-run: it compares what a run has left in the mirror, and a dry run leaves nothing there",
-        ),
-        _ => Ok(()),
-    }
+             meanwhile; leave --customer out"
+        }
+        Some(_) if args.dry_run => {
+            "--dry-run: it compares what a run has left in the mirror, and a dry run leaves nothing there"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(format!("--audit can't be used with {why}")))
 }
 
 /// Runs a sync of the locked mirror, and exports what it changed; a run that was stopped, before its export or in the middle
@@ -127,7 +116,8 @@ fn export_after(
         && failure.exit == Exit::Failed
     {
         let remark = format!("the export after this run failed: {}", failure.line());
-        if let Err(error) = add_remark(&mut finished.mirror, run, &remark) {
+        // For `status`, which shows it when nobody looks at the logs any more.
+        if let Err(error) = write(&mut finished.mirror, |batch| batch.add_remark(run, &remark)) {
             tracing::warn!(run_id = run.0, %error, "the failed export could not be noted in the mirror");
         }
     }
@@ -149,19 +139,12 @@ fn while_checkpointing<T>(mirror: &Path, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// For `status`, which tells it when nobody looks at the logs any more.
-fn add_remark(mirror: &mut Mirror, run: RunId, remark: &str) -> Result<(), MirrorError> {
-    let mut batch = mirror.batch()?;
-    batch.add_remark(run, remark)?;
-    batch.commit()
-}
-
 /// Keeps the mirror small. The run has done its work; where this fails, the next run does it.
 fn tidy(finished: &mut Finished, runs_max_age: Duration) {
     let (run_id, mirror) = (finished.report.run_id.0, &mut finished.mirror);
     // Only who has looked at everything, or at what others have done to the mirror, counts everything.
     let counts = finished.report.mode == Mode::Full || finished.report.audit.is_some();
-    let counted = if counts { count_rows(mirror) } else { Ok(()) };
+    let counted = if counts { write(mirror, |batch| batch.count_rows()) } else { Ok(()) };
     let forgotten = counted.and_then(|()| forget_runs(mirror, runs_max_age));
     match forgotten.and_then(|()| mirror.checkpoint()) {
         Ok(wal) if wal.held && wal.bytes > WAL_WORTH_TELLING => tracing::warn!(
@@ -175,45 +158,39 @@ fn tidy(finished: &mut Finished, runs_max_age: Duration) {
     }
 }
 
-fn count_rows(mirror: &mut Mirror) -> Result<(), MirrorError> {
-    let mut batch = mirror.batch()?;
-    batch.count_rows()?;
-    batch.commit()
-}
-
 fn forget_runs(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
     let before =
         SignedDuration::try_from(max_age).ok().and_then(|age| Timestamp::now().checked_sub(age).ok());
     let Some(before) = before.filter(|_| !max_age.is_zero()) else { return Ok(()) };
-    let mut batch = mirror.batch()?;
-    let forgotten = batch.forget_runs(before)?;
+    let forgotten = write(mirror, |batch| batch.forget_runs(before))?;
     if forgotten > 0 {
-        batch.commit()?;
         tracing::info!(forgotten, "runs older than mirror.runs_max_age are forgotten");
     }
     Ok(())
 }
 
+/// Does something in a transaction of its own.
+fn write<T>(
+    mirror: &mut Mirror,
+    work: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError>,
+) -> Result<T, MirrorError> {
+    let mut batch = mirror.batch()?;
+    let done = work(&mut batch)?;
+    batch.commit()?;
+    Ok(done)
+}
+
 /// Work that waits for the disk: signals and timers go on meanwhile.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let crashed = |error| Failure::new(Exit::Failed, format!("a part of the program crashed: {error}"));
-    tokio::task::spawn_blocking(work).await.map_err(crashed)
+    tokio::task::spawn_blocking(work).await.map_err(Failure::because("a part of the program crashed"))
 }
 
-fn scope(args: args::Sync) -> Scope {
-    match (args.full, args.customers) {
-        (true, _) => Scope::Full,
-        (false, customers) if customers.is_empty() => Scope::Incremental,
-        (false, customers) => Scope::Customers(customers),
-    }
-}
-
-/// What the lock file tells others: no more than the command.
-fn command_line(args: &args::Sync) -> String {
-    match (args.full, args.customers.len()) {
-        (true, _) => "sync --full".to_owned(),
-        (false, 0) => "sync".to_owned(),
-        (false, _) => "sync --customer".to_owned(),
+/// What a run syncs, and what the lock file tells others: no more than the command.
+fn scope(full: bool, customers: Vec<String>) -> (Scope, &'static str) {
+    match customers {
+        _ if full => (Scope::Full, "sync --full"),
+        customers if customers.is_empty() => (Scope::Incremental, "sync"),
+        customers => (Scope::Customers(customers), "sync --customer"),
     }
 }
 
@@ -279,60 +256,44 @@ pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
     );
     for stream in Stream::ALL {
         let StreamCounts { seen, inserted, updated, deleted, .. } = &counts[stream];
+        let seen = count(*seen);
         let listed = match stream.parent() {
-            None => format!("{} listed", count(*seen)),
+            None => format!("{seen} listed"),
             Some(parent) => {
-                format!(
-                    "of {} read, {} {stream}",
-                    counted(counts.event_walks, parent.singular()),
-                    count(*seen)
-                )
+                format!("of {} read, {seen} {stream}", counted(counts.event_walks, parent.singular()))
             }
         };
         let (new, changed, gone) = (count(*inserted), count(*updated), count(*deleted));
-        let line =
-            format!("  {:<9}  {listed}: {new} new, {changed} changed, {gone} deleted\n", stream.name());
-        text.push_str(&line);
+        let changes = format_args!("{listed}: {new} new, {changed} changed, {gone} deleted");
+        text += &row(stream.name(), changes);
     }
-    text.push_str(&format!("  requests   {}", count(counts.requests)));
-    if counts.retries > 0 {
-        text.push_str(&format!(", {} of them sent again", count(counts.retries)));
-    }
-    text.push('\n');
+    let again = match counts.retries {
+        0 => String::new(),
+        retries => format!(", {} of them sent again", count(retries)),
+    };
+    text += &row("requests", format_args!("{}{again}", count(counts.requests)));
     if let Some(exported) = exported {
-        text.push_str(&super::export::summary(exported));
+        text += &super::export::summary(exported);
     }
-    if counts.rejected > 0 {
-        text.push_str(&format!(
-            "  rejected   {}: see the mirror's table `rejected`\n",
-            counted(counts.rejected, "record")
-        ));
+    for (how, number) in [("rejected", counts.rejected), ("repaired", counts.repaired)] {
+        if number > 0 {
+            let records = counted(number, "record");
+            text += &row(how, format_args!("{records}: see the mirror's table `rejected`"));
+        }
     }
-    if counts.repaired > 0 {
-        text.push_str(&format!(
-            "  repaired   {}: see the mirror's table `rejected`\n",
-            counted(counts.repaired, "record")
-        ));
+    for failure in report.failures.iter().take(NAMED) {
+        let (customer, error) = (&failure.customer_id, &failure.error);
+        text += &row("missing", format_args!("events of customer {customer}: {error}"));
     }
-    for failure in report.failures.iter().take(10) {
-        text.push_str(&format!(
-            "  missing    events of customer {}: {}\n",
-            failure.customer_id, failure.error
-        ));
-    }
-    if counts.event_walks_failed > 10 {
-        let more = counts.event_walks_failed - 10;
-        text.push_str(&format!(
-            "  missing    events of {} more: `status` names them\n",
-            counted(more, "customer")
-        ));
+    let unnamed = counts.event_walks_failed.saturating_sub(NAMED as u64);
+    if unnamed > 0 {
+        let customers = counted(unnamed, "customer");
+        text += &row("missing", format_args!("events of {customers} more: `status` names them"));
     }
     if let Some(audited) = &report.audit {
-        text.push_str(&super::audit::summary(audited));
+        text += &super::audit::summary(audited);
     }
-    for remark in &report.remarks {
-        text.push_str(&format!("  note       {remark}\n"));
-    }
+    text.extend(report.remarks.iter().map(|remark| row("note", remark)));
     text
 }
 
@@ -350,11 +311,7 @@ async fn preview(
     let plan = dry_run(mirror.as_mut(), tools, &assemble::sync_settings(config, 0), scope).await;
     progress.finish();
     let plan = plan?;
-    if json {
-        output::json(&plan)?
-    } else {
-        output::text(&plan_text(&plan))?
-    }
+    output::result(json, &plan, || plan_text(&plan))?;
     Ok(Exit::Done)
 }
 

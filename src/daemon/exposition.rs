@@ -14,22 +14,22 @@ pub enum Exposition {
     OpenMetrics,
 }
 
-/// How much two formats are wanted, from 0 (not at all) to 1 (RFC 9110, 12.4.2).
-#[derive(Default)]
-struct Wanted {
-    openmetrics: f32,
-    classic: f32,
-}
-
 impl Exposition {
     /// The format for these values of the request's `Accept` header (RFC 9110, 12.5.1): OpenMetrics where it is named and
     /// nothing is preferred to it, else the classic one, which is also for those who accept anything or don't say.
     pub fn accepted<'a>(values: impl IntoIterator<Item = &'a str>) -> Exposition {
-        let mut wanted = Wanted::default();
+        let (mut openmetrics, mut classic) = (0.0, 0.0);
         for range in values.into_iter().flat_map(|value| value.split(',')) {
-            wanted.note(range);
+            let (kind, version, weight) = media_range(range);
+            match (kind.as_str(), version) {
+                ("application/openmetrics-text", None | Some("1.0.0")) => {
+                    openmetrics = weight.max(openmetrics)
+                }
+                ("text/plain", None | Some("0.0.4")) => classic = weight.max(classic),
+                _ => {}
+            }
         }
-        match wanted.openmetrics > 0.0 && wanted.openmetrics >= wanted.classic {
+        match openmetrics > 0.0 && openmetrics >= classic {
             true => Exposition::OpenMetrics,
             false => Exposition::Classic,
         }
@@ -44,26 +44,17 @@ impl Exposition {
     }
 }
 
-impl Wanted {
-    fn note(&mut self, range: &str) {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
-        let value = |name: &str| {
-            let found = parameters.iter().find(|(found, _)| found.trim().eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.trim().trim_matches('"'))
-        };
-        let weight = value("q").map_or(1.0, |q| q.parse().unwrap_or(0.0));
-        let version = value("version");
-        let format = match kind.to_ascii_lowercase().as_str() {
-            "application/openmetrics-text" if matches!(version, None | Some("1.0.0")) => {
-                &mut self.openmetrics
-            }
-            "text/plain" if matches!(version, None | Some("0.0.4")) => &mut self.classic,
-            _ => return,
-        };
-        *format = format.max(weight);
-    }
+/// A media range's type in lower case, its version if it names one, and how much it is wanted, from 0 (not at all) to 1
+/// (RFC 9110, 12.4.2).
+fn media_range(range: &str) -> (String, Option<&str>, f32) {
+    let mut parts = range.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+    let value = |name: &str| {
+        let found = parameters.iter().find(|(found, _)| found.trim().eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim().trim_matches('"'))
+    };
+    (kind, value("version"), value("q").map_or(1.0, |q| q.parse().unwrap_or(0.0)))
 }
 
 /// The metrics as text.
@@ -88,12 +79,8 @@ fn classic(openmetrics: &str) -> String {
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
         .collect();
-    let mut text = String::with_capacity(openmetrics.len());
-    for line in openmetrics.lines().filter(|line| !line.starts_with("# UNIT ")) {
-        text.push_str(&in_full(line, &counters));
-        text.push('\n');
-    }
-    text
+    let lines = openmetrics.lines().filter(|line| !line.starts_with("# UNIT "));
+    lines.map(|line| in_full(line, &counters) + "\n").collect()
 }
 
 fn in_full(line: &str, counters: &HashSet<&str>) -> String {

@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use std::sync::atomic::AtomicU64;
 
 /// The seconds that one request may take.
@@ -55,55 +55,75 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let mut metrics = Metrics {
-            registry: Registry::with_prefix("malomo_mirror"),
-            requests: Family::default(),
-            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
-            retries: Family::default(),
-            rows: Family::default(),
-            runs: Family::default(),
-            run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_SECONDS)),
-            skipped: Family::default(),
-            audit_drift: Family::default(),
-            audit_at: Number::default(),
-            audit_customers: Family::default(),
-            audit_upper_bound: Family::default(),
-            last_success: Family::default(),
-            freshness: Family::default(),
-            stored: Family::default(),
-            export_position: Family::default(),
-            export_lag: Family::default(),
-            database_bytes: Number::default(),
-            wal_bytes: Number::default(),
+        let mut registry = Registry::with_prefix("malomo_mirror");
+        let r = &mut registry;
+        let metrics = Metrics {
+            requests: add(r, "requests", "Requests sent to the API, by HTTP status; none: no answer came"),
+            request_seconds: durations(
+                r,
+                "request_duration_seconds",
+                "Time from a request to its answer's last byte",
+                || Histogram::new(REQUEST_SECONDS),
+            ),
+            retries: add(r, "retries", "Requests that were sent again after a fault"),
+            rows: add(r, "rows", "Changes that reached the mirror"),
+            runs: add(r, "runs", "Runs that ended"),
+            run_seconds: durations(r, "run_duration_seconds", "Time from a run's start to its end", || {
+                Histogram::new(RUN_SECONDS)
+            }),
+            skipped: add(r, "skipped_runs", "Due runs that did not take place"),
+            last_success: add(
+                r,
+                "last_success_timestamp_seconds",
+                "When a run last came to its end with everything, by mode",
+            ),
+            freshness: add(
+                r,
+                "freshness_seconds",
+                "Time since the stream was last brought up to date completely",
+            ),
+            stored: add(r, "stored_rows", "Rows that the mirror holds"),
+            export_position: add(r, "export_position", "Number of the newest change that is exported"),
+            export_lag: add(
+                r,
+                "export_lag",
+                "Change numbers from the newest exported change to the stream's newest one",
+            ),
+            database_bytes: add(r, "database_size_bytes", "Size of the mirror's database file"),
+            wal_bytes: add(r, "wal_size_bytes", "Size of the mirror's write-ahead log"),
+            audit_drift: add(
+                r,
+                "audit_drift_records",
+                "Records that audits found to differ from the API in what the run should have seen",
+            ),
+            audit_at: add(r, "audit_timestamp_seconds", "When the newest audit ended; 0: there was none yet"),
+            audit_customers: add(r, "audit_customers", "Customers of the newest audit"),
+            audit_upper_bound: add(
+                r,
+                "audit_upper_bound_customers",
+                "At most so many of the mirror's customers differed at the newest audit, with that confidence",
+            ),
+            registry,
         };
-        metrics.register_counts();
-        metrics.register_readings();
-        metrics.register_audit();
+        metrics.begin_at_zero();
         metrics
     }
 }
 
-impl Metrics {
-    fn register_counts(&mut self) {
-        let r = &mut self.registry;
-        r.register(
-            "requests",
-            "Requests sent to the API, by HTTP status; none: no answer came",
-            self.requests.clone(),
-        );
-        r.register(
-            "request_duration_seconds",
-            "Time from a request to its answer's last byte",
-            self.request_seconds.clone(),
-        );
-        r.register("retries", "Requests that were sent again after a fault", self.retries.clone());
-        r.register("rows", "Changes that reached the mirror", self.rows.clone());
-        r.register("runs", "Runs that ended", self.runs.clone());
-        r.register("run_duration_seconds", "Time from a run's start to its end", self.run_seconds.clone());
-        r.register("skipped_runs", "Due runs that did not take place", self.skipped.clone());
-        self.begin_at_zero();
-    }
+/// Registers a metric that begins empty, and returns it.
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
 
+fn durations(registry: &mut Registry, name: &str, help: &str, histogram: fn() -> Histogram) -> Durations {
+    let metric = Family::new_with_constructor(histogram);
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+impl Metrics {
     /// What can be counted is shown from the start, so that the first one is seen as an increase.
     fn begin_at_zero(&self) {
         for kind in [Kind::Sync, Kind::Full] {
@@ -120,53 +140,6 @@ impl Metrics {
                 drop(self.rows.get_or_create(&[("stream", stream), ("op", op)]));
             }
         }
-    }
-
-    fn register_readings(&mut self) {
-        let r = &mut self.registry;
-        r.register(
-            "last_success_timestamp_seconds",
-            "When a run last came to its end with everything, by mode",
-            self.last_success.clone(),
-        );
-        r.register(
-            "freshness_seconds",
-            "Time since the stream was last brought up to date completely",
-            self.freshness.clone(),
-        );
-        r.register("stored_rows", "Rows that the mirror holds", self.stored.clone());
-        r.register(
-            "export_position",
-            "Number of the newest change that is exported",
-            self.export_position.clone(),
-        );
-        r.register(
-            "export_lag",
-            "Change numbers from the newest exported change to the stream's newest one",
-            self.export_lag.clone(),
-        );
-        r.register("database_size_bytes", "Size of the mirror's database file", self.database_bytes.clone());
-        r.register("wal_size_bytes", "Size of the mirror's write-ahead log", self.wal_bytes.clone());
-    }
-
-    fn register_audit(&mut self) {
-        let r = &mut self.registry;
-        r.register(
-            "audit_drift_records",
-            "Records that audits found to differ from the API in what the run should have seen",
-            self.audit_drift.clone(),
-        );
-        r.register(
-            "audit_timestamp_seconds",
-            "When the newest audit ended; 0: there was none yet",
-            self.audit_at.clone(),
-        );
-        r.register("audit_customers", "Customers of the newest audit", self.audit_customers.clone());
-        r.register(
-            "audit_upper_bound_customers",
-            "At most so many of the mirror's customers differed at the newest audit, with that confidence",
-            self.audit_upper_bound.clone(),
-        );
         for (stream, kind) in Drift::kinds() {
             drop(self.audit_drift.get_or_create(&drift_labels(stream, kind)));
         }

@@ -1,4 +1,4 @@
-//! Which runs were missed while nobody ran the schedule.
+//! Which runs were missed while no daemon was running.
 
 use crate::schedule::Schedule;
 use jiff::Timestamp;
@@ -8,30 +8,31 @@ use jiff::Timestamp;
 pub struct Past {
     /// When it began.
     pub started_at: Timestamp,
-    /// Whether it came to its end, with or without everything that it set out to bring.
+    /// Whether it reached its end, even if something was missing from its result.
     pub complete: bool,
 }
 
-/// What the mirror remembers of its runs.
+/// What the mirror has recorded about earlier runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
-    /// When its first run began that is still remembered; none: it never had one.
+    /// When the oldest recorded run began; `None`: there was none.
     pub first: Option<Timestamp>,
-    /// Its newest incremental run.
+    /// The newest incremental run.
     pub sync: Option<Past>,
-    /// Its newest full run.
+    /// The newest full run.
     pub full: Option<Past>,
 }
 
 impl History {
-    /// The newest run that did what an incremental one does: a full one does, too.
+    /// The newest run that did the work of an incremental one; full runs do it, too.
     pub(super) fn newest_sync(&self) -> Option<Past> {
         self.sync.into_iter().chain(self.full).max_by_key(|past| past.started_at)
     }
 }
 
-/// Whether a run has to be caught up: one that was due since `newest` began never began itself, or `newest` did not
-/// come to its end, or the mirror is new and empty. A schedule that was never followed counts from the mirror's first run on.
+/// Whether a run has to be made up for: `newest` did not reach its end, or another run has fallen due since it began, or
+/// the mirror never had a run. If there was no run of this kind yet, those count that fell due since the mirror's `first`
+/// run began.
 pub(super) fn missed(
     schedule: &Schedule,
     newest: Option<Past>,

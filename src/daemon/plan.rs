@@ -1,11 +1,11 @@
 //! The scheduler's decisions, without a clock of its own: time and randomness come in as arguments.
 //!
-//! - One run at a time. A due run that finds one going is skipped and counted; but a due full run that finds an
-//!   incremental one going waits for its turn. When both are due at once, the full one runs: it brings what the
-//!   other would.
-//! - A run that was missed while nobody ran the schedule is caught up once, at the start.
-//! - A failed run is tried again after a wait that doubles, unless its next due time comes first.
-//! - When another process holds the mirror, an incremental run is skipped, a full one waits.
+//! - One run at a time. A run that falls due during another one is skipped and counted, except that a full run waits
+//!   for an incremental one to end. When both fall due at once, the full one runs, because it does what the other one
+//!   would.
+//! - If runs were missed while no daemon was running, one run makes up for them at the start.
+//! - A failed run is repeated after a wait that doubles with each failure, unless its next due time comes first.
+//! - While another process holds the mirror, an incremental run is skipped and a full one waits.
 
 use super::missed::{History, missed};
 use crate::mirror::Outcome;
@@ -19,10 +19,10 @@ const RETRY_BASE: Duration = Duration::from_secs(30);
 /// The longest wait after a failure.
 const RETRY_MAX: Duration = Duration::from_secs(30 * 60);
 
-/// A full run looks this often whether the mirror is free again.
+/// A full run that waits for the mirror tries again this often.
 const HELD_RETRY: Duration = Duration::from_secs(15);
 
-/// A clock that is put back further than this gets new due times: the old ones might be days ahead.
+/// If the clock is set back by more than this, due times are computed anew: the old ones might be days ahead.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the schedule runs.
@@ -51,11 +51,11 @@ pub struct Schedules {
     pub sync: Option<Schedule>,
     /// Full syncs; none: never.
     pub full: Option<Schedule>,
-    /// Each due time is put off by a random part of this, but never as far as the next one. Zero: by nothing.
+    /// Each due time is delayed by a random part of this, but never as far as the next one. Zero: no delay.
     pub jitter: Duration,
 }
 
-/// How a run ended, as far as the plan is concerned.
+/// How a run ended, as far as it matters to the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It was recorded in the mirror, with this outcome.
@@ -66,12 +66,12 @@ pub enum Ended {
     Broken,
 }
 
-/// Why a due run is skipped.
+/// Why a due run was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkipReason {
-    /// Another run of the schedule is going.
+    /// Another run of the schedule was under way.
     Going,
-    /// Another process holds the mirror.
+    /// Another process held the mirror.
     Held,
 }
 
@@ -85,24 +85,24 @@ impl SkipReason {
     }
 }
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Start this run.
     Start(Kind),
-    /// This due run doesn't take place; its next due time stands.
+    /// Skip this due run. Its next due time stays as it is.
     Skip(Kind, SkipReason),
 }
 
-/// What is due when. The one who drives it asks [`Plan::decide`] at [`Plan::wake_at`], starts what it says, and
-/// tells it each run's end.
+/// What is due when. Its caller calls [`Plan::decide`] at the time of [`Plan::wake_at`], starts the run that this
+/// returns, and reports the end of each run with [`Plan::ended`].
 #[derive(Debug)]
 pub struct Plan {
-    sync: Track,
-    full: Track,
+    /// By [`Kind`].
+    tracks: [Track; 2],
     jitter: Duration,
     going: Option<Kind>,
-    /// The latest time that was heard of.
+    /// The time of the last decision.
     seen: Timestamp,
     random: fastrand::Rng,
 }
@@ -110,9 +110,9 @@ pub struct Plan {
 #[derive(Debug, Default)]
 struct Track {
     schedule: Option<Schedule>,
-    /// The next due time, put off by its jitter.
+    /// The next due time, including its random delay.
     due: Option<Timestamp>,
-    /// A further attempt, or a turn that is waited for. Comes beside the due times.
+    /// When to begin a run that is not at its due time: one that was missed, failed, or had to wait.
     again: Option<Timestamp>,
     failures: u32,
 }
@@ -135,7 +135,7 @@ impl Track {
         self.again = None;
     }
 
-    /// The next attempt, unless the next due time comes first anyhow.
+    /// Plans the next attempt, unless the next due time comes first.
     fn failed(&mut self, now: Timestamp, random: &mut fastrand::Rng) {
         self.failures = self.failures.saturating_add(1);
         let again = later(now, backoff(self.failures, random));
@@ -145,7 +145,7 @@ impl Track {
 }
 
 impl Plan {
-    /// A plan that begins at `now` with what was missed since `history`.
+    /// A plan that begins at `now`, with the runs that `history` shows to have been missed.
     pub fn new(schedules: Schedules, history: &History, now: Timestamp, random: fastrand::Rng) -> Plan {
         let track = |schedule: Option<Schedule>, newest| {
             let again = schedule
@@ -155,8 +155,7 @@ impl Plan {
             Track { schedule, again, ..Track::default() }
         };
         let mut plan = Plan {
-            sync: track(schedules.sync, history.newest_sync()),
-            full: track(schedules.full, history.full),
+            tracks: [track(schedules.sync, history.newest_sync()), track(schedules.full, history.full)],
             jitter: schedules.jitter,
             going: None,
             seen: now,
@@ -166,73 +165,72 @@ impl Plan {
         plan
     }
 
-    /// What is to be done at `now`: at most one start, which is taken to happen. Due times up to `now` are used up.
+    /// What to do at `now`: at most one start, which is taken to happen. Due times up to `now` are used up.
     pub fn decide(&mut self, now: Timestamp) -> Vec<Decision> {
         if now.duration_since(self.seen) < -CLOCK_SLACK {
             self.plan_anew(now);
         }
         self.seen = now;
         let mut decisions = Vec::new();
-        if self.full.is_due(now) {
-            self.full.plan(self.jitter, now, &mut self.random);
+        let [sync, full] = &mut self.tracks;
+        if full.is_due(now) {
+            full.plan(self.jitter, now, &mut self.random);
             match self.going {
-                // It would begin again as soon as it ends, for ever, if it takes longer than its schedule allows.
+                // If it waited, a full run that takes longer than its schedule allows would be followed by another one
+                // at once, for ever.
                 Some(Kind::Full) => decisions.push(Decision::Skip(Kind::Full, SkipReason::Going)),
-                _ => self.full.again = Some(now),
+                _ => full.again = Some(now),
             }
         }
-        let sync_due = self.sync.is_due(now);
+        let sync_due = sync.is_due(now);
         if sync_due {
-            self.sync.plan(self.jitter, now, &mut self.random);
+            sync.plan(self.jitter, now, &mut self.random);
         }
         let start = match self.going {
             Some(_) => None,
-            None if self.full.is_waiting(now) => Some(Kind::Full),
-            None if sync_due || self.sync.is_waiting(now) => Some(Kind::Sync),
+            None if full.is_waiting(now) => Some(Kind::Full),
+            None if sync_due || sync.is_waiting(now) => Some(Kind::Sync),
             None => None,
         };
         if sync_due && start != Some(Kind::Sync) {
             decisions.push(Decision::Skip(Kind::Sync, SkipReason::Going));
         }
         if let Some(kind) = start {
-            self.track(kind).again = None;
+            self.tracks[kind as usize].again = None;
             self.going = Some(kind);
             decisions.push(Decision::Start(kind));
         }
         decisions
     }
 
-    /// Takes the end of the run that is going.
+    /// Takes the end of the run that was under way. Returns a skip if that run could not take place.
     pub fn ended(&mut self, ended: Ended, now: Timestamp) -> Option<Decision> {
         let kind = self.going.take()?;
-        let track = match kind {
-            Kind::Sync => &mut self.sync,
-            Kind::Full => &mut self.full,
-        };
+        let [sync, full] = &mut self.tracks;
         match (ended, kind) {
-            (Ended::Run(Outcome::Ok | Outcome::Incomplete), _) => {
-                track.done();
-                if kind == Kind::Full {
-                    self.sync.done();
-                }
+            (Ended::Run(Outcome::Ok | Outcome::Incomplete), Kind::Sync) => sync.done(),
+            (Ended::Run(Outcome::Ok | Outcome::Incomplete), Kind::Full) => {
+                sync.done();
+                full.done();
             }
             (Ended::Held, Kind::Sync) => return Some(Decision::Skip(kind, SkipReason::Held)),
-            (Ended::Held, Kind::Full) => track.again = Some(later(now, HELD_RETRY)),
-            // Stopped on demand; whoever stopped it knows what comes next.
+            (Ended::Held, Kind::Full) => full.again = Some(later(now, HELD_RETRY)),
+            // Somebody stopped it, and decides what comes next.
             (Ended::Run(Outcome::Interrupted), _) => {}
             (Ended::Run(Outcome::Failed | Outcome::Running) | Ended::Broken, _) => {
-                track.failed(now, &mut self.random)
+                self.tracks[kind as usize].failed(now, &mut self.random);
             }
         }
         None
     }
 
-    /// Takes other schedules. Where one is as it was, its next due time stands; what waits for its turn goes on to wait.
+    /// Replaces the schedules. The next due time of an unchanged schedule stays as it is, and a run that waits for its
+    /// turn goes on waiting.
     pub fn reload(&mut self, schedules: Schedules, now: Timestamp) {
         let same_jitter = self.jitter == schedules.jitter;
         self.jitter = schedules.jitter;
-        for (track, schedule) in [(&mut self.sync, schedules.sync), (&mut self.full, schedules.full)] {
-            if same_jitter && same(&track.schedule, &schedule) {
+        for (track, schedule) in self.tracks.iter_mut().zip([schedules.sync, schedules.full]) {
+            if same_jitter && track.schedule == schedule {
                 continue;
             }
             if schedule.is_none() {
@@ -243,47 +241,33 @@ impl Plan {
         }
     }
 
-    /// When to ask again, if no run ends before; none: nothing is ever due.
+    /// When to decide again, if no run ends before; `None`: nothing is ever due.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let waiting =
-            [self.sync.again, self.full.again].into_iter().flatten().filter(|_| self.going.is_none());
-        [self.sync.due, self.full.due].into_iter().flatten().chain(waiting).min()
+        let again = |track: &Track| track.again.filter(|_| self.going.is_none());
+        self.tracks.iter().flat_map(|track| [track.due, again(track)]).flatten().min()
     }
 
-    /// The run that is going.
+    /// The run that is under way.
     pub fn going(&self) -> Option<Kind> {
         self.going
     }
 
     /// The next time at which a run is to begin, further attempts included.
     pub fn next(&self) -> Option<(Kind, Timestamp)> {
-        let times =
-            |kind, track: &Track| [track.due, track.again].into_iter().flatten().map(move |at| (kind, at));
-        times(Kind::Full, &self.full).chain(times(Kind::Sync, &self.sync)).min_by_key(|&(_, at)| at)
-    }
-
-    fn track(&mut self, kind: Kind) -> &mut Track {
-        match kind {
-            Kind::Sync => &mut self.sync,
-            Kind::Full => &mut self.full,
-        }
+        let times = |kind: Kind| {
+            let Track { due, again, .. } = &self.tracks[kind as usize];
+            [*due, *again].into_iter().flatten().map(move |at| (kind, at))
+        };
+        times(Kind::Full).chain(times(Kind::Sync)).min_by_key(|&(_, at)| at)
     }
 
     fn plan_anew(&mut self, now: Timestamp) {
-        self.sync.plan(self.jitter, now, &mut self.random);
-        self.full.plan(self.jitter, now, &mut self.random);
+        self.tracks.iter_mut().for_each(|track| track.plan(self.jitter, now, &mut self.random));
     }
 }
 
-fn same(one: &Option<Schedule>, other: &Option<Schedule>) -> bool {
-    let parts = |schedule: &Option<Schedule>| {
-        schedule.as_ref().map(|schedule| (schedule.expression().to_owned(), schedule.zone().clone()))
-    };
-    parts(one) == parts(other)
-}
-
-/// The first time after `now` at which the schedule fires, put off by a random part of `jitter`, but not as far as
-/// the time after it.
+/// The first time after `now` at which the schedule fires, delayed by a random part of `jitter`, but not as far as the
+/// time after it.
 fn due_after(
     schedule: &Schedule,
     jitter: Duration,
@@ -296,14 +280,14 @@ fn due_after(
     Some(if most == 0 { fires } else { later(fires, Duration::from_millis(random.u64(0..most))) })
 }
 
-/// Half of the bound at least: a failure is not answered with an attempt at once.
+/// The wait after that many failures: at least half of its bound, so that no failure is followed by an attempt at once.
 fn backoff(failures: u32, random: &mut fastrand::Rng) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let bound = RETRY_BASE.saturating_mul(1 << doublings).min(RETRY_MAX);
     bound.mul_f64(0.5 + random.f64() / 2.0)
 }
 
-/// At the end of the calendar, the end of the calendar.
+/// `at` plus `by`; the latest time that there is, where the sum lies beyond it.
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }

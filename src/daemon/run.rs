@@ -1,4 +1,4 @@
-//! The loop: asks the plan, starts its runs, waits for whatever comes first.
+//! The loop: asks the plan what to do, starts runs, and waits for the next thing to happen.
 
 use super::plan::{Decision, Ended, Kind, Plan, Schedules, SkipReason};
 use jiff::Timestamp;
@@ -13,65 +13,65 @@ use tokio_util::sync::CancellationToken;
 /// The shortest wait: timers are no finer.
 const TICK: Duration = Duration::from_millis(1);
 
-/// What the schedule runs.
+/// Runs what the schedule says.
 pub trait Work: Send + Sync + 'static {
-    /// One run, from taking the mirror's lock to giving it back. Once `stop` is cancelled it ends soon, after what
-    /// is being committed. At most one is called at a time.
+    /// Does one run, from taking the mirror's lock to releasing it. Once `stop` is cancelled, it ends as soon as the
+    /// current commit is done. At most one run is under way at a time.
     fn run(self: Arc<Self>, kind: Kind, stop: CancellationToken) -> impl Future<Output = Ended> + Send;
 }
 
 /// Something that happened to the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening {
-    /// The loop went round once more. Comes at least every [`Pace::beat`], and only from the loop itself.
+    /// The loop has begun another round. Reported at least every [`Pace::beat`], and by the loop alone.
     Alive,
     /// A run starts.
     Started(Kind),
     /// It has ended.
     Ended(Kind, Ended),
-    /// A due run doesn't take place.
+    /// A due run was skipped.
     Skipped(Kind, SkipReason),
-    /// What is going now, and the next time at which a run is to begin. Comes when either has changed.
+    /// What is under way now, and what begins next. Reported when either has changed.
     Waiting {
-        /// The run that is going.
-        going: Option<Kind>,
-        /// What begins next; none: nothing ever does.
+        /// The run that is under way, and since when.
+        going: Option<(Kind, Timestamp)>,
+        /// The next run and when it is to begin; `None`: there is none.
         next: Option<(Kind, Timestamp)>,
     },
     /// Other schedules are in force.
     Reloaded,
-    /// No further run starts; the one that is going was told to stop.
+    /// No further run starts; the one that is under way was told to stop.
     Stopping,
-    /// The run that was going did not stop in time, and was left behind. What it committed stays.
+    /// The run did not stop in time, and is no longer waited for. What it has committed stays.
     Abandoned(Kind),
 }
 
-/// Hears what happens. Called from the loop: it is late by as long as this takes.
+/// Gets the reports. It is called from the loop, which is delayed by as long as the call takes.
 pub trait Watcher: Send + Sync {
-    /// Takes one happening, which was at `now`.
+    /// Takes the report of something that happened at `now`.
     fn watch(&self, happening: Happening, now: Timestamp);
 }
 
-/// How often and how long.
+/// The loop's intervals.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// The loop goes round at least this often.
+    /// The loop begins a round at least this often.
     pub beat: Duration,
-    /// How long a run that was told to stop may take for it.
+    /// How long a run may take to stop after it was told to.
     pub grace: Duration,
 }
 
-/// How the loop is told things.
+/// How the loop is controlled from outside.
 #[derive(Debug)]
 pub struct Control {
-    /// Cancelled: the loop ends, after telling the run that is going to stop.
+    /// When this is cancelled, the run that is under way is told to stop, and the loop ends.
     pub stop: CancellationToken,
-    /// Schedules that replace those in force.
+    /// Schedules that replace the current ones.
     pub reload: mpsc::Receiver<Schedules>,
 }
 
-/// Runs the plan until it is told to stop. `clock` tells the time of day, which may jump; waits are bounded by
-/// [`Pace::beat`], so a jump is noticed that soon.
+/// Runs the plan until it is told to stop. `clock` gives the time of day, which may jump: no wait is longer than
+/// [`Pace::beat`], so that a jump is noticed within that time.
 pub async fn run<W: Work>(
     plan: Plan,
     work: Arc<W>,
@@ -80,13 +80,13 @@ pub async fn run<W: Work>(
     pace: Pace,
     mut control: Control,
 ) {
-    let mut driver = Driver { plan, work, watcher, clock, going: JoinSet::new(), told: None };
+    let mut driver = Driver { plan, work, watcher, clock, going: JoinSet::new(), since: None, told: None };
     while !control.stop.is_cancelled() {
         driver.tell(Happening::Alive);
         driver.decide(&control.stop);
         let nap = driver.nap(pace.beat);
         tokio::select! {
-            // A run that ends because of the stop is heard of after it.
+            // The stop comes first, so that a run that ends because of it is reported after it.
             biased;
             () = control.stop.cancelled() => {}
             Some(ended) = driver.going.join_next() => driver.ended(ended.unwrap_or(Ended::Broken)),
@@ -105,6 +105,8 @@ struct Driver<'w, W, C> {
     clock: C,
     /// One run at most.
     going: JoinSet<Ended>,
+    /// When it began.
+    since: Option<Timestamp>,
     /// The last [`Happening::Waiting`].
     told: Option<Happening>,
 }
@@ -118,6 +120,7 @@ impl<W: Work, C: Fn() -> Timestamp> Driver<'_, W, C> {
         for decision in self.plan.decide((self.clock)()) {
             match decision {
                 Decision::Start(kind) => {
+                    self.since = Some((self.clock)());
                     self.tell(Happening::Started(kind));
                     let (work, stop) = (self.work.clone(), stop.child_token());
                     self.going.spawn(async move { work.run(kind, stop).await });
@@ -125,7 +128,7 @@ impl<W: Work, C: Fn() -> Timestamp> Driver<'_, W, C> {
                 Decision::Skip(kind, why) => self.tell(Happening::Skipped(kind, why)),
             }
         }
-        let waiting = Happening::Waiting { going: self.plan.going(), next: self.plan.next() };
+        let waiting = Happening::Waiting { going: self.plan.going().zip(self.since), next: self.plan.next() };
         if self.told != Some(waiting) {
             self.tell(waiting);
             self.told = Some(waiting);

@@ -4,11 +4,16 @@ use super::database::{BUSY_TIMEOUT, folder_of, migrations, prepared, read_only};
 use super::error::MirrorError;
 use super::transaction::{Batch, Halt, Snapshot};
 use crate::ownership::adopt;
-use rusqlite::{Connection, FileControl, OpenFlags};
+use rusqlite::{Connection, ErrorCode, FileControl, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How soon the switch to a write-ahead log is tried again while somebody else uses the database.
+const WAL_RETRY: Duration = Duration::from_millis(10);
 
 /// The connection that owns a mirror.
 pub struct Mirror {
@@ -104,8 +109,27 @@ pub(super) fn connect(path: &Path) -> Result<Connection, MirrorError> {
     opened.map_err(|source| MirrorError::open(path, source))
 }
 
+/// Switches the database to a write-ahead log, which it then keeps.
+///
+/// For this, SQLite turns a read lock into a write lock. If another connection has a lock, it refuses at once, without
+/// the busy timeout, because two that waited for each other would wait for ever. Trying again takes the locks anew.
+fn enter_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && began.elapsed() < BUSY_TIMEOUT =>
+            {
+                thread::sleep(WAL_RETRY);
+            }
+            result => return result,
+        }
+    }
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    enter_wal_mode(connection)?;
     // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
     connection.pragma_update(None, "foreign_keys", false)?;
     // Exports name changes by their number. A commit that a power cut could take back would let a number stand for

@@ -23,7 +23,7 @@ pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{
     Audit, AuditFinding, Checkpoint, Counts, DrawnParents, Drift, EventFailure, Freshness, Mode, Outcome,
-    Run, SavedToken, StreamCounts, error_text,
+    Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
     Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, FolderExports, Met,

@@ -7,16 +7,13 @@ use axum::http::header::{ACCEPT, AUTHORIZATION};
 /// Lets a request through that has a secret key and names the API's version.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    let refused = |message| Err(Refusal::new(401, "unauthorized", message));
     match key {
         Some(key) if key.len() > 3 && key.starts_with("sk_") => {}
         Some(key) if key.starts_with("pk_") => {
-            let message = "a publishable key may read shipments only; use a secret key (sk_...)";
-            return Err(Refusal::new(401, "unauthorized", message));
+            return refused("a publishable key may read shipments only; use a secret key (sk_...)");
         }
-        _ => {
-            let message = "send `Authorization: Bearer sk_...` with a secret key";
-            return Err(Refusal::new(401, "unauthorized", message));
-        }
+        _ => return refused("send `Authorization: Bearer sk_...` with a secret key"),
     }
     let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     if accepted.any(|value| value.split(',').any(names_version)) {
@@ -34,13 +31,9 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Whether a media range (RFC 9110 section 12.5.1) names the API's type and version.
 fn names_version(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let named = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/vnd.malomo+json"));
-    named
-        && parts.any(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            name.eq_ignore_ascii_case("version") && value.trim_matches('"') == "2"
-        })
+    let range = range.replace([' ', '\t', '"'], "").to_ascii_lowercase();
+    let mut parts = range.split(';');
+    parts.next() == Some("application/vnd.malomo+json") && parts.any(|parameter| parameter == "version=2")
 }
 
 #[cfg(test)]

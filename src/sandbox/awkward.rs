@@ -4,6 +4,7 @@
 //! Every third record is odd, the kinds by turns, so that a world of a hundred customers holds them all.
 
 use super::fields::CustomerField;
+use super::text::object;
 
 /// Something odd about a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,32 +120,20 @@ fn turn<T: Copy>(number: u64, kinds: &[T]) -> Option<T> {
     number.is_multiple_of(3).then(|| kinds[(number / 3) as usize % kinds.len()])
 }
 
-/// Appends a JSON string of 20,000 characters.
-pub(super) fn push_long_text(out: &mut String) {
-    out.push('"');
-    for _ in 0..2000 {
-        out.push_str("Longname-\u{e9}");
-    }
-    out.push('"');
+/// A JSON string of 20,000 characters.
+pub(super) fn long_text() -> String {
+    format!("\"{}\"", "Longname-\u{e9}".repeat(2000))
 }
 
-/// Appends an object a hundred levels deep.
-pub(super) fn push_deep(out: &mut String) {
-    out.push_str(&r#"{"deeper":"#.repeat(100));
-    out.push_str("[\"bottom\"]");
-    out.push_str(&"}".repeat(100));
+/// An object a hundred levels deep.
+pub(super) fn deep() -> String {
+    format!(r#"{}["bottom"]{}"#, r#"{"deeper":"#.repeat(100), "}".repeat(100))
 }
 
-/// Appends an object with five hundred members.
-pub(super) fn push_wide(out: &mut String) {
-    for member in 0..500 {
-        out.push(if member == 0 { '{' } else { ',' });
-        out.push_str("\"member_");
-        super::text::push_number(out, member);
-        out.push_str("\":");
-        super::text::push_number(out, member * member);
-    }
-    out.push('}');
+/// An object with five hundred members.
+pub(super) fn wide() -> String {
+    let members: Vec<String> = (0..500).map(|n| format!("\"member_{n}\":{}", n * n)).collect();
+    object(&members)
 }
 
 #[cfg(test)]
@@ -184,10 +173,8 @@ mod tests {
                 _ => {}
             }
         }
-        for push in [push_long_text, push_deep, push_wide] {
-            let mut out = String::new();
-            push(&mut out);
-            text(&out).unwrap();
+        for json in [long_text(), deep(), wide()] {
+            text(&json).unwrap();
         }
     }
 }

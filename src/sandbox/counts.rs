@@ -1,7 +1,6 @@
 //! What the server was asked, counted.
 
 use super::routes::Route;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Requests since the start. Each one that got past the limits counts once under its call, whether its
 /// answer was faulty or not; `refused` and `faults` tell what became of them.
@@ -25,53 +24,15 @@ pub struct RequestCounts {
     pub faults: u64,
 }
 
-/// Counts while the server runs.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    customer_pages: AtomicU64,
-    retrieves: AtomicU64,
-    event_pages: AtomicU64,
-    writes: AtomicU64,
-    accounts: AtomicU64,
-    rejected: AtomicU64,
-    refused: AtomicU64,
-    faults: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn route(&self, route: &Route) {
-        let counter = match route {
-            Route::ListCustomers => &self.customer_pages,
-            Route::RetrieveCustomer(_) => &self.retrieves,
-            Route::ListEvents(_) => &self.event_pages,
-            Route::CreateCustomer | Route::UpdateCustomer(_) | Route::DeleteCustomer(_) => &self.writes,
-            Route::RetrieveAccount => &self.accounts,
-        };
-        counter.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn rejected(&self) {
-        self.rejected.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn fault(&self) {
-        self.faults.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn read(&self) -> RequestCounts {
-        RequestCounts {
-            customer_pages: self.customer_pages.load(Relaxed),
-            retrieves: self.retrieves.load(Relaxed),
-            event_pages: self.event_pages.load(Relaxed),
-            writes: self.writes.load(Relaxed),
-            accounts: self.accounts.load(Relaxed),
-            rejected: self.rejected.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            faults: self.faults.load(Relaxed),
+impl RequestCounts {
+    /// The count that a request of this route belongs to.
+    pub(super) fn of(&mut self, route: &Route) -> &mut u64 {
+        match route {
+            Route::ListCustomers => &mut self.customer_pages,
+            Route::RetrieveCustomer(_) => &mut self.retrieves,
+            Route::ListEvents(_) => &mut self.event_pages,
+            Route::CreateCustomer | Route::UpdateCustomer(_) | Route::DeleteCustomer(_) => &mut self.writes,
+            Route::RetrieveAccount => &mut self.accounts,
         }
     }
 }

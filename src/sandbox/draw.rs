@@ -1,5 +1,7 @@
 //! Seeded numbers: what a record holds follows from the seed and the record's number alone.
 
+use uuid::Uuid;
+
 /// What numbers are drawn for; keeps the sequences of different things apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
@@ -54,6 +56,12 @@ impl Draw {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// A UUID of version 4 (RFC 9562).
+    pub(super) fn uuid(&mut self) -> Uuid {
+        let bits = u128::from(self.next()) << 64 | u128::from(self.next());
+        uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
+    }
+
     /// One of the values, each as likely as the other.
     pub(super) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len() as u64) as usize]
@@ -83,5 +91,6 @@ mod tests {
             assert!((0.0..1.0).contains(&draw.unit()));
         }
         assert_eq!(draw.below(0), 0);
+        assert_eq!(draw.uuid().get_version(), Some(uuid::Version::Random));
     }
 }

@@ -2,9 +2,10 @@
 
 use super::awkward::{self, EventOddity};
 use super::draw::{Draw, Purpose};
-use super::generate::{EventRow, Ordinal, Source};
-use super::life::{Kind, RETURN, Step};
-use super::text::{push_number, push_padded, push_string, push_time, push_times, push_uuid};
+use super::generate::Source;
+use super::life::{Kind, RETURN, Status, Step};
+use super::rows::{EventRow, Ordinal};
+use super::text::{object, quoted, time, times};
 
 /// Carriers, with how their tracking codes begin and how many digits follow.
 const CARRIERS: &[(&str, &str, usize)] =
@@ -27,57 +28,45 @@ const NUMBERS_APART: u64 = 1_000_000;
 const DAY: i64 = 86_400_000;
 
 impl Source {
-    /// Appends the event as one JSON object.
-    pub(super) fn push_event(self, out: &mut String, serial: u64, row: &EventRow) {
+    /// The event as one JSON object; `serial` is its customer's number.
+    pub(super) fn event(self, serial: u64, row: &EventRow) -> String {
         let oddity = self.event_oddity(serial, row.ordinal);
-        let mut id = String::with_capacity(40);
-        self.push_event_id(&mut id, serial, row.ordinal);
-        out.push_str("{\"id\":");
-        push_string(out, &id);
+        let id = format!(r#""id":{}"#, quoted(&self.event_id(serial, row.ordinal)));
         if oddity == Some(EventOddity::OnlyId) {
-            return push_only_revision(out, row);
+            // A revision still has to show.
+            let revised = (row.revision > 0).then(|| format!(r#""updated_at":"{}""#, time(row.updated, 0)));
+            return object(&[Some(id), revised].into_iter().flatten().collect::<Vec<_>>());
         }
         let told = Told::new(self, serial, row);
-        let (kind, done) = told.step.kind.names();
-        out.push_str(",\"type\":\"");
-        out.push_str(kind);
-        out.push_str("\",\"label\":");
-        match oddity {
-            Some(EventOddity::Label(json)) => out.push_str(json),
-            _ => told.order.push_label(out, done, row.revision),
-        }
-        out.push_str(",\"link_back_url\":\"https://shop.example.com/admin/orders/");
-        push_number(out, told.order.number as i64);
-        out.push_str("\",\"properties\":");
-        match oddity {
-            Some(EventOddity::Properties(json)) => out.push_str(json),
-            Some(EventOddity::DeepProperties) => awkward::push_deep(out),
-            Some(EventOddity::WideProperties) => awkward::push_wide(out),
-            _ => told.push_properties(out),
-        }
-        out.push_str(",\"timestamp\":");
-        match oddity {
-            Some(EventOddity::Timestamp(json)) => out.push_str(json),
-            _ => push_number(out, row.created.div_euclid(1000)),
-        }
+        let label = match oddity {
+            Some(EventOddity::Label(json)) => json.to_owned(),
+            _ => told.label(),
+        };
+        let properties = match oddity {
+            Some(EventOddity::Properties(json)) => json.to_owned(),
+            Some(EventOddity::DeepProperties) => awkward::deep(),
+            Some(EventOddity::WideProperties) => awkward::wide(),
+            _ => told.properties(),
+        };
+        let timestamp = match oddity {
+            Some(EventOddity::Timestamp(json)) => json.to_owned(),
+            _ => row.created.div_euclid(1000).to_string(),
+        };
         let offset = if let Some(EventOddity::Times(offset)) = oddity { offset } else { 0 };
-        push_times(out, row.created, row.updated, offset);
-        if let Some(EventOddity::Extra(members)) = oddity {
-            out.push(',');
-            out.push_str(members);
+        let mut members = vec![
+            id,
+            format!(r#""type":"{}""#, told.step.kind.name),
+            format!(r#""label":{label}"#),
+            format!(r#""link_back_url":"https://shop.example.com/admin/orders/{}""#, told.order.number),
+            format!(r#""properties":{properties}"#),
+            format!(r#""timestamp":{timestamp}"#),
+            times(row.created, row.updated, offset),
+        ];
+        if let Some(EventOddity::Extra(extra)) = oddity {
+            members.push(extra.to_owned());
         }
-        out.push('}');
+        object(&members)
     }
-}
-
-/// Ends an event that has nothing but its id; a revision still has to show.
-fn push_only_revision(out: &mut String, row: &EventRow) {
-    if row.revision > 0 {
-        out.push_str(",\"updated_at\":\"");
-        push_time(out, row.updated, 0);
-        out.push('"');
-    }
-    out.push('}');
 }
 
 /// What an event tells.
@@ -109,62 +98,49 @@ impl Told<'_> {
         Draw::new(self.source.seed, purpose, self.serial, part)
     }
 
-    fn push_properties(&self, out: &mut String) {
-        out.push_str("{\"shopify_order\":");
-        self.order.push(out);
-        if let Some((parcel, _)) = self.step.parcel {
-            out.push_str(",\"shipment\":");
-            self.push_shipment(out, parcel);
-        }
-        if self.step.kind == Kind::OrderIssueCreated {
-            out.push_str(",\"order_issue\":{\"reason\":\"");
-            out.push_str(self.draw(Purpose::Issue, self.row.ordinal.number()).pick(ISSUES));
-            out.push_str("\"}");
-        }
-        if self.row.revision > 0 {
-            out.push_str(",\"revision\":");
-            push_number(out, i64::from(self.row.revision));
-        }
-        out.push('}');
+    fn label(&self) -> String {
+        let (number, revision) = (self.order.number, self.row.revision);
+        let revised = if revision > 0 { format!(" (revised {revision})") } else { String::new() };
+        format!("\"Order #{number} {}{revised}\"", self.step.kind.label)
     }
 
-    fn push_shipment(&self, out: &mut String, parcel: u8) {
+    fn properties(&self) -> String {
+        let mut members = vec![format!(r#""shopify_order":{}"#, self.order.json())];
+        if let Some((parcel, status)) = self.step.parcel {
+            members.push(format!(r#""shipment":{}"#, self.shipment(parcel, status)));
+        }
+        if self.step.kind == Kind::ORDER_ISSUE_CREATED {
+            let reason = self.draw(Purpose::Issue, self.row.ordinal.number()).pick(ISSUES);
+            members.push(format!(r#""order_issue":{{"reason":"{reason}"}}"#));
+        }
+        if self.row.revision > 0 {
+            members.push(format!(r#""revision":{}"#, self.row.revision));
+        }
+        object(&members)
+    }
+
+    fn shipment(&self, parcel: u8, Status(status): Status) -> String {
         let part = u64::from(self.row.ordinal.order()) * 4 + u64::from(parcel);
         let mut draw = self.draw(Purpose::Parcel, part);
-        out.push_str("{\"id\":\"");
-        push_uuid(out, draw.next(), draw.next());
+        let id = draw.uuid();
         let (carrier, prefix, digits) = draw.pick(CARRIERS);
-        out.push_str("\",\"carrier\":\"");
-        out.push_str(carrier);
-        out.push_str("\",\"tracking_code\":\"");
-        out.push_str(prefix);
-        push_padded(out, draw.below(10_u64.pow(digits as u32)), digits);
-        out.push_str("\",\"is_return\":");
-        out.push_str(if parcel == RETURN { "true" } else { "false" });
-        if let Some((_, status)) = self.step.parcel {
-            out.push_str(",\"status\":\"");
-            out.push_str(status.name());
-            out.push('"');
-        }
-        if self.step.kind.is_scan() {
-            out.push_str(",\"location\":\"");
+        let tracked = draw.below(10_u64.pow(digits as u32));
+        let mut members = vec![
+            format!(r#""id":"{id}","carrier":"{carrier}","tracking_code":"{prefix}{tracked:0digits$}""#),
+            format!(r#""is_return":{},"status":"{status}""#, parcel == RETURN),
+        ];
+        if self.step.kind.is_scan {
             // By the time, since one scan may be two events.
             let mut place = self.draw(Purpose::Place, (part << 32) | u64::from(self.step.at));
-            out.push_str(place.pick(PLACES));
-            out.push('"');
+            members.push(format!(r#""location":"{}""#, place.pick(PLACES)));
         }
-        out.push_str(",\"estimated_delivery_at\":");
-        match self.parcel_ends {
-            Some(end) => {
-                // The evening of a day, without a zone (`api-contract`, "Around the Customer resource").
-                out.push('"');
-                push_time(out, end - end.rem_euclid(DAY) + DAY * 20 / 24, 0);
-                out.pop();
-                out.push('"');
-            }
-            None => out.push_str("null"),
-        }
-        out.push('}');
+        let estimate = self.parcel_ends.map_or("null".to_owned(), |end| {
+            // The evening of a day, without a zone (`api-contract`, "Around the Customer resource").
+            let evening = time(end - end.rem_euclid(DAY) + DAY * 20 / 24, 0);
+            quoted(evening.trim_end_matches('Z'))
+        });
+        members.push(format!(r#""estimated_delivery_at":{estimate}"#));
+        object(&members)
     }
 }
 
@@ -188,33 +164,12 @@ impl Order {
         }
     }
 
-    fn push_label(&self, out: &mut String, done: &str, revision: u32) {
-        out.push_str("\"Order #");
-        push_number(out, self.number as i64);
-        out.push(' ');
-        out.push_str(done);
-        if revision > 0 {
-            out.push_str(" (revised ");
-            push_number(out, i64::from(revision));
-            out.push(')');
-        }
-        out.push('"');
-    }
-
-    fn push(&self, out: &mut String) {
-        out.push_str("{\"id\":\"");
-        push_number(out, self.id as i64);
-        out.push_str("\",\"name\":\"#");
-        push_number(out, self.number as i64);
-        out.push_str("\",\"order_number\":");
-        push_number(out, self.number as i64);
-        out.push_str(",\"total_price\":\"");
-        push_number(out, (self.cents / 100) as i64);
-        out.push('.');
-        push_padded(out, self.cents % 100, 2);
-        out.push_str("\",\"currency\":\"USD\",\"item_count\":");
-        push_number(out, self.items as i64);
-        out.push('}');
+    fn json(&self) -> String {
+        let Order { number, cents, items, id } = self;
+        let price = format!("{}.{:02}", cents / 100, cents % 100);
+        format!(
+            r##"{{"id":"{id}","name":"#{number}","order_number":{number},"total_price":"{price}","currency":"USD","item_count":{items}}}"##
+        )
     }
 }
 
@@ -234,15 +189,9 @@ mod tests {
         (0..steps).map(|step| row(order, step)).collect()
     }
 
-    fn json(source: Source, serial: u64, row: &EventRow) -> String {
-        let mut out = String::new();
-        source.push_event(&mut out, serial, row);
-        out
-    }
-
     #[test]
     fn a_plain_event_is_as_documented() {
-        let event = Record::event("c", &json(Source { seed: 1, awkward: false }, 7, &row(0, 0)));
+        let event = Record::event("c", &Source { seed: 1, awkward: false }.event(7, &row(0, 0)));
         assert_eq!(event.text("type"), Some("ShopifyOrderCreated"));
         assert_eq!(event.text("label"), Some("Order #1008 created"));
         assert_eq!(event.values()[5], crate::record::OwnedValue::Integer(1_548_855_000));
@@ -255,14 +204,14 @@ mod tests {
         let source = Source { seed: 1, awkward: false };
         for serial in 0..300 {
             for row in rows(source, serial, 0) {
-                let event: serde_json::Value = serde_json::from_str(&json(source, serial, &row)).unwrap();
+                let event: serde_json::Value = serde_json::from_str(&source.event(serial, &row)).unwrap();
                 let shipment = &event["properties"]["shipment"];
                 let step = source.plan(serial, 0).steps()[row.ordinal.step()];
                 let Some((_, status)) = step.parcel else {
                     assert!(shipment.is_null());
                     continue;
                 };
-                assert_eq!(shipment["status"], status.name());
+                assert_eq!(shipment["status"], status.0);
                 assert!(uuid::Uuid::parse_str(shipment["id"].as_str().unwrap()).is_ok());
                 assert!(shipment["tracking_code"].as_str().unwrap().len() >= 10);
                 if let Some(estimate) = shipment["estimated_delivery_at"].as_str() {
@@ -278,7 +227,7 @@ mod tests {
         let source = Source { seed: 1, awkward: true };
         for serial in 0..300 {
             for row in rows(source, serial, 0) {
-                Record::event("c", &json(source, serial, &row));
+                Record::event("c", &source.event(serial, &row));
             }
         }
     }
@@ -290,7 +239,7 @@ mod tests {
             for serial in 0..60 {
                 for before in rows(source, serial, 3) {
                     let after = EventRow { revision: 1, updated: before.updated + 1000, ..before };
-                    assert_ne!(json(source, serial, &before), json(source, serial, &after));
+                    assert_ne!(source.event(serial, &before), source.event(serial, &after));
                 }
             }
         }

@@ -5,10 +5,8 @@ use super::draw::{Draw, Purpose};
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// An error of the server, in the documented form. Nothing was done.
-    ServerError(u16, Option<Wait>),
-    /// 429. Nothing was done.
-    TooManyRequests(Option<Wait>),
+    /// A refusal with that status, in the documented form. Nothing was done.
+    Refusal(u16, Option<Wait>),
     /// A page in HTML with status 200, as from a proxy. Nothing was done.
     HtmlPage,
     /// What was asked for was done; the connection is reset before the answer.
@@ -27,15 +25,15 @@ pub(super) enum Wait {
 }
 
 const FAULTS: [Fault; 12] = [
-    Fault::ServerError(500, None),
-    Fault::ServerError(502, None),
-    Fault::ServerError(503, None),
-    Fault::ServerError(503, Some(Wait::Seconds(0))),
-    Fault::ServerError(503, Some(Wait::UntilNow)),
-    Fault::ServerError(504, None),
-    Fault::TooManyRequests(None),
-    Fault::TooManyRequests(Some(Wait::Seconds(0))),
-    Fault::TooManyRequests(Some(Wait::Seconds(1))),
+    Fault::Refusal(500, None),
+    Fault::Refusal(502, None),
+    Fault::Refusal(503, None),
+    Fault::Refusal(503, Some(Wait::Seconds(0))),
+    Fault::Refusal(503, Some(Wait::UntilNow)),
+    Fault::Refusal(504, None),
+    Fault::Refusal(429, None),
+    Fault::Refusal(429, Some(Wait::Seconds(0))),
+    Fault::Refusal(429, Some(Wait::Seconds(1))),
     Fault::HtmlPage,
     Fault::LostAnswer,
     Fault::HalfAnswer,

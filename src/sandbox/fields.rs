@@ -1,9 +1,11 @@
 //! The four fields of a customer that can be written.
 
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A field of a customer that the API lets a client write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CustomerField {
     /// `email`
     Email,
@@ -35,41 +37,37 @@ impl CustomerField {
 ///
 /// `Debug` shows which fields are set, never what they hold.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct CustomerFields([Option<Option<Box<str>>>; 4]);
+pub struct CustomerFields(BTreeMap<CustomerField, Option<Box<str>>>);
 
 impl CustomerFields {
     /// The same with `field` set to a text.
     #[must_use]
     pub fn set(mut self, field: CustomerField, text: &str) -> Self {
-        self.0[field as usize] = Some(Some(text.into()));
+        self.0.insert(field, Some(text.into()));
         self
     }
 
     /// The same with `field` set to null.
     #[must_use]
     pub fn set_null(mut self, field: CustomerField) -> Self {
-        self.0[field as usize] = Some(None);
+        self.0.insert(field, None);
         self
     }
 
     /// What is sent for `field`: `None` nothing, `Some(None)` null.
     pub fn get(&self, field: CustomerField) -> Option<Option<&str>> {
-        self.0[field as usize].as_ref().map(Option::as_deref)
+        self.0.get(&field).map(Option::as_deref)
     }
 
     /// Takes over every field that `newer` sends.
     pub(super) fn merge(&mut self, newer: CustomerFields) {
-        for (mine, sent) in self.0.iter_mut().zip(newer.0) {
-            if sent.is_some() {
-                *mine = sent;
-            }
-        }
+        self.0.extend(newer.0);
     }
 
     /// The same with null for every field that isn't sent: what a new customer has there.
     pub(super) fn completed(mut self) -> Self {
-        for field in &mut self.0 {
-            field.get_or_insert(None);
+        for field in CustomerField::ALL {
+            self.0.entry(field).or_default();
         }
         self
     }
@@ -79,14 +77,14 @@ impl CustomerFields {
     /// # Errors
     /// One sentence that says what a body has to be.
     pub(super) fn from_body(body: &[u8]) -> Result<CustomerFields, String> {
-        let members: serde_json::Map<String, serde_json::Value> =
+        let members: Map<String, Value> =
             serde_json::from_slice(body).map_err(|_| "the body must be one JSON object".to_owned())?;
         let mut fields = CustomerFields::default();
         for field in CustomerField::ALL {
             fields = match members.get(field.name()) {
                 None => fields,
-                Some(serde_json::Value::Null) => fields.set_null(field),
-                Some(serde_json::Value::String(text)) => fields.set(field, text),
+                Some(Value::Null) => fields.set_null(field),
+                Some(Value::String(text)) => fields.set(field, text),
                 Some(_) => return Err(format!("`{}` must be a string", field.name())),
             };
         }
@@ -96,8 +94,7 @@ impl CustomerFields {
 
 impl fmt::Debug for CustomerFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = CustomerField::ALL.into_iter().filter(|field| self.get(*field).is_some());
-        f.debug_set().entries(set.map(CustomerField::name)).finish()
+        f.debug_set().entries(self.0.keys().map(|field| field.name())).finish()
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::awkward::{self, CustomerOddity, EventOddity};
 use super::draw::{Draw, Purpose};
-use super::life::{Plan, Step};
-use super::text::{push_padded, push_uuid};
+use super::life::Plan;
+use super::rows::{CustomerRow, Due, EventRow, Ordinal};
+use super::settings::Settings;
+use std::sync::Arc;
 
 /// 2019-01-01T00:00:00Z in milliseconds: nobody became a customer before.
 const FIRST: i64 = 1_546_300_800_000;
@@ -29,69 +31,6 @@ pub(super) struct Source {
     pub(super) awkward: bool,
 }
 
-/// An event as it is kept: all else follows from the seed, its customer's number and this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct EventRow {
-    pub(super) ordinal: Ordinal,
-    /// How often it was revised.
-    pub(super) revision: u32,
-    /// Milliseconds since 1970.
-    pub(super) created: i64,
-    /// Milliseconds since 1970.
-    pub(super) updated: i64,
-}
-
-/// The next event of an order that is under way. Sorted by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Due {
-    /// Milliseconds since 1970.
-    pub(super) at: i64,
-    /// The customer's number.
-    pub(super) slot: u32,
-    pub(super) ordinal: Ordinal,
-}
-
-/// Which of its customer's events it is: a step in the plan of one of the customer's orders, which are counted
-/// from 0. Never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ordinal(u32);
-
-impl Ordinal {
-    /// Bits for the step; no plan is that long.
-    const STEP: u32 = 6;
-
-    pub(super) fn new(order: u32, step: usize) -> Ordinal {
-        Ordinal((order << Self::STEP) | step as u32)
-    }
-
-    pub(super) fn order(self) -> u32 {
-        self.0 >> Self::STEP
-    }
-
-    pub(super) fn step(self) -> usize {
-        (self.0 & ((1 << Self::STEP) - 1)) as usize
-    }
-
-    /// The step after it.
-    pub(super) fn next(self) -> Ordinal {
-        Ordinal::new(self.order(), self.step() + 1)
-    }
-
-    pub(super) fn number(self) -> u64 {
-        u64::from(self.0)
-    }
-}
-
-/// A customer's life up to the start of the clock.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    /// Oldest first.
-    pub(super) events: Vec<EventRow>,
-    pub(super) orders: u32,
-    /// For each order that is under way: when its next event falls due, in milliseconds since 1970, and which it is.
-    pub(super) under_way: Vec<(i64, Ordinal)>,
-}
-
 impl Source {
     pub(super) fn customer_oddity(self, serial: u64) -> Option<CustomerOddity> {
         self.awkward.then(|| awkward::customer_oddity(serial)).flatten()
@@ -101,30 +40,21 @@ impl Source {
         self.awkward.then(|| awkward::event_oddity(serial, ordinal.number())).flatten()
     }
 
-    /// The id of a customer that the world made itself.
-    pub(super) fn customer_id(self, serial: u64) -> String {
-        let mut draw = Draw::new(self.seed, Purpose::CustomerId, serial, 0);
-        let mut id = String::with_capacity(36);
+    /// The id of a customer. One that a client made is `plain`: its id is a UUID.
+    pub(super) fn customer_id(self, serial: u64, plain: bool) -> String {
+        let draw = Draw::new(self.seed, Purpose::CustomerId, serial, 0);
         match self.customer_oddity(serial) {
-            Some(CustomerOddity::Id(before, after)) => odd_id(&mut id, before, &mut draw, after),
-            _ => push_uuid(&mut id, draw.next(), draw.next()),
+            Some(CustomerOddity::Id(before, after)) if !plain => odd_id(before, draw, after),
+            _ => uuid(draw),
         }
-        id
     }
 
-    /// The id of a customer that a client made: always a UUID.
-    pub(super) fn new_customer_id(self, serial: u64) -> String {
-        let mut draw = Draw::new(self.seed, Purpose::CustomerId, serial, 0);
-        let mut id = String::with_capacity(36);
-        push_uuid(&mut id, draw.next(), draw.next());
-        id
-    }
-
-    pub(super) fn push_event_id(self, out: &mut String, serial: u64, ordinal: Ordinal) {
-        let mut draw = Draw::new(self.seed, Purpose::EventId, serial, ordinal.number());
+    /// The id of an event of the customer with that number.
+    pub(super) fn event_id(self, serial: u64, ordinal: Ordinal) -> String {
+        let draw = Draw::new(self.seed, Purpose::EventId, serial, ordinal.number());
         match self.event_oddity(serial, ordinal) {
-            Some(EventOddity::Id(before, after)) => odd_id(out, before, &mut draw, after),
-            _ => push_uuid(out, draw.next(), draw.next()),
+            Some(EventOddity::Id(before, after)) => odd_id(before, draw, after),
+            _ => uuid(draw),
         }
     }
 
@@ -177,39 +107,49 @@ impl Source {
         Plan::drawn(self.seed, serial, order)
     }
 
-    /// The life of a customer of the start.
-    pub(super) fn past(self, serial: u64, customer_created: i64, mean: f64) -> Past {
-        let orders = self.order_count(serial, mean);
-        let mut past = Past { orders, ..Past::default() };
-        for (order, ordered) in (0..).zip(self.order_times(serial, customer_created, orders)) {
+    /// A customer of the start with the events up to then, and the next event of each order that is under way.
+    pub(super) fn customer_of_start(self, slot: u32, settings: &Settings) -> (CustomerRow, Vec<Due>) {
+        let serial = u64::from(slot);
+        let (created, mut updated) = self.customer_times(serial);
+        let orders = self.order_count(serial, settings.events_per_customer);
+        let (mut events, mut under_way) = (Vec::new(), Vec::new());
+        for (order, ordered) in (0..).zip(self.order_times(serial, created, orders)) {
             let plan = self.plan(serial, order);
-            let at = |step: &Step| ordered + 1000 * i64::from(step.at);
-            let happened = plan.steps().partition_point(|step| at(step) < CLOCK_START);
-            let ordinals = (0..).map(|step| Ordinal::new(order, step));
-            past.events.extend(plan.steps()[..happened].iter().zip(ordinals).map(|(step, ordinal)| {
-                EventRow { ordinal, revision: 0, created: at(step), updated: at(step) }
-            }));
-            past.under_way
-                .extend(plan.steps().get(happened).map(|step| (at(step), Ordinal::new(order, happened))));
+            for (step, ordinal) in plan.steps().iter().zip((0..).map(|step| Ordinal::new(order, step))) {
+                let at = ordered + 1000 * i64::from(step.at);
+                if at >= CLOCK_START {
+                    under_way.push(Due { at, slot, ordinal });
+                    break;
+                }
+                events.push(EventRow { ordinal, revision: 0, created: at, updated: at });
+            }
         }
         // Orders overlap: a customer may buy again while a parcel is on its way.
-        past.events.sort_by_key(|event| event.created);
+        events.sort_by_key(|event| event.created);
         let mut draw = Draw::new(self.seed, Purpose::EventTimes, serial, 0);
-        for event in &mut past.events {
+        for event in &mut events {
             event.updated = later(&mut draw, event.created, 0.2);
             if let Some(EventOddity::Times(_)) = self.event_oddity(serial, event.ordinal) {
                 (event.created, event.updated) = with_fraction(&mut draw, event.created, event.updated);
             }
         }
-        past
+        if let Some(newest) = events.last()
+            && settings.events_touch_customer
+        {
+            updated = updated.max(newest.created);
+        }
+        let id = Arc::from(self.customer_id(serial, false));
+        (CustomerRow { id, created, updated, written: None, plain: false, events, orders }, under_way)
     }
 }
 
+fn uuid(mut draw: Draw) -> String {
+    draw.uuid().to_string()
+}
+
 /// An id that is no UUID, with a unique part in its middle.
-fn odd_id(out: &mut String, before: &str, draw: &mut Draw, after: &str) {
-    out.push_str(before);
-    push_padded(out, draw.next(), 20);
-    out.push_str(after);
+fn odd_id(before: &str, mut draw: Draw, after: &str) -> String {
+    format!("{before}{:020}{after}", draw.next())
 }
 
 /// An instant from `from` to the start of the clock with the given likelihood, else `from` itself.
@@ -230,14 +170,14 @@ mod tests {
 
     const PLAIN: Source = Source { seed: 5, awkward: false };
 
-    fn pasts(seed: u64) -> Vec<Past> {
-        let source = Source { seed, ..PLAIN };
-        (0..20_000).map(|serial| source.past(serial, source.customer_times(serial).0, 5.0)).collect()
+    fn customers(seed: u64) -> Vec<(CustomerRow, Vec<Due>)> {
+        let (source, settings) = (Source { seed, ..PLAIN }, Settings::default());
+        (0..20_000).map(|slot| source.customer_of_start(slot, &settings)).collect()
     }
 
     #[test]
     fn the_mean_is_met_with_a_heavy_tail() {
-        let counts: Vec<usize> = (1..5).flat_map(pasts).map(|past| past.events.len()).collect();
+        let counts: Vec<usize> = (1..5).flat_map(customers).map(|(row, _)| row.events.len()).collect();
         let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
         assert!((4.9..5.1).contains(&mean), "{mean}");
         assert!(counts.iter().any(|count| *count > 100));
@@ -246,7 +186,8 @@ mod tests {
 
     #[test]
     fn most_buyers_bought_once_or_a_few_times_and_some_often() {
-        let orders: Vec<u32> = pasts(6).iter().map(|past| past.orders).filter(|orders| *orders > 0).collect();
+        let orders = customers(6).into_iter().map(|(row, _)| row.orders);
+        let orders: Vec<u32> = orders.filter(|orders| *orders > 0).collect();
         let share = |few: fn(&&u32) -> bool| orders.iter().filter(few).count() as f64 / orders.len() as f64;
         assert!(orders.len() > 10_000, "{}", orders.len());
         assert!(share(|orders| **orders <= 3) > 0.9);
@@ -255,24 +196,24 @@ mod tests {
 
     #[test]
     fn a_few_of_a_hundred_buyers_wait_for_something() {
-        let pasts = pasts(7);
-        let buyers = pasts.iter().filter(|past| past.orders > 0).count() as f64;
-        let waiting = pasts.iter().filter(|past| !past.under_way.is_empty()).count() as f64;
+        let customers = customers(7);
+        let buyers = customers.iter().filter(|(row, _)| row.orders > 0).count() as f64;
+        let waiting = customers.iter().filter(|(_, under_way)| !under_way.is_empty()).count() as f64;
         assert!((0.02..0.1).contains(&(waiting / buyers)), "{}", waiting / buyers);
     }
 
     #[test]
     fn times_lie_before_the_clock_and_in_order() {
         for source in [PLAIN, Source { awkward: true, ..PLAIN }] {
-            for serial in 0..500 {
-                let (created, updated) = source.customer_times(serial);
+            for slot in 0..500 {
+                let (row, under_way) = source.customer_of_start(slot, &Settings::default());
+                let CustomerRow { created, updated, events, .. } = row;
                 assert!(FIRST <= created && created <= updated && updated < CLOCK_START + CLOCK_STEP);
-                let past = source.past(serial, created, 5.0);
-                for row in &past.events {
+                for row in &events {
                     assert!(created <= row.created && row.created <= row.updated);
                     assert!(row.created < CLOCK_START && row.updated < CLOCK_START + CLOCK_STEP);
                 }
-                assert!(past.under_way.iter().all(|(at, _)| *at >= CLOCK_START));
+                assert!(under_way.iter().all(|due| due.at >= CLOCK_START));
             }
         }
     }

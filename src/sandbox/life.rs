@@ -15,95 +15,58 @@ pub(super) const RETURN: u8 = 2;
 const UNTRACKED: u64 = 53;
 
 /// What an event tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    OrderCreated,
-    OrderFulfilled,
-    FulfillmentStalled,
-    OrderIssueCreated,
-    ShipmentCreated,
-    ShipmentUpdateReceived,
-    FirstInTransit,
-    InTransit,
-    ShipmentStalled,
-    FirstOutForDelivery,
-    OutForDelivery,
-    DeliveryAttempted,
-    ReturnToSender,
-    Delivered,
-    ReturnCreated,
-    ReturnUpdateReceived,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// The vendor's name of the type.
+    pub(super) name: &'static str,
+    /// What a label says of the order.
+    pub(super) label: &'static str,
+    /// Whether a carrier scanned the parcel, so that the event says where.
+    pub(super) is_scan: bool,
 }
 
 impl Kind {
-    /// The vendor's name of the type, and what it says of the order in a label.
-    pub(super) fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Kind::OrderCreated => ("ShopifyOrderCreated", "created"),
-            Kind::OrderFulfilled => ("ShopifyOrderFulfilled", "fulfilled"),
-            Kind::FulfillmentStalled => ("FulfillmentStalled", "is not fulfilled yet"),
-            Kind::OrderIssueCreated => ("OrderIssueCreated", "has an issue"),
-            Kind::ShipmentCreated => ("ShipmentCreated", "shipped"),
-            Kind::ShipmentUpdateReceived => ("ShipmentUpdateReceived", "has a shipment update"),
-            Kind::FirstInTransit => ("ShipmentFirstInTransit", "scanned for the first time"),
-            Kind::InTransit => ("InTransit", "in transit"),
-            Kind::ShipmentStalled => ("ShipmentStalled", "stalled on its way"),
-            Kind::FirstOutForDelivery => {
-                ("ShipmentFirstOutForDelivery", "out for delivery for the first time")
-            }
-            Kind::OutForDelivery => ("OutForDelivery", "out for delivery"),
-            Kind::DeliveryAttempted => ("ShipmentDeliveryAttempted", "could not be delivered"),
-            Kind::ReturnToSender => ("ShipmentReturnToSender", "goes back to the sender"),
-            Kind::Delivered => ("Delivered", "delivered"),
-            Kind::ReturnCreated => ("ReturnShipmentCreated", "has a return"),
-            Kind::ReturnUpdateReceived => ("ReturnShipmentUpdateReceived", "has a return update"),
-        }
+    const ORDER_CREATED: Kind = Kind::new("ShopifyOrderCreated", "created");
+    const ORDER_FULFILLED: Kind = Kind::new("ShopifyOrderFulfilled", "fulfilled");
+    const FULFILLMENT_STALLED: Kind = Kind::new("FulfillmentStalled", "is not fulfilled yet");
+    pub(super) const ORDER_ISSUE_CREATED: Kind = Kind::new("OrderIssueCreated", "has an issue");
+    const SHIPMENT_CREATED: Kind = Kind::new("ShipmentCreated", "shipped");
+    const SHIPMENT_UPDATE_RECEIVED: Kind = Kind::new("ShipmentUpdateReceived", "has a shipment update");
+    const FIRST_IN_TRANSIT: Kind = Kind::scan("ShipmentFirstInTransit", "scanned for the first time");
+    const IN_TRANSIT: Kind = Kind::scan("InTransit", "in transit");
+    const SHIPMENT_STALLED: Kind = Kind::new("ShipmentStalled", "stalled on its way");
+    const FIRST_OUT_FOR_DELIVERY: Kind =
+        Kind::scan("ShipmentFirstOutForDelivery", "out for delivery for the first time");
+    const OUT_FOR_DELIVERY: Kind = Kind::scan("OutForDelivery", "out for delivery");
+    const DELIVERY_ATTEMPTED: Kind = Kind::new("ShipmentDeliveryAttempted", "could not be delivered");
+    const RETURN_TO_SENDER: Kind = Kind::new("ShipmentReturnToSender", "goes back to the sender");
+    const DELIVERED: Kind = Kind::scan("Delivered", "delivered");
+    const RETURN_CREATED: Kind = Kind::new("ReturnShipmentCreated", "has a return");
+    const RETURN_UPDATE_RECEIVED: Kind = Kind::new("ReturnShipmentUpdateReceived", "has a return update");
+
+    const fn new(name: &'static str, label: &'static str) -> Kind {
+        Kind { name, label, is_scan: false }
     }
 
-    /// Whether a carrier scanned the parcel, so that the event says where.
-    pub(super) fn is_scan(self) -> bool {
-        matches!(
-            self,
-            Kind::FirstInTransit
-                | Kind::InTransit
-                | Kind::FirstOutForDelivery
-                | Kind::OutForDelivery
-                | Kind::Delivered
-        )
+    const fn scan(name: &'static str, label: &'static str) -> Kind {
+        Kind { name, label, is_scan: true }
     }
 }
 
-/// The status of a shipment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Status {
-    PreTransit,
-    InTransit,
-    OutForDelivery,
-    Delivered,
-    ReturnToSender,
-    Cancelled,
-    AvailableForPickup,
-    Failure,
-    Error,
-    Unknown,
-}
+/// The status of a shipment, by the vendor's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Status(pub(super) &'static str);
 
 impl Status {
-    /// The vendor's name of it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Status::PreTransit => "pre_transit",
-            Status::InTransit => "in_transit",
-            Status::OutForDelivery => "out_for_delivery",
-            Status::Delivered => "delivered",
-            Status::ReturnToSender => "return_to_sender",
-            Status::Cancelled => "cancelled",
-            Status::AvailableForPickup => "available_for_pickup",
-            Status::Failure => "failure",
-            Status::Error => "error",
-            Status::Unknown => "unknown",
-        }
-    }
+    const PRE_TRANSIT: Status = Status("pre_transit");
+    const IN_TRANSIT: Status = Status("in_transit");
+    const OUT_FOR_DELIVERY: Status = Status("out_for_delivery");
+    const DELIVERED: Status = Status("delivered");
+    const RETURN_TO_SENDER: Status = Status("return_to_sender");
+    const CANCELLED: Status = Status("cancelled");
+    const AVAILABLE_FOR_PICKUP: Status = Status("available_for_pickup");
+    /// Statuses of a lost parcel.
+    const LOST: [Status; 3] = [Status("failure"), Status("error"), Status("unknown")];
 }
 
 /// One event of an order.
@@ -174,17 +137,17 @@ impl Author {
     }
 
     fn order_and_its_parcels(&mut self) {
-        self.tell(Kind::OrderCreated);
+        self.tell(Kind::ORDER_CREATED);
         if self.happens(4) {
             self.wait(3 * DAY, 6 * DAY);
-            self.tell(Kind::FulfillmentStalled);
+            self.tell(Kind::FULFILLMENT_STALLED);
         }
         // Some orders are taken back before anybody packs them.
         if self.happens(3) {
             return;
         }
         self.wait(HOUR, 2 * DAY);
-        self.tell(Kind::OrderFulfilled);
+        self.tell(Kind::ORDER_FULFILLED);
         if self.happens(UNTRACKED) {
             return;
         }
@@ -206,56 +169,56 @@ impl Author {
         // Some carriers send an update with every new status beside the event that has a type of its own.
         let talkative = self.happens(30);
         self.wait(5 * MINUTE, HOUR);
-        self.tell_of(parcel, Kind::ShipmentCreated, Status::PreTransit);
-        self.update_if(talkative, parcel, Status::PreTransit);
+        self.tell_of(parcel, Kind::SHIPMENT_CREATED, Status::PRE_TRANSIT);
+        self.update_if(talkative, parcel, Status::PRE_TRANSIT);
         if self.happens(3) {
             self.wait(HOUR, DAY);
-            self.update_if(true, parcel, Status::Cancelled);
+            self.update_if(true, parcel, Status::CANCELLED);
             return false;
         }
         self.wait(6 * HOUR, 36 * HOUR);
-        self.tell_of(parcel, Kind::FirstInTransit, Status::InTransit);
-        self.tell_of(parcel, Kind::InTransit, Status::InTransit);
-        self.update_if(talkative, parcel, Status::InTransit);
+        self.tell_of(parcel, Kind::FIRST_IN_TRANSIT, Status::IN_TRANSIT);
+        self.tell_of(parcel, Kind::IN_TRANSIT, Status::IN_TRANSIT);
+        self.update_if(talkative, parcel, Status::IN_TRANSIT);
         for _ in 0..self.draw.below(4) {
             self.wait(4 * HOUR, 30 * HOUR);
-            self.tell_of(parcel, Kind::InTransit, Status::InTransit);
+            self.tell_of(parcel, Kind::IN_TRANSIT, Status::IN_TRANSIT);
         }
         if self.happens(5) && self.stalls_for_ever(parcel) {
             return false;
         }
         self.wait(8 * HOUR, 30 * HOUR);
-        self.tell_of(parcel, Kind::FirstOutForDelivery, Status::OutForDelivery);
-        self.tell_of(parcel, Kind::OutForDelivery, Status::OutForDelivery);
-        self.update_if(talkative, parcel, Status::OutForDelivery);
+        self.tell_of(parcel, Kind::FIRST_OUT_FOR_DELIVERY, Status::OUT_FOR_DELIVERY);
+        self.tell_of(parcel, Kind::OUT_FOR_DELIVERY, Status::OUT_FOR_DELIVERY);
+        self.update_if(talkative, parcel, Status::OUT_FOR_DELIVERY);
         if self.happens(7) && self.nobody_at_home(parcel) {
             return false;
         }
         self.wait(HOUR, 9 * HOUR);
-        self.tell_of(parcel, Kind::Delivered, Status::Delivered);
-        self.update_if(talkative, parcel, Status::Delivered);
+        self.tell_of(parcel, Kind::DELIVERED, Status::DELIVERED);
+        self.update_if(talkative, parcel, Status::DELIVERED);
         true
     }
 
     fn update_if(&mut self, told: bool, parcel: u8, status: Status) {
         if told {
-            self.tell_of(parcel, Kind::ShipmentUpdateReceived, status);
+            self.tell_of(parcel, Kind::SHIPMENT_UPDATE_RECEIVED, status);
         }
     }
 
     /// No scan for days; true where the parcel is lost.
     fn stalls_for_ever(&mut self, parcel: u8) -> bool {
         self.wait(4 * DAY, 7 * DAY);
-        self.tell_of(parcel, Kind::ShipmentStalled, Status::InTransit);
+        self.tell_of(parcel, Kind::SHIPMENT_STALLED, Status::IN_TRANSIT);
         self.wait(HOUR, 4 * DAY);
         let is_lost = self.happens(40);
         if is_lost {
-            let status = self.draw.pick(&[Status::Failure, Status::Error, Status::Unknown]);
+            let status = self.draw.pick(&Status::LOST);
             self.update_if(true, parcel, status);
             self.wait(HOUR, 2 * DAY);
-            self.tell(Kind::OrderIssueCreated);
+            self.tell(Kind::ORDER_ISSUE_CREATED);
         } else {
-            self.tell_of(parcel, Kind::InTransit, Status::InTransit);
+            self.tell_of(parcel, Kind::IN_TRANSIT, Status::IN_TRANSIT);
         }
         is_lost
     }
@@ -263,16 +226,16 @@ impl Author {
     /// The first attempt fails; true where the parcel goes back to the shop.
     fn nobody_at_home(&mut self, parcel: u8) -> bool {
         self.wait(2 * HOUR, 8 * HOUR);
-        self.tell_of(parcel, Kind::DeliveryAttempted, Status::OutForDelivery);
+        self.tell_of(parcel, Kind::DELIVERY_ATTEMPTED, Status::OUT_FOR_DELIVERY);
         self.wait(16 * HOUR, 26 * HOUR);
         match self.draw.below(4) {
             0 => {
-                self.tell_of(parcel, Kind::ReturnToSender, Status::ReturnToSender);
-                self.update_if(true, parcel, Status::ReturnToSender);
+                self.tell_of(parcel, Kind::RETURN_TO_SENDER, Status::RETURN_TO_SENDER);
+                self.update_if(true, parcel, Status::RETURN_TO_SENDER);
                 return true;
             }
-            1 => self.update_if(true, parcel, Status::AvailableForPickup),
-            _ => self.tell_of(parcel, Kind::OutForDelivery, Status::OutForDelivery),
+            1 => self.update_if(true, parcel, Status::AVAILABLE_FOR_PICKUP),
+            _ => self.tell_of(parcel, Kind::OUT_FOR_DELIVERY, Status::OUT_FOR_DELIVERY),
         }
         false
     }
@@ -281,14 +244,14 @@ impl Author {
     fn afterwards(&mut self) {
         if self.happens(4) {
             self.wait(2 * HOUR, 4 * DAY);
-            self.tell(Kind::OrderIssueCreated);
+            self.tell(Kind::ORDER_ISSUE_CREATED);
         }
         if self.happens(7) {
             self.wait(DAY, 12 * DAY);
-            self.tell_of(RETURN, Kind::ReturnCreated, Status::PreTransit);
-            for status in [Status::InTransit, Status::Delivered] {
+            self.tell_of(RETURN, Kind::RETURN_CREATED, Status::PRE_TRANSIT);
+            for status in [Status::IN_TRANSIT, Status::DELIVERED] {
                 self.wait(DAY, 4 * DAY);
-                self.tell_of(RETURN, Kind::ReturnUpdateReceived, status);
+                self.tell_of(RETURN, Kind::RETURN_UPDATE_RECEIVED, status);
             }
         }
     }
@@ -306,11 +269,11 @@ mod tests {
     #[test]
     fn every_type_and_every_status_of_an_update_occurs() {
         let steps: Vec<Step> = plans().flat_map(|plan| plan.0).collect();
-        let kinds: HashSet<&str> = steps.iter().map(|step| step.kind.names().0).collect();
+        let kinds: HashSet<&str> = steps.iter().map(|step| step.kind.name).collect();
         assert_eq!(kinds.len(), 16, "{kinds:?}");
-        let updates = steps.iter().filter(|step| step.kind == Kind::ShipmentUpdateReceived);
+        let updates = steps.iter().filter(|step| step.kind == Kind::SHIPMENT_UPDATE_RECEIVED);
         let statuses: HashSet<&str> =
-            updates.filter_map(|step| step.parcel).map(|(_, status)| status.name()).collect();
+            updates.filter_map(|step| step.parcel).map(|(_, status)| status.0).collect();
         assert_eq!(statuses.len(), 10, "{statuses:?}");
     }
 
@@ -330,7 +293,7 @@ mod tests {
     fn an_order_has_up_to_two_parcels_and_is_over_within_two_months() {
         let mut found = HashSet::new();
         for plan in plans() {
-            let sent = |step: &&Step| step.kind == Kind::ShipmentCreated;
+            let sent = |step: &&Step| step.kind == Kind::SHIPMENT_CREATED;
             found.insert(plan.steps().iter().filter(sent).count());
             assert!(plan.steps().last().unwrap().at < 60 * DAY);
         }

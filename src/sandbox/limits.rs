@@ -1,6 +1,5 @@
-//! How many requests are let through.
+//! How many requests a second are let through.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,31 +37,6 @@ impl Bucket {
     }
 }
 
-/// Counts the requests in flight.
-#[derive(Debug, Default)]
-pub(super) struct InFlight(AtomicUsize);
-
-/// A request in flight, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Place<'a>(&'a InFlight);
-
-impl InFlight {
-    /// A place for one more request; `None` where `limit` are in flight.
-    pub(super) fn enter(&self, limit: Option<usize>) -> Option<Place<'_>> {
-        let entered = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
-            limit.is_none_or(|limit| count < limit).then_some(count + 1)
-        });
-        // Made only where it was entered: a place that is dropped is given back.
-        entered.is_ok().then(|| Place(self))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,15 +55,5 @@ mod tests {
         let bucket = Bucket::new(0.5);
         let at = |seconds| bucket.take(Duration::from_secs(seconds));
         assert_eq!([at(0), at(1), at(2), at(3), at(4)], [true, false, true, false, true]);
-    }
-
-    #[test]
-    fn places_are_given_back() {
-        let in_flight = InFlight::default();
-        let first = in_flight.enter(Some(1));
-        assert!(first.is_some() && in_flight.enter(Some(1)).is_none());
-        assert!(in_flight.enter(None).is_some());
-        drop(first);
-        assert!(in_flight.enter(Some(1)).is_some());
     }
 }

@@ -13,9 +13,11 @@ pub(super) enum NoPage {
     Cursor,
 }
 
-/// The tokens beside a page: places to go on from, in the order of the list.
+/// A page, with tokens for the places where the list goes on, in the order of the list.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ends {
+pub(super) struct Page {
+    /// The records as a JSON array.
+    pub(super) json: String,
     /// Behind the page's last row; `None` on the last page.
     pub(super) forward: Option<String>,
     /// In front of the page's first row; `None` on the first page.
@@ -23,81 +25,55 @@ pub(super) struct Ends {
 }
 
 impl World {
-    /// Appends a page of customers as a JSON array.
-    pub(super) fn push_customer_page(
-        &self,
-        out: &mut String,
-        cursor: Option<(Side, &str)>,
-    ) -> Result<Ends, NoPage> {
+    /// A page of customers.
+    pub(super) fn customer_page(&self, cursor: Option<(Side, &str)>) -> Result<Page, NoPage> {
         let state = self.read();
-        let tokens = Tokens::new(self.settings.seed, self.settings.order, 0);
-        let place = |id: &str| state.position(id, &self.settings);
-        let cursor = self.cursor(tokens, cursor, place)?;
-        Ok(self
-            .push_page(out, &state.index, tokens, cursor, |out, slot| self.push_customer(&state, slot, out)))
+        let by_id = |id: &str| state.position(id, self.settings.order);
+        let customer = |slot: u32| {
+            let row = state.rows[slot as usize].as_ref()?;
+            Some(self.source.customer(u64::from(slot), row))
+        };
+        self.page(&state.index, 0, cursor, by_id, customer)
     }
 
-    /// Appends a page of a customer's events as a JSON array.
-    pub(super) fn push_event_page(
-        &self,
-        out: &mut String,
-        customer_id: &str,
-        cursor: Option<(Side, &str)>,
-    ) -> Result<Ends, NoPage> {
+    /// A page of a customer's events.
+    pub(super) fn event_page(&self, customer_id: &str, cursor: Option<(Side, &str)>) -> Result<Page, NoPage> {
         let state = self.read();
-        let (slot, row) = state.customer(customer_id).ok_or(NoPage::Customer)?;
-        let serial = u64::from(slot);
-        let index = self.event_index(slot, row);
-        let tokens = Tokens::new(self.settings.seed, self.settings.order, serial + 1);
-        let place = |id: &str| index.keys().find(|place| &*place.id == id).cloned();
-        let cursor = self.cursor(tokens, cursor, place)?;
-        Ok(self.push_page(out, &index, tokens, cursor, |out, at| {
-            self.source.push_event(out, serial, &row.events[at as usize]);
-        }))
+        let (slot, row) = state.living(customer_id).ok_or(NoPage::Customer)?;
+        let (serial, index) = (u64::from(slot), self.event_index(slot, row));
+        let by_id = |id: &str| index.keys().find(|place| &*place.id == id).cloned();
+        let event = |at: u32| Some(self.source.event(serial, row.events.get(at as usize)?));
+        self.page(&index, serial + 1, cursor, by_id, event)
     }
 
-    /// The place that a cursor names: a token, or with [`TokenStyle::LastId`] a record that is still there.
-    fn cursor(
+    /// The page beside the cursor: a token, or with [`TokenStyle::LastId`] a record that is still there. `list` tells
+    /// the lists' tokens apart.
+    fn page(
         &self,
-        tokens: Tokens,
+        index: &Index,
+        list: u64,
         cursor: Option<(Side, &str)>,
         by_id: impl Fn(&str) -> Option<Position>,
-    ) -> Result<Option<(Side, Position)>, NoPage> {
-        let Some((side, text)) = cursor else { return Ok(None) };
-        let place = match self.settings.token_style {
-            TokenStyle::LastId => by_id(text),
-            TokenStyle::Link | TokenStyle::Envelope | TokenStyle::Header => tokens.read(text),
-        };
-        place.map(|place| Some((side, place))).ok_or(NoPage::Cursor)
-    }
-
-    fn push_page(
-        &self,
-        out: &mut String,
-        index: &Index,
-        tokens: Tokens,
-        cursor: Option<(Side, Position)>,
-        push_row: impl Fn(&mut String, u32),
-    ) -> Ends {
+        json: impl Fn(u32) -> Option<String>,
+    ) -> Result<Page, NoPage> {
+        let settings = &self.settings;
+        let tokens = Tokens::new(settings.seed, settings.order, list);
+        let cursor = cursor.map(|(side, text)| {
+            let place = match settings.token_style {
+                TokenStyle::LastId => by_id(text),
+                TokenStyle::Link | TokenStyle::Envelope | TokenStyle::Header => tokens.read(text),
+            };
+            place.map(|place| (side, place)).ok_or(NoPage::Cursor)
+        });
+        let cursor = cursor.transpose()?;
         let cursor = cursor.as_ref().map(|(side, place)| (*side, place));
-        let window = Window::of(index, self.settings.order, self.settings.page_size, cursor);
-        out.reserve(window.rows.len() * 400 + 128);
-        out.push('[');
-        for (at, (_, row)) in window.rows.iter().enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            push_row(out, *row);
-        }
-        out.push(']');
-        let token = |there_is_more: bool, edge: Option<&(&Position, u32)>| match edge {
-            Some((place, _)) if there_is_more => Some(tokens.write(place)),
-            _ => None,
-        };
-        Ends {
-            forward: token(window.more_after, window.rows.last()),
-            backward: token(window.more_before, window.rows.first()),
-        }
+        let window = Window::of(index, settings.order, settings.page_size, cursor);
+        let json: Vec<String> = window.rows.iter().filter_map(|(_, row)| json(*row)).collect();
+        Ok(Page {
+            json: format!("[{}]", json.join(",")),
+            forward: window.forward.map(|place| tokens.write(place)),
+            backward: window.backward.map(|place| tokens.write(place)),
+        })
     }
 }
 
@@ -110,11 +86,10 @@ mod tests {
         World::new(&Settings { customers, page_size: 10, token_style, ..Settings::default() })
     }
 
-    fn page(world: &World, cursor: Option<(Side, &str)>) -> (Vec<String>, Ends) {
-        let mut out = String::new();
-        let ends = world.push_customer_page(&mut out, cursor).unwrap();
-        let rows: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
-        (rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect(), ends)
+    fn page(world: &World, cursor: Option<(Side, &str)>) -> (Vec<String>, Page) {
+        let page = world.customer_page(cursor).unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&page.json).unwrap();
+        (rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect(), page)
     }
 
     #[test]
@@ -160,15 +135,14 @@ mod tests {
     #[test]
     fn what_is_no_cursor_of_this_list() {
         let world = world(20, TokenStyle::Envelope);
-        let mut out = String::new();
         let id = world.customer_ids()[0].clone();
         world.set_event_count(&id, 11);
         let (_, ends) = page(&world, None);
         let token = ends.forward.unwrap();
         for text in ["", "x", &id, &token[1..]] {
-            assert_eq!(world.push_customer_page(&mut out, Some((Side::After, text))), Err(NoPage::Cursor));
+            assert_eq!(world.customer_page(Some((Side::After, text))), Err(NoPage::Cursor));
         }
-        assert_eq!(world.push_event_page(&mut out, &id, Some((Side::After, &token))), Err(NoPage::Cursor));
-        assert_eq!(world.push_event_page(&mut out, "nobody", None), Err(NoPage::Customer));
+        assert_eq!(world.event_page(&id, Some((Side::After, &token))), Err(NoPage::Cursor));
+        assert_eq!(world.event_page("nobody", None), Err(NoPage::Customer));
     }
 }

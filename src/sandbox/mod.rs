@@ -6,8 +6,9 @@
 //! it while it is served, and [`Settings::churn`] lets it change by itself.
 //!
 //! The files in the order in which a request meets them: `connection`, `server`, `limits`, `access`,
-//! `routes`, `faults`, `lists`, `paging`, `world`, `render` (customers), `events`; `generate` and `awkward` say what
-//! the world holds at its start, `life` how an order goes on, `under_way` and `churn` what happens as time passes.
+//! `routes`, `faults`, `lists`, `paging`, `world`, `render` (customers), `events`; `rows` is what is kept of a record,
+//! `generate` and `awkward` say what the world holds at its start, `life` how an order goes on, `under_way` and `churn`
+//! what happens as time passes.
 
 mod access;
 mod answer;
@@ -26,6 +27,7 @@ mod lists;
 mod paging;
 mod render;
 mod routes;
+mod rows;
 mod server;
 mod settings;
 mod text;

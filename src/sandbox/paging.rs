@@ -30,10 +30,10 @@ pub(super) enum Side {
 #[derive(Debug)]
 pub(super) struct Window<'a> {
     pub(super) rows: Vec<(&'a Position, u32)>,
-    /// There are rows before the first one.
-    pub(super) more_before: bool,
-    /// There are rows after the last one.
-    pub(super) more_after: bool,
+    /// The first row's place, where there are rows before it.
+    pub(super) backward: Option<&'a Position>,
+    /// The last row's place, where there are rows after it.
+    pub(super) forward: Option<&'a Position>,
 }
 
 impl<'a> Window<'a> {
@@ -44,23 +44,17 @@ impl<'a> Window<'a> {
         size: usize,
         cursor: Option<(Side, &Position)>,
     ) -> Window<'a> {
-        let (side, place) = match cursor {
-            Some((side, place)) => (side, Some(place)),
-            None => (Side::After, None),
-        };
-        let mut rows: Vec<_> = neighbours(index, order, side, place).take(size + 1).collect();
-        let more = rows.len() > size;
-        rows.truncate(size);
+        let (side, place) = cursor.map_or((Side::After, None), |(side, place)| (side, Some(place)));
+        let mut rows: Vec<_> = neighbours(index, order, side, place).take(size).collect();
         if side == Side::Before {
             rows.reverse();
         }
-        let beyond = |side, row: Option<&(&Position, u32)>| {
-            row.is_some_and(|(place, _)| neighbours(index, order, side, Some(place)).next().is_some())
+        let edge = |side, row: Option<&(&'a Position, u32)>| {
+            let (place, _) = *row?;
+            neighbours(index, order, side, Some(place)).next().map(|_| place)
         };
-        match side {
-            Side::After => Window { more_before: beyond(Side::Before, rows.first()), more_after: more, rows },
-            Side::Before => Window { more_before: more, more_after: beyond(Side::After, rows.last()), rows },
-        }
+        let (backward, forward) = (edge(Side::Before, rows.first()), edge(Side::After, rows.last()));
+        Window { rows, backward, forward }
     }
 }
 
@@ -142,7 +136,7 @@ mod tests {
         let at = |order, cursor: Option<(Side, i64)>| {
             let cursor = cursor.map(|(side, sort)| (side, place(sort, "x")));
             let window = Window::of(&index, order, 2, cursor.as_ref().map(|(side, place)| (*side, place)));
-            (ids(&window), window.more_before, window.more_after)
+            (ids(&window), window.backward.is_some(), window.forward.is_some())
         };
         assert_eq!(at(Order::CreatedAsc, None), (vec![0, 1], false, true));
         assert_eq!(at(Order::CreatedAsc, Some((Side::After, 1))), (vec![2, 3], true, true));

@@ -1,10 +1,11 @@
-//! The account and its customers as the API serves them, written straight into the answer.
+//! The account and its customers as the API serves them.
 
 use super::awkward::{self, CustomerOddity};
 use super::draw::{Draw, Purpose};
-use super::fields::{CustomerField, CustomerFields};
+use super::fields::CustomerField;
 use super::generate::Source;
-use super::text::{push_number, push_padded, push_string, push_times, push_uuid};
+use super::rows::CustomerRow;
+use super::text::{object, quoted, times};
 
 const FIRST_NAMES: &[&str] = &[
     "Ann", "Ben", "Carla", "Dmitri", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Lena",
@@ -17,65 +18,35 @@ const LAST_NAMES: &[&str] = &[
     "Weber", "Young", "Zhang",
 ];
 
-/// What of a customer is not told by the seed.
-pub(super) struct CustomerFacts<'a> {
-    pub(super) serial: u64,
-    pub(super) id: &'a str,
-    pub(super) created: i64,
-    pub(super) updated: i64,
-    pub(super) written: Option<&'a CustomerFields>,
-    /// A client made it: nothing about it is odd.
-    pub(super) plain: bool,
-}
-
 impl Source {
-    /// Appends the account as one JSON object.
-    pub(super) fn push_account(self, out: &mut String) {
-        let mut draw = Draw::new(self.seed, Purpose::Account, 0, 0);
-        out.push_str("{\"id\":\"");
-        push_uuid(out, draw.next(), draw.next());
-        out.push_str("\",\"name\":\"Sandbox shop ");
-        push_padded(out, self.seed, 1);
-        out.push_str("\"}");
+    /// The account as one JSON object.
+    pub(super) fn account(self) -> String {
+        let id = Draw::new(self.seed, Purpose::Account, 0, 0).uuid();
+        format!(r#"{{"id":"{id}","name":"Sandbox shop {}"}}"#, self.seed)
     }
 
-    /// Appends the customer as one JSON object.
-    pub(super) fn push_customer(self, out: &mut String, customer: &CustomerFacts<'_>) {
-        let oddity = if customer.plain { None } else { self.customer_oddity(customer.serial) };
-        let person = Person::drawn(self.seed, customer.serial);
-        out.push_str("{\"id\":");
-        push_string(out, customer.id);
+    /// The customer of that number as one JSON object.
+    pub(super) fn customer(self, serial: u64, row: &CustomerRow) -> String {
+        let oddity = if row.plain { None } else { self.customer_oddity(serial) };
+        let person = Person::drawn(self.seed, serial);
+        let mut members = vec![format!(r#""id":{}"#, quoted(&row.id))];
         for field in CustomerField::ALL {
-            let written = customer.written.and_then(|written| written.get(field));
-            if written.is_none() && leaves_out(oddity, field) {
-                continue;
-            }
-            out.push_str(",\"");
-            out.push_str(field.name());
-            out.push_str("\":");
-            match written {
-                Some(Some(text)) => push_string(out, text),
-                Some(None) => out.push_str("null"),
-                None => person.push(out, field, oddity),
-            }
+            let json = match row.written.as_ref().and_then(|written| written.get(field)) {
+                Some(text) => Some(text.map_or("null".to_owned(), quoted)),
+                None => person.json(field, oddity),
+            };
+            members.extend(json.map(|json| format!(r#""{}":{json}"#, field.name())));
         }
-        let offset = match oddity {
-            Some(CustomerOddity::Times(offset)) => offset,
-            Some(CustomerOddity::OnlyId) => return out.push('}'),
-            _ => 0,
-        };
-        push_times(out, customer.created, customer.updated, offset);
-        if let Some(CustomerOddity::Extra(members)) = oddity {
-            out.push(',');
-            out.push_str(members);
+        match oddity {
+            Some(CustomerOddity::OnlyId) => {}
+            Some(CustomerOddity::Times(offset)) => members.push(times(row.created, row.updated, offset)),
+            _ => members.push(times(row.created, row.updated, 0)),
         }
-        out.push('}');
+        if let Some(CustomerOddity::Extra(extra)) = oddity {
+            members.push(extra.to_owned());
+        }
+        object(&members)
     }
-}
-
-fn leaves_out(oddity: Option<CustomerOddity>, field: CustomerField) -> bool {
-    matches!(oddity, Some(CustomerOddity::Missing(missing)) if missing == field)
-        || oddity == Some(CustomerOddity::OnlyId)
 }
 
 /// What the seed says about a customer.
@@ -97,33 +68,32 @@ impl Person {
         }
     }
 
-    fn push(&self, out: &mut String, field: CustomerField, oddity: Option<CustomerOddity>) {
-        match (field, oddity) {
-            (_, Some(CustomerOddity::Null(null))) if null == field => return out.push_str("null"),
-            (CustomerField::FirstName, Some(CustomerOddity::FirstName(json))) => return out.push_str(json),
-            (CustomerField::LastName, Some(CustomerOddity::LongLastName)) => {
-                return awkward::push_long_text(out);
+    /// The field's value as JSON; `None` where the customer lacks the field.
+    fn json(&self, field: CustomerField, oddity: Option<CustomerOddity>) -> Option<String> {
+        match (oddity, field) {
+            (Some(CustomerOddity::OnlyId), _) => return None,
+            (Some(CustomerOddity::Missing(missing)), _) if missing == field => return None,
+            (Some(CustomerOddity::Null(null)), _) if null == field => return Some("null".to_owned()),
+            (Some(CustomerOddity::FirstName(json)), CustomerField::FirstName) => {
+                return Some(json.to_owned());
             }
-            _ => out.push('"'),
+            (Some(CustomerOddity::LongLastName), CustomerField::LastName) => {
+                return Some(awkward::long_text());
+            }
+            _ => {}
         }
-        match field {
-            CustomerField::FirstName => out.push_str(self.first),
-            CustomerField::LastName => out.push_str(self.last),
+        let text = match field {
+            CustomerField::FirstName => self.first.to_owned(),
+            CustomerField::LastName => self.last.to_owned(),
             CustomerField::Email => {
-                out.extend(self.first.chars().map(|letter| letter.to_ascii_lowercase()));
-                out.push('.');
-                out.extend(self.last.chars().map(|letter| letter.to_ascii_lowercase()));
-                push_number(out, self.serial as i64);
-                out.push_str(if self.phone.is_multiple_of(2) { "@example.com" } else { "@example.org" });
+                let domain = if self.phone.is_multiple_of(2) { "com" } else { "org" };
+                format!("{}.{}{}@example.{domain}", self.first, self.last, self.serial).to_ascii_lowercase()
             }
             CustomerField::PhoneNumber => {
-                out.push_str("555-");
-                push_padded(out, self.phone / 10_000, 3);
-                out.push('-');
-                push_padded(out, self.phone % 10_000, 4);
+                format!("555-{:03}-{:04}", self.phone / 10_000, self.phone % 10_000)
             }
-        }
-        out.push('"');
+        };
+        Some(quoted(&text))
     }
 }
 
@@ -131,14 +101,11 @@ impl Person {
 mod tests {
     use super::*;
     use crate::record::{Record, instant};
+    use crate::sandbox::Settings;
 
-    fn customer(source: Source, serial: u64) -> String {
-        let id = source.customer_id(serial);
-        let (created, updated) = source.customer_times(serial);
-        let mut out = String::new();
-        let facts = CustomerFacts { serial, id: &id, created, updated, written: None, plain: false };
-        source.push_customer(&mut out, &facts);
-        out
+    fn customer(source: Source, slot: u32) -> String {
+        let (row, _) = source.customer_of_start(slot, &Settings::default());
+        source.customer(u64::from(slot), &row)
     }
 
     #[test]

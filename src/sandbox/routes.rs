@@ -1,14 +1,15 @@
 //! The API's calls and what each of them answers.
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Refusal, json_text};
 use super::fields::CustomerFields;
-use super::lists::{Ends, NoPage};
+use super::lists::{NoPage, Page};
 use super::paging::Side;
 use super::settings::TokenStyle;
 use super::world::World;
 use axum::extract::Query;
 use axum::http::header::{CONTENT_TYPE, HOST, LINK};
-use axum::http::{HeaderMap, HeaderName, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 
 /// A call of the API; ids are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,26 +29,17 @@ impl Route {
         let unknown = || Refusal::new(404, "not_found", "there is no such path");
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let id = |text: &str| percent_decoded(text).filter(|id| !id.is_empty()).ok_or_else(unknown);
-        match segments[..] {
-            ["customers"] => match *method {
-                Method::GET => Ok(Route::ListCustomers),
-                Method::POST => Ok(Route::CreateCustomer),
-                _ => Err(Refusal::method("GET, POST")),
-            },
-            ["customers", customer] => match *method {
-                Method::GET => Ok(Route::RetrieveCustomer(id(customer)?)),
-                Method::PUT => Ok(Route::UpdateCustomer(id(customer)?)),
-                Method::DELETE => Ok(Route::DeleteCustomer(id(customer)?)),
-                _ => Err(Refusal::method("GET, PUT, DELETE")),
-            },
-            ["customers", customer, "events"] => match *method {
-                Method::GET => Ok(Route::ListEvents(id(customer)?)),
-                _ => Err(Refusal::method("GET")),
-            },
-            ["accounts", "self"] => match *method {
-                Method::GET => Ok(Route::RetrieveAccount),
-                _ => Err(Refusal::method("GET")),
-            },
+        match (method.as_str(), &segments[..]) {
+            ("GET", ["customers"]) => Ok(Route::ListCustomers),
+            ("POST", ["customers"]) => Ok(Route::CreateCustomer),
+            ("GET", ["customers", customer]) => Ok(Route::RetrieveCustomer(id(customer)?)),
+            ("PUT", ["customers", customer]) => Ok(Route::UpdateCustomer(id(customer)?)),
+            ("DELETE", ["customers", customer]) => Ok(Route::DeleteCustomer(id(customer)?)),
+            ("GET", ["customers", customer, "events"]) => Ok(Route::ListEvents(id(customer)?)),
+            ("GET", ["accounts", "self"]) => Ok(Route::RetrieveAccount),
+            (_, ["customers"]) => Err(Refusal::method("GET, POST")),
+            (_, ["customers", _]) => Err(Refusal::method("GET, PUT, DELETE")),
+            (_, ["customers", _, "events"] | ["accounts", "self"]) => Err(Refusal::method("GET")),
             _ => Err(unknown()),
         }
     }
@@ -70,10 +62,10 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     /// Does what is asked for.
-    pub(super) fn answer(&self, world: &World) -> Result<Answer, Refusal> {
+    pub(super) fn answer(&self, world: &World) -> Result<Response, Refusal> {
         match self.route {
-            Route::ListCustomers => self.list(world, |out, cursor| world.push_customer_page(out, cursor)),
-            Route::ListEvents(id) => self.list(world, |out, cursor| world.push_event_page(out, id, cursor)),
+            Route::ListCustomers => self.list(world, |cursor| world.customer_page(cursor)),
+            Route::ListEvents(id) => self.list(world, |cursor| world.event_page(id, cursor)),
             Route::RetrieveCustomer(id) => customer(world, id),
             Route::CreateCustomer => {
                 let id = world.create_customer(self.fields()?);
@@ -83,9 +75,11 @@ impl Call<'_> {
                 world.update_customer(id, self.fields()?);
                 customer(world, id)
             }
-            Route::DeleteCustomer(id) if world.delete_customer(id) => Ok(Answer::done()),
+            Route::DeleteCustomer(id) if world.delete_customer(id) => {
+                Ok(StatusCode::NO_CONTENT.into_response())
+            }
             Route::DeleteCustomer(_) => Err(Refusal::not_found("customer")),
-            Route::RetrieveAccount if world.settings.account => Ok(Answer::json(world.account_json())),
+            Route::RetrieveAccount if world.settings.account => Ok(json_text(world.account_json())),
             Route::RetrieveAccount => Err(Refusal::not_found("path")),
         }
     }
@@ -103,29 +97,25 @@ impl Call<'_> {
     fn list(
         &self,
         world: &World,
-        push_page: impl FnOnce(&mut String, Option<(Side, &str)>) -> Result<Ends, NoPage>,
-    ) -> Result<Answer, Refusal> {
-        let cursor = self.cursor(world.settings.swap_direction)?;
-        let style = world.settings.token_style;
-        let mut body = String::new();
-        if style == TokenStyle::Envelope {
-            body.push_str("{\"data\":");
-        }
-        let cursor = cursor.as_ref().map(|(side, text)| (*side, text.as_str()));
-        let ends = push_page(&mut body, cursor).map_err(|reason| match reason {
+        page: impl FnOnce(Option<(Side, &str)>) -> Result<Page, NoPage>,
+    ) -> Result<Response, Refusal> {
+        let swapped = world.settings.swap_direction;
+        let cursor = self.cursor(swapped)?;
+        let page = page(cursor.as_ref().map(|(side, text)| (*side, text.as_str())));
+        let page = page.map_err(|reason| match reason {
             NoPage::Customer => Refusal::not_found("customer"),
             NoPage::Cursor => Refusal::new(400, "invalid_cursor", "the cursor is none of this list's"),
         })?;
-        let mut headers = Vec::new();
-        match style {
-            TokenStyle::Link => headers.extend(self.links(&ends, world.settings.swap_direction)),
-            TokenStyle::Envelope => push_next(&mut body, ends.forward.as_deref()),
-            TokenStyle::Header => {
-                headers.extend(ends.forward.map(|token| (HeaderName::from_static("x-next-cursor"), token)));
+        let header = match world.settings.token_style {
+            TokenStyle::Link => self.links(&page, swapped),
+            TokenStyle::Header => page.forward.map(|token| (HeaderName::from_static("x-next-cursor"), token)),
+            TokenStyle::Envelope => {
+                let next = serde_json::Value::from(page.forward);
+                return Ok(json_text(format!(r#"{{"data":{},"next":{next}}}"#, page.json)));
             }
-            TokenStyle::LastId => {}
-        }
-        Ok(Answer { headers, ..Answer::json(body) })
+            TokenStyle::LastId => None,
+        };
+        Ok((AppendHeaders(header), json_text(page.json)).into_response())
     }
 
     /// The cursor in the query. Unswapped, `next` brings what follows it and `prev` what stands before it.
@@ -149,7 +139,7 @@ impl Call<'_> {
     }
 
     /// A `Link` header (RFC 8288) for each end of the page where the list goes on.
-    fn links(&self, ends: &Ends, swapped: bool) -> Option<(HeaderName, String)> {
+    fn links(&self, page: &Page, swapped: bool) -> Option<(HeaderName, String)> {
         let (forward, backward) = if swapped { ("prev", "next") } else { ("next", "prev") };
         let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
         let origin = match host {
@@ -160,23 +150,14 @@ impl Call<'_> {
             let token = encoded(token.as_deref()?);
             Some(format!("<{origin}{}?{parameter}={token}>; rel=\"{relation}\"", self.uri.path()))
         };
-        let links = [link(&ends.backward, backward, "prev"), link(&ends.forward, forward, "next")];
+        let links = [link(&page.backward, backward, "prev"), link(&page.forward, forward, "next")];
         let links: Vec<String> = links.into_iter().flatten().collect();
         (!links.is_empty()).then(|| (LINK, links.join(", ")))
     }
 }
 
-fn customer(world: &World, id: &str) -> Result<Answer, Refusal> {
-    world.customer_json(id).map(Answer::json).ok_or_else(|| Refusal::not_found("customer"))
-}
-
-fn push_next(body: &mut String, token: Option<&str>) {
-    body.push_str(",\"next\":");
-    match token {
-        Some(token) => super::text::push_string(body, token),
-        None => body.push_str("null"),
-    }
-    body.push('}');
+fn customer(world: &World, id: &str) -> Result<Response, Refusal> {
+    world.customer_json(id).map(json_text).ok_or_else(|| Refusal::not_found("customer"))
 }
 
 /// A token for a URL's query: of base64 only `+`, `/` and `=` mean something else there.

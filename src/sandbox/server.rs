@@ -1,24 +1,27 @@
 //! The running server: limits, latency and faults around the calls.
 
 use super::access;
-use super::answer::{Answer, Refusal, request_id};
+use super::answer::{Refusal, html_page, request_id};
 use super::churn;
 use super::connection::{Breaker, Door};
-use super::counts::{Counters, RequestCounts};
+use super::counts::RequestCounts;
 use super::faults::{Fault, Wait};
-use super::limits::{Bucket, InFlight};
+use super::limits::Bucket;
 use super::routes::{Call, Route};
 use super::settings::Settings;
 use super::world::World;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::Response;
+use axum::http::HeaderName;
+use axum::http::header::DATE;
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +73,15 @@ pub async fn start(listen: SocketAddr, settings: Settings) -> Result<Sandbox, Sa
     let listener = TcpListener::bind(listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let stop = CancellationToken::new();
-    let server = Arc::new(Server::new(Arc::new(World::new(&settings))));
+    let in_flight = settings.concurrency_limit;
+    let server = Arc::new(Server {
+        world: Arc::new(World::new(&settings)),
+        counts: Mutex::default(),
+        number: AtomicU64::new(0),
+        bucket: settings.rate_limit.map(Bucket::new),
+        in_flight: in_flight.map(|limit| Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+        started: Instant::now(),
+    });
     let app = Router::new().fallback(answer).with_state(Arc::clone(&server));
     let serving = axum::serve(Door(listener), app.into_make_service_with_connect_info::<Breaker>())
         .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -103,7 +114,7 @@ impl Sandbox {
 
     /// What was asked so far.
     pub fn requests(&self) -> RequestCounts {
-        self.server.counters.read()
+        *self.server.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stops: no new requests, those in flight are answered first, for up to five seconds.
@@ -127,44 +138,37 @@ impl Drop for Sandbox {
 #[derive(Debug)]
 struct Server {
     world: Arc<World>,
-    counters: Counters,
+    counts: Mutex<RequestCounts>,
     /// The number of the next request.
     number: AtomicU64,
     bucket: Option<Bucket>,
-    in_flight: InFlight,
+    /// A permit for each request that may be in flight.
+    in_flight: Option<Semaphore>,
     started: Instant,
 }
 
 impl Server {
-    fn new(world: Arc<World>) -> Server {
-        Server {
-            counters: Counters::default(),
-            number: AtomicU64::new(0),
-            bucket: world.settings.rate_limit.map(Bucket::new),
-            in_flight: InFlight::default(),
-            started: Instant::now(),
-            world,
-        }
+    fn count(&self, count: impl FnOnce(&mut RequestCounts) -> &mut u64) {
+        *count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner)) += 1;
     }
 
     /// The answer to a request that got past the limits.
-    async fn serve(&self, number: u64, breaker: &Breaker, request: Request) -> Result<Answer, Refusal> {
+    async fn serve(&self, number: u64, breaker: &Breaker, request: Request) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
         let route = access::check(&head.headers).and_then(|()| Route::of(&head.method, head.uri.path()));
-        let route = route.inspect_err(|_| self.counters.rejected())?;
-        self.counters.route(&route);
+        let route = route.inspect_err(|_| self.count(|counts| &mut counts.rejected))?;
+        self.count(|counts| counts.of(&route));
         let settings = &self.world.settings;
         let fault = Fault::drawn(settings.seed, number, settings.fault_rate);
         if fault.is_some() {
-            self.counters.fault();
+            self.count(|counts| &mut counts.faults);
         }
         match fault {
-            Some(Fault::ServerError(status, wait)) => return Err(Refusal::server_error(status, wait)),
-            Some(Fault::TooManyRequests(wait)) => return Err(Refusal::too_many(wait)),
-            Some(Fault::HtmlPage) => return Ok(Answer::html_page()),
+            Some(Fault::Refusal(status, wait)) => return Err(Refusal::of_status(status, wait)),
+            Some(Fault::HtmlPage) => return Ok(html_page()),
             Some(Fault::LostAnswer | Fault::HalfAnswer) | None => {}
         }
-        let body = if route.takes_body() { read(body).await? } else { axum::body::Bytes::new() };
+        let body = if route.takes_body() { read(body).await? } else { Bytes::new() };
         let call = Call { route: &route, uri: &head.uri, headers: &head.headers, body: &body, number };
         let answer = call.answer(&self.world);
         match fault {
@@ -176,33 +180,36 @@ impl Server {
     }
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
+async fn read(body: Body) -> Result<Bytes, Refusal> {
     let too_large = |_| Refusal::new(400, "invalid_body", "the body is cut short, or larger than 1 MiB");
-    axum::body::to_bytes(body, LARGEST_BODY).await.map_err(too_large)
+    to_bytes(body, LARGEST_BODY).await.map_err(too_large)
 }
 
 async fn answer(
     State(server): State<Arc<Server>>,
     ConnectInfo(breaker): ConnectInfo<Breaker>,
     request: Request,
-) -> Response<Body> {
+) -> Response {
     let settings = &server.world.settings;
     let number = server.number.fetch_add(1, Ordering::Relaxed);
-    let place = server.in_flight.enter(settings.concurrency_limit);
+    let place = server.in_flight.as_ref().map(Semaphore::try_acquire).transpose();
     let in_rate = server.bucket.as_ref().is_none_or(|bucket| bucket.take(server.started.elapsed()));
     if !settings.latency.is_zero() {
         tokio::time::sleep(settings.latency).await;
     }
     let answer = match &place {
-        Some(_) if in_rate => server.serve(number, &breaker, request).await,
-        refused => {
-            server.counters.refused();
-            Err(Refusal::too_many(refused.as_ref().map(|_| Wait::Seconds(1))))
+        Ok(_) if in_rate => server.serve(number, &breaker, request).await,
+        _ => {
+            server.count(|counts| &mut counts.refused);
+            Err(Refusal::of_status(429, place.is_ok().then_some(Wait::Seconds(1))))
         }
     };
     let request_id = request_id(settings.seed, number);
-    let answer = answer.unwrap_or_else(|refusal| refusal.into_answer(&request_id));
-    answer.into_response(&request_id, server.world.time())
+    let answer = answer.unwrap_or_else(|refusal| refusal.into_response(&request_id));
+    // The world's time, since records carry times of that clock.
+    let date = httpdate::fmt_http_date(server.world.time());
+    (AppendHeaders([(HeaderName::from_static("x-request-id"), request_id), (DATE, date)]), answer)
+        .into_response()
 }
 
 #[cfg(test)]

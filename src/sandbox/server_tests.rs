@@ -211,7 +211,7 @@ fn position(world: &World, style: TokenStyle, id: &str) -> String {
         return id.to_owned();
     }
     let settings = &world.settings;
-    let place = world.read().position(id, settings).unwrap();
+    let place = world.read().position(id, settings.order).unwrap();
     super::super::paging::Tokens::new(settings.seed, settings.order, 0).write(&place)
 }
 

@@ -1,68 +1,95 @@
 //! How large the sandbox's world is and how its server behaves.
 
+use clap::ArgAction;
 use std::time::Duration;
 
-/// What a sandbox is made of. The same settings give the same world and the same faults.
-#[derive(Debug, Clone, PartialEq)]
+/// What a sandbox is made of. The same settings give the same world and the same faults. They are also the flags of the
+/// command `sandbox`, whose help shows these texts.
+#[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct Settings {
-    /// Customers at the start.
+    /// Customers at the start
+    #[arg(long, value_name = "N", default_value_t = DEFAULT.customers)]
     pub customers: usize,
-    /// Events per customer at the start: the mean of a distribution with a heavy tail, in which many
-    /// customers have none, since an order has several.
+    /// Events per customer at the start: the mean of a heavy-tailed distribution
+    #[arg(long, value_name = "MEAN", default_value_t = DEFAULT.events_per_customer)]
     pub events_per_customer: f64,
-    /// Records on a page, at least 1.
+    /// Records on a page
+    #[arg(long, value_name = "N", default_value_t = DEFAULT.page_size)]
     pub page_size: usize,
-    /// The seed of the world, its churn and its faults.
+    /// The same seed gives the same world and the same faults
+    #[arg(long, value_name = "N", default_value_t = DEFAULT.seed)]
     pub seed: u64,
-    /// Waited before each answer.
+    /// Wait before each answer, such as 50ms
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
     pub latency: Duration,
-    /// Requests a second that are let through (a token bucket with a small burst); above it the answer
-    /// is 429 with `Retry-After: 1`. `None`: no limit.
+    /// Requests a second allowed; above it the answer is 429 with Retry-After
+    #[arg(long, value_name = "N")]
     pub rate_limit: Option<f64>,
-    /// Requests in flight that are let through; above it the answer is 429 without `Retry-After`.
-    /// `None`: no limit.
+    /// Requests at once allowed; above it the answer is 429
+    #[arg(long, value_name = "N")]
     pub concurrency_limit: Option<usize>,
-    /// The share of API answers, 0 to 1, that are faulty.
+    /// Share of faulty answers, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = DEFAULT.fault_rate)]
     pub fault_rate: f64,
-    /// Changes to the world a second while the server runs; orders under way go on meanwhile. 0: it stands still.
+    /// Changes to the world a second: orders, new customers, edits, deletions; orders under way go on meanwhile
+    #[arg(long, value_name = "N", default_value_t = DEFAULT.churn)]
     pub churn: f64,
-    /// How many times as fast as real time the world's clock runs while it changes.
+    /// With --churn: how many times as fast as real time the world's clock runs; 1440: a minute is a day
+    #[arg(long, value_name = "N", default_value_t = DEFAULT.time_factor)]
     pub time_factor: f64,
-    /// A new event moves its customer's `updated_at` (`api-contract` point 10).
+    // `api-contract` point 10
+    /// A new event moves its customer's `updated_at`
+    #[arg(long)]
     pub events_touch_customer: bool,
     /// `GET /accounts/self` names the account; else it is answered with 404.
+    #[arg(long = "no-account", action = ArgAction::SetFalse, help = "Answer GET /accounts/self with 404")]
     pub account: bool,
-    /// Where a list's answer carries the next page token (`api-contract` point 1).
+    // `api-contract` point 1
+    /// Where a list's answer says how it goes on
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = DEFAULT.token_style)]
     pub token_style: TokenStyle,
-    /// The meanings of the parameters `next` and `prev` are exchanged (`api-contract` point 2).
+    // `api-contract` point 2
+    /// Exchange the meanings of the parameters `next` and `prev`
+    #[arg(long)]
     pub swap_direction: bool,
-    /// The order of both lists (`api-contract` point 5).
+    // `api-contract` point 5
+    /// The order of lists
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = DEFAULT.order)]
     pub order: Order,
-    /// Every third record is odd in some way that the documentation doesn't exclude.
+    /// Odd records: quotes, newlines, formulas, emoji, right-to-left text, nulls, undocumented fields, odd numbers
+    #[arg(long)]
     pub awkward: bool,
 }
 
+const DEFAULT: Settings = Settings {
+    customers: 1000,
+    events_per_customer: 5.0,
+    page_size: 50,
+    seed: 1,
+    latency: Duration::ZERO,
+    rate_limit: None,
+    concurrency_limit: None,
+    fault_rate: 0.0,
+    churn: 0.0,
+    time_factor: 1.0,
+    events_touch_customer: false,
+    account: true,
+    token_style: TokenStyle::Link,
+    swap_direction: false,
+    order: Order::CreatedAsc,
+    awkward: false,
+};
+
 impl Default for Settings {
     fn default() -> Self {
-        Settings {
-            customers: 1000,
-            events_per_customer: 5.0,
-            page_size: 50,
-            seed: 1,
-            latency: Duration::ZERO,
-            rate_limit: None,
-            concurrency_limit: None,
-            fault_rate: 0.0,
-            churn: 0.0,
-            time_factor: 1.0,
-            events_touch_customer: false,
-            account: true,
-            token_style: TokenStyle::Link,
-            swap_direction: false,
-            order: Order::CreatedAsc,
-            awkward: false,
-        }
+        DEFAULT
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("`{text}` is no time: write it like 50ms or 2s");
+    let time: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    Duration::try_from(time).map_err(|_| expected())
 }
 
 /// Where a list's answer carries the next page token.
@@ -97,6 +124,11 @@ impl Order {
         matches!(self, Order::CreatedDesc | Order::UpdatedDesc)
     }
 
+    /// What lies in the order of the sort keys, in the order of the list.
+    pub(super) fn arranged<T>(self, sorted: impl DoubleEndedIterator<Item = T>) -> Vec<T> {
+        if self.descending() { sorted.rev().collect() } else { sorted.collect() }
+    }
+
     /// What a record with these times is sorted by, before its id.
     pub(super) fn sort_key(self, created: i64, updated: i64) -> i64 {
         match self {
@@ -107,37 +139,24 @@ impl Order {
     }
 }
 
-/// The most customers a world can hold at the start.
-const MOST_CUSTOMERS: usize = 50_000_000;
-/// The most events per customer, as a mean.
-const MOST_EVENTS: f64 = 10_000.0;
 /// The fastest a limit, the churn or the clock can be: a million a second.
 const FASTEST: f64 = 1e6;
 
 impl Settings {
     /// The first setting that makes no sense, with what was expected of it.
     pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
+        const SPEED: &str = "a number above 0, at most 1000000";
+        let is_speed = |speed: f64| speed > 0.0 && speed <= FASTEST;
+        let mean = self.events_per_customer;
         let rules = [
-            (self.customers <= MOST_CUSTOMERS, "customers", "at most 50000000"),
-            (
-                (0.0..=MOST_EVENTS).contains(&self.events_per_customer),
-                "events_per_customer",
-                "a number from 0 to 10000",
-            ),
+            (self.customers <= 50_000_000, "customers", "at most 50000000"),
+            ((0.0..=10_000.0).contains(&mean), "events_per_customer", "a number from 0 to 10000"),
             ((1..=10_000).contains(&self.page_size), "page_size", "a number from 1 to 10000"),
-            (
-                self.rate_limit.is_none_or(|rate| rate > 0.0 && rate <= FASTEST),
-                "rate_limit",
-                "a number above 0, at most 1000000",
-            ),
+            (self.rate_limit.is_none_or(is_speed), "rate_limit", SPEED),
             (self.concurrency_limit != Some(0), "concurrency_limit", "at least 1"),
             ((0.0..=1.0).contains(&self.fault_rate), "fault_rate", "a number from 0 to 1"),
             ((0.0..=FASTEST).contains(&self.churn), "churn", "a number from 0 to 1000000"),
-            (
-                self.time_factor > 0.0 && self.time_factor <= FASTEST,
-                "time_factor",
-                "a number above 0, at most 1000000",
-            ),
+            (is_speed(self.time_factor), "time_factor", SPEED),
         ];
         rules.into_iter().find(|(good, ..)| !good).map(|(_, name, expected)| (name, expected))
     }

@@ -1,6 +1,7 @@
 //! Orders that are under way: what falls due as time passes, and orders that begin.
 
-use super::generate::{CLOCK_START, Due, EventRow, Ordinal};
+use super::generate::CLOCK_START;
+use super::rows::{Due, EventRow, Ordinal};
 use super::world::{State, World};
 use std::time::Duration;
 
@@ -67,17 +68,15 @@ impl World {
     /// Adds the event to its customer's, now, and lets the next one of its order fall due by the plan. Nothing
     /// happens where the customer is gone.
     fn happens(&self, state: &mut State, slot: u32, ordinal: Ordinal) {
-        let State { rows, index, under_way, now, .. } = state;
-        let Some(row) = rows[slot as usize].as_mut() else { return };
-        row.events.push(EventRow { ordinal, revision: 0, created: *now, updated: *now });
+        let now = state.now;
+        let Some(row) = state.rows[slot as usize].as_mut() else { return };
+        row.events.push(EventRow { ordinal, revision: 0, created: now, updated: now });
         if self.settings.events_touch_customer {
-            index.remove(&row.position(&self.settings));
-            row.updated = *now;
-            index.insert(row.position(&self.settings), slot);
+            state.touch(slot, self.settings.order);
         }
         let plan = self.source.plan(u64::from(slot), ordinal.order());
         if let Some(wait) = plan.wait_after(ordinal.step()) {
-            under_way.insert(Due { at: *now + 1000 * i64::from(wait), slot, ordinal: ordinal.next() });
+            state.under_way.insert(Due { at: now + 1000 * i64::from(wait), slot, ordinal: ordinal.next() });
         }
     }
 }

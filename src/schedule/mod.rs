@@ -43,6 +43,13 @@ pub struct Schedule {
     is_wildcard: bool,
 }
 
+/// The rest follows from these.
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Schedule) -> bool {
+        self.expression == other.expression && self.zone == other.zone
+    }
+}
+
 impl Schedule {
     /// Reads an expression, to be evaluated on the clocks of `zone`.
     ///

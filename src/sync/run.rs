@@ -11,7 +11,7 @@ use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
-use crate::mirror::{Aside, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSet, RunId, error_text};
+use crate::mirror::{Aside, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSet, RunError, RunId};
 use crate::observe::Event;
 use crate::record::Stream;
 use crate::sync::audit::audit;
@@ -328,15 +328,18 @@ fn finish(
     if let Some(learned) = learned {
         limits::record(&mut batch, report.finished_at, base_url, learned)?;
     }
-    let error = report.error.as_deref().map(|error| error_text(error, report.what_to_do));
-    let error = error.or_else(|| failures_text(report));
+    let failures = failures_text(report);
+    let error = match &report.error {
+        Some(error) => Some(RunError { error, what_to_do: report.what_to_do }),
+        None => failures.as_ref().map(|(error, hint)| RunError { error, what_to_do: Some(hint) }),
+    };
     batch.finish_run(
         report.run_id,
         report.finished_at,
         report.outcome,
         &report.counts,
         &report.remarks,
-        error.as_deref(),
+        error,
     )?;
     if report.outcome != Outcome::Interrupted {
         // Nobody looks at a run that was stopped; the next one tells of it again.
@@ -345,12 +348,13 @@ fn finish(
     batch.commit()
 }
 
-fn failures_text(report: &Report) -> Option<String> {
+/// What the customers whose events could not be read mean for the run, and what to do about it.
+fn failures_text(report: &Report) -> Option<(String, &'static str)> {
     let first = report.failures.first()?;
     let count = report.counts.event_walks_failed;
     let text = format!(
         "the events of {count} customers could not be read; the first one: {}: {}",
         first.customer_id, first.error
     );
-    Some(error_text(&text, Some(first.what_to_do)))
+    Some((text, first.what_to_do))
 }

@@ -2,8 +2,34 @@
 
 use crate::scrape::{ANYTHING, Samples, classic, get, openmetrics};
 use crate::service_manager::{Guard, Manager, address, signal};
-use crate::support::{Account, Asked, Place, Reply};
+use crate::support::{Account, Asked, Place, Reply, Running};
 use tokio::net::TcpListener;
+
+/// A daemon that serves its metrics.
+struct Served {
+    daemon: Running,
+    /// The service manager that it reports to.
+    manager: Manager,
+    /// Where it serves them.
+    address: String,
+    _guard: Guard,
+}
+
+impl Served {
+    async fn start(place: &Place, base_url: &str, schedule: &str) -> Served {
+        let manager = Manager::new(place).listening();
+        let program = manager.program(place.program(base_url)).set(&format!("schedule.sync={schedule}"));
+        let mut daemon = program.start(&["daemon"]);
+        let _guard = Guard(daemon.pid());
+        let address = address(&daemon.logs("serving /metrics").await);
+        Served { daemon, manager, address, _guard }
+    }
+
+    async fn stop(self) {
+        signal(self.daemon.pid(), "TERM");
+        self.daemon.end().await.expect(0);
+    }
+}
 
 async fn says(address: &str, path: &str) -> (u16, String) {
     let answer = get(address, path, ANYTHING).await;
@@ -15,11 +41,8 @@ async fn metrics_and_health_tell_the_truth() {
     let account = Account::of(6, 1, 2).shared();
     let (server, arrived, go) = account.serve_holding_the_first().await;
     let place = Place::new();
-    let mut manager = Manager::new(&place).listening();
-    let program = manager.program(place.program(&server.base_url())).set("schedule.sync=@yearly");
-    let mut daemon = program.start(&["daemon"]);
-    let _guard = Guard(daemon.pid());
-    let address = address(&daemon.logs("serving /metrics").await);
+    let mut served = Served::start(&place, &server.base_url(), "@yearly").await;
+    let address = served.address.clone();
     arrived.notified().await;
     assert_eq!(says(&address, "/healthz").await, (200, "alive\n".to_owned()));
     assert_eq!(says(&address, "/readyz").await, (503, "no run has come to its end yet\n".to_owned()));
@@ -27,7 +50,7 @@ async fn metrics_and_health_tell_the_truth() {
     assert!(!before.contains_key("malomo_mirror_freshness_seconds{stream=\"customers\"}"));
     assert_eq!(before["malomo_mirror_rows_total{op=\"insert\",stream=\"events\"}"], 0.0);
     go.notify_one();
-    manager.hears(&["STATUS=idle; last sync "]).await;
+    served.manager.hears(&["STATUS=idle; last sync "]).await;
     let (status, ready) = says(&address, "/readyz").await;
     assert!(status == 200 && ready.starts_with("ready: "), "{status} {ready}");
     let samples = classic(&address).await;
@@ -63,8 +86,7 @@ async fn metrics_and_health_tell_the_truth() {
         samples["malomo_mirror_database_size_bytes"],
         std::fs::metadata(place.mirror()).unwrap().len() as f64
     );
-    signal(daemon.pid(), "TERM");
-    daemon.end().await.expect(0);
+    served.stop().await;
 }
 
 /// What doesn't depend on when it was asked for, by the names that both formats have in common.
@@ -91,12 +113,9 @@ async fn both_formats_say_the_same_after_runs_of_every_kind() {
         })
         .await;
     let place = Place::new();
-    let mut manager = Manager::new(&place).listening();
-    let program = manager.program(place.program(&server.base_url())).set("schedule.sync=@yearly");
-    let mut daemon = program.start(&["daemon"]);
-    let _guard = Guard(daemon.pid());
-    let address = address(&daemon.logs("serving /metrics").await);
-    manager.hears(&["STATUS=idle; last sync "]).await;
+    let mut served = Served::start(&place, &server.base_url(), "@yearly").await;
+    let address = served.address.clone();
+    served.manager.hears(&["STATUS=idle; last sync "]).await;
     let (one, other) = (steady(classic(&address).await), steady(openmetrics(&address).await));
     assert_eq!(one, other);
     for status in ["200", "429", "503", "none"] {
@@ -106,8 +125,7 @@ async fn both_formats_say_the_same_after_runs_of_every_kind() {
     let retries =
         ["customers", "events"].map(|stream| one[&format!("malomo_mirror_retries{{stream=\"{stream}\"}}")]);
     assert_eq!(retries.iter().sum::<f64>(), 3.0);
-    signal(daemon.pid(), "TERM");
-    daemon.end().await.expect(0);
+    served.stop().await;
 }
 
 /// One record that nobody can ever take is told once, and is no reason to page somebody for ever.
@@ -118,16 +136,11 @@ async fn a_known_reject_leaves_the_mirror_ready() {
     let server = account.serve().await;
     let place = Place::new();
     place.program(&server.base_url()).ends(5, &["sync"]).await;
-    let manager = Manager::new(&place).listening();
-    let program = manager.program(place.program(&server.base_url())).set("schedule.sync=* * * * * *");
-    let mut daemon = program.start(&["daemon"]);
-    let _guard = Guard(daemon.pid());
-    let address = address(&daemon.logs("serving /metrics").await);
-    daemon.logs("sync ended").await;
-    let (status, ready) = says(&address, "/readyz").await;
+    let mut served = Served::start(&place, &server.base_url(), "* * * * * *").await;
+    served.daemon.logs("sync ended").await;
+    let (status, ready) = says(&served.address, "/readyz").await;
     assert!(status == 200 && ready.starts_with("ready: "), "{status} {ready}");
-    signal(daemon.pid(), "TERM");
-    daemon.end().await.expect(0);
+    served.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

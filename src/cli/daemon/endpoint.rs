@@ -5,7 +5,6 @@ use super::super::output;
 use super::metrics_source::MetricsSource;
 use super::runner::Runner;
 use super::watchdog::Watchdog;
-use crate::config::Config;
 use crate::daemon::{Exposition, MirrorState};
 use axum::Router;
 use axum::extract::State;
@@ -123,13 +122,10 @@ fn sentence(status: StatusCode, text: &str) -> Response {
 impl Sources {
     async fn read(&self) -> Result<MirrorState, Failure> {
         let (metrics_source, config) = (self.metrics_source.clone(), self.runner.config());
-        let read = tokio::task::spawn_blocking(move || metrics_source.read(&formats(&config)));
-        read.await.map_err(|error| Failure::new(Exit::Failed, format!("the reader crashed: {error}")))?
+        let formats = config.export.formats.iter().map(|format| format.name()).collect();
+        let read = tokio::task::spawn_blocking(move || metrics_source.read(formats));
+        read.await.map_err(Failure::because("the reader crashed"))?
     }
-}
-
-fn formats(config: &Config) -> Vec<&'static str> {
-    config.export.formats.iter().map(|format| format.name()).collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl MetricsSource {
     }
 
     /// What the mirror holds. Reads it again only where another connection has written since.
-    pub(super) fn read(&self, formats: &[&'static str]) -> Result<MirrorState, Failure> {
+    pub(super) fn read(&self, formats: Vec<&'static str>) -> Result<MirrorState, Failure> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let version = open.mirror.data_version()?;
         let known = open.read.take().filter(|(read, _)| *read == version);
@@ -36,7 +36,7 @@ impl MetricsSource {
         };
         open.read = Some((version, reading.clone()));
         let (database_bytes, wal_bytes) = mirror::sizes(open.mirror.path());
-        Ok(MirrorState { formats: formats.to_vec(), database_bytes, wal_bytes, ..reading })
+        Ok(MirrorState { formats, database_bytes, wal_bytes, ..reading })
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         let path = folder.path().join("mirror.db");
         drop(Mirror::open(&path).unwrap());
         let metrics_source = MetricsSource::open(&path, &folder.path().join("exports")).unwrap();
-        assert_eq!(metrics_source.read(&["csv"]).unwrap().last_success(), None);
+        assert_eq!(metrics_source.read(vec!["csv"]).unwrap().last_success(), None);
         let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
         let mut mirror = Mirror::open(&path).unwrap();
         let mut batch = mirror.batch().unwrap();
@@ -78,7 +78,7 @@ mod tests {
         batch.finish_run(run, now, Outcome::Ok, &Counts::default(), &[], None).unwrap();
         batch.commit().unwrap();
         for _ in 0..2 {
-            let reading = metrics_source.read(&["csv"]).unwrap();
+            let reading = metrics_source.read(vec!["csv"]).unwrap();
             assert_eq!(
                 (reading.sync_ok, reading.full_ok, &reading.formats[..]),
                 (None, Some(now), &["csv"][..])

@@ -13,6 +13,7 @@ mod watchdog;
 use super::args::Global;
 use super::assemble;
 use super::exit::{Exit, Failure};
+use super::signals;
 use crate::daemon::{self, Control, Pace, Plan};
 use crate::observe::Unobserved;
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use runner::Runner;
 use std::sync::Arc;
 use std::time::Duration;
 use systemd::Systemd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use watchdog::Watchdog;
 
@@ -34,12 +35,11 @@ const GRACE: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     // Signals first, so that an early one is neither lost nor fatal.
-    let hangups = signal(SignalKind::hangup())
-        .map_err(|error| Failure::new(Exit::Failed, format!("signals can't be received: {error}")))?;
-    let stop = assemble::stop_token()?;
+    let hangups = signals::received(SignalKind::hangup())?;
+    let stop = signals::stop_token()?;
     let config = assemble::config(global)?;
     // A mistake that would fail every run fails the daemon's start.
-    assemble::client(&config, &assemble::key(&config)?, Arc::new(Unobserved))?;
+    assemble::client(&config, Arc::new(Unobserved))?;
     let (history, last) = run_history::read(&config)?;
     let systemd = Systemd::from_environment();
     let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
@@ -64,7 +64,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let notifier = Notifier::new(runner.clone(), systemd, watchdog);
+    let notifier = Notifier { runner: runner.clone(), systemd, watchdog };
     Systemd::ready();
     daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();

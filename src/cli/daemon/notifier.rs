@@ -4,36 +4,15 @@ use super::runner::Runner;
 use super::status_line::status_line;
 use super::systemd::Systemd;
 use super::watchdog::Watchdog;
-use crate::daemon::{Happening, Kind, Watcher};
+use crate::daemon::{Happening, Watcher};
 use jiff::Timestamp;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Reports it.
 pub(super) struct Notifier {
-    runner: Arc<Runner>,
-    systemd: Systemd,
-    watchdog: Arc<Watchdog>,
-    /// When the current run began.
-    began: Mutex<Option<Timestamp>>,
-}
-
-impl Notifier {
-    pub(super) fn new(runner: Arc<Runner>, systemd: Systemd, watchdog: Arc<Watchdog>) -> Notifier {
-        Notifier { runner, systemd, watchdog, began: Mutex::new(None) }
-    }
-
-    fn began(&self, at: Timestamp) {
-        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
-    }
-
-    fn outlook(&self, going: Option<Kind>, next: Option<(Kind, Timestamp)>, now: Timestamp) {
-        let began = self.began.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(now);
-        let (config, last) = (self.runner.config(), self.runner.last());
-        let going = going.map(|kind| (kind, began));
-        let line = status_line(going, last.as_ref(), next, &config.timezone, now);
-        tracing::debug!("{line}");
-        Systemd::status(&line);
-    }
+    pub(super) runner: Arc<Runner>,
+    pub(super) systemd: Systemd,
+    pub(super) watchdog: Arc<Watchdog>,
 }
 
 impl Watcher for Notifier {
@@ -43,13 +22,17 @@ impl Watcher for Notifier {
                 self.watchdog.beat();
                 self.systemd.alive();
             }
-            Happening::Started(_) => self.began(now),
-            Happening::Ended(..) | Happening::Reloaded => {}
+            Happening::Started(_) | Happening::Ended(..) | Happening::Reloaded => {}
             Happening::Skipped(kind, why) => {
                 self.runner.metrics().skipped(kind, why);
                 tracing::warn!(mode = kind.name(), reason = why.name(), "a due run is skipped");
             }
-            Happening::Waiting { going, next } => self.outlook(going, next, now),
+            Happening::Waiting { going, next } => {
+                let (config, last) = (self.runner.config(), self.runner.last());
+                let line = status_line(going, last.as_ref(), next, &config.timezone, now);
+                tracing::debug!("{line}");
+                Systemd::status(&line);
+            }
             Happening::Stopping => Systemd::stopping(),
             Happening::Abandoned(kind) => {
                 tracing::warn!(

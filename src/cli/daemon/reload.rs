@@ -50,20 +50,17 @@ fn read(global: &Global, old: &Config) -> Result<(Config, Vec<&'static str>), Fa
 
 /// Gives what can't change its old value; returns the keys for which that made a difference.
 fn keep(old: &Config, new: &mut Config) -> Vec<&'static str> {
-    let mut kept = Vec::new();
-    if new.mirror.path != old.mirror.path {
-        new.mirror.path = old.mirror.path.clone();
-        kept.push("mirror.path");
+    fn kept<T: Clone + PartialEq>(old: &T, new: &mut T, key: &'static str) -> Option<&'static str> {
+        let differs = old != new;
+        new.clone_from(old);
+        differs.then_some(key)
     }
-    if new.export.dir != old.export.dir {
-        new.export.dir = old.export.dir.clone();
-        kept.push("export.dir");
-    }
-    if new.http.listen != old.http.listen {
-        new.http.listen = old.http.listen;
-        kept.push("http.listen");
-    }
-    kept
+    let kept = [
+        kept(&old.mirror.path, &mut new.mirror.path, "mirror.path"),
+        kept(&old.export.dir, &mut new.export.dir, "export.dir"),
+        kept(&old.http.listen, &mut new.http.listen, "http.listen"),
+    ];
+    kept.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,22 @@
 //! The runs that the mirror has recorded, read when the daemon starts.
 
 use super::super::exit::Failure;
-use super::runner::LastRun;
 use crate::config::Config;
 use crate::daemon::{History, Past};
 use crate::export::ensure_folder;
-use crate::mirror::{LockError, Mirror, MirrorError, Mode, Run, Snapshot, is_there};
+use crate::mirror::{LockError, Mirror, MirrorError, Mode, Outcome, Run, Snapshot, is_there};
 use crate::record::Stream;
 use jiff::Timestamp;
+
+/// The newest run of the mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LastRun {
+    pub(super) mode: Mode,
+    pub(super) outcome: Outcome,
+    pub(super) started_at: Timestamp,
+    /// How many customers the mirror holds.
+    pub(super) customers: u64,
+}
 
 /// Reads them. Where nobody else holds the mirror, it is opened as a run would open it, so that a mistake that would fail
 /// every run fails the daemon's start.
@@ -36,11 +45,12 @@ pub(super) fn read(config: &Config) -> Result<(History, Option<LastRun>), Failur
 }
 
 fn past(run: &Run) -> Result<Past, Failure> {
-    let complete = matches!(run.outcome.as_str(), "ok" | "incomplete");
+    let complete = matches!(run.outcome, Outcome::Ok | Outcome::Incomplete);
     Ok(Past { started_at: time(&run.started_at)?, complete })
 }
 
-fn last(snapshot: &Snapshot<'_>) -> Result<Option<LastRun>, Failure> {
+/// The newest run, however it ended.
+pub(super) fn last(snapshot: &Snapshot<'_>) -> Result<Option<LastRun>, Failure> {
     let Some(run) = snapshot.newest_runs(1)?.pop() else { return Ok(None) };
     let customers = snapshot
         .freshness()?

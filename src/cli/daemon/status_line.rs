@@ -1,8 +1,9 @@
 //! The line that `systemctl status` shows.
 
 use super::super::output::counted;
-use super::runner::LastRun;
+use super::run_history::LastRun;
 use crate::daemon::Kind;
+use crate::mirror::Mode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -16,15 +17,16 @@ pub(super) fn status_line(
 ) -> String {
     let clock = |at| clock(at, zone, now);
     let mut line = match going {
-        Some((kind, since)) => format!("{} since {}", name(kind.name()), clock(since)),
+        Some((Kind::Sync, since)) => format!("sync since {}", clock(since)),
+        Some((Kind::Full, since)) => format!("full sync since {}", clock(since)),
         None => "idle".to_owned(),
     };
     line.push_str(&match last {
         Some(last) => format!(
             "; last {} {} {}, {}",
-            name(&last.mode),
+            if last.mode == Mode::Full { "full sync" } else { "sync" },
             clock(last.started_at),
-            last.outcome,
+            last.outcome.name(),
             counted(last.customers, "customer")
         ),
         None => "; never ran".to_owned(),
@@ -35,13 +37,6 @@ pub(super) fn status_line(
         None => "; nothing scheduled".to_owned(),
     });
     line
-}
-
-fn name(mode: &str) -> String {
-    match mode {
-        "full" => "full sync".to_owned(),
-        _ => "sync".to_owned(),
-    }
 }
 
 /// The day only where it is another one, the seconds only where there are any to plan by.
@@ -59,19 +54,14 @@ fn clock(at: Timestamp, zone: &TimeZone, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::Outcome;
 
     #[test]
     fn lines_for_people() {
         let at = |time: &str| -> Timestamp { format!("2026-03-01T{time}Z").parse().unwrap() };
-        let last = |mode: &str, outcome: &str, customers| {
-            Some(LastRun {
-                mode: mode.into(),
-                outcome: outcome.into(),
-                started_at: at("13:15:02"),
-                customers,
-            })
-        };
-        let sync = last("incremental", "ok", 12034);
+        let last =
+            |mode, outcome, customers| Some(LastRun { mode, outcome, started_at: at("13:15:02"), customers });
+        let sync = last(Mode::Incremental, Outcome::Ok, 12034);
         for (going, last, next, expected) in [
             (None, None, None, "idle; never ran; nothing scheduled"),
             (
@@ -82,7 +72,7 @@ mod tests {
             ),
             (
                 Some((Kind::Full, at("13:16:40"))),
-                last("full", "failed", 1),
+                last(Mode::Full, Outcome::Failed, 1),
                 Some((Kind::Sync, at("13:30:05"))),
                 "full sync since 14:16; last full sync 14:15 failed, 1 customer; next 14:30:05",
             ),

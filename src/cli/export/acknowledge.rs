@@ -14,15 +14,12 @@ pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> 
             error => error.into(),
         },
     )?;
-    if args.json {
-        output::json(&acknowledged)?;
-    } else {
-        for one in acknowledged {
-            output::line(&format!(
-                "  acknowledged {:<10} {:<7} up to change {}",
-                one.stream, one.format, one.through
-            ))?;
-        }
-    }
+    output::result(args.json, &acknowledged, || {
+        let lines = acknowledged.iter().map(|one| {
+            let (stream, format, through) = (&one.stream, &one.format, one.through);
+            output::row("acknowledged", format_args!("{stream:<10} {format:<7} up to change {through}"))
+        });
+        lines.collect()
+    })?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use super::super::args::{Global, Json};
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
-use super::super::output::{self, counted};
+use super::super::output::{self, counted, row, with_rows};
 use super::verify;
 use crate::export::{Repaired, RepairedFile, repair};
 use jiff::Timestamp;
@@ -12,11 +12,7 @@ pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export repair")?;
     let repaired = repair(&mut mirror, &config.export, Timestamp::now())?;
-    if args.json {
-        output::json(&repaired)?
-    } else {
-        output::text(&text(&repaired))?
-    }
+    output::result(args.json, &repaired, || text(&repaired))?;
     Ok(match (repaired.verified.ok, repaired.is_complete()) {
         (false, _) => Exit::Failed,
         (true, false) => Exit::Incomplete,
@@ -25,33 +21,27 @@ pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
 }
 
 fn text(repaired: &Repaired) -> String {
-    let mut text = String::new();
-    for file in &repaired.exported {
-        text.push_str(&format!("  export     {} ({})\n", file.path, counted(file.rows, "row")));
-    }
-    for file in &repaired.files {
-        text.push_str(&file_text(file));
-    }
+    let exported = repaired.exported.iter().map(|file| row("export", with_rows(&file.path, file.rows)));
+    let mut text: String = exported.chain(repaired.files.iter().map(file_text)).collect();
     if repaired.files.is_empty() {
-        text.push_str("  repaired   nothing: no file is lost or damaged\n");
+        text += &row("repaired", "nothing: no file is lost or damaged");
     }
-    text.push_str(&verify::text(&repaired.verified));
-    text
+    text + &verify::text(&repaired.verified)
 }
 
 fn file_text(file: &RepairedFile) -> String {
-    let rows = counted(file.rows, "row");
-    let mut text = match (file.as_before, file.left_out) {
-        (true, 0) => format!("  repaired   {} ({rows}), byte for byte as before\n", file.path),
-        (_, 0) => format!("  repaired   {} ({rows}), every row is back\n", file.path),
+    let how = match (file.as_before, file.left_out) {
+        (true, 0) => ", byte for byte as before".to_owned(),
+        (_, 0) => ", every row is back".to_owned(),
         (_, gone) => format!(
-            "  repaired   {} ({rows}); gone: the older versions of {}, of which later files bring the newer ones\n",
-            file.path,
+            "; gone: the older versions of {}, of which later files bring the newer ones",
             counted(gone, "row")
         ),
     };
-    if let Some(kept) = &file.kept {
-        text.push_str(&format!("  kept       {kept}: remove it when nobody needs it any more\n"));
-    }
-    text
+    let repaired = row("repaired", with_rows(&file.path, file.rows) + &how);
+    let kept = file.kept.iter();
+    repaired
+        + &kept
+            .map(|kept| row("kept", format_args!("{kept}: remove it when nobody needs it any more")))
+            .collect::<String>()
 }

@@ -3,7 +3,7 @@
 use super::super::args::{Global, Json};
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
-use super::super::output::{self, count, counted};
+use super::super::output::{self, count, counted, row, with_rows};
 use crate::export::{Verified, verify};
 use crate::mirror::Mirror;
 
@@ -11,45 +11,30 @@ pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
     let verified = verify(&mut mirror, &config.export.dir)?;
-    if args.json {
-        output::json(&verified)?
-    } else {
-        output::text(&text(&verified))?
-    }
+    output::result(args.json, &verified, || text(&verified))?;
     Ok(if verified.ok { Exit::Done } else { Exit::Failed })
 }
 
 /// The result for people.
 pub(super) fn text(verified: &Verified) -> String {
-    let mut text = format!("  folder     {}\n", verified.dir.display());
+    let mut text = row("folder", verified.dir.display());
     for range in &verified.ranges {
-        text.push_str(&format!(
-            "  checked    {:<10} {:<7} changes {} to {}: {}, {}\n",
-            range.stream,
-            range.format,
-            range.first_seq,
-            range.last_seq,
-            counted(range.files, "file"),
-            counted(range.rows, "row")
-        ));
-        if let Some(base) = &range.base {
-            text.push_str(&format!("  {:<30} on {base}\n", ""));
-        }
+        let (files, rows) = (counted(range.files, "file"), counted(range.rows, "row"));
+        let (stream, format, first, last) = (&range.stream, &range.format, range.first_seq, range.last_seq);
+        text += &row(
+            "checked",
+            format_args!("{stream:<10} {format:<7} changes {first} to {last}: {files}, {rows}"),
+        );
+        text.extend(range.base.iter().map(|base| format!("  {:<30} on {base}\n", "")));
     }
-    for file in &verified.snapshots {
-        text.push_str(&format!("  checked    {} ({})\n", file.path, counted(file.rows, "row")));
-    }
-    for remark in &verified.remarks {
-        text.push_str(&format!("  note       {remark}\n"));
-    }
-    for difference in &verified.differences {
-        text.push_str(&format!("  differs    {difference}\n"));
-    }
+    text.extend(verified.snapshots.iter().map(|file| row("checked", with_rows(&file.path, file.rows))));
+    text.extend(verified.remarks.iter().map(|remark| row("note", remark)));
+    text.extend(verified.differences.iter().map(|difference| row("differs", difference)));
     let unnamed = verified.difference_count - verified.differences.len() as u64;
     if unnamed > 0 {
-        text.push_str(&format!("  differs    and {} more\n", count(unnamed)));
+        text += &row("differs", format_args!("and {} more", count(unnamed)));
     }
-    text.push_str(&match (verified.ok, verified.files) {
+    text + &match (verified.ok, verified.files) {
         (true, 0) => "nothing was exported yet\n".to_owned(),
         (true, _) => {
             "every file is what the manifest says; replayed, they give the mirror as of their last change\n"
@@ -59,6 +44,5 @@ pub(super) fn text(verified: &Verified) -> String {
             "{} found; `malomo-mirror export repair` writes lost and damaged files again\n",
             counted(verified.difference_count, "difference")
         ),
-    });
-    text
+    }
 }

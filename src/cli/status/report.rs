@@ -6,7 +6,7 @@ use crate::api::shown;
 use crate::config::Config;
 use crate::export::folder_name;
 use crate::mirror::{
-    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode,
+    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Outcome,
     SetAside, holder,
 };
 use crate::record::Stream;
@@ -87,7 +87,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     // After the snapshot's beginning: a run that is down as running there and that nobody holds now was cut off.
     let holder = holder(&config.mirror.path);
     let runs = snapshot.newest_runs(RUNS)?;
-    let running = holder.is_some() && runs.first().is_some_and(|run| run.outcome == "running");
+    let running = holder.is_some() && runs.first().is_some_and(|run| run.outcome == Outcome::Running);
     let going = runs.first().filter(|_| running).map(|run| run.id);
     let show = |run| ShownRun::of(run, going, now);
     let (mut event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;

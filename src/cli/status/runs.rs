@@ -1,6 +1,6 @@
 //! Runs as `status` shows them.
 
-use crate::mirror::{Run, RunId};
+use crate::mirror::{Mode, Outcome, Run, RunId};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ pub(super) struct ShownRun {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct LastError {
     pub(super) run_id: RunId,
-    pub(super) mode: String,
-    pub(super) outcome: String,
+    pub(super) mode: Mode,
+    pub(super) outcome: Outcome,
     /// When the run ended, else when it began: UTC, ISO 8601.
     pub(super) at: String,
     pub(super) error: String,
@@ -45,22 +45,20 @@ impl ShownRun {
             None => (going == Some(run.id)).then_some(now),
         };
         let began: Option<Timestamp> = run.started_at.parse().ok();
-        if run.outcome == "running" && going != Some(run.id) {
-            run.outcome = "interrupted".to_owned();
+        if run.outcome == Outcome::Running && going != Some(run.id) {
+            run.outcome = Outcome::Interrupted;
             run.error = Some("killed before its end".to_owned());
         }
-        if run.outcome == "interrupted" && run.what_to_do.is_none() {
+        if run.outcome == Outcome::Interrupted && run.what_to_do.is_none() {
             run.what_to_do = Some(GOES_ON.to_owned());
         }
         let duration = began.zip(end).map(|(began, end)| end.duration_since(began));
         ShownRun { run, duration_seconds: duration.map(|duration| duration.as_secs_f64().max(0.0)) }
     }
-}
 
-impl ShownRun {
     /// Whether it didn't do all that it should.
     pub(super) fn is_troubled(&self) -> bool {
-        self.run.error.is_some() || self.run.outcome == "incomplete"
+        self.run.error.is_some() || self.run.outcome == Outcome::Incomplete
     }
 }
 

@@ -3,9 +3,10 @@
 use super::super::output::{count, counted, size, span};
 use super::report::Status;
 use super::runs::{LastError, ShownRun};
-use crate::mirror::{Counts, SetAside};
+use crate::mirror::{Counts, Outcome, SetAside};
 use crate::record::Stream;
 use jiff::Timestamp;
+use std::fmt::Display;
 
 pub(super) fn text(status: &Status) -> String {
     [
@@ -50,55 +51,48 @@ fn account(status: &Status) -> String {
 }
 
 fn last_error(status: &Status) -> String {
-    let Some(last) = &status.last_error else { return "\nlast error\n  none\n".to_owned() };
+    let Some(last) = &status.last_error else { return section("last error", ["none"]) };
     let LastError { run_id, mode, outcome, at, error, what_to_do, ok_since } = last;
-    let mut text =
-        format!("\nlast error\n  run {run_id} ({mode}, {outcome}), {}\n  {error}\n", when(at, status.now));
-    if let Some(hint) = what_to_do {
-        text.push_str(&format!("  what to do: {hint}\n"));
-    }
-    if let Some(ok) = ok_since {
-        text.push_str(&format!("  since then run {ok} went well\n"));
-    }
-    text
+    let run = format!("run {run_id} ({}, {}), {}", mode.name(), outcome.name(), when(at, status.now));
+    let hint = what_to_do.as_ref().map(|hint| format!("what to do: {hint}"));
+    let since = ok_since.map(|ok| format!("since then run {ok} went well"));
+    section("last error", [run, error.clone()].into_iter().chain(hint).chain(since))
 }
 
 fn streams(status: &Status) -> String {
-    let mut text = "\nstreams\n".to_owned();
-    for stream in &status.streams {
-        let complete = stream.last_sync_ok_at.as_deref();
-        text.push_str(&format!(
-            "  {:<10} {:>12} rows, newest change {}, last complete sync {}\n",
-            stream.stream,
-            count(stream.row_count),
-            stream.last_change_seq,
-            complete.map_or("never".to_owned(), |at| when(at, status.now)),
-        ));
-    }
-    text
+    let streams = status.streams.iter().map(|stream| {
+        let complete =
+            stream.last_sync_ok_at.as_deref().map_or("never".to_owned(), |at| when(at, status.now));
+        let (rows, newest) = (count(stream.row_count), stream.last_change_seq);
+        format!(
+            "{:<10} {rows:>12} rows, newest change {newest}, last complete sync {complete}",
+            stream.stream
+        )
+    });
+    section("streams", streams)
 }
 
 fn runs(status: &Status) -> String {
-    let mut text = "\nruns, newest first\n".to_owned();
-    if status.runs.is_empty() {
-        text.push_str("  none yet\n");
-    }
-    for shown in &status.runs {
-        text.push_str(&run(shown));
-    }
-    text
+    let runs: String = status.runs.iter().map(run).collect();
+    let none = if runs.is_empty() { "  none yet\n" } else { "" };
+    format!("\nruns, newest first\n{none}{runs}")
 }
 
 fn run(shown: &ShownRun) -> String {
     let run = &shown.run;
     let took = match shown.duration_seconds {
-        Some(seconds) if run.outcome == "running" => format!("for {} so far", span(seconds)),
+        Some(seconds) if run.outcome == Outcome::Running => format!("for {} so far", span(seconds)),
         Some(seconds) if seconds < 10.0 => format!("took {seconds:.1} s"),
         Some(seconds) => format!("took {}", span(seconds)),
         None => String::new(),
     };
     let began = to_the_second(&run.started_at);
-    let line = format!("  {:>4}  {:<11}  {:<11}  {began}  {took:<16}", run.id.0, run.mode, run.outcome);
+    let line = format!(
+        "  {:>4}  {:<11}  {:<11}  {began}  {took:<16}",
+        run.id.0,
+        run.mode.name(),
+        run.outcome.name()
+    );
     // Counts are recorded at the end.
     let counts = run.finished_at.as_ref().map(|_| format!("  {}", counts(&run.counts))).unwrap_or_default();
     let notes: String =
@@ -121,66 +115,46 @@ fn counts(c: &Counts) -> String {
 }
 
 fn exports(status: &Status) -> String {
-    let mut text = "\nexports\n".to_owned();
-    if status.exports.is_empty() {
-        text.push_str("  none yet\n");
-    }
-    for file in &status.exports {
-        text.push_str(&format!(
-            "  {:<10} {:<7} to change {}: {}\n",
-            file.stream, file.format, file.last_seq, file.path
-        ));
-    }
-    for lag in &status.export_lag {
-        text.push_str(&format!(
-            "  {:<10} {:<7} lags: change {} is not yet exported\n",
-            lag.stream, lag.format, lag.newest_change
-        ));
-    }
-    if !status.export_lag.is_empty() && status.holder.is_none() {
-        text.push_str("  the next run exports it, or `malomo-mirror export` now\n");
-    }
-    text
+    let none = status.exports.is_empty().then(|| "none yet".to_owned());
+    let files = status.exports.iter().map(|file| {
+        format!("{:<10} {:<7} to change {}: {}", file.stream, file.format, file.last_seq, file.path)
+    });
+    let lags = status.export_lag.iter().map(|lag| {
+        let newest = lag.newest_change;
+        format!("{:<10} {:<7} lags: change {newest} is not yet exported", lag.stream, lag.format)
+    });
+    let when = (!status.export_lag.is_empty() && status.holder.is_none())
+        .then(|| "the next run exports it, or `malomo-mirror export` now".to_owned());
+    section("exports", none.into_iter().chain(files).chain(lags).chain(when))
 }
 
 fn api_behaviour(status: &Status) -> String {
-    let mut text = "\nAPI behaviour, where its documentation is silent\n".to_owned();
-    if status.api_behaviour.is_empty() {
-        text.push_str("  nothing found out yet\n");
-    }
-    for found in &status.api_behaviour {
-        text.push_str(&format!(
-            "  {:<10} {:<12} {:<9} {}\n",
-            found.stream, found.point, found.value, found.evidence
-        ));
-    }
-    if let Some(found) = status.api_behaviour.iter().find(|found| found.base_url != status.base_url) {
+    let found = &status.api_behaviour;
+    let none = found.is_empty().then(|| "nothing found out yet".to_owned());
+    let lines = found.iter().map(|found| {
+        format!("{:<10} {:<12} {:<9} {}", found.stream, found.point, found.value, found.evidence)
+    });
+    let elsewhere = found.iter().find(|found| found.base_url != status.base_url).map(|found| {
         let (seen_at, base_url) = (&found.base_url, &status.base_url);
-        text.push_str(&format!(
-            "  seen at {seen_at}; api.base_url is now {base_url}, which is looked at anew\n"
-        ));
-    }
-    text
+        format!("seen at {seen_at}; api.base_url is now {base_url}, which is looked at anew")
+    });
+    section(
+        "API behaviour, where its documentation is silent",
+        none.into_iter().chain(lines).chain(elsewhere),
+    )
 }
 
 fn missing(status: &Status) -> String {
     let mut text = String::new();
     if status.event_failures_count > 0 {
-        text.push_str(&format!("\nevents missing of {}\n", counted(status.event_failures_count, "customer")));
-        for failure in &status.event_failures {
-            text.push_str(&format!(
-                "  {} since run {}: {}\n",
-                failure.customer_id, failure.run_id, failure.error
-            ));
-        }
-        let unnamed = status.event_failures_count.saturating_sub(status.event_failures.len() as u64);
-        if unnamed > 0 {
-            text.push_str(&format!(
-                "  and {} more: see the mirror's table `event_failures`\n",
-                count(unnamed)
-            ));
-        }
-        text.push_str("  every run tries them again\n");
+        let failures = status.event_failures.iter().map(|failure| {
+            format!("{} since run {}: {}", failure.customer_id, failure.run_id, failure.error)
+        });
+        let unnamed = more(status.event_failures_count, status.event_failures.len())
+            .map(|more| format!("{more}: see the mirror's table `event_failures`"));
+        let again = "every run tries them again".to_owned();
+        let title = format!("events missing of {}", counted(status.event_failures_count, "customer"));
+        text += &section(&title, failures.chain(unnamed).chain([again]));
     }
     if status.missing_events > 0 {
         text.push_str(&format!(
@@ -199,15 +173,21 @@ fn set_aside(number: u64, how: &str, shown: &[SetAside]) -> String {
     if number == 0 {
         return String::new();
     }
-    let mut text = format!("\n{} {how}: see the mirror's table `rejected`\n", counted(number, "record"));
-    for aside in shown {
-        text.push_str(&format!("  {aside}, since {}\n", to_the_second(&aside.first_seen_at)));
-    }
-    let unnamed = number.saturating_sub(shown.len() as u64);
-    if unnamed > 0 {
-        text.push_str(&format!("  and {} more\n", count(unnamed)));
-    }
-    text
+    let title = format!("{} {how}: see the mirror's table `rejected`", counted(number, "record"));
+    let lines = shown.iter().map(|aside| format!("{aside}, since {}", to_the_second(&aside.first_seen_at)));
+    section(&title, lines.chain(more(number, shown.len())))
+}
+
+/// How many there are beside those that are named, if any.
+fn more(number: u64, named: usize) -> Option<String> {
+    let unnamed = number.saturating_sub(named as u64);
+    (unnamed > 0).then(|| format!("and {} more", count(unnamed)))
+}
+
+/// A title, after an empty line, and what there is to say.
+fn section(title: &str, lines: impl IntoIterator<Item = impl Display>) -> String {
+    let lines: String = lines.into_iter().map(|line| format!("  {line}\n")).collect();
+    format!("\n{title}\n{lines}")
 }
 
 /// A time of the mirror, and how long ago it is.

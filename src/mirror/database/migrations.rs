@@ -15,7 +15,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0005_rejected.sql"),
     include_str!("../../../schema/0006_exports.sql"),
     include_str!("../../../schema/0007_stream_totals.sql"),
-    include_str!("../../../schema/0009_streams.sql"),
+    include_str!("../../../schema/0009_run_hints.sql"),
+    include_str!("../../../schema/0010_streams.sql"),
 ];
 
 /// "MaMi": tells a mirror from any other SQLite database.
@@ -111,6 +112,8 @@ mod tests {
             .execute_batch(
                 "INSERT INTO meta (key, value) VALUES ('mirror_id', 'the-first');
                  INSERT INTO sync_runs (mode, started_at, outcome) VALUES ('full', '2026-01-01T00:00:00.000Z', 'ok');
+                 INSERT INTO sync_runs (mode, started_at, outcome, error)
+                     VALUES ('full', '2026-01-02T00:00:00.000Z', 'failed', 'the API refused; what to do: Check the key.');
                  INSERT INTO changes (stream, op, id, observed_at, run_id)
                      VALUES ('customers', 'insert', 'c-1', '2026-01-01T00:00:00.000Z', 1);
                  INSERT INTO customers (id, first_name, extra, change_seq) VALUES ('c-1', 'Ann', '{\"balance\":12.30}', 1);
@@ -139,7 +142,11 @@ mod tests {
             assert_eq!(kept.text("extra"), Some("{\"balance\":12.30}"));
             drop(batch);
             let snapshot = mirror.snapshot().unwrap();
-            assert_eq!((snapshot.head().unwrap(), snapshot.newest_runs(5).unwrap().len()), (1, 1));
+            let runs = snapshot.newest_runs(5).unwrap();
+            assert_eq!((snapshot.head().unwrap(), runs.len()), (1, 2));
+            let told = [&runs[0].error, &runs[0].what_to_do].map(Option::as_deref);
+            assert_eq!(told, [Some("the API refused"), Some("Check the key.")]);
+            assert_eq!((&runs[1].error, &runs[1].what_to_do), (&None, &None));
             assert_eq!(snapshot.last_audit().unwrap(), None);
             let totals = snapshot.freshness().unwrap();
             let totals: Vec<_> =
@@ -169,6 +176,23 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn who_reads_a_copy_with_another_journal_delays_its_opening_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let reader = mirror_of_version_1(&path);
+        reader.execute_batch("BEGIN; SELECT * FROM meta;").unwrap();
+        std::thread::scope(|scope| {
+            let (done, opened) = std::sync::mpsc::channel();
+            let path = &path;
+            scope.spawn(move || done.send(Mirror::open(path).map(drop)).unwrap());
+            let early = opened.recv_timeout(std::time::Duration::from_millis(50));
+            assert!(early.is_err(), "{early:?}");
+            reader.execute_batch("COMMIT").unwrap();
+            opened.recv().unwrap().unwrap();
+        });
     }
 
     #[test]

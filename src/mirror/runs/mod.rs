@@ -13,6 +13,6 @@ mod status;
 
 pub use audits::{Audit, AuditFinding, DrawnParents, Drift};
 pub use checkpoints::Checkpoint;
-pub use records::{Counts, Mode, Outcome, Run, StreamCounts, error_text};
+pub use records::{Counts, Mode, Outcome, Run, RunError, StreamCounts};
 pub use saved_tokens::SavedToken;
 pub use status::{EventFailure, Freshness};

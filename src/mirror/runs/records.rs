@@ -4,7 +4,8 @@ use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, RunId, Snapshot, utc_text};
 use crate::record::{Op, Stream};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params, types::Value};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Value, ValueRef};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::{Serialize, Serializer};
 use std::ops::{Index, IndexMut};
 
@@ -21,6 +22,8 @@ pub enum Mode {
 }
 
 impl Mode {
+    const ALL: [Mode; 3] = [Mode::Full, Mode::Incremental, Mode::Customers];
+
     /// The name in the mirror, in logs and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,6 +51,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Outcome; 5] =
+        [Outcome::Running, Outcome::Ok, Outcome::Incomplete, Outcome::Failed, Outcome::Interrupted];
+
     /// The name in the mirror, in logs and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,6 +64,25 @@ impl Outcome {
             Outcome::Interrupted => "interrupted",
         }
     }
+}
+
+impl FromSql for Mode {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Mode> {
+        named(value, &Mode::ALL, Mode::name)
+    }
+}
+
+impl FromSql for Outcome {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Outcome> {
+        named(value, &Outcome::ALL, Outcome::name)
+    }
+}
+
+/// The one of `all` that has the name in the mirror.
+fn named<T: Copy>(value: ValueRef<'_>, all: &[T], name: fn(T) -> &'static str) -> FromSqlResult<T> {
+    let found = value.as_str()?;
+    let known = all.iter().copied().find(|one| name(*one) == found);
+    known.ok_or_else(|| FromSqlError::Other(format!("this program knows no `{found}`").into()))
 }
 
 /// What a run counted; the columns of `sync_runs` that carry the same names.
@@ -175,15 +200,13 @@ impl Serialize for Counts {
     }
 }
 
-/// Between an error and what to do about it, in `sync_runs.error`.
-const WHAT_TO_DO: &str = "; what to do: ";
-
-/// An error as it stands in the mirror: with what to do about it, for those who read it when no program runs.
-pub fn error_text(error: &str, what_to_do: Option<&str>) -> String {
-    match what_to_do {
-        Some(hint) => format!("{error}{WHAT_TO_DO}{hint}"),
-        None => error.to_owned(),
-    }
+/// Why a run failed or is incomplete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunError<'a> {
+    /// What happened.
+    pub error: &'a str,
+    /// What to do about it, where `error` doesn't say so itself.
+    pub what_to_do: Option<&'a str>,
 }
 
 /// A run as the mirror remembers it.
@@ -191,14 +214,14 @@ pub fn error_text(error: &str, what_to_do: Option<&str>) -> String {
 pub struct Run {
     /// Its number.
     pub id: RunId,
-    /// `full`, `incremental` or `customers`.
-    pub mode: String,
+    /// What it walked.
+    pub mode: Mode,
     /// UTC, ISO 8601.
     pub started_at: String,
     /// UTC, ISO 8601; none while it is under way.
     pub finished_at: Option<String>,
-    /// See [`Outcome`].
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: Outcome,
     /// Whether it went on with an interrupted walk.
     pub resumed: bool,
     /// What it counted.
@@ -237,7 +260,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Records the end of a run; `error` is an [`error_text`].
+    /// Records the end of a run.
     ///
     /// # Errors
     /// When the mirror can't be written.
@@ -248,14 +271,15 @@ impl Batch<'_> {
         outcome: Outcome,
         counts: &Counts,
         remarks: &[String],
-        error: Option<&str>,
+        error: Option<RunError<'_>>,
     ) -> Result<(), MirrorError> {
         let mut counts = counts.clone();
         let counts = counts.named();
         let set: String =
-            counts.iter().enumerate().map(|(n, (name, _))| format!(", {name} = ?{}", n + 6)).collect();
+            counts.iter().enumerate().map(|(n, (name, _))| format!(", {name} = ?{}", n + 7)).collect();
         let sql = format!(
-            "UPDATE sync_runs SET finished_at = ?2, outcome = ?3, remarks = ?4, error = ?5{set} WHERE id = ?1"
+            "UPDATE sync_runs SET finished_at = ?2, outcome = ?3, remarks = ?4, error = ?5, what_to_do = ?6{set} \
+             WHERE id = ?1"
         );
         let remarks = (!remarks.is_empty()).then(|| serde_json::Value::from(remarks.to_vec()).to_string());
         let mut values: Vec<Value> = vec![
@@ -263,7 +287,8 @@ impl Batch<'_> {
             utc_text(now).into(),
             outcome.name().to_owned().into(),
             remarks.into(),
-            error.map(str::to_owned).into(),
+            error.map(|error| error.error.to_owned()).into(),
+            error.and_then(|error| error.what_to_do).map(str::to_owned).into(),
         ];
         values.extend(counts.iter().map(|(_, count)| Value::from(**count as i64)));
         self.transaction.execute(&sql, rusqlite::params_from_iter(values))?;
@@ -356,11 +381,7 @@ impl Snapshot<'_> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let (remarks, text): (Option<String>, Option<String>) = (row.get("remarks")?, row.get("error")?);
-    let (error, what_to_do) = match text.as_deref().and_then(|text| text.rsplit_once(WHAT_TO_DO)) {
-        Some((error, hint)) => (Some(error.to_owned()), Some(hint.to_owned())),
-        None => (text, None),
-    };
+    let remarks: Option<String> = row.get("remarks")?;
     Ok(Run {
         id: RunId(row.get("id")?),
         mode: row.get("mode")?,
@@ -370,7 +391,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
         resumed: row.get("resumed")?,
         counts: Counts::read(row)?,
         remarks: remarks.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-        error,
-        what_to_do,
+        error: row.get("error")?,
+        what_to_do: row.get("what_to_do")?,
     })
 }
