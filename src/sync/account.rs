@@ -5,7 +5,7 @@
 
 use super::SyncError;
 use super::context::{Context, Walked};
-use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Pager, Turn};
+use crate::api::{ApiError, Cursor, ErrorKind, Item, Pager, Turn};
 use crate::diff::{AccountId, Overlap, judge_account_id, sample_seed};
 use crate::mirror::RowSet;
 use crate::record::Customer;
@@ -133,10 +133,7 @@ async fn is_same_account(context: &Context, walked: &Walked) -> Result<bool, Syn
 /// # Errors
 /// When the mirror can't be read.
 pub(super) async fn first_page(context: &Context) -> Result<Option<Overlap>, SyncError> {
-    let (client, known) = (context.client.clone(), context.known.clone());
-    let mut pager = Pager::new(client, known, List::Customers, Cursor::Start, |_, record| {
-        Customer::decode_telling(record)
-    });
+    let mut pager = Pager::of_customers(&context.client, &context.known, Cursor::Start);
     let turn = context.halt.run_until_cancelled(pager.next()).await;
     let Some(Ok(Turn::Page(first))) = turn else { return Ok(None) };
     let listed: Vec<Customer> = first.items.iter().filter_map(Item::record).cloned().collect();

@@ -1,7 +1,7 @@
 //! What a run would do, without doing it.
 
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
+use crate::api::{Cursor, ListEnd, Pager, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
 use crate::mirror::{CustomerPreview, Mirror, RowSet};
 use crate::record::{Customer, Stream};
@@ -52,10 +52,7 @@ pub async fn dry_run(
     }
     let mut plan = Preview::new(mirror, settings, scope);
     plan.remember(tools, settings)?;
-    let mut pager =
-        Pager::new(tools.client.clone(), tools.known.clone(), List::Customers, Cursor::Start, |_, record| {
-            Customer::decode_telling(record)
-        });
+    let mut pager = Pager::of_customers(&tools.client, &tools.known, Cursor::Start);
     loop {
         let Some(turn) = tools.stop.run_until_cancelled(pager.next()).await else { break };
         match turn? {

@@ -4,10 +4,6 @@
 use super::HOLD;
 use tokio::time::Instant;
 
-/// At the ceiling the limit rises after this number of rounds, because the first answers after an increase belong to
-/// requests that started before it.
-const ROUNDS_AT_CEILING: usize = 3;
-
 #[derive(Debug)]
 pub(super) struct Concurrency {
     limit: usize,
@@ -50,11 +46,12 @@ impl Concurrency {
     pub(super) fn accepted(&mut self, now: Instant) {
         self.accepted += 1;
         let next = self.limit + 1;
-        let (ceiling, retry_at) = self.ceiling.unwrap_or((usize::MAX, now));
-        let rounds = if next >= ceiling { ROUNDS_AT_CEILING } else { 1 };
-        if self.accepted >= rounds * self.limit && (next != ceiling || now >= retry_at) {
+        let is_held = self.ceiling.is_some_and(|(ceiling, until)| next == ceiling && now < until);
+        if self.accepted >= self.limit && !is_held {
             // What is borne now is below the ceiling.
-            self.ceiling = self.ceiling.map(|(ceiling, at)| (if self.limit >= ceiling { next } else { ceiling }, at));
+            self.ceiling = self
+                .ceiling
+                .map(|(ceiling, until)| (if self.limit >= ceiling { next } else { ceiling }, until));
             (self.limit, self.accepted) = (next.min(self.max), 0);
         }
     }
@@ -63,8 +60,7 @@ impl Concurrency {
     pub(super) fn refused(&mut self, in_flight: usize, resumed: Instant) {
         // One alone doesn't tell how many are too many.
         if in_flight > 1 {
-            let refused = in_flight.min(self.limit);
-            self.ceiling = Some((refused, resumed + HOLD));
+            self.ceiling = Some((in_flight.min(self.limit), resumed + HOLD));
         }
         (self.limit, self.accepted) = ((self.limit / 2).max(1), 0);
     }

@@ -4,7 +4,6 @@
 use super::token_style::{Parameter, TokenStyle};
 use crate::record::Stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A finding about the API's paging, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,14 +196,7 @@ impl Paging {
 
 /// What is known of the paging of both streams; shared by all walks of a client.
 #[derive(Debug, Clone)]
-pub struct KnownPaging(Arc<Known>);
-
-#[derive(Debug)]
-struct Known {
-    paging: Mutex<[Paging; 2]>,
-    /// Bounds the walks that probe at once where a few probes are likely to answer the question for all walks.
-    probes: Semaphore,
-}
+pub struct KnownPaging(Arc<Mutex<[Paging; 2]>>);
 
 impl Default for KnownPaging {
     fn default() -> Self {
@@ -215,8 +207,7 @@ impl Default for KnownPaging {
 impl KnownPaging {
     /// With what the user has set.
     pub fn new(customers: PagingSettings, events: PagingSettings) -> KnownPaging {
-        let paging = Mutex::new([Paging::new(customers), Paging::new(events)]);
-        KnownPaging(Arc::new(Known { paging, probes: Semaphore::new(REFUSALS_NEEDED as usize) }))
+        KnownPaging(Arc::new(Mutex::new([Paging::new(customers), Paging::new(events)])))
     }
 
     /// Where a stream's page tokens come from, if it is set or was seen.
@@ -227,18 +218,6 @@ impl KnownPaging {
     /// Whether it is still unknown which parameter moves forward.
     pub fn forward_is_open(&self, stream: Stream) -> bool {
         self.lock()[place(stream)].forward().is_none()
-    }
-
-    /// Waits for a permit to probe if one probe is likely to answer the question for all walks: because the related stream's
-    /// lists carry tokens, or because an earlier run has found the answer.
-    pub(super) async fn probe_permit(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
-        let is_likely_settled_soon =
-            |paging: &mut Paging| paging.sibling_carries_tokens() || paging.recorded_forward.is_some();
-        if !self.with(stream, is_likely_settled_soon) {
-            return None;
-        }
-        // The semaphore is never closed.
-        self.0.probes.acquire().await.ok()
     }
 
     /// Adds what an earlier run recorded about the same server.
@@ -281,7 +260,7 @@ impl KnownPaging {
 
     /// A poisoned lock is harmless: each finding is one assignment.
     fn lock(&self) -> MutexGuard<'_, [Paging; 2]> {
-        self.0.paging.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

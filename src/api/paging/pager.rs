@@ -1,6 +1,7 @@
 //! A list of the API, page by page, with its records decoded.
 
 use super::cursor::Cursor;
+use super::direction_probe::AnswerKind;
 use super::headers::read_headers;
 use super::known_paging::KnownPaging;
 use super::list::List;
@@ -16,7 +17,7 @@ use super::walk_error::WalkError;
 use crate::api::calls::{Call, Client, NotDocumented};
 use crate::api::errors::{ApiError, ErrorKind};
 use crate::api::transport::Answer;
-use crate::record::{Decoded, Record, Rejection};
+use crate::record::{Customer, Decoded, Record, Rejection};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,15 @@ struct Arrived<R> {
     url: Url,
     summary: PageSummary,
     items: Vec<Item<R>>,
+}
+
+impl Pager<Customer> {
+    /// A walk through the customer list from `from`.
+    pub fn of_customers(client: &Client, known: &KnownPaging, from: Cursor) -> Pager<Customer> {
+        Pager::new(client.clone(), known.clone(), List::Customers, from, |_, record| {
+            Customer::decode_telling(record)
+        })
+    }
 }
 
 impl<R: Record> Pager<R> {
@@ -106,43 +116,32 @@ impl<R: Record> Pager<R> {
     /// When a request failed for good, or the list makes no progress. Pages handed over before are good.
     pub async fn next(&mut self) -> Result<Turn<R>, WalkError> {
         let (known, stream) = (self.known.clone(), self.list.stream());
-        // Held until the probe ends, which may take several requests: what it shows makes other walks' probes unnecessary.
-        let mut probe = None;
         loop {
             if let Some(error) = self.pending.take() {
                 return Err(error);
             }
-            match self.walk.is_probing() {
-                true if probe.is_none() && self.walk.is_first_probe() => {
-                    probe = known.probe_permit(stream).await
-                }
-                true => {}
-                false => probe = None,
-            }
-            if let Some(step) = known.with(stream, |paging| self.walk.reconsider(paging)) {
-                self.apply(step, None)?;
-            }
             let Some(cursor) = self.cursor.clone() else {
                 return Ok(Turn::End(self.end.clone()));
             };
-            let (outcome, arrived) = match self.fetch(&cursor).await {
+            let (outcome, url, items) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, summary, items }) => {
                     self.is_start_untested = false;
                     self.check_next_origin(&url, &summary)?;
-                    let outcome = self.known.with(stream, |paging| self.walk.page_arrived(paging, summary));
-                    (outcome, Some((url, items)))
+                    let outcome = known.with(stream, |paging| self.walk.page_arrived(paging, summary));
+                    (outcome, Some(url), Some(items))
                 }
-                Err(error) if self.is_refusal(&error, &cursor) => {
-                    (self.known.with(stream, |paging| self.walk.cursor_refused(paging)), None)
+                Err(error) => {
+                    let kind = if self.is_refusal(&error, &cursor) {
+                        AnswerKind::Refused
+                    } else if self.walk.is_probing() && is_servers_failure(&error) {
+                        self.failed_probe = Some(error);
+                        AnswerKind::Failed
+                    } else {
+                        return Err(error.into());
+                    };
+                    (known.with(stream, |paging| self.walk.no_page(paging, kind)), None, None)
                 }
-                Err(error) if self.walk.is_probing() && is_servers_failure(&error) => {
-                    self.failed_probe = Some(error);
-                    (self.known.with(stream, |paging| self.walk.probe_failed(paging)), None)
-                }
-                Err(error) => return Err(error.into()),
             };
-            let url = arrived.as_ref().map(|(url, _)| url.clone());
-            let items = arrived.map(|(_, items)| items);
             let (items, step) = match outcome {
                 PageOutcome::Accept(step) => (items, step),
                 PageOutcome::Skip(step) => (None, step),
@@ -156,7 +155,7 @@ impl<R: Record> Pager<R> {
                 return Ok(Turn::Restarted);
             }
             if let Some(items) = items {
-                let checkpoint = self.cursor.clone().filter(|_| self.walk.is_resumable());
+                let checkpoint = self.cursor.clone().filter(|_| !self.walk.is_probing());
                 return Ok(Turn::Page(Page { items, checkpoint }));
             }
         }
@@ -252,7 +251,7 @@ impl<R: Record> Pager<R> {
     }
 
     fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {
-        let page = read_page(&answer.body, &answer.url).map_err(|fault| NotDocumented(fault.to_string()))?;
+        let page = read_page(&answer.body, &answer.url)?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
         let keys = items.iter().map(|item| match item {
             Item::Record(record) | Item::Repaired(RepairedItem { record, .. }) => {

@@ -3,7 +3,7 @@
 
 use super::saved_tokens::{SavedTokens, TokenRecorder, tokens_to_save};
 use super::segments::{Begin, PageEnd, Segments, Step};
-use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Pager, Reuse, TokenNames, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, ListEnd, Page, Pager, Reuse, TokenNames, Turn, WalkError};
 use crate::mirror::SavedToken;
 use crate::record::{Customer, Stream, fingerprint};
 use crate::sync::SyncError;
@@ -260,10 +260,7 @@ impl Listing {
     }
 
     fn pager(&self, from: Cursor) -> Pager<Customer> {
-        let (client, known) = (self.context.client.clone(), self.context.known.clone());
-        let pager =
-            Pager::new(client, known, List::Customers, from, |_, record| Customer::decode_telling(record));
-        pager.prefetching(self.split.clone())
+        Pager::of_customers(&self.context.client, &self.context.known, from).prefetching(self.split.clone())
     }
 
     fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Customer>) {
