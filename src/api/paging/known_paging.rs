@@ -1,7 +1,7 @@
 //! What is known of the API's paging: set in the configuration, found out from its answers, or recorded by an earlier run
 //! (`api-contract` points 1, 2 and 6).
 
-use super::token_style::{Parameter, TokenStyle};
+use super::token_style::{Parameter, TokenNames, TokenStyle};
 use crate::record::Stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,30 +30,7 @@ pub struct PagingSettings {
     pub never_reuse: bool,
 }
 
-/// What a page token stands for, which decides whether a later walk may use it (`api-contract` point 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenNames {
-    /// A position in the list as it is at the time of the request.
-    Position,
-    /// A state of the walk that received it, such as a snapshot of the list.
-    Walk,
-}
-
-impl TokenNames {
-    /// The name in the mirror.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TokenNames::Position => "position",
-            TokenNames::Walk => "walk",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<TokenNames> {
-        [TokenNames::Position, TokenNames::Walk].into_iter().find(|names| names.name() == name)
-    }
-}
-
-/// When a walk may use the tokens of an earlier one.
+/// When a walk may use the tokens of an earlier one (point 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
     /// As soon as it knows the form of this list's requests.
@@ -176,21 +153,16 @@ impl Paging {
     }
 
     fn findings(&self, stream: Stream) -> Vec<Finding> {
-        let style =
-            self.style.as_ref().map(|(style, evidence)| ("token_style", style.name(), evidence.clone()));
-        let none = (self.style.is_none() && self.ids_are_no_cursors()).then(|| {
-            ("token_style", "none", "no page carried a token, and ids were refused as cursors".to_owned())
-        });
-        let forward = self
-            .forward
-            .as_ref()
-            .map(|(parameter, evidence)| ("forward", parameter.name(), evidence.clone()));
-        let names = self
-            .token_names
-            .as_ref()
-            .map(|(names, evidence)| ("token_names", names.name(), evidence.clone()));
-        let found = style.or(none).into_iter().chain(forward).chain(names);
-        found.map(|(point, value, evidence)| Finding { stream, point, value, evidence }).collect()
+        const NO_CURSORS: (&str, &str) = ("none", "no page carried a token, and ids were refused as cursors");
+        let style = self.style.as_ref().map(|(style, why)| (style.name(), why.as_str()));
+        let style = style.or_else(|| self.ids_are_no_cursors().then_some(NO_CURSORS));
+        let forward = self.forward.as_ref().map(|(parameter, why)| (parameter.name(), why.as_str()));
+        let names = self.token_names.as_ref().map(|(names, why)| (names.name(), why.as_str()));
+        let found = [("token_style", style), ("forward", forward), ("token_names", names)];
+        let known = found.into_iter().filter_map(|(point, known)| Some((point, known?)));
+        known
+            .map(|(point, (value, why))| Finding { stream, point, value, evidence: why.to_owned() })
+            .collect()
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>,
             Ok(PageBody { records, next, hints })
         }
         _ => match serde_json::from_slice::<&RawValue>(body)?.get() {
-            // Some servers write an empty list as null.
+            // Some servers write an empty list as null (point 3).
             "null" => Ok(PageBody { records: Vec::new(), next: None, hints: ListHints::default() }),
             _ => Err(not_documented("the body is neither an array nor an object")),
         },

@@ -10,7 +10,6 @@ use super::page::{Item, Page, RepairedItem, Turn};
 use super::page_body::read_page;
 use super::page_outcome::{ListEnd, NextStep, PageOutcome};
 use super::page_summary::{PageSummary, RecordKey};
-use super::prefetch::Prefetch;
 use super::token_style::TokenStyle;
 use super::walk::Walk;
 use super::walk_error::WalkError;
@@ -19,12 +18,11 @@ use crate::api::errors::{ApiError, ErrorKind};
 use crate::api::transport::Answer;
 use crate::record::{Customer, Decoded, Record, Rejection};
 use reqwest::Url;
-use tokio_util::sync::CancellationToken;
 
 /// How often a walk is started, the first time included, if the server refuses its own tokens (`api-contract` point 6).
 const MAX_STARTS: u32 = 3;
 
-/// How often a probe is attempted before the server's failure counts as the answer to it.
+/// How often a probe is attempted before the server's failure counts as the answer to it (points 2 and 7).
 const PROBE_ATTEMPTS: u32 = 5;
 
 /// A list of the API, page by page. The future of [`Pager::next`] may be dropped; the page is then asked for again.
@@ -41,9 +39,6 @@ pub struct Pager<R> {
     end: ListEnd,
     /// The walk began at a remembered token, and no page has arrived yet.
     is_start_untested: bool,
-    prefetch: Option<Prefetch>,
-    /// Pages may be prefetched until this is cancelled.
-    prefetch_until: Option<CancellationToken>,
     /// The error that ends the walk after the page that was just returned.
     pending: Option<WalkError>,
 }
@@ -85,8 +80,6 @@ impl<R: Record> Pager<R> {
             failed_probe: None,
             end: ListEnd::Proven,
             is_start_untested: false,
-            prefetch: None,
-            prefetch_until: None,
             pending: None,
         }
     }
@@ -101,13 +94,6 @@ impl<R: Record> Pager<R> {
     #[must_use]
     pub fn from_remembered_token(self) -> Pager<R> {
         Pager { is_start_untested: true, ..self }
-    }
-
-    /// The same walk, which prefetches pages that links lead to, until `until` is cancelled. If the walk ends before its list
-    /// does, up to three pages were requested in vain.
-    #[must_use]
-    pub fn prefetching(self, until: CancellationToken) -> Pager<R> {
-        Pager { prefetch_until: Some(until), ..self }
     }
 
     /// The next page, the list's end, or that the walk starts again.
@@ -208,14 +194,7 @@ impl<R: Record> Pager<R> {
         }
     }
 
-    async fn fetch(&mut self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
-        let prefetched = match &mut self.prefetch {
-            Some(prefetch) => prefetch.next(cursor).await,
-            None => None,
-        };
-        if prefetched.is_none() {
-            self.prefetch = None;
-        }
+    async fn fetch(&self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
         let mut url = self.list.url(&self.client)?;
         match cursor {
             Cursor::Start => {}
@@ -228,26 +207,8 @@ impl<R: Record> Pager<R> {
         if self.walk.is_probing() || self.is_start_untested {
             call = call.attempts_at_most(PROBE_ATTEMPTS);
         }
-        if let Some(answer) = prefetched.transpose()? {
-            call = call.with_answer(answer);
-        }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
-        let arrived = self.client.fetch(call, |answer| self.read(&answer, only)).await?;
-        self.start_prefetch(&arrived);
-        Ok(arrived)
-    }
-
-    /// Prefetches the pages after this one, if a link leads to them.
-    fn start_prefetch(&mut self, arrived: &Arrived<R>) {
-        let Some(until) = self.prefetch_until.as_ref().filter(|until| !until.is_cancelled()) else { return };
-        if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
-            (&self.prefetch, &arrived.summary.offer)
-            && !arrived.items.is_empty()
-            && !arrived.summary.says_last()
-            && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
-        {
-            self.prefetch = Some(Prefetch::start(&self.client, self.list.stream(), url, until.clone()));
-        }
+        self.client.fetch(call, |answer| self.read(&answer, only)).await
     }
 
     fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {

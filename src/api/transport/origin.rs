@@ -1,12 +1,12 @@
-//! Which URLs may be asked with the key (`api-contract` point 12). Pure.
+//! Which URLs the key may be sent to (`api-contract` point 12). Pure.
 //!
-//! References are resolved first (RFC 3986 section 5, with the URL standard's reading of backslashes, tabs
-//! and the like) and judged by the result, and the result is what is sent: there is no second reading.
+//! A reference is resolved first (RFC 3986 section 5, with the URL standard's reading of backslashes, tabs and the like). The
+//! result is checked, and the same result is requested, so nothing is parsed twice.
 
 use reqwest::Url;
 use std::net::IpAddr;
 
-/// Why a URL may not be asked with the key.
+/// Why the key may not be sent to a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// It is no URL.
