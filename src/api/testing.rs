@@ -164,11 +164,6 @@ impl Recorder {
         }
     }
 
-    /// Waits for the next report; `None` once the client is gone.
-    pub(crate) async fn next_report(&mut self) -> Option<String> {
-        self.0.recv().await.map(|(line, _)| line)
-    }
-
     /// Everything that was reported so far and not yet taken.
     pub(crate) fn so_far(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).map(|(line, _)| line).collect()

@@ -40,7 +40,7 @@ pub(super) struct Context {
 impl Context {
     /// A pager of one of the API's lists, whose records are decoded.
     pub(super) fn pager(&self, list: List, from: Cursor) -> Pager<Record> {
-        record_pager(&self.client, &self.known, list, from)
+        Pager::of_records(&self.client, &self.known, list, from)
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -54,13 +54,6 @@ impl Context {
     ) -> Result<T, SyncError> {
         self.writer.write(job).await
     }
-}
-
-/// A pager of one of the API's lists, whose records are decoded.
-pub(super) fn record_pager(client: &Client, known: &KnownPaging, list: List, from: Cursor) -> Pager<Record> {
-    Pager::new(client.clone(), known.clone(), list, from, |list, text| {
-        Record::decode(list.stream(), list.parent(), text)
-    })
 }
 
 /// Stops the run's other parts when this one has failed.

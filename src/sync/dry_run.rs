@@ -1,8 +1,7 @@
 //! What a run would do, without doing it.
 
-use super::context::record_pager;
 use super::{Scope, Settings, SyncError, Tools};
-use crate::api::{Cursor, List, ListEnd, TokenStyle, Turn};
+use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
 use crate::mirror::{Mirror, ParentPreview, RowSet};
 use crate::record::{Record, Stream};
@@ -53,7 +52,8 @@ pub async fn dry_run(
     }
     let mut plan = Preview::new(mirror, settings, scope);
     plan.remember(tools, settings)?;
-    let mut pager = record_pager(&tools.client, &tools.known, List::of(Stream::FIRST), Cursor::Start);
+    let list = List::of(Stream::FIRST);
+    let mut pager = Pager::of_records(&tools.client, &tools.known, list, Cursor::Start);
     loop {
         let Some(turn) = tools.stop.run_until_cancelled(pager.next()).await else { break };
         match turn? {

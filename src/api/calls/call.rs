@@ -1,7 +1,6 @@
 //! One call: what is asked for, and which answers are its success.
 
 use crate::api::errors::ErrorKind;
-use crate::api::transport::Answer;
 use crate::record::Stream;
 use reqwest::{Method, Url};
 
@@ -16,13 +15,11 @@ pub(in crate::api) struct Call {
     /// Whether it asks for a list.
     pub(super) is_list: bool,
     pub(super) attempts_at_most: Option<u32>,
-    /// An answer that was fetched in advance; it takes the place of the first attempt.
-    pub(super) prefetched: Option<Answer>,
 }
 
 impl Call {
     pub(in crate::api) fn new(method: Method, url: Url, stream: Stream) -> Call {
-        Call { method, url, body: None, stream, is_list: false, attempts_at_most: None, prefetched: None }
+        Call { method, url, body: None, stream, is_list: false, attempts_at_most: None }
     }
 
     /// Reads a page of a list.
@@ -34,13 +31,6 @@ impl Call {
     #[must_use]
     pub(in crate::api) fn attempts_at_most(mut self, n: u32) -> Call {
         self.attempts_at_most = Some(n);
-        self
-    }
-
-    /// Uses an answer that was fetched in advance as the first attempt's.
-    #[must_use]
-    pub(in crate::api) fn with_answer(mut self, answer: Answer) -> Call {
-        self.prefetched = Some(answer);
         self
     }
 

@@ -3,9 +3,7 @@
 use super::call::{Call, NotDocumented};
 use super::circuit_breaker::CircuitBreaker;
 use super::server_clock::ServerClock;
-use crate::api::errors::{
-    ApiError, Decision, ErrorKind, Fault, Redactor, RetryPolicy, SafeText, decide, retry_after,
-};
+use crate::api::errors::{ApiError, ErrorKind, Fault, Redactor, RetryPolicy, SafeText, decide, retry_after};
 use crate::api::limits::{Admission, Learned, Outcome};
 use crate::api::settings::Settings;
 use crate::api::transport::{Answer, Transport, resolve_link};
@@ -17,7 +15,7 @@ use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
 /// The vendor's API, with one key. Clones share connections, concurrency limit and circuit breaker.
@@ -155,17 +153,13 @@ impl Client {
     /// That of the last attempt.
     pub(in crate::api) async fn fetch<T>(
         &self,
-        mut call: Call,
+        call: Call,
         decode: impl Fn(Answer) -> Result<T, NotDocumented>,
     ) -> Result<T, ApiError> {
         let shared = &*self.shared;
         let (mut attempt, mut lost_answer) = (1, false);
         loop {
-            let answer = match call.prefetched.take() {
-                Some(answer) => Ok(answer),
-                None => self.attempt(&call).await,
-            };
-            let attempted = answer.and_then(|answer| {
+            let attempted = self.attempt(&call).await.and_then(|answer| {
                 let status = answer.status;
                 let may_be_damaged = answer.is_repaired && attempt == 1 && call.attempts_at_most.is_none();
                 if may_be_damaged && call.method == Method::GET {
@@ -188,33 +182,29 @@ impl Client {
             };
             let error = failed.error.of_call(&shared.redactor, &call.method, &call.url, attempt, lost_answer);
             let fault = Fault { kind: error.kind(), retry_after: failed.retry_after.as_deref() };
-            match self.decide(&call, fault, attempt) {
-                Decision::GiveUp => return Err(error),
-                Decision::Retry(delay) => {
-                    let (stream, reason) = (call.stream, &error.log_form());
-                    self.observer.observe(&Event::RetryScheduled { stream, attempt, delay, reason });
-                    lost_answer |= error.kind().may_have_happened();
-                    drop(error);
-                    sleep(delay).await;
-                    attempt += 1;
-                }
-            }
+            let Some(delay) = self.decide(&call, fault, attempt) else { return Err(error) };
+            let (stream, reason) = (call.stream, &error.log_form());
+            self.observer.observe(&Event::RetryScheduled { stream, attempt, delay, reason });
+            lost_answer |= error.kind().may_have_happened();
+            drop(error);
+            sleep(delay).await;
+            attempt += 1;
         }
     }
 
-    /// What to do after a failed attempt; keeps the circuit breaker's account.
-    fn decide(&self, call: &Call, fault: Fault<'_>, attempt: u32) -> Decision {
+    /// How long to wait before the next attempt, if there is one; keeps the circuit breaker's account.
+    fn decide(&self, call: &Call, fault: Fault<'_>, attempt: u32) -> Option<Duration> {
         let Shared { breaker, policy, .. } = &*self.shared;
         let granted = policy.attempts.min(call.attempts_at_most.unwrap_or(u32::MAX));
         let policy_now = RetryPolicy { attempts: breaker.attempts(granted), ..policy.clone() };
         let is_idempotent = call.method.is_idempotent();
-        let decision = decide(fault, is_idempotent, attempt, &policy_now, SystemTime::now(), fastrand::f64());
+        let delay = decide(fault, is_idempotent, attempt, &policy_now, SystemTime::now(), fastrand::f64());
         if !fault.kind.is_outage() && fault.kind != ErrorKind::RateLimited {
             breaker.answered();
-        } else if decision == Decision::GiveUp && fault.kind.is_outage() && attempt >= policy.attempts {
+        } else if delay.is_none() && fault.kind.is_outage() && attempt >= policy.attempts {
             breaker.exhausted();
         }
-        decision
+        delay
     }
 
     /// One attempt, admitted and reported; a status of no success is a failure.

@@ -1,5 +1,8 @@
 //! Forms in which a text can stand within another one: what servers, proxies and pages of errors make of what they repeat.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+
 /// The text with nothing encoded in it any more: neither percent-encoded (RFC 3986) nor escaped as in JSON (`\u0040`, `\x40`)
 /// or HTML (`&#64;`, `&#x40;`), once or several times over.
 pub(super) fn decoded(text: &str) -> String {
@@ -53,23 +56,18 @@ fn escape(text: &str) -> Option<(usize, Decoded)> {
     }
 }
 
-const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
-const BASE_64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /// What of a secret is certainly to be found where it stands within base64 (RFC 4648 sections 4 and 5) and hexadecimal digits.
-/// In base64 that depends on what stands before it, and its first and last character on what stands beside it.
+/// In base64 that depends on how many bytes stand before it, and its first and last character on which ones.
 pub(super) fn encoded(secret: &str) -> impl Iterator<Item = String> {
-    let bits: Vec<bool> =
-        secret.bytes().flat_map(|byte| (0..8).rev().map(move |n| byte >> n & 1 == 1)).collect();
-    let digits = |bits: &[bool], size: usize, alphabet: &[u8]| -> String {
-        let value = |bits: &[bool]| bits.iter().fold(0, |value, bit| 2 * value + usize::from(*bit));
-        bits.chunks_exact(size).map(|bits| char::from(alphabet[value(bits)])).collect()
-    };
-    let in_base64 = [0, 2, 4].map(|skipped| digits(bits.get(skipped..).unwrap_or_default(), 6, BASE_64));
+    let in_base64 = [0, 2, 1].map(|before| {
+        let text = BASE64_STANDARD_NO_PAD.encode([&[0; 2][..before], secret.as_bytes()].concat());
+        let certain = (8 * before).div_ceil(6)..8 * (before + secret.len()) / 6;
+        text.get(certain).unwrap_or_default().to_owned()
+    });
     let url_safe = in_base64.clone().map(|digits| digits.replace('+', "-").replace('/', "_"));
     // Fewer of them may stand there by chance.
     let forms = in_base64.into_iter().chain(url_safe).filter(|form| form.len() >= 8);
-    forms.chain([digits(&bits, 4, HEXADECIMAL)])
+    forms.chain([secret.bytes().map(|byte| format!("{byte:02x}")).collect()])
 }
 
 #[cfg(test)]

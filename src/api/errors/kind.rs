@@ -5,11 +5,11 @@
 pub enum ErrorKind {
     /// No connection could be made: the request certainly did not reach the server.
     Unreachable,
-    /// The server's certificate can't be trusted: it has expired, is another host's, or of an unknown authority.
+    /// The server's certificate can't be trusted: it has expired, belongs to another host, or its authority is unknown.
     Certificate,
-    /// The proxy wants other credentials than it was given, or some.
+    /// The proxy asks for credentials, or refuses those that it was given.
     ProxyRefused,
-    /// No answer, or no further part of it, within the time allowed; or the API itself said so (408).
+    /// No answer, or no further part of it, arrived within the time allowed; or the API answered 408.
     Timeout,
     /// The answer was cut short or the connection broke.
     BrokenAnswer,
@@ -17,11 +17,11 @@ pub enum ErrorKind {
     TooLarge,
     /// The answer is not the documented JSON, such as a proxy's HTML page with status 200.
     NotDocumented,
-    /// 401, or 403 where the list of customers is asked for.
+    /// 401, or 403 to a request for the customer list.
     KeyRefused,
-    /// 403 to anything else: the key is good, but not for this.
+    /// 403 to any other request: the key is valid but may not do this.
     Forbidden,
-    /// 404 or 410: there is no such record, or not any more.
+    /// 404 or 410: there is no such record, or it no longer exists.
     NotFound,
     /// Any other 4xx.
     BadRequest,
@@ -46,11 +46,11 @@ pub(in crate::api) enum Repeat {
     Always,
     /// Those that do no harm when carried out twice.
     Idempotent,
-    /// None: it would end the same way.
+    /// None: the result would be the same.
     Never,
 }
 
-/// What one kind of failure means: a row of the table.
+/// A row of the table: what one kind of failure means.
 struct Row {
     what: &'static str,
     hint: &'static str,
@@ -192,7 +192,7 @@ impl ErrorKind {
         matches!(self, Timeout | BrokenAnswer | NotDocumented | ServerFault | TooLarge)
     }
 
-    /// Whether it says that the server, or the way to it, is down rather than this one request wrong.
+    /// Whether the server, or the way to it, is down, rather than this one request wrong.
     pub fn is_outage(self) -> bool {
         use ErrorKind::{
             BrokenAnswer, Certificate, NotDocumented, ProxyRefused, ServerFault, Timeout, Unreachable,

@@ -20,4 +20,4 @@ pub use redact::shown;
 pub use retry::RetryPolicy;
 
 pub(super) use redact::{Redactor, SafeText};
-pub(super) use retry::{Decision, Fault, decide, retry_after};
+pub(super) use retry::{Fault, decide, retry_after};

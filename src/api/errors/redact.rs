@@ -1,7 +1,7 @@
-//! What may be repeated of text that comes from outside: an answer's words, a proxy's, a library's about either.
+//! Which parts of text from outside may be repeated: text of answers, of proxies, and of libraries about either.
 //!
-//! A server may echo what it was sent or what it holds: the key, a person's address or telephone number. Nobody can tell a
-//! name from other words, so the vendor's message stands in no log even so ([`ApiError::log_form`]).
+//! A server may echo what it was sent or what it holds, such as the key, a person's address or telephone number. A name can't
+//! be told from other words, so the vendor's message is left out of logs altogether ([`ApiError::log_form`]).
 //!
 //! [`ApiError::log_form`]: super::ApiError::log_form
 
@@ -13,15 +13,15 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Stands for what was cut out. No key holds such characters: nothing around it can make up the key again.
+/// Replaces what was cut out. No key contains these characters, so the text around them can't form the key.
 const MASK: &str = "•••";
 /// Longest text repeated, in characters.
 pub(in crate::api) const SHOWN: usize = 300;
 /// Longest text looked at, in characters.
 const READ: usize = 4096;
-/// Telephone numbers have so many digits at least; shorter numbers are statuses, ports, counts.
+/// The fewest digits of a telephone number. Shorter numbers are statuses, ports and counts.
 const PHONE_DIGITS: usize = 7;
-/// So many characters may stand between two digits of a telephone number: "+1 (555) - 555".
+/// The most characters between two digits of a telephone number, as in "+1 (555) - 555".
 const PHONE_GAP: usize = 3;
 
 /// Text that may be repeated anywhere: on a terminal, in logs, in the mirror.
@@ -29,7 +29,7 @@ const PHONE_GAP: usize = 3;
 pub(in crate::api) struct SafeText(String);
 
 impl SafeText {
-    /// The program's own words. They must hold nothing of an answer's.
+    /// The program's own words. They must contain nothing from an answer.
     pub(in crate::api) fn own(text: impl fmt::Display) -> SafeText {
         SafeText(text.to_string())
     }
@@ -38,7 +38,7 @@ impl SafeText {
         &self.0
     }
 
-    /// `None` where there is nothing to tell.
+    /// `None` for an empty text.
     pub(in crate::api) fn if_any(self) -> Option<SafeText> {
         (!self.0.is_empty()).then_some(self)
     }
@@ -50,8 +50,8 @@ impl fmt::Display for SafeText {
     }
 }
 
-/// What may be shown of text that holds identifiers of the API's, which are opaque and may be anything: on one line, without
-/// e-mail addresses and what begins as the vendor's keys do, and with control characters escaped.
+/// Text with identifiers of the API, which are opaque and may be anything, as it may be shown: on one line, without e-mail
+/// addresses and whatever begins like a key of the vendor, and with control characters escaped.
 pub fn shown(text: &str) -> String {
     escaped(&without_addresses(&without_credentials(text)))
 }
@@ -83,7 +83,7 @@ impl Error for RedactedCause {
 /// Knows the key, so that it can be cut out of text.
 #[derive(Clone)]
 pub(in crate::api) struct Redactor {
-    /// The key, and what it looks like within base64 and hexadecimal digits; in lower case.
+    /// The key, and its forms in base64 and in hexadecimal digits, in lower case.
     forms: Arc<Vec<SecretString>>,
 }
 
@@ -95,9 +95,9 @@ impl Redactor {
         Redactor { forms: Arc::new(forms.collect()) }
     }
 
-    /// What may be repeated of `text`, on one line: without the key and other credentials, e-mail addresses and telephone
-    /// numbers, also where they are percent-encoded or escaped as in JSON and HTML; control characters and those that change the direction of writing are
-    /// escaped; at most [`SHOWN`] characters.
+    /// The text as it may be repeated: on one line, without the key and other credentials, e-mail addresses and telephone
+    /// numbers, even if these are percent-encoded or escaped as in JSON and HTML. Control characters and characters that change
+    /// the direction of writing are escaped. At most [`SHOWN`] characters.
     pub(in crate::api) fn redact(&self, text: &str) -> SafeText {
         self.cleaned(text, true)
     }
@@ -107,7 +107,7 @@ impl Redactor {
         self.cleaned(path, false)
     }
 
-    /// What may be repeated of an error and its causes.
+    /// An error and its causes, as they may be repeated.
     pub(in crate::api) fn cause(&self, error: &(dyn Error + 'static)) -> RedactedCause {
         let source = error.source().map(|source| Box::new(self.cause(source)));
         RedactedCause { text: self.redact(&error.to_string()), source }
@@ -118,7 +118,7 @@ impl Redactor {
         let read = self.without_key(&read);
         let decoded = decoded(&read);
         let masked = self.masked(&decoded, with_phones);
-        // Text in which decoding shows nothing to be masked stays as it is.
+        // If decoding reveals nothing to mask, the text is kept as it was written.
         let clean = if masked == decoded { self.masked(&read, with_phones) } else { masked };
         SafeText(bounded(&escaped(&clean)))
     }
@@ -133,7 +133,7 @@ impl Redactor {
     }
 }
 
-/// Masks `secret`, which is ASCII in lower case, in whatever case it stands there, and with whatever shows nothing in between.
+/// Masks `secret`, which is lower-case ASCII. Case, blanks and invisible characters in the text make no difference.
 fn without(text: &str, secret: &str) -> String {
     let shown =
         text.char_indices().filter(|(_, c)| !(c.is_whitespace() || c.is_control() || is_invisible(*c)));
@@ -153,8 +153,8 @@ fn without(text: &str, secret: &str) -> String {
     clean
 }
 
-/// Masks what follows `Bearer` or `Basic`, and whatever begins as the vendor's keys do: an answer may repeat another key
-/// than ours, or ours in another form.
+/// Masks what follows `Bearer` or `Basic`, and whatever begins like a key of the vendor: an answer may repeat another key, or
+/// this one in another form.
 fn without_credentials(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
@@ -178,7 +178,7 @@ fn without_credentials(text: &str) -> String {
     clean
 }
 
-/// As in "bearer token", "Basic authentication": letters of one case.
+/// Whether it is an ordinary word in letters of one case, as in "bearer token" or "Basic authentication".
 fn is_plain_word(text: &str) -> bool {
     let word = text.trim_end_matches('.');
     word.chars().all(char::is_alphabetic) && !word.chars().skip(1).any(char::is_uppercase)
@@ -189,7 +189,7 @@ fn is_in_credential(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/' | '=')
 }
 
-/// Masks every word with an @ in it: more than what RFC 5321 takes for an address, and no less.
+/// Masks every word that contains an @. This includes every address of RFC 5321 and more.
 fn without_addresses(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut clean = String::with_capacity(text.len());
@@ -210,7 +210,7 @@ fn without_addresses(text: &str) -> String {
             clean.push_str(MASK);
             from += end;
         } else if begin == at {
-            // Nobody's address.
+            // An @ that stands alone is no address.
             clean.extend(&chars[from..=at]);
             from = at + 1;
         } else {
@@ -223,7 +223,7 @@ fn without_addresses(text: &str) -> String {
     clean
 }
 
-/// Where an address stands whose @ has a blank beside it. A dot in the host's name tells it from other words.
+/// The place of an address that has a blank beside its @. A dot in the host's name distinguishes it from other words.
 fn spaced_address(chars: &[char], at: usize) -> Option<(usize, usize)> {
     let before = &chars[..at - chars[..at].iter().rev().take_while(|c| **c == ' ').count()];
     let begin = before.iter().rposition(|c| !is_in_address(*c)).map_or(0, |n| n + 1);
@@ -238,7 +238,7 @@ fn is_in_address(c: char) -> bool {
     !(c.is_whitespace() || c.is_control() || "<>()[],;:\"\\".contains(c))
 }
 
-/// Masks long numbers, with or without what commonly stands between the digits of a telephone number.
+/// Masks long numbers, including those with the characters that are common between the digits of telephone numbers.
 fn without_phones(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut clean = String::with_capacity(text.len());
@@ -273,7 +273,7 @@ fn is_between_digits(c: char) -> bool {
         || matches!(c, '+' | '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Any mark that stands alone between two digits: 555_010_9999, 555*010*9999.
+/// Whether it is a single mark between two digits, as in 555_010_9999 and 555*010*9999.
 fn is_lone_mark(chars: &[char], at: usize) -> bool {
     let is_digit = |n: usize| chars.get(n).is_some_and(|c| c.is_numeric());
     !chars[at].is_alphanumeric() && at > 0 && is_digit(at - 1) && is_digit(at + 1)
@@ -283,7 +283,7 @@ fn is_in_word(c: char) -> bool {
     c.is_alphabetic() || c == '_'
 }
 
-/// Dates, addresses of machines, and digits inside an identifier, such as a request's.
+/// Whether it is a date, an IP address, or part of an identifier, such as that of a request.
 fn is_known_number(chars: &[char], begin: usize, end: usize) -> bool {
     let run: String = chars[begin..end].iter().collect();
     let is_plain = run.chars().all(char::is_numeric);
@@ -303,12 +303,12 @@ fn is_in_uuid(chars: &[char], begin: usize, end: usize) -> bool {
     word.len() == 36 && Uuid::try_parse(&word).is_ok()
 }
 
-/// Characters that show nothing: zero width, marks of direction, variation, tags.
+/// Whether the character is invisible: of zero width, a mark of direction, a variation selector or a tag.
 fn is_invisible(c: char) -> bool {
     !c.is_whitespace() && !c.is_alphanumeric() && c.escape_debug().len() > 1 && !c.is_ascii()
 }
 
-/// On one line, and nothing that a terminal would obey or that would turn the text around.
+/// The text on one line, without anything that a terminal would obey or that would reverse the text.
 fn escaped(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
@@ -316,7 +316,7 @@ fn escaped(text: &str) -> String {
             ' '..='~' => clean.push(c),
             '\u{2028}' | '\u{2029}' => clean.extend(c.escape_unicode()),
             _ if c.is_whitespace() && !c.is_control() => clean.push(' '),
-            // Behind another character a combining mark is no reason to escape.
+            // A combining mark needs no escape if it follows another character.
             _ => clean.extend(['a', c].iter().collect::<String>().escape_debug().skip(1)),
         }
     }

@@ -46,16 +46,8 @@ pub(in crate::api) struct Fault<'a> {
     pub(in crate::api) retry_after: Option<&'a str>,
 }
 
-/// What to do after a failed attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Decision {
-    /// Send the request again after this long.
-    Retry(Duration),
-    /// Report the failure.
-    GiveUp,
-}
-
-/// Decides after attempt number `attempt` (counted from 1) failed. `is_idempotent` says that the call may be carried out
+/// After attempt number `attempt` (counted from 1) failed: how long to wait before the request is sent again; `None` to
+/// report the failure. `is_idempotent` says that the call may be carried out
 /// twice (RFC 9110 section 9.2.2): a second POST creates a second customer. `random` lies in [0, 1).
 pub(in crate::api) fn decide(
     fault: Fault<'_>,
@@ -64,17 +56,17 @@ pub(in crate::api) fn decide(
     policy: &RetryPolicy,
     now: SystemTime,
     random: f64,
-) -> Decision {
+) -> Option<Duration> {
     let repeatable = match fault.kind.repeat() {
         Repeat::Always => true,
         Repeat::Idempotent => is_idempotent,
         Repeat::Never => false,
     };
     if !repeatable || attempt >= policy.attempts_after(fault.kind) {
-        return Decision::GiveUp;
+        return None;
     }
     let asked = fault.retry_after.and_then(|text| retry_after(text, policy, now));
-    Decision::Retry(match asked {
+    Some(match asked {
         // A little later than asked, so that those who were sent away together do not come back together.
         Some(asked) => asked.saturating_add(part(policy.base.min(policy.max), random)),
         None => backoff(attempt, policy, random),
@@ -140,8 +132,7 @@ mod tests {
         use ErrorKind::*;
         for kind in KINDS {
             let fault = Fault { kind, retry_after: None };
-            let repeats =
-                |call| decide(fault, call, 1, &RetryPolicy::default(), now(), 0.5) != Decision::GiveUp;
+            let repeats = |call| decide(fault, call, 1, &RetryPolicy::default(), now(), 0.5).is_some();
             let idempotent = matches!(
                 kind,
                 Unreachable | Timeout | BrokenAnswer | NotDocumented | RateLimited | ServerFault
@@ -182,14 +173,14 @@ mod tests {
     fn an_absurd_retry_after_falls_back_to_backoff() {
         let fault = Fault { kind: ErrorKind::RateLimited, retry_after: Some("86400") };
         let decision = decide(fault, true, 3, &RetryPolicy::default(), now(), 0.5);
-        assert_eq!(decision, Decision::Retry(Duration::from_millis(500)));
+        assert_eq!(decision, Some(Duration::from_millis(500)));
     }
 
     #[test]
     fn a_usable_retry_after_is_a_lower_bound() {
         let fault = Fault { kind: ErrorKind::RateLimited, retry_after: Some("7") };
         let decision = decide(fault, true, 1, &RetryPolicy::default(), now(), 0.5);
-        assert_eq!(decision, Decision::Retry(Duration::from_millis(7125)));
+        assert_eq!(decision, Some(Duration::from_millis(7125)));
     }
 
     fn policies() -> impl Strategy<Value = RetryPolicy> {
@@ -214,10 +205,10 @@ mod tests {
         ) {
             let fault = Fault { kind, retry_after: header.as_deref() };
             match decide(fault, true, attempt, &policy, now(), random) {
-                Decision::GiveUp => prop_assert!(
+                None => prop_assert!(
                     attempt >= policy.attempts_after(kind) || kind.repeat() == Repeat::Never
                 ),
-                Decision::Retry(delay) => {
+                Some(delay) => {
                     prop_assert!(attempt < policy.attempts_after(kind));
                     let asked = header.and_then(|text| retry_after(&text, &policy, now()));
                     prop_assert!(asked.is_none_or(|asked| delay >= asked && asked <= policy.retry_after_max));

@@ -1,13 +1,8 @@
 //! How many requests may be in flight: additive increase, multiplicative decrease (AIMD), as TCP has it. The smallest
 //! number that was refused is a ceiling, which is left alone for a while: each attempt costs a refused request.
 
-use super::{FIRST_HOLD, LONGEST_HOLD};
-use std::time::Duration;
+use super::HOLD;
 use tokio::time::Instant;
-
-/// At the ceiling the limit rises after this number of rounds, because the first answers after an increase belong to
-/// requests that started before it.
-const ROUNDS_AT_CEILING: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Concurrency {
@@ -15,7 +10,6 @@ pub(super) struct Concurrency {
     max: usize,
     /// The smallest number that was refused, and when it may be tried again.
     ceiling: Option<(usize, Instant)>,
-    hold: Duration,
     /// Requests accepted since the limit changed.
     accepted: usize,
 }
@@ -24,16 +18,20 @@ impl Concurrency {
     /// Starts with `max`, which is never exceeded; 0 counts as 1.
     pub(super) fn new(max: usize) -> Concurrency {
         let max = max.max(1);
-        Concurrency { limit: max, max, ceiling: None, hold: FIRST_HOLD, accepted: 0 }
+        Concurrency { limit: max, max, ceiling: None, accepted: 0 }
     }
 
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// What is below the ceiling, or the maximum; and whether there is a ceiling.
-    pub(super) fn learned(&self) -> (usize, bool) {
-        (self.ceiling.map_or(self.max, |(refused, _)| (refused - 1).min(self.max)), self.ceiling.is_some())
+    /// The largest number that may be borne: the one below the ceiling, or the maximum.
+    pub(super) fn highest(&self) -> usize {
+        self.ceiling.map_or(self.max, |(refused, _)| (refused - 1).min(self.max))
+    }
+
+    pub(super) fn has_ceiling(&self) -> bool {
+        self.ceiling.is_some()
     }
 
     /// No more than so many at once are tried until then.
@@ -48,12 +46,12 @@ impl Concurrency {
     pub(super) fn accepted(&mut self, now: Instant) {
         self.accepted += 1;
         let next = self.limit + 1;
-        let (ceiling, retry_at) = self.ceiling.unwrap_or((usize::MAX, now));
-        let rounds = if next >= ceiling { ROUNDS_AT_CEILING } else { 1 };
-        if self.accepted >= rounds * self.limit && (next != ceiling || now >= retry_at) {
+        let is_held = self.ceiling.is_some_and(|(ceiling, until)| next == ceiling && now < until);
+        if self.accepted >= self.limit && !is_held {
             // What is borne now is below the ceiling.
-            self.ceiling =
-                self.ceiling.map(|(ceiling, at)| (ceiling.max(self.limit + usize::from(next > ceiling)), at));
+            self.ceiling = self
+                .ceiling
+                .map(|(ceiling, until)| (if self.limit >= ceiling { next } else { ceiling }, until));
             (self.limit, self.accepted) = (next.min(self.max), 0);
         }
     }
@@ -62,10 +60,7 @@ impl Concurrency {
     pub(super) fn refused(&mut self, in_flight: usize, resumed: Instant) {
         // One alone doesn't tell how many are too many.
         if in_flight > 1 {
-            let refused = in_flight.min(self.limit);
-            let is_again = self.ceiling.is_some_and(|(ceiling, _)| ceiling <= refused);
-            self.hold = if is_again { (2 * self.hold).min(LONGEST_HOLD) } else { FIRST_HOLD };
-            self.ceiling = Some((refused, resumed + self.hold));
+            self.ceiling = Some((in_flight.min(self.limit), resumed + HOLD));
         }
         (self.limit, self.accepted) = ((self.limit / 2).max(1), 0);
     }
@@ -74,6 +69,7 @@ impl Concurrency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// Accepts so many requests, all at that moment.
     fn accept(concurrency: &mut Concurrency, count: usize, now: Instant) -> usize {
@@ -97,27 +93,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_left_alone_for_longer_each_time() {
+    fn what_was_refused_is_left_alone_for_a_while() {
         let mut now = Instant::now();
         let mut concurrency = Concurrency::new(16);
-        for hold in [8, 16, 32, 64, 120, 120] {
+        for _ in 0..3 {
             concurrency.refused(9, now);
-            assert_eq!(accept(&mut concurrency, 1_000, now), 8, "{hold}");
-            assert_eq!(accept(&mut concurrency, 1_000, now + Duration::from_secs(hold - 1)), 8, "{hold}");
-            now += Duration::from_secs(hold);
-            assert_eq!(accept(&mut concurrency, 1, now), 9, "{hold}");
-            assert_eq!(concurrency.learned(), (8, true));
+            assert_eq!(accept(&mut concurrency, 1_000, now), 8);
+            assert_eq!(accept(&mut concurrency, 1_000, now + HOLD - Duration::from_secs(1)), 8);
+            now += HOLD;
+            assert_eq!(accept(&mut concurrency, 1, now), 9);
+            assert_eq!(concurrency.highest(), 8);
         }
         // It is borne at last.
         assert_eq!(accept(&mut concurrency, 1_000, now), 16);
-        assert_eq!(concurrency.learned(), (16, true));
+        assert_eq!((concurrency.highest(), concurrency.has_ceiling()), (16, true));
     }
 
     #[test]
     fn it_is_lowered_and_never_raised_by_what_is_known() {
         let now = Instant::now();
         let mut concurrency = Concurrency::new(8);
-        assert_eq!(concurrency.learned(), (8, false));
+        assert_eq!((concurrency.highest(), concurrency.has_ceiling()), (8, false));
         for (known, expected) in [(9, 8), (8, 8), (5, 5), (6, 5), (0, 1)] {
             concurrency.lower_to(known, now + Duration::from_secs(60));
             assert_eq!(concurrency.limit(), expected, "{known}");

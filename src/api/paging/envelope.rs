@@ -115,7 +115,7 @@ impl<'u> Envelope<'u> {
         }
     }
 
-    /// An array of links: `[{"rel": "next", "href": "…"}]`.
+    /// An array of links: `[{"rel": "next", "href": "…"}]` (point 1 b).
     fn collect_links(&mut self, links: &RawValue) {
         let links: Vec<&RawValue> = serde_json::from_str(links.get()).unwrap_or_default();
         for members in links.into_iter().filter_map(members_of) {
@@ -140,7 +140,7 @@ impl<'u> Envelope<'u> {
                 let text: String = serde_json::from_str(value.get()).ok()?;
                 Some(Next::from_text(&text, is_link, self.asked))
             }
-            // Numeric cursors end with 0 or -1, which number no page.
+            // Numeric cursors end with 0 or -1, which number no page (point 3).
             b'0' if value.get() == "0" => Some(Next::Ended),
             b'-' => Some(Next::Ended),
             b'0'..=b'9' => Some(Next::Token(value.get().to_owned())),
@@ -161,13 +161,13 @@ impl<'u> Envelope<'u> {
     }
 }
 
-/// Members of a link object (`{"next": {"href": "…"}}`) that hold the link.
+/// Members of a link object (`{"next": {"href": "…"}}`) that hold the link (point 1 b).
 const LINK_NAMES: [&str; 4] = ["href", "url", "uri", "link"];
 
-/// Members of a page object (`{"next": {"cursor": "…"}}`) that hold its token.
+/// Members of a page object (`{"next": {"cursor": "…"}}`) that hold its token (point 1 b).
 const TOKEN_NAMES: [&str; 8] = ["cursor", "token", "after", "marker", "key", "id", "value", "page"];
 
-/// Whether the member is about a page other than the next one.
+/// Whether the member is about a page other than the next one (points 1 b and 2).
 fn leads_back(name: &str) -> bool {
     let name = plain(name);
     ["prev", "first", "last", "self", "current"].iter().any(|word| name.starts_with(word))

@@ -71,7 +71,8 @@ const RULES: [Rule; 7] = [
 const TOKEN_WORDS: &str = "next continuation continue cursor cursors token marker bookmark scroll after search key id str url \
     uri href link links path offset start from position index number batch query end last evaluated";
 
-/// Names with these words are about an earlier page, this page, or something other than paging.
+/// Names with these words are about an earlier page, this page, or something other than paging: they name no next page
+/// (point 1) and say nothing about the end (point 3).
 const UNRELATED: &str = "prev before first self current startcursor pagecount csrf xsrf auth access session sync refresh \
     retry ratelimit date time";
 
@@ -85,7 +86,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         return None;
     }
     let fits = |name: &str| RULES.iter().find(|rule| rule.fits(name)).map(|rule| rule.meaning);
-    // A product's name may come first: `x-ms-continuation`, `shopifyNextPage`.
+    // A product's name may come first (points 1 b and 1 c): `x-ms-continuation`, `shopifyNextPage`.
     let named_next = || suffixes(name).find(|part| fits(part) == Some(Meaning::Next));
     match fits(&whole).or_else(|| named_next().map(|_| Meaning::Next)) {
         Some(Meaning::Next) if holds_link(&whole) => Some(Meaning::NextLink),

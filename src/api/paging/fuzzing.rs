@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::headers::read_headers;
+use super::json_members::raw_members;
 use super::link_header::next_target;
 use super::list_hints::ListHints;
 use super::next_page::{Next, Offer};
@@ -11,7 +12,7 @@ use crate::api::transport::{Link, resolve_link};
 use crate::record::{ColumnKind, OwnedValue, Record, Stream};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -102,30 +103,7 @@ fn string(json: &str) -> Option<String> {
 }
 
 fn members(object: &str) -> Vec<(&RawValue, &RawValue)> {
-    serde_json::from_str::<Members>(object).unwrap_or_else(|error| panic!("{error}: {object}")).0
-}
-
-struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members(Vec::new()))
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'de> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some(member) = map.next_entry()? {
-            self.0.push(member);
-        }
-        Ok(self)
-    }
+    raw_members(object.as_bytes()).unwrap_or_else(|error| panic!("{error}: {object}"))
 }
 
 /// Tries a `Link` header, and where its target would lead.

@@ -22,6 +22,12 @@ pub(super) fn members_of(value: &RawValue) -> Option<Members<'_>> {
 }
 
 pub(super) fn members(object: &[u8]) -> serde_json::Result<Members<'_>> {
+    let members = raw_members(object)?;
+    Ok(members.into_iter().map(|(name, value)| (text(name).unwrap_or_default(), value)).collect())
+}
+
+/// The same with the names as they were written.
+pub(super) fn raw_members(object: &[u8]) -> serde_json::Result<Vec<(&RawValue, &RawValue)>> {
     let mut deserializer = serde_json::Deserializer::from_slice(object);
     let members = deserializer.deserialize_map(MemberVisitor)?;
     deserializer.end()?;
@@ -31,7 +37,7 @@ pub(super) fn members(object: &[u8]) -> serde_json::Result<Members<'_>> {
 struct MemberVisitor;
 
 impl<'de> Visitor<'de> for MemberVisitor {
-    type Value = Members<'de>;
+    type Value = Vec<(&'de RawValue, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -39,8 +45,8 @@ impl<'de> Visitor<'de> for MemberVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            members.push((text(name).unwrap_or_default(), value));
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
         }
         Ok(members)
     }

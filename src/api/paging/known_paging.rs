@@ -1,10 +1,9 @@
 //! What is known of the API's paging: set in the configuration, found out from its answers, or recorded by an earlier run
 //! (`api-contract` points 1, 2 and 6).
 
-use super::token_style::{Parameter, TokenStyle};
+use super::token_style::{Parameter, TokenNames, TokenStyle};
 use crate::record::Stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A finding about the API's paging, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,30 +30,7 @@ pub struct PagingSettings {
     pub never_reuse: bool,
 }
 
-/// What a page token stands for, which decides whether a later walk may use it (`api-contract` point 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenNames {
-    /// A position in the list as it is at the time of the request.
-    Position,
-    /// A state of the walk that received it, such as a snapshot of the list.
-    Walk,
-}
-
-impl TokenNames {
-    /// The name in the mirror.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TokenNames::Position => "position",
-            TokenNames::Walk => "walk",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<TokenNames> {
-        [TokenNames::Position, TokenNames::Walk].into_iter().find(|names| names.name() == name)
-    }
-}
-
-/// When a walk may use the tokens of an earlier one.
+/// When a walk may use the tokens of an earlier one (point 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
     /// As soon as it knows the form of this list's requests.
@@ -177,35 +153,22 @@ impl Paging {
     }
 
     fn findings(&self, stream: Stream) -> Vec<Finding> {
-        let style =
-            self.style.as_ref().map(|(style, evidence)| ("token_style", style.name(), evidence.clone()));
-        let none = (self.style.is_none() && self.ids_are_no_cursors()).then(|| {
-            ("token_style", "none", "no page carried a token, and ids were refused as cursors".to_owned())
-        });
-        let forward = self
-            .forward
-            .as_ref()
-            .map(|(parameter, evidence)| ("forward", parameter.name(), evidence.clone()));
-        let names = self
-            .token_names
-            .as_ref()
-            .map(|(names, evidence)| ("token_names", names.name(), evidence.clone()));
-        let found = style.or(none).into_iter().chain(forward).chain(names);
-        found.map(|(point, value, evidence)| Finding { stream, point, value, evidence }).collect()
+        const NO_CURSORS: (&str, &str) = ("none", "no page carried a token, and ids were refused as cursors");
+        let style = self.style.as_ref().map(|(style, why)| (style.name(), why.as_str()));
+        let style = style.or_else(|| self.ids_are_no_cursors().then_some(NO_CURSORS));
+        let forward = self.forward.as_ref().map(|(parameter, why)| (parameter.name(), why.as_str()));
+        let names = self.token_names.as_ref().map(|(names, why)| (names.name(), why.as_str()));
+        let found = [("token_style", style), ("forward", forward), ("token_names", names)];
+        let known = found.into_iter().filter_map(|(point, known)| Some((point, known?)));
+        known
+            .map(|(point, (value, why))| Finding { stream, point, value, evidence: why.to_owned() })
+            .collect()
     }
 }
 
 /// What is known of the paging of all streams; shared by all walks of a client.
 #[derive(Debug, Clone)]
-pub struct KnownPaging(Arc<Known>);
-
-#[derive(Debug)]
-struct Known {
-    /// By [`Stream::index`].
-    paging: Mutex<[Paging; Stream::ALL.len()]>,
-    /// Bounds the walks that probe at once where a few probes are likely to answer the question for all walks.
-    probes: Semaphore,
-}
+pub struct KnownPaging(Arc<Mutex<[Paging; Stream::ALL.len()]>>);
 
 impl Default for KnownPaging {
     fn default() -> Self {
@@ -216,8 +179,7 @@ impl Default for KnownPaging {
 impl KnownPaging {
     /// With what the user has set for each stream.
     pub fn new(settings: impl Fn(Stream) -> PagingSettings) -> KnownPaging {
-        let paging = Mutex::new(Stream::ALL.map(|stream| Paging::new(settings(stream))));
-        KnownPaging(Arc::new(Known { paging, probes: Semaphore::new(REFUSALS_NEEDED as usize) }))
+        KnownPaging(Arc::new(Mutex::new(Stream::ALL.map(|stream| Paging::new(settings(stream))))))
     }
 
     /// Where a stream's page tokens come from, if it is set or was seen.
@@ -228,18 +190,6 @@ impl KnownPaging {
     /// Whether it is still unknown which parameter moves forward.
     pub fn forward_is_open(&self, stream: Stream) -> bool {
         self.lock()[stream.index()].forward().is_none()
-    }
-
-    /// Waits for a permit to probe if one probe is likely to answer the question for all walks: because the related stream's
-    /// lists carry tokens, or because an earlier run has found the answer.
-    pub(super) async fn probe_permit(&self, stream: Stream) -> Option<SemaphorePermit<'_>> {
-        let is_likely_settled_soon =
-            |paging: &mut Paging| paging.sibling_carries_tokens() || paging.recorded_forward.is_some();
-        if !self.with(stream, is_likely_settled_soon) {
-            return None;
-        }
-        // The semaphore is never closed.
-        self.0.probes.acquire().await.ok()
     }
 
     /// Adds what an earlier run recorded about the same server.
@@ -281,7 +231,7 @@ impl KnownPaging {
 
     /// A poisoned lock is harmless: each finding is one assignment.
     fn lock(&self) -> MutexGuard<'_, [Paging; Stream::ALL.len()]> {
-        self.0.paging.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

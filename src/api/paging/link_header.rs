@@ -28,7 +28,7 @@ pub fn names_next(header: &str) -> bool {
     bare.collect::<String>().to_ascii_lowercase().contains("rel=next")
 }
 
-/// RFC 8288 allows double quotes only; some servers write single ones.
+/// RFC 8288 allows double quotes only; some servers write single ones (point 1 a).
 const QUOTES: [char; 2] = ['"', '\''];
 
 /// Splits before the comma that ends a link's parameters, ignoring commas in quoted strings.

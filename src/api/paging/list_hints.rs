@@ -54,7 +54,7 @@ impl ListHints {
     }
 }
 
-/// A truth value in any of its common spellings.
+/// A truth value in any of its common spellings (point 3).
 fn yes_or_no(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Some(true),

@@ -6,6 +6,7 @@ use super::field_names::holds_links;
 use super::json_members::{Members, is_array, members, members_of};
 use super::list_hints::ListHints;
 use super::next_page::Next;
+use crate::api::calls::NotDocumented;
 use reqwest::Url;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -21,62 +22,36 @@ pub struct PageBody<'a> {
     pub hints: ListHints,
 }
 
-/// The body is not a list answer. Says what was found instead, never the content.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotAPage {
-    /// Not JSON, or cut short.
-    #[error("the body is not JSON (line {line}, column {column})")]
-    NotJson {
-        /// Of the first fault.
-        line: usize,
-        /// Of the first fault.
-        column: usize,
-    },
-    /// JSON, but neither an array nor an object.
-    #[error("the body is neither an array nor an object")]
-    WrongShape,
-    /// An object without an array of records.
-    #[error("the body is an object that holds no array of records")]
-    NoRecords,
-    /// An error's object with a status of success.
-    #[error("the body is an error's object")]
-    ErrorObject,
-    /// An object with several arrays, none of them under a known name.
-    #[error("the body is an object that holds several arrays: which one holds the records can't be told")]
-    SeveralArrays,
-}
-
 /// Reads the body of a list answer: a bare array (or null if it is empty), or an object that holds one array of records,
 /// itself or in one of its members. `asked` is the URL that was requested.
 ///
 /// # Errors
 /// When it is anything else.
-pub fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotAPage> {
+pub(super) fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotDocumented> {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => {
-            let records = serde_json::from_slice(body).map_err(not_json)?;
+            let records = serde_json::from_slice(body)?;
             Ok(PageBody { records, next: None, hints: ListHints::default() })
         }
         Some(b'{') => {
-            let members = members(body).map_err(not_json)?;
+            let members = members(body)?;
             if is_error(&members) {
-                return Err(NotAPage::ErrorObject);
+                return Err(not_documented("the body is an error's object"));
             }
             let records = find_records(&members)?;
             let (next, hints) = Envelope::read(&members, records.len(), asked).into_next();
             Ok(PageBody { records, next, hints })
         }
-        _ => match serde_json::from_slice::<&RawValue>(body).map_err(not_json)?.get() {
-            // Some servers write an empty list as null.
+        _ => match serde_json::from_slice::<&RawValue>(body)?.get() {
+            // Some servers write an empty list as null (point 3).
             "null" => Ok(PageBody { records: Vec::new(), next: None, hints: ListHints::default() }),
-            _ => Err(NotAPage::WrongShape),
+            _ => Err(not_documented("the body is neither an array nor an object")),
         },
     }
 }
 
-/// Says where the error is, not what: serde_json's text could quote the body.
-fn not_json(error: serde_json::Error) -> NotAPage {
-    NotAPage::NotJson { line: error.line(), column: error.column() }
+fn not_documented(what: &str) -> NotDocumented {
+    NotDocumented(what.to_owned())
 }
 
 /// Whether it is the documented error object or an envelope that reports errors (`api-contract` point 7). An empty array in
@@ -97,7 +72,7 @@ fn is_error(members: &Members<'_>) -> bool {
 const RECORD_NAMES: [&str; 8] =
     ["data", "customers", "events", "results", "items", "records", "entries", "list"];
 
-fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage> {
+fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotDocumented> {
     let arrays: Vec<_> =
         members.iter().filter(|(name, value)| is_array(value) && !holds_links(name)).collect();
     let inner = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
@@ -108,13 +83,15 @@ fn find_records<'a>(members: &Members<'a>) -> Result<Vec<&'a RawValue>, NotAPage
     if let Some(found) = named_records(members).or_else(|| members.iter().find_map(inner)) {
         return match found.get() {
             "null" => Ok(Vec::new()),
-            array => serde_json::from_str(array).map_err(not_json),
+            array => Ok(serde_json::from_str(array)?),
         };
     }
     match arrays[..] {
-        [(_, value)] => serde_json::from_str(value.get()).map_err(not_json),
-        [] => Err(NotAPage::NoRecords),
-        _ => Err(NotAPage::SeveralArrays),
+        [(_, value)] => Ok(serde_json::from_str(value.get())?),
+        [] => Err(not_documented("the body is an object that holds no array of records")),
+        _ => Err(not_documented(
+            "the body is an object that holds several arrays: which one holds the records can't be told",
+        )),
     }
 }
 
@@ -136,8 +113,12 @@ mod tests {
         Url::parse("https://api.example.com/customers").unwrap()
     }
 
-    fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotAPage> {
+    fn read_page(body: &[u8]) -> Result<PageBody<'_>, NotDocumented> {
         super::read_page(body, &asked())
+    }
+
+    fn fault(body: &[u8]) -> String {
+        read_page(body).unwrap_err().0
     }
 
     fn token(text: &str) -> Option<Next> {
@@ -269,14 +250,18 @@ mod tests {
     #[test]
     fn other_bodies_are_no_pages() {
         for body in ["", "<html></html>", "[1,", "[1] x", "{\"data\":[1]", "[1,]", "{\"a\":1,}"] {
-            assert!(matches!(read_page(body.as_bytes()), Err(NotAPage::NotJson { .. })), "{body}");
+            let fault = fault(body.as_bytes());
+            assert!(
+                fault.starts_with("not JSON (") || fault.starts_with("it ends too early ("),
+                "{body}: {fault}"
+            );
         }
-        assert_eq!(read_page(b"17").unwrap_err(), NotAPage::WrongShape);
-        assert_eq!(read_page(b"\"null\"").unwrap_err(), NotAPage::WrongShape);
-        assert_eq!(read_page(br#"{"status":"x"}"#).unwrap_err(), NotAPage::NoRecords);
-        assert_eq!(read_page(br#"{"links":[]}"#).unwrap_err(), NotAPage::NoRecords);
-        assert_eq!(read_page(br#"{"a":[1],"b":[2]}"#).unwrap_err(), NotAPage::SeveralArrays);
-        assert!(matches!(read_page(b"[\"\xff\"]"), Err(NotAPage::NotJson { .. })));
+        assert_eq!(fault(b"17"), "the body is neither an array nor an object");
+        assert_eq!(fault(b"\"null\""), "the body is neither an array nor an object");
+        assert_eq!(fault(br#"{"status":"x"}"#), "the body is an object that holds no array of records");
+        assert_eq!(fault(br#"{"links":[]}"#), "the body is an object that holds no array of records");
+        assert!(fault(br#"{"a":[1],"b":[2]}"#).contains("several arrays"));
+        assert!(fault(b"[\"\xff\"]").starts_with("not JSON ("));
     }
 
     /// With a status of success, and an array that could pass for an empty list.
@@ -292,7 +277,7 @@ mod tests {
             r#"{"data":[],"error":"y"}"#,
             r#"{"error":{"details":[]}}"#,
         ] {
-            assert_eq!(read_page(body.as_bytes()).unwrap_err(), NotAPage::ErrorObject, "{body}");
+            assert_eq!(fault(body.as_bytes()), "the body is an error's object", "{body}");
         }
         for body in
             [r#"{"data":[1],"error":null}"#, r#"{"data":[1],"errors":[ ]}"#, r#"{"data":[1],"code":200}"#]

@@ -1,6 +1,7 @@
 //! A list of the API, page by page, with its records decoded.
 
 use super::cursor::Cursor;
+use super::direction_probe::AnswerKind;
 use super::headers::read_headers;
 use super::known_paging::KnownPaging;
 use super::list::List;
@@ -9,21 +10,19 @@ use super::page::{Item, Page, RepairedItem, Turn};
 use super::page_body::read_page;
 use super::page_outcome::{ListEnd, NextStep, PageOutcome};
 use super::page_summary::{PageSummary, RecordKey};
-use super::prefetch::Prefetch;
 use super::token_style::TokenStyle;
 use super::walk::Walk;
 use super::walk_error::WalkError;
 use crate::api::calls::{Call, Client, NotDocumented};
 use crate::api::errors::{ApiError, ErrorKind};
 use crate::api::transport::Answer;
-use crate::record::{Decoded, Keyed, Rejection};
+use crate::record::{Decoded, Keyed, Record, Rejection};
 use reqwest::Url;
-use tokio_util::sync::CancellationToken;
 
 /// How often a walk is started, the first time included, if the server refuses its own tokens (`api-contract` point 6).
 const MAX_STARTS: u32 = 3;
 
-/// How often a probe is attempted before the server's failure counts as the answer to it.
+/// How often a probe is attempted before the server's failure counts as the answer to it (points 2 and 7).
 const PROBE_ATTEMPTS: u32 = 5;
 
 /// A list of the API, page by page. The future of [`Pager::next`] may be dropped; the page is then asked for again.
@@ -40,9 +39,6 @@ pub struct Pager<R> {
     end: ListEnd,
     /// The walk began at a remembered token, and no page has arrived yet.
     is_start_untested: bool,
-    prefetch: Option<Prefetch>,
-    /// Pages may be prefetched until this is cancelled.
-    prefetch_until: Option<CancellationToken>,
     /// The error that ends the walk after the page that was just returned.
     pending: Option<WalkError>,
 }
@@ -52,6 +48,15 @@ struct Arrived<R> {
     url: Url,
     summary: PageSummary,
     items: Vec<Item<R>>,
+}
+
+impl Pager<Record> {
+    /// A walk through `list` from `from`, whose records are decoded as their stream declares.
+    pub fn of_records(client: &Client, known: &KnownPaging, list: List, from: Cursor) -> Pager<Record> {
+        Pager::new(client.clone(), known.clone(), list, from, |list, text| {
+            Record::decode(list.stream(), list.parent(), text)
+        })
+    }
 }
 
 impl<R: Keyed> Pager<R> {
@@ -75,8 +80,6 @@ impl<R: Keyed> Pager<R> {
             failed_probe: None,
             end: ListEnd::Proven,
             is_start_untested: false,
-            prefetch: None,
-            prefetch_until: None,
             pending: None,
         }
     }
@@ -93,56 +96,38 @@ impl<R: Keyed> Pager<R> {
         Pager { is_start_untested: true, ..self }
     }
 
-    /// The same walk, which prefetches pages that links lead to, until `until` is cancelled. If the walk ends before its list
-    /// does, up to three pages were requested in vain.
-    #[must_use]
-    pub fn prefetching(self, until: CancellationToken) -> Pager<R> {
-        Pager { prefetch_until: Some(until), ..self }
-    }
-
     /// The next page, the list's end, or that the walk starts again.
     ///
     /// # Errors
     /// When a request failed for good, or the list makes no progress. Pages handed over before are good.
     pub async fn next(&mut self) -> Result<Turn<R>, WalkError> {
         let (known, stream) = (self.known.clone(), self.list.stream());
-        // Held until the probe ends, which may take several requests: what it shows makes other walks' probes unnecessary.
-        let mut probe = None;
         loop {
             if let Some(error) = self.pending.take() {
                 return Err(error);
             }
-            match self.walk.is_probing() {
-                true if probe.is_none() && self.walk.is_first_probe() => {
-                    probe = known.probe_permit(stream).await
-                }
-                true => {}
-                false => probe = None,
-            }
-            if let Some(step) = known.with(stream, |paging| self.walk.reconsider(paging)) {
-                self.apply(step, None)?;
-            }
             let Some(cursor) = self.cursor.clone() else {
                 return Ok(Turn::End(self.end.clone()));
             };
-            let (outcome, arrived) = match self.fetch(&cursor).await {
+            let (outcome, url, items) = match self.fetch(&cursor).await {
                 Ok(Arrived { url, summary, items }) => {
                     self.is_start_untested = false;
                     self.check_next_origin(&url, &summary)?;
-                    let outcome = self.known.with(stream, |paging| self.walk.page_arrived(paging, summary));
-                    (outcome, Some((url, items)))
+                    let outcome = known.with(stream, |paging| self.walk.page_arrived(paging, summary));
+                    (outcome, Some(url), Some(items))
                 }
-                Err(error) if self.is_refusal(&error, &cursor) => {
-                    (self.known.with(stream, |paging| self.walk.cursor_refused(paging)), None)
+                Err(error) => {
+                    let kind = if self.is_refusal(&error, &cursor) {
+                        AnswerKind::Refused
+                    } else if self.walk.is_probing() && is_servers_failure(&error) {
+                        self.failed_probe = Some(error);
+                        AnswerKind::Failed
+                    } else {
+                        return Err(error.into());
+                    };
+                    (known.with(stream, |paging| self.walk.no_page(paging, kind)), None, None)
                 }
-                Err(error) if self.walk.is_probing() && is_servers_failure(&error) => {
-                    self.failed_probe = Some(error);
-                    (self.known.with(stream, |paging| self.walk.probe_failed(paging)), None)
-                }
-                Err(error) => return Err(error.into()),
             };
-            let url = arrived.as_ref().map(|(url, _)| url.clone());
-            let items = arrived.map(|(_, items)| items);
             let (items, step) = match outcome {
                 PageOutcome::Accept(step) => (items, step),
                 PageOutcome::Skip(step) => (None, step),
@@ -156,7 +141,7 @@ impl<R: Keyed> Pager<R> {
                 return Ok(Turn::Restarted);
             }
             if let Some(items) = items {
-                let checkpoint = self.cursor.clone().filter(|_| self.walk.is_resumable());
+                let checkpoint = self.cursor.clone().filter(|_| !self.walk.is_probing());
                 return Ok(Turn::Page(Page { items, checkpoint }));
             }
         }
@@ -209,14 +194,7 @@ impl<R: Keyed> Pager<R> {
         }
     }
 
-    async fn fetch(&mut self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
-        let prefetched = match &mut self.prefetch {
-            Some(prefetch) => prefetch.next(cursor).await,
-            None => None,
-        };
-        if prefetched.is_none() {
-            self.prefetch = None;
-        }
+    async fn fetch(&self, cursor: &Cursor) -> Result<Arrived<R>, ApiError> {
         let mut url = self.list.url(&self.client)?;
         match cursor {
             Cursor::Start => {}
@@ -229,30 +207,12 @@ impl<R: Keyed> Pager<R> {
         if self.walk.is_probing() || self.is_start_untested {
             call = call.attempts_at_most(PROBE_ATTEMPTS);
         }
-        if let Some(answer) = prefetched.transpose()? {
-            call = call.with_answer(answer);
-        }
         let only = self.known.with(self.list.stream(), |paging| paging.only_style());
-        let arrived = self.client.fetch(call, |answer| self.read(&answer, only)).await?;
-        self.start_prefetch(&arrived);
-        Ok(arrived)
-    }
-
-    /// Prefetches the pages after this one, if a link leads to them.
-    fn start_prefetch(&mut self, arrived: &Arrived<R>) {
-        let Some(until) = self.prefetch_until.as_ref().filter(|until| !until.is_cancelled()) else { return };
-        if let (None, Some(Offer { style: TokenStyle::Link, next: Next::Url(reference) })) =
-            (&self.prefetch, &arrived.summary.offer)
-            && !arrived.items.is_empty()
-            && !arrived.summary.says_last()
-            && let Ok(url) = self.client.origin_resolve(&arrived.url, reference)
-        {
-            self.prefetch = Some(Prefetch::start(&self.client, self.list.stream(), url, until.clone()));
-        }
+        self.client.fetch(call, |answer| self.read(&answer, only)).await
     }
 
     fn read(&self, answer: &Answer, only: Option<TokenStyle>) -> Result<Arrived<R>, NotDocumented> {
-        let page = read_page(&answer.body, &answer.url).map_err(|fault| NotDocumented(fault.to_string()))?;
+        let page = read_page(&answer.body, &answer.url)?;
         let items: Vec<Item<R>> = page.records.iter().map(|record| self.item(record.get())).collect();
         let keys = items.iter().map(|item| match item {
             Item::Record(record) | Item::Repaired(RepairedItem { record, .. }) => {

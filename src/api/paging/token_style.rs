@@ -1,8 +1,36 @@
-//! Where a page token comes from, and which parameter takes it (`api-contract` points 1 and 2).
+//! Where a page token comes from, which parameter takes it, and what it stands for (`api-contract` points 1, 2 and 6).
 
 use std::fmt;
 
-/// Where the next page's token comes from.
+/// Gives an enum its names in the configuration and in the mirror.
+macro_rules! named {
+    ($type:ident { $($variant:ident => $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// All of them.
+            pub const ALL: [$type; [$($name),+].len()] = [$($type::$variant),+];
+
+            /// The name in the configuration and in the mirror.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($type::$variant => $name),+
+                }
+            }
+
+            /// The one of that name.
+            pub fn from_name(name: &str) -> Option<$type> {
+                $type::ALL.into_iter().find(|one| one.name() == name)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+/// Where the next page's token comes from (point 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenStyle {
     /// A `Link` header with the relation `next` (RFC 8288).
@@ -15,34 +43,9 @@ pub enum TokenStyle {
     LastId,
 }
 
-impl TokenStyle {
-    /// All styles.
-    pub const ALL: [TokenStyle; 4] =
-        [TokenStyle::Link, TokenStyle::Envelope, TokenStyle::Header, TokenStyle::LastId];
+named!(TokenStyle { Link => "link", Envelope => "envelope", Header => "header", LastId => "last-id" });
 
-    /// The name in the configuration and in the mirror.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TokenStyle::Link => "link",
-            TokenStyle::Envelope => "envelope",
-            TokenStyle::Header => "header",
-            TokenStyle::LastId => "last-id",
-        }
-    }
-
-    /// The style of that name.
-    pub fn from_name(name: &str) -> Option<TokenStyle> {
-        TokenStyle::ALL.into_iter().find(|style| style.name() == name)
-    }
-}
-
-impl fmt::Display for TokenStyle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The two parameters that take a cursor. Which of them moves forward is undocumented (`api-contract` point 2).
+/// The two parameters that take a cursor. Which of them moves forward is undocumented (point 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Parameter {
@@ -52,23 +55,9 @@ pub enum Parameter {
     Prev,
 }
 
+named!(Parameter { Next => "next", Prev => "prev" });
+
 impl Parameter {
-    /// Both.
-    pub const ALL: [Parameter; 2] = [Parameter::Next, Parameter::Prev];
-
-    /// The parameter's name in a URL, in the configuration and in the mirror.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Parameter::Next => "next",
-            Parameter::Prev => "prev",
-        }
-    }
-
-    /// The parameter of that name.
-    pub fn from_name(name: &str) -> Option<Parameter> {
-        Parameter::ALL.into_iter().find(|parameter| parameter.name() == name)
-    }
-
     /// The other parameter.
     pub const fn other(self) -> Parameter {
         match self {
@@ -78,8 +67,13 @@ impl Parameter {
     }
 }
 
-impl fmt::Display for Parameter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+/// What a page token stands for, which decides whether a later walk may use it (point 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenNames {
+    /// A position in the list as it is at the time of the request.
+    Position,
+    /// A state of the walk that received it, such as a snapshot of the list.
+    Walk,
 }
+
+named!(TokenNames { Position => "position", Walk => "walk" });

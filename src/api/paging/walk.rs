@@ -91,11 +91,6 @@ impl Walk {
         walk
     }
 
-    /// Whether the current request may be stored as a checkpoint: its direction is known.
-    pub fn is_resumable(&self) -> bool {
-        self.probe.is_none()
-    }
-
     /// A page arrived.
     pub fn page_arrived(&mut self, paging: &mut Paging, page: PageSummary) -> PageOutcome {
         let outcome = self.assess(paging, page);
@@ -159,12 +154,13 @@ impl Walk {
         }
     }
 
-    /// The server refused the cursor.
-    pub fn cursor_refused(&mut self, paging: &mut Paging) -> PageOutcome {
+    /// No page arrived: the server refused the cursor, or failed on every attempt of a probe.
+    pub fn no_page(&mut self, paging: &mut Paging, kind: AnswerKind) -> PageOutcome {
         let outcome = match self.request {
             RequestKind::Probe(parameter) => {
-                self.probe_answered(paging, parameter, AnswerKind::Refused, PageSummary::nothing())
+                self.probe_answered(paging, parameter, kind, PageSummary::nothing())
             }
+            _ if kind == AnswerKind::Failed => Skip(NextStep::Fail),
             _ if self.empty > 0 => Skip(self.end_after_empty_pages(paging)),
             _ => Skip(self.token_refused()),
         };
@@ -172,35 +168,9 @@ impl Walk {
     }
 
     /// Whether the current request is a probe: of ids as cursors, or of a parameter's direction. A server may fail on one
-    /// because it does not expect it; see [`Walk::probe_failed`].
+    /// because it does not expect it; and a walk can't be resumed there.
     pub fn is_probing(&self) -> bool {
         self.probe.is_some()
-    }
-
-    /// Whether the current request is the first one of a probe, which another walk's findings may make unnecessary.
-    pub fn is_first_probe(&self) -> bool {
-        !self.rechecks_direction && self.probe.as_ref().is_some_and(|probe| probe.first.is_none())
-    }
-
-    /// What to do instead of the planned probe, if other walks have found out its answer since.
-    pub fn reconsider(&mut self, paging: &Paging) -> Option<NextStep> {
-        if !self.is_first_probe() {
-            return None;
-        }
-        let probe = self.probe.take()?;
-        let says_more = self.evidence.says_more();
-        let step = match (probe.is_guess, paging.style(), paging.forward()) {
-            (true, Some(style), _) if style != TokenStyle::LastId && !says_more => NextStep::PROVEN_END,
-            (true, None, _) if paging.ids_are_no_cursors() && !says_more => NextStep::PROVEN_END,
-            (false, _, Some(parameter)) | (true, Some(TokenStyle::LastId), Some(parameter)) => {
-                NextStep::Request(self.ask_forward(parameter, probe.token))
-            }
-            _ => {
-                self.probe = Some(probe);
-                return None;
-            }
-        };
-        Some(self.check_end(paging, step))
     }
 
     /// Whether the page is the last one: by its own word, or because it names no next page where that is known to mean it
@@ -228,17 +198,6 @@ impl Walk {
         }
     }
 
-    /// The server failed on every attempt of a probe.
-    pub fn probe_failed(&mut self, paging: &mut Paging) -> PageOutcome {
-        let outcome = match self.request {
-            RequestKind::Probe(parameter) => {
-                self.probe_answered(paging, parameter, AnswerKind::Failed, PageSummary::nothing())
-            }
-            _ => Skip(NextStep::Fail),
-        };
-        outcome.then(|step| self.check_end(paging, step))
-    }
-
     fn classify(&self, page: &PageSummary) -> AnswerKind {
         let mut new = IdSet::default();
         let mut repeats = false;
@@ -257,7 +216,7 @@ impl Walk {
     }
 
     /// An empty page is the list's end only if it names no unread page (point 3).
-    fn after_empty(&mut self, paging: &Paging, page: PageSummary) -> NextStep {
+    fn after_empty(&mut self, paging: &mut Paging, page: PageSummary) -> NextStep {
         self.evidence.record(&page.hints);
         if !self.leads_on(paging, &page) {
             return NextStep::PROVEN_END;
@@ -266,15 +225,7 @@ impl Walk {
             return self.end_after_empty_pages(paging);
         }
         self.empty += 1;
-        match page.offer.map(|offer| offer.next) {
-            Some(Next::Url(url)) => {
-                self.tokens.insert(&url);
-                self.request = RequestKind::Url;
-                NextStep::Request(Cursor::Url(url))
-            }
-            Some(Next::Token(token) | Next::Ambiguous(token)) => self.ask_bare(paging, token, None),
-            Some(Next::Ended) | None => NextStep::PROVEN_END,
-        }
+        page.offer.map_or(NextStep::PROVEN_END, |offer| self.follow(paging, offer.next))
     }
 
     /// Empty pages named further pages, and no record followed. That proves no end (point 3), unless the user has set how
@@ -329,6 +280,11 @@ impl Walk {
             Next::Ended if self.evidence.says_more() => {}
             _ => self.learn_style(paging, style, &next),
         }
+        self.follow(paging, next)
+    }
+
+    /// Requests the page that an answer names as the next one.
+    fn follow(&mut self, paging: &mut Paging, next: Next) -> NextStep {
         match next {
             Next::Ended => NextStep::PROVEN_END,
             Next::Url(url) => {
@@ -394,34 +350,6 @@ impl Walk {
             None => Probe::of(token),
         };
         NextStep::Request(self.send_probe(probe, paging.first_guess()))
-    }
-
-    fn ask_forward(&mut self, parameter: Parameter, token: String) -> Cursor {
-        self.request = RequestKind::Bare(parameter);
-        self.bare_token = Some(token.clone());
-        Cursor::Bare { parameter, token }
-    }
-
-    fn send_probe(&mut self, probe: Probe, parameter: Parameter) -> Cursor {
-        let cursor = Cursor::Bare { parameter, token: probe.token.clone() };
-        self.probe = Some(probe);
-        self.request = RequestKind::Probe(parameter);
-        cursor
-    }
-
-    /// Whether a page of known records may mean a wrong direction: not if the user has set it, or this walk has confirmed
-    /// it.
-    fn may_doubt_direction(&self, paging: &Paging) -> bool {
-        self.bare_token.is_some() && !paging.forward_is_set() && !self.direction_confirmed
-    }
-
-    /// A parameter that moved forward in another walk brought only known records: the other one is tried before giving up
-    /// (point 2).
-    fn doubt_direction(&mut self, parameter: Parameter) -> NextStep {
-        let Some(token) = self.bare_token.take() else { return self.nothing_new() };
-        let first = Some((parameter, AnswerKind::Repeats));
-        let probe = Probe { first, ..Probe::of(token) };
-        NextStep::Request(self.send_probe(probe, parameter.other()))
     }
 
     /// The server refuses the token: it has expired (point 6), unless it never was a page token.

@@ -51,7 +51,7 @@ pub(in crate::api) struct Answer {
     pub(in crate::api) streams: Option<usize>,
 }
 
-/// The head of an answer, and the request's place on the in_flight.
+/// The head of an answer, and the request's place among those in flight.
 struct Begun {
     response: Response,
     guard: InFlightGuard,
@@ -64,8 +64,9 @@ pub(in crate::api) struct Transport {
     in_flight: InFlight,
     redactor: Redactor,
     base: Url,
-    /// A connection that can't be made ends by its own time-out first.
-    idle_timeout: Duration,
+    /// Longest time without any request in flight, for the first and the second sending. A connection that can't be made ends
+    /// by its own time-out first.
+    idle_timeouts: [Duration; 2],
     first_byte_timeout: Duration,
     body_timeout: Duration,
     max_body: u64,
@@ -97,7 +98,10 @@ impl Transport {
             in_flight: InFlight::new(),
             redactor,
             base,
-            idle_timeout: settings.connect_timeout.saturating_add(settings.first_byte_timeout),
+            idle_timeouts: [
+                settings.connect_timeout.saturating_add(settings.first_byte_timeout / 4),
+                settings.first_byte_timeout - settings.first_byte_timeout / 4,
+            ],
             first_byte_timeout: settings.first_byte_timeout,
             body_timeout: settings.body_timeout,
             max_body: settings.max_body,
@@ -140,29 +144,37 @@ impl Transport {
     async fn send(&self, method: &Method, url: &Url, body: Option<&[u8]>) -> Result<Begun, ApiError> {
         // Checked here again whatever the caller did: past this line the key leaves the machine.
         origin::guard(&self.base, url).map_err(|error| self.leads_away(error))?;
-        let mut unprocessed = 0;
+        let [first, second] = self.idle_timeouts;
+        let (mut unprocessed, mut idle, mut next_idle) = (0, first, Some(second));
         loop {
-            match self.send_once(method, url, body).await? {
-                Err(error)
+            match self.send_once(method, url, body, idle).await? {
+                // hyper's pool has been seen to forget requests that waited while a connection ended. This one was not sent.
+                None => match next_idle.take() {
+                    Some(next) => idle = next,
+                    None => return Err(timed_out("turn on the connection", first.saturating_add(second))),
+                },
+                Some(Err(error))
                     if unprocessed < MAX_UNPROCESSED
                         && (is_unprocessed(&error)
                             || (*method != Method::POST && was_never_sent(&error))) =>
                 {
                     unprocessed += 1;
                 }
-                result => return result.map_err(|error| self.sending_failed(error)),
+                Some(result) => return result.map_err(|error| self.sending_failed(error)),
             }
         }
     }
 
     /// Waiting has two parts. The first, for a connection and a stream, is not the server's doing: it ends only with the
-    /// connection's own time-out, or when no request at all is in flight. The second, for the answer, begins after that.
+    /// connection's own time-out, or when no request at all has been in flight for the time `idle`; `None` says that the
+    /// request was not sent. The second, for the answer, begins after that.
     async fn send_once(
         &self,
         method: &Method,
         url: &Url,
         body: Option<&[u8]>,
-    ) -> Result<reqwest::Result<Begun>, ApiError> {
+        idle: Duration,
+    ) -> Result<Option<reqwest::Result<Begun>>, ApiError> {
         let (tracked, sent) = TrackedBody::new(body);
         let mut request = self.http.request(method.clone(), url.clone()).body(Body::wrap(tracked));
         if body.is_some() {
@@ -173,10 +185,8 @@ impl Transport {
         let early = tokio::select! {
             biased;
             result = &mut sending => Some(result),
-            () = sent.wait() => None,
-            () = self.in_flight.idle_for(self.idle_timeout) => {
-                return Err(timed_out("turn on the connection", self.idle_timeout));
-            }
+            _ = sent => None,
+            () = self.in_flight.idle_for(idle) => return Ok(None),
         };
         let had_to_wait = early.is_none() && began.elapsed() >= NOTICEABLE;
         let guard = self.in_flight.enter();
@@ -186,10 +196,10 @@ impl Transport {
             Some(result) => result,
             None => within(self.first_byte_timeout, "first byte", sending).await?,
         };
-        Ok(result.map(|response| {
+        Ok(Some(result.map(|response| {
             let streams = streams.filter(|_| response.version() == Version::HTTP_2);
             Begun { response, guard, streams }
-        }))
+        })))
     }
 
     async fn read(&self, url: Url, begun: Begun) -> Result<Answer, ApiError> {

@@ -17,22 +17,13 @@ pub(super) struct TrackedBody {
     _until_sent: oneshot::Sender<Infallible>,
 }
 
-/// Completes when the request has been handed to the connection, or given up.
-pub(super) struct SentSignal(oneshot::Receiver<Infallible>);
-
 impl TrackedBody {
-    /// With an empty body where `body` is `None`.
-    pub(super) fn new(body: Option<&[u8]>) -> (TrackedBody, SentSignal) {
+    /// With an empty body where `body` is `None`. The receiver completes, with an error, when the request has been handed to
+    /// the connection, or given up.
+    pub(super) fn new(body: Option<&[u8]>) -> (TrackedBody, oneshot::Receiver<Infallible>) {
         let (until_sent, sent) = oneshot::channel();
         let body = body.map(Bytes::copy_from_slice).filter(|body| !body.is_empty());
-        (TrackedBody { body, _until_sent: until_sent }, SentSignal(sent))
-    }
-}
-
-impl SentSignal {
-    pub(super) async fn wait(self) {
-        // Nothing is ever sent: the sender is dropped.
-        let _ = self.0.await;
+        (TrackedBody { body, _until_sent: until_sent }, sent)
     }
 }
 
@@ -125,11 +116,11 @@ mod tests {
             let (tracked, sent) = TrackedBody::new(body);
             assert_eq!(tracked.is_end_stream(), body.is_none());
             assert_eq!(tracked.size_hint().exact(), Some(body.map_or(0, |body| body.len() as u64)));
-            let waiting = tokio::spawn(sent.wait());
+            let waiting = tokio::spawn(sent);
             tokio::task::yield_now().await;
             assert!(!waiting.is_finished());
             drop(tracked);
-            waiting.await.unwrap();
+            assert!(waiting.await.unwrap().is_err());
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `http` sends the request and reads the answer. `in_flight` knows whether a request has been sent or still waits for
 //! its turn. `connection_refusal` finds out what a failed connection was refused for. `body` unzips a body as it comes,
-//! and `utf8_repair` replaces bytes that are not UTF-8. `origin` decides which URLs may be asked with the key
+//! and `utf8_repair` replaces bytes that are not UTF-8. `origin` decides which URLs the key may be sent to
 //! (`api-contract` point 12).
 //!
 //! In come a method, a URL and perhaps a body; out comes an [`Answer`] with any status, or an error. Nothing here

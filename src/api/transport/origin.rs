@@ -1,42 +1,12 @@
-//! Which URLs may be asked with the key (`api-contract` point 12). Pure.
+//! Which URLs the key may be sent to (`api-contract` point 12). Pure.
 //!
-//! References are resolved first (RFC 3986 section 5, with the URL standard's reading of backslashes, tabs
-//! and the like) and judged by the result, and the result is what is sent: there is no second reading.
+//! A reference is resolved first (RFC 3986 section 5, with the URL standard's reading of backslashes, tabs and the like). The
+//! result is checked, and the same result is requested, so nothing is parsed twice.
 
 use reqwest::Url;
-use std::fmt;
 use std::net::IpAddr;
 
-/// Scheme, host and port: what must stay the same for the key to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    scheme: String,
-    host: String,
-    port: Option<u16>,
-}
-
-impl Origin {
-    /// The origin of a URL. A port that is the scheme's own is the same, spelled out or not.
-    pub(super) fn of(url: &Url) -> Origin {
-        Origin {
-            scheme: url.scheme().to_owned(),
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port_or_known_default(),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host)?;
-        match self.port {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why a URL may not be asked with the key.
+/// Why the key may not be sent to a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// It is no URL.
@@ -45,7 +15,7 @@ pub enum OriginError {
     /// It leads elsewhere.
     #[error("the link leads to {found}, but the key belongs to {base} alone")]
     Elsewhere {
-        /// The origin of the link.
+        /// The origin of the link; `null` for a scheme without hosts.
         found: String,
         /// The origin of the base URL.
         base: String,
@@ -117,9 +87,10 @@ fn at_home(base: &Url, mut url: Url) -> Result<Url, OriginError> {
 /// # Errors
 /// When `url` is of another origin than `base`, or holds user information.
 pub(super) fn guard(base: &Url, url: &Url) -> Result<(), OriginError> {
-    let (found, home) = (Origin::of(url), Origin::of(base));
-    if found != home {
-        return Err(OriginError::Elsewhere { found: found.to_string(), base: home.to_string() });
+    // Scheme, host and port; a port that is the scheme's own is the same, spelled out or not.
+    if url.origin() != base.origin() {
+        let told = |url: &Url| url.origin().ascii_serialization();
+        return Err(OriginError::Elsewhere { found: told(url), base: told(base) });
     }
     if has_user_info(url) { Err(OriginError::UserInfo) } else { Ok(()) }
 }

@@ -10,7 +10,6 @@ use crate::sync::SyncError;
 use crate::sync::context::Context;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// How many further tokens a walker tries before it gives up, if its saved token is refused.
 const SPARE_TOKENS: usize = 3;
@@ -63,8 +62,6 @@ pub(in crate::sync) struct Listing {
     /// Whether the walk began at the list's beginning: else it can't be compared with an earlier one.
     is_from_start: bool,
     may_split: bool,
-    /// Walkers that end where others began read no page in vain.
-    split: CancellationToken,
     given_again: Option<u64>,
     end: ListEnd,
 }
@@ -81,7 +78,6 @@ impl Listing {
             steps: JoinSet::new(),
             is_from_start,
             may_split: is_from_start,
-            split: CancellationToken::new(),
             given_again: None,
             end: ListEnd::Proven,
         };
@@ -193,9 +189,6 @@ impl Listing {
             self.segments.begin(begin);
             self.add_walker(spares, pager);
         }
-        if self.segments.are_several() {
-            self.split.cancel();
-        }
         self.segments.are_several()
     }
 
@@ -239,7 +232,6 @@ impl Listing {
         self.walkers = Vec::new();
         self.is_from_start = true;
         self.may_split = false;
-        self.split = CancellationToken::new();
         self.add_walker(Vec::new(), pager);
         Listed::Restarted(why)
     }
@@ -260,7 +252,7 @@ impl Listing {
     }
 
     fn pager(&self, from: Cursor) -> Pager<Record> {
-        self.context.pager(List::of(self.context.stream), from).prefetching(self.split.clone())
+        self.context.pager(List::of(self.context.stream), from)
     }
 
     fn add_walker(&mut self, spares: Vec<Begin>, pager: Pager<Record>) {

@@ -43,11 +43,11 @@ impl Walking {
     }
 
     fn fails(&mut self) -> PageOutcome {
-        self.known.with(Stream::Customers, |paging| self.walk.probe_failed(paging))
+        self.known.with(Stream::Customers, |paging| self.walk.no_page(paging, AnswerKind::Failed))
     }
 
     fn refused(&mut self) -> PageOutcome {
-        self.known.with(Stream::Customers, |paging| self.walk.cursor_refused(paging))
+        self.known.with(Stream::Customers, |paging| self.walk.no_page(paging, AnswerKind::Refused))
     }
 }
 

@@ -12,6 +12,34 @@ use super::{RequestKind, Walk};
 use PageOutcome::{Accept, AcceptHeld, Hold, Skip};
 
 impl Walk {
+    pub(super) fn ask_forward(&mut self, parameter: Parameter, token: String) -> Cursor {
+        self.request = RequestKind::Bare(parameter);
+        self.bare_token = Some(token.clone());
+        Cursor::Bare { parameter, token }
+    }
+
+    pub(super) fn send_probe(&mut self, probe: Probe, parameter: Parameter) -> Cursor {
+        let cursor = Cursor::Bare { parameter, token: probe.token.clone() };
+        self.probe = Some(probe);
+        self.request = RequestKind::Probe(parameter);
+        cursor
+    }
+
+    /// Whether a page of known records may mean a wrong direction: not if the user has set it, or this walk has confirmed
+    /// it.
+    pub(super) fn may_doubt_direction(&self, paging: &Paging) -> bool {
+        self.bare_token.is_some() && !paging.forward_is_set() && !self.direction_confirmed
+    }
+
+    /// A parameter that moved forward in another walk brought only known records: the other one is tried before giving up
+    /// (point 2).
+    pub(super) fn doubt_direction(&mut self, parameter: Parameter) -> NextStep {
+        let Some(token) = self.bare_token.take() else { return self.nothing_new() };
+        let first = Some((parameter, AnswerKind::Repeats));
+        let probe = Probe { first, ..Probe::of(token) };
+        NextStep::Request(self.send_probe(probe, parameter.other()))
+    }
+
     /// An answer to the current probe arrived.
     pub(super) fn probe_answered(
         &mut self,

@@ -135,8 +135,8 @@ fn drive(
             facts.iter().flat_map(|facts| facts.keys.iter().map(|key| key.text().to_owned())).collect();
         let outcome = known.with(stream, |paging| match facts {
             Some(facts) => walk.page_arrived(paging, facts),
-            None if server.unknown == Unknown::Fails => walk.probe_failed(paging),
-            None => walk.cursor_refused(paging),
+            None if server.unknown == Unknown::Fails => walk.no_page(paging, AnswerKind::Failed),
+            None => walk.no_page(paging, AnswerKind::Refused),
         });
         let step = match outcome {
             PageOutcome::Accept(step) => {
@@ -258,7 +258,7 @@ proptest! {
             let outcome = known.with(Stream::Customers, |paging| match page {
                 Some(page) => walk.page_arrived(paging, page),
                 // A single page: its id is tried.
-                None => walk.cursor_refused(paging),
+                None => walk.no_page(paging, AnswerKind::Refused),
             });
             let step = match outcome {
                 PageOutcome::Accept(step) => { taken.extend(ids); step }
@@ -305,7 +305,7 @@ proptest! {
             let rows = facts.as_ref().map_or(0, |facts| facts.keys.len());
             let outcome = known.with(Stream::Customers, |paging| match facts {
                 Some(facts) => walk.page_arrived(paging, facts),
-                None => walk.cursor_refused(paging),
+                None => walk.no_page(paging, AnswerKind::Refused),
             });
             let step = match outcome {
                 PageOutcome::Accept(step) => { taken += rows; step }
@@ -315,7 +315,7 @@ proptest! {
             let NextStep::Request(next) = step else { return Ok(()) };
             cursor = next;
         }
-        prop_assume!(walk.is_resumable());
+        prop_assume!(!walk.is_probing());
         let (rest, ended, _) = drive(&server, &known, Stream::Customers, Walk::resume(&cursor), cursor.clone());
         if ended == Ended::AtEnd {
             prop_assert_eq!(&rest[..], &server.ids[taken..]);
@@ -384,10 +384,10 @@ fn a_page_that_says_more_is_no_end() {
             paging,
             PageSummary { keys, offer: None, hints: ListHints { more: Some(true), ..ListHints::default() } },
         );
-        walk.cursor_refused(paging);
-        walk.cursor_refused(paging);
-        walk.cursor_refused(paging);
-        let outcome = walk.cursor_refused(paging);
+        walk.no_page(paging, AnswerKind::Refused);
+        walk.no_page(paging, AnswerKind::Refused);
+        walk.no_page(paging, AnswerKind::Refused);
+        let outcome = walk.no_page(paging, AnswerKind::Refused);
         let unproven = ListEnd::Unproven(UnprovenEnd::MoreIsSaid);
         assert_eq!(outcome, PageOutcome::Skip(NextStep::End(unproven)));
     });
@@ -405,8 +405,9 @@ fn a_deleted_cursor_is_no_refusal() {
     };
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts(&["a", "b", "gone"]));
-        walk.cursor_refused(paging);
-        let PageOutcome::Skip(NextStep::Request(Cursor::Bare { token, .. })) = walk.cursor_refused(paging)
+        walk.no_page(paging, AnswerKind::Refused);
+        let PageOutcome::Skip(NextStep::Request(Cursor::Bare { token, .. })) =
+            walk.no_page(paging, AnswerKind::Refused)
         else {
             panic!()
         };
@@ -585,7 +586,7 @@ fn a_failing_direction_is_no_end() {
     known.with(Stream::Customers, |paging| {
         walk.page_arrived(paging, facts());
         assert!(walk.is_probing());
-        walk.probe_failed(paging);
+        walk.no_page(paging, AnswerKind::Failed);
         assert_eq!(walk.page_arrived(paging, facts()), PageOutcome::Skip(NextStep::Fail));
     });
 }
