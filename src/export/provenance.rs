@@ -1,39 +1,37 @@
 //! Whether an export folder is this mirror's as it is now. Refused are the folders of other mirrors, of a newer state of this
 //! one, and of a future that it lost.
 //!
-//! Manifest lines that the mirror doesn't know can be its own all the same. An export that was cut off between the manifest
-//! and the mirror's copy of it leaves such lines, and so does another folder's manifest when the configuration goes back to
-//! it: they agree with the change log. A mirror that was restored from an older copy, and has gone on from there, meets
+//! Manifest lines that the mirror doesn't remember can be its own all the same: an export that was cut off after the manifest
+//! was written leaves such lines. They agree with the change log. A mirror that was restored from an older copy, and has gone on from there, meets
 //! lines of its lost future: their numbers stand for other changes.
 
 use crate::export::error::ExportError;
 use crate::export::formats::Row;
 use crate::export::layout::Kind;
-use crate::export::manifest::{Comparison, Manifest, ManifestLine, mirror_copy};
+use crate::export::manifest::{Manifest, ManifestLine};
 use crate::export::readback::{Source, head_differences, is_as_announced, read_rows};
 use crate::mirror::Snapshot;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Reads the manifest of `dir`, and refuses one that is none of the mirror `own`, or of another future than its own. Tells
-/// too whether the mirror's copy is in step.
-pub(super) fn read_own(
+/// Opens the manifest of that kind of the export folder `dir`, and refuses one that is none of the mirror `own`, or of another
+/// future than its own. Lines behind the point that the mirror remembers are looked at, or all, where it remembers none.
+pub(super) fn open_own(
     snapshot: &Snapshot<'_>,
     dir: &Path,
+    kind: Kind,
     own: &str,
-) -> Result<(Manifest, bool), ExportError> {
-    let head = snapshot.head()?;
-    let (mut comparison, mut unknown) =
-        (Comparison::with(mirror_copy::of(snapshot, dir)?), Unknown::default());
-    let manifest = Manifest::read_with(dir, |entry| {
+) -> Result<Manifest, ExportError> {
+    let (head, mut unknown) = (snapshot.head()?, Unknown::default());
+    let manifest = Manifest::open(snapshot, dir, kind, |entry| {
         check_line(dir, &entry.line, own, head)?;
-        if !comparison.knows(&entry.line)? {
+        if kind == Kind::Changes {
             unknown.note(&entry.line);
         }
         Ok(())
     })?;
     unknown.check(snapshot, dir)?;
-    Ok((manifest, comparison.is_in_step()?))
+    Ok(manifest)
 }
 
 /// Refuses a manifest with a line that is not of this mirror, `own`, whose newest change is `head_seq`.
@@ -54,13 +52,13 @@ pub(super) fn check_line(
     Ok(())
 }
 
-/// The newest lines that the mirror's copy doesn't know, one of each stream and format: where the numbers of such a file
-/// stand for the same changes, those of older files do too.
+/// The newest lines that the mirror doesn't remember, one of each stream and format: where the numbers of such a file stand
+/// for the same changes, those of older files do too.
 #[derive(Debug, Default)]
 struct Unknown(BTreeMap<(String, String), ManifestLine>);
 
 impl Unknown {
-    /// Takes the next line that the list doesn't know.
+    /// Takes the next one.
     fn note(&mut self, line: &ManifestLine) {
         self.0.insert((line.stream.clone(), line.format.clone()), line.clone());
     }
@@ -90,7 +88,7 @@ fn contradicts(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Resu
 }
 
 fn is_whole(dir: &Path, line: &ManifestLine) -> bool {
-    line.file_name(Kind::Changes).is_ok() && is_as_announced(dir, line).unwrap_or(false)
+    line.file_name(Kind::Changes).is_ok() && is_as_announced(dir, &line.to_export_file()).unwrap_or(false)
 }
 
 fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {

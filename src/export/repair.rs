@@ -13,7 +13,8 @@
 use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Format};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder, root};
-use crate::export::manifest::{self, Manifest, ManifestLine, mirror_copy, truncation};
+use crate::export::manifest::{self, ManifestLine};
+use crate::export::provenance::open_own;
 use crate::export::publish::{self, FileWriter, Origin, StagedFile};
 use crate::export::settings::Settings;
 use crate::export::storage;
@@ -61,7 +62,7 @@ impl Repaired {
 /// Verifies the export folder, writes every lost or damaged file again, and verifies it once more. Blocks; the caller holds
 /// the mirror's process lock.
 ///
-/// When this returns, files, manifests and the mirror's copy are durable. Repairing again changes nothing.
+/// When this returns, files, manifests and what the mirror remembers of them are durable. Repairing again changes nothing.
 ///
 /// # Errors
 /// As [`super::export()`] and [`super::verify()`]; and when a manifest itself is broken, which no file written again mends.
@@ -78,9 +79,8 @@ pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Resul
     let mut files = Vec::new();
     for kind in [Kind::Changes, Kind::Snapshots] {
         let damaged = findings.damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number);
-        files.extend(mend(&mut reader, &settings.dir, kind, &damaged.collect(), now)?);
+        files.extend(mend(mirror, &mut reader, &settings.dir, kind, &damaged.collect(), now)?);
     }
-    mirror_copy::bring_in_step(mirror, &settings.dir)?;
     let verified = examine(&mut reader, &settings.dir)?.verified;
     Ok(Repaired { files, exported, verified })
 }
@@ -98,11 +98,15 @@ fn export_first(
         let lines = manifest::numbered(&root(&settings.dir, kind), &numbers)?;
         formats.extend(lines.values().filter_map(|line| Format::from_name(&line.format)));
     }
-    Ok(publish::export(mirror, &Settings { formats, ..settings.clone() }, None, now)?.files)
+    // The last line may be one of those that were edited and are going to be mended.
+    let manifest = publish::open(mirror, &settings.dir)?;
+    let settings = Settings { formats, ..settings.clone() };
+    Ok(publish::export_behind(manifest, mirror, &settings, None, now)?.files)
 }
 
 /// Writes the files of these lines again, gives them their names, then replaces the manifest where a line has changed.
 fn mend(
+    mirror: &mut Mirror,
     reader: &mut Mirror,
     dir: &Path,
     kind: Kind,
@@ -117,7 +121,10 @@ fn mend(
     let written = write(reader, dir, kind, &old, now)?;
     let (repaired, lines) = publish(&root, kind, &old, written)?;
     if !lines.is_empty() {
-        manifest::replace(&root, lines)?;
+        let own = mirror.id().to_owned();
+        let mut manifest = open_own(&mirror.snapshot()?, dir, kind, &own)?;
+        manifest.replace(mirror, lines)?;
+        manifest.note(mirror)?;
     }
     Ok(repaired)
 }
@@ -131,10 +138,8 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<Vec<(usize, StagedFile)>, ExportError> {
     let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
-    let changes = Manifest::read(dir)?;
     let snapshot = reader.snapshot()?;
-    let truncations = truncation::read(&snapshot)?;
-    let truncation = truncation::in_force(&truncations, changes.follows.as_deref());
+    let reached = open_own(&snapshot, dir, Kind::Changes, &origin.mirror_id)?.reached;
     let history = snapshot.history()?;
     let mut written = Vec::new();
     for (number, line) in lines {
@@ -143,7 +148,7 @@ pub(super) fn write(
             line: *number,
             reason,
         })?;
-        let end = changes.positions.of(truncation, name.stream, name.format);
+        let end = reached.position(name.stream, name.format);
         let (file, left_out) = rewrite(&root(dir, kind), name, line.dialect(), &history, end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());

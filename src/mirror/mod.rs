@@ -27,6 +27,6 @@ pub use runs::{
 };
 pub use tables::{
     Account, Aside, AsideInRun, Behaviour, CustomerPreview, CustomersApplied, Doubt, EventsApplied,
-    ExportFile, FolderExports, Met, MirroredCustomer, RejectedRecord, RowSet, SetAside,
+    ExportFile, ExportFolder, Met, MirroredCustomer, RejectedRecord, RowSet, SetAside,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

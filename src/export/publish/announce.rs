@@ -9,7 +9,7 @@ use crate::failpoint::{self, Place};
 /// Gives complete files their names, then announces them. Returns their lines. Without files nothing is written, but for a
 /// manifest without lines where there was none.
 pub(in crate::export) fn announce(
-    manifest: &Manifest,
+    manifest: &mut Manifest,
     written: Vec<StagedFile>,
 ) -> Result<Vec<ManifestLine>, ExportError> {
     if written.is_empty() && manifest.exists() {
@@ -20,6 +20,6 @@ pub(in crate::export) fn announce(
     let files = UnannouncedFiles::publish(files)?;
     failpoint::reached(Place::BeforeManifest);
     let lines = manifest.append(lines, files)?;
-    failpoint::reached(Place::BeforeCopy);
+    failpoint::reached(Place::BeforeAnchor);
     Ok(lines)
 }

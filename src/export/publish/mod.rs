@@ -22,5 +22,6 @@ pub use outcome::{Again, Exported};
 pub use snapshot::export_snapshot;
 
 pub(super) use file_writer::{FileWriter, Origin, StagedFile};
+pub(super) use incremental::{export_behind, open};
 #[cfg(test)]
 pub(super) use {announce::announce, incremental::write};

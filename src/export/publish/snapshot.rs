@@ -5,14 +5,15 @@ use super::file_writer::{ClosingFile, FileWriter, Origin};
 use super::outcome::Exported;
 use super::plan::distinct;
 use crate::export::error::ExportError;
-use crate::export::layout::{Covers, FOLDER, FileName, Kind};
-use crate::export::manifest::{Manifest, ManifestLine};
-use crate::export::provenance;
+use crate::export::layout::{Covers, FileName, Kind};
+use crate::export::manifest::{Lines, ManifestLine};
+use crate::export::provenance::open_own;
 use crate::export::retention::remove_orphans;
 use crate::export::settings::Settings;
 use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Writes every stream's rows as they are now, each as an insert with the number and time of its newest change, to
@@ -20,7 +21,7 @@ use std::path::Path;
 /// [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is reported, not
 /// written again. Blocks; the caller holds the mirror's process lock.
 ///
-/// When this returns, files and manifest are durable.
+/// When this returns, files, manifest and what the mirror remembers of it are durable.
 ///
 /// # Errors
 /// As [`super::export()`].
@@ -34,15 +35,17 @@ pub fn export_snapshot(
     let snapshot = mirror.snapshot()?;
     let head_seq = snapshot.head()?;
     // A folder belongs to one mirror as a whole.
-    provenance::read_own(&snapshot, &settings.dir, &origin.mirror_id)?;
-    let root = settings.dir.join(FOLDER);
-    let mut wanted = Wanted::of(settings, head_seq);
-    let manifest = Manifest::read_with(&root, |entry| {
-        provenance::check_line(&settings.dir, &entry.line, &origin.mirror_id, head_seq)?;
+    open_own(&snapshot, &settings.dir, Kind::Changes, &origin.mirror_id)?.check_unedited()?;
+    let mut manifest = open_own(&snapshot, &settings.dir, Kind::Snapshots, &origin.mirror_id)?;
+    manifest.check_unedited()?;
+    let root = manifest.root().to_owned();
+    let (mut wanted, mut announced) = (Wanted::of(settings, head_seq), BTreeSet::new());
+    let mut lines = Lines::open(&root)?;
+    while let Some(entry) = lines.next()? {
         wanted.note(&entry.line);
-        Ok(())
-    })?;
-    let removed = remove_orphans(&root, &manifest, Kind::Snapshots, |_| Ok(false))?;
+        announced.extend(FileName::of_path(&entry.line.path));
+    }
+    let removed = remove_orphans(&manifest, Kind::Snapshots, |name| announced.contains(name))?;
 
     let (mut existing, mut ending) = (Vec::new(), Vec::new());
     for stream in Stream::ALL {
@@ -52,7 +55,8 @@ pub fn export_snapshot(
     }
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
-    let files = announce(&manifest, written)?;
+    let files = announce(&mut manifest, written)?;
+    manifest.note(mirror)?;
     let exported =
         Exported { head_seq, files, again: None, existing, removed, pruned: Vec::new(), not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))

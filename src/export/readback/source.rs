@@ -2,8 +2,8 @@
 
 use crate::export::formats::{Dialect, Rows, Unreadable, decompressor};
 use crate::export::layout::FileName;
-use crate::export::manifest::ManifestLine;
 use crate::export::storage::hex;
+use crate::mirror::ExportFile;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
@@ -44,10 +44,10 @@ impl Read for Source {
     }
 }
 
-/// Whether the file below `root` lies there as the line announced it. Reads the whole file.
-pub(in crate::export) fn is_as_announced(root: &Path, line: &ManifestLine) -> io::Result<bool> {
-    let (bytes, sha256) = Source::open(&root.join(&line.path))?.finish()?;
-    Ok((bytes, &sha256) == (line.bytes, &line.sha256))
+/// Whether the file below `root` lies there as it was announced. Reads the whole file.
+pub(in crate::export) fn is_as_announced(root: &Path, file: &ExportFile) -> io::Result<bool> {
+    let (bytes, sha256) = Source::open(&root.join(&file.path))?.finish()?;
+    Ok((bytes, &sha256) == (file.bytes, &file.sha256))
 }
 
 /// Begins to read the rows of a file of that name and dialect.

@@ -15,7 +15,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use tempfile::TempPath;
 
-const FILE_MODE: u32 = 0o640;
+pub(super) const FILE_MODE: u32 = 0o640;
 const BUFFER: usize = 64 * 1024;
 
 /// A growing file is synced each time that it has grown by so many bytes.

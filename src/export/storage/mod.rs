@@ -7,12 +7,14 @@
 //!
 //! Never: leave a half-written file under its final name, or know what the bytes mean.
 
+mod append;
 mod atomic_file;
 mod folder;
 mod temporary_name;
 
 pub use folder::ensure_folder;
 
+pub(super) use append::append;
 #[cfg(test)]
 pub(super) use atomic_file::to;
 pub(super) use atomic_file::{

@@ -3,8 +3,8 @@
 use super::world::{Put, STAMP, World};
 use crate::export::formats::{Compression, Dialect, Format};
 use crate::export::layout::{Covers, FileName};
-use crate::export::manifest::{self, Manifest};
-use crate::export::publish::{FileWriter, Origin, announce};
+use crate::export::manifest;
+use crate::export::publish::{FileWriter, Origin, announce, open};
 use crate::export::repair::repair;
 use crate::record::Stream;
 
@@ -63,6 +63,6 @@ impl World {
             }
         }
         drop(snapshot);
-        announce(&Manifest::read(&dir).unwrap(), written).unwrap();
+        announce(&mut open(&mut self.mirror, &dir).unwrap(), written).unwrap();
     }
 }

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0005_rejected.sql"),
     include_str!("../../../schema/0006_exports.sql"),
     include_str!("../../../schema/0007_stream_totals.sql"),
+    include_str!("../../../schema/0008_export_folders.sql"),
 ];
 
 /// "MaMi": tells a mirror from any other SQLite database.
@@ -143,12 +144,10 @@ mod tests {
             let totals: Vec<_> =
                 totals.iter().map(|s| (&s.stream[..], s.row_count, s.last_change_seq)).collect();
             assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
-            // Exports of an unknown folder count for each one that nothing else is known of.
-            let exports = snapshot.exports_of("/exports").unwrap();
-            assert_eq!(
-                (exports.is_named(), exports.newest().unwrap()[0].path.as_str()),
-                (false, "customers/f.csv")
-            );
+            // Of exports the newest files are remembered, by an unknown folder.
+            let folders = snapshot.export_folders("changes").unwrap();
+            assert_eq!((folders.len(), folders[0].folder.as_str()), (1, ""));
+            assert!(folders[0].reached.contains("customers/f.csv"), "{}", folders[0].reached);
         }
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
     }

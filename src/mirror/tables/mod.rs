@@ -23,6 +23,6 @@ pub use behaviour::Behaviour;
 pub(in crate::mirror) use customer_rows::stored_customer;
 pub use customers::{CustomerPreview, CustomersApplied, MirroredCustomer};
 pub use events::EventsApplied;
-pub use exports::{ExportFile, FolderExports};
+pub use exports::{ExportFile, ExportFolder};
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
 pub use row_set::RowSet;
