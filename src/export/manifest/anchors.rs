@@ -36,6 +36,8 @@ pub(in crate::export) struct Anchors {
     folder: String,
     /// Of all folders; of this one, or of an unknown one that an older version exported to, first.
     known: Vec<Anchor>,
+    /// Whether what an older version noted of an unknown folder was of this one.
+    is_taken_over: bool,
 }
 
 /// What is remembered of one manifest.
@@ -62,7 +64,7 @@ impl Anchors {
             known.push(Anchor { folder: row.folder, reached, planned: planned.transpose()? });
         }
         known.sort_by_key(|anchor| (anchor.folder != folder, !anchor.folder.is_empty()));
-        Ok(Anchors { kind, folder, known })
+        Ok(Anchors { kind, folder, known, is_taken_over: false })
     }
 
     /// What is remembered of this folder's own manifest. Where nothing is, that of an unknown folder may be meant.
@@ -78,6 +80,13 @@ impl Anchors {
     /// Whether what is remembered is surely of this folder.
     pub(in crate::export) fn is_named(&self) -> bool {
         self.own().is_some_and(|own| own.folder == self.folder)
+    }
+
+    /// Looks whether what an older version exported to an unknown folder was exported to this one, whose manifest reaches that
+    /// far: it is this folder's from the next [`Anchors::store`] on.
+    pub(in crate::export) fn take_over(&mut self, reached: &Reached) {
+        let unnamed = self.own_reached().filter(|_| !self.is_named());
+        self.is_taken_over = unnamed.is_some_and(|unnamed| unnamed.files == reached.files);
     }
 
     /// The other folders that were exported to.
@@ -131,12 +140,9 @@ impl Anchors {
             reached: encoded(reached)?,
             planned: planned.map(encoded).transpose()?,
         };
-        // What an older version exported to an unknown folder is known to be this folder's from now on.
-        let unnamed = self.own_reached().filter(|_| !self.is_named());
-        let is_taken_over = unnamed.is_some_and(|unnamed| reached.lacks(unnamed).next().is_none());
         let mut batch = mirror.batch()?;
         batch.note_export_folder(self.kind.name(), &row)?;
-        if is_taken_over {
+        if self.is_taken_over {
             batch.forget_export_folder(self.kind.name(), "")?;
         }
         batch.commit()?;

@@ -44,7 +44,7 @@ impl Manifest {
         kind: Kind,
         mut each: impl FnMut(&Entry<'_>) -> Result<(), ExportError>,
     ) -> Result<Manifest, ExportError> {
-        let (root, anchors) = (root(dir, kind), Anchors::read(snapshot, dir, kind)?);
+        let (root, mut anchors) = (root(dir, kind), Anchors::read(snapshot, dir, kind)?);
         let (mut lines, fitting) = Lines::behind(&root, &anchors)?;
         let (found, fits) = (lines.file_size()?, fitting.is_some());
         let (mut reached, mut follows) = (fitting.unwrap_or_default(), None);
@@ -60,6 +60,7 @@ impl Manifest {
                 anchors.front(&follows).ok_or(ExportError::FrontLost { path: root.join(MANIFEST) })?;
             reached.fronts.push(front.clone());
         }
+        anchors.take_over(&reached);
         let (mut lost, mut is_edited) = (Vec::new(), false);
         if let Some(own) = anchors.own_reached().filter(|_| !fits && anchors.is_named()) {
             lost.extend(reached.lacks(own).cloned());

@@ -78,11 +78,6 @@ impl Reached {
         self.files.iter().find(|file| (file.stream.as_str(), file.format.as_str()) == (stream, format))
     }
 
-    /// The newest change that any of the files covers; 0 where there is none.
-    pub(in crate::export) fn newest_change(&self) -> i64 {
-        self.files.iter().map(|file| file.last_seq).max().unwrap_or(0)
-    }
-
     /// Up to which change a stream was exported in a format: the last one of its newest file; without one the last one
     /// that was pruned, or 0.
     pub(in crate::export) fn position(&self, stream: Stream, format: Format) -> i64 {
