@@ -27,7 +27,7 @@ WITH newest AS (
            CASE WHEN one.value ->> 'snapshots' AND one.value ->> 'dir' LIKE '%/snapshots'
                 THEN substr(one.value ->> 'dir', 1, length(one.value ->> 'dir') - length('/snapshots'))
                 ELSE one.value ->> 'dir' END AS folder,
-           json_object('last_line', one.value ->> 'digest', 'through', one.value -> 'through') AS front
+           json_object('last_line', one.value ->> 'digest', 'through', json(one.value -> 'through')) AS front
     FROM meta, json_each(meta.value) AS one WHERE meta.key = 'export_pruned'
 ), known AS (
     SELECT folder, 'changes' AS kind FROM newest UNION SELECT folder, kind FROM pruned
@@ -35,10 +35,10 @@ WITH newest AS (
 INSERT INTO export_folders (folder, kind, reached)
 SELECT folder, kind, json_object(
     'end', NULL,
-    'files', (SELECT json_group_array(json(file)) FROM newest
-              WHERE newest.folder = known.folder AND known.kind = 'changes'),
-    'fronts', (SELECT json_group_array(json(front)) FROM pruned
-               WHERE pruned.folder = known.folder AND pruned.kind = known.kind))
+    'files', json((SELECT json_group_array(json(file)) FROM newest
+                   WHERE newest.folder = known.folder AND known.kind = 'changes')),
+    'fronts', json((SELECT json_group_array(json(front)) FROM pruned
+                    WHERE pruned.folder = known.folder AND pruned.kind = known.kind)))
 FROM known;
 
 DROP TABLE export_files;
