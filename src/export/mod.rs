@@ -14,7 +14,7 @@
 //! | --- | --- |
 //! | `formats` | rows as bytes and back, one folder a format |
 //! | `layout` | which files stand where in an export folder, and what they are called |
-//! | `storage` | files on the disk, complete or not at all |
+//! | `destination` | where files go: complete or not at all, durable when it says so |
 //! | `manifest` | what was announced, and how much of it the mirror remembers |
 //! | `readback` | files read back and compared with the mirror |
 //! | `provenance` | whether a folder is this mirror's |
@@ -24,6 +24,7 @@
 //!
 //! Each uses only those above it.
 
+mod destination;
 mod difference;
 mod error;
 mod formats;
@@ -35,12 +36,12 @@ mod readback;
 mod repair;
 mod retention;
 mod settings;
-mod storage;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub use destination::ensure_folder;
 pub use difference::Difference;
 pub use error::ExportError;
 pub use formats::{Compression, Format};
@@ -51,5 +52,4 @@ pub use publish::{Again, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
 pub use settings::Settings;
-pub use storage::ensure_folder;
 pub use verify::{Range, SnapshotFile, Verified, verify};

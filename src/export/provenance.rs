@@ -1,10 +1,11 @@
 //! Whether an export folder is this mirror's as it is now. Refused are the folders of other mirrors, of a newer state of this
 //! one, and of a future that it lost.
 //!
-//! Manifest lines that the mirror doesn't remember can be its own all the same: an export that was cut off after the manifest
-//! was written leaves such lines. They agree with the change log. A mirror that was restored from an older copy, and has gone on from there, meets
-//! lines of its lost future: their numbers stand for other changes.
+//! Manifest lines that the mirror doesn't remember can be its own all the same: an export that was cut off after
+//! the manifest was written leaves such lines. They agree with the change log. A mirror that was restored from an
+//! older copy, and has gone on from there, meets lines of its lost future: their numbers stand for other changes.
 
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::Row;
 use crate::export::layout::Kind;
@@ -30,7 +31,7 @@ pub(super) fn open_own(
         }
         Ok(())
     })?;
-    unknown.check(snapshot, dir)?;
+    unknown.check(snapshot, dir, &*manifest.destination)?;
     Ok(manifest)
 }
 
@@ -67,9 +68,14 @@ impl Unknown {
     ///
     /// # Errors
     /// When a line is none of this mirror's, or the mirror can't be read.
-    fn check(&self, snapshot: &Snapshot<'_>, dir: &Path) -> Result<(), ExportError> {
+    fn check(
+        &self,
+        snapshot: &Snapshot<'_>,
+        dir: &Path,
+        destination: &dyn Destination,
+    ) -> Result<(), ExportError> {
         for line in self.0.values() {
-            if contradicts(snapshot, dir, line)? {
+            if contradicts(snapshot, destination, line)? {
                 return Err(ExportError::Diverged { dir: dir.to_owned(), path: line.path.clone() });
             }
         }
@@ -79,22 +85,31 @@ impl Unknown {
 
 /// Whether the change log speaks against a line: by the rows of its file where that lies there whole, else by time, since
 /// no file is older than its newest change.
-fn contradicts(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
-    if is_whole(dir, line) {
-        return rows_contradict(snapshot, dir, line);
+fn contradicts(
+    snapshot: &Snapshot<'_>,
+    destination: &dyn Destination,
+    line: &ManifestLine,
+) -> Result<bool, ExportError> {
+    if is_whole(destination, line) {
+        return rows_contradict(snapshot, destination, line);
     }
     let observed = snapshot.observed_at(line.last_seq)?;
     Ok(observed.is_none_or(|at| at > line.created_at))
 }
 
-fn is_whole(dir: &Path, line: &ManifestLine) -> bool {
-    line.file_name(Kind::Changes).is_ok() && is_as_announced(dir, &line.to_export_file()).unwrap_or(false)
+fn is_whole(destination: &dyn Destination, line: &ManifestLine) -> bool {
+    let file = line.to_export_file();
+    line.file_name(Kind::Changes).is_ok() && is_as_announced(destination, &file).unwrap_or(false)
 }
 
-fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
-    let path = dir.join(&line.path);
+fn rows_contradict(
+    snapshot: &Snapshot<'_>,
+    destination: &dyn Destination,
+    line: &ManifestLine,
+) -> Result<bool, ExportError> {
+    let path = destination.place(&line.path);
     let Ok(name) = line.file_name(Kind::Changes) else { return Ok(true) };
-    let mut source = Source::open(&path).map_err(ExportError::io("read", &path))?;
+    let mut source = Source::open(destination, &line.path).map_err(ExportError::io("read", &path))?;
     let dialect = line.dialect();
     let rows = read_rows(&mut source, name, dialect);
     // A file that is what its line says and can't be read is no accident of this folder's.

@@ -2,7 +2,7 @@
 
 use super::line::{digest, parse_line};
 use super::lines::{Entry, Lines};
-use super::replacement::retied;
+use super::rewrite::retied;
 use crate::export::error::ExportError;
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! One line of a manifest.
 
+use crate::export::destination::hex;
 use crate::export::formats::{Compression, Dialect, Format, LAYOUT, OLD_LAYOUT, columns};
 use crate::export::layout::{Covers, FileName, Kind};
-use crate::export::storage;
 use crate::mirror::ExportFile;
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
@@ -158,7 +158,7 @@ pub(in crate::export) fn parse_line(line: &[u8]) -> Result<ManifestLine, String>
 
 /// The digest of a line, given without its end.
 pub(in crate::export) fn digest(line: &[u8]) -> String {
-    storage::hex(&Sha256::digest(line))
+    hex(&Sha256::digest(line))
 }
 
 /// The digest of a line that is given with its end, or without where that is missing.

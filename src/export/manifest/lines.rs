@@ -6,16 +6,16 @@
 use super::anchors::Anchors;
 use super::line::{ManifestLine, digest, parse_line};
 use super::reached::{End, Reached};
+use crate::export::destination::{Destination, StoredFile};
 use crate::export::error::ExportError;
 use crate::export::layout::MANIFEST;
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const BUFFER: usize = 64 * 1024;
 
 /// Reads a manifest's lines, oldest first.
-pub(in crate::export) struct Lines<R = BufReader<File>> {
+pub(in crate::export) struct Lines<R = BufReader<Box<dyn StoredFile>>> {
     path: PathBuf,
     source: Option<R>,
     /// How many lines were read or skipped.
@@ -42,23 +42,23 @@ pub(in crate::export) struct Entry<'l, L = ManifestLine> {
 }
 
 impl Lines {
-    /// Opens the manifest in `folder`; where there is none, it has no lines.
-    pub(in crate::export) fn open(folder: &Path) -> Result<Lines, ExportError> {
-        let path = folder.join(MANIFEST);
-        let source = match File::open(&path) {
+    /// Opens the manifest; where there is none, it has no lines.
+    pub(in crate::export) fn open(destination: &dyn Destination) -> Result<Lines, ExportError> {
+        let path = destination.place(MANIFEST);
+        let source = match destination.open(MANIFEST) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             file => Some(file.map_err(ExportError::io("read", &path))?),
         };
         Ok(Lines::of(path, source.map(|file| BufReader::with_capacity(BUFFER, file))))
     }
 
-    /// Opens the manifest in `folder` behind what the mirror remembers of it, and tells what that is; at its beginning where
+    /// Opens the manifest behind what the mirror remembers of it, and tells what that is; at its beginning where
     /// the manifest doesn't hold that.
     pub(in crate::export) fn behind(
-        folder: &Path,
+        destination: &dyn Destination,
         anchors: &Anchors,
     ) -> Result<(Lines, Option<Reached>), ExportError> {
-        let mut lines = Lines::open(folder)?;
+        let mut lines = Lines::open(destination)?;
         let Some(source) = &mut lines.source else { return Ok((lines, None)) };
         let file = source.get_mut();
         let fitting = anchors.fitting(|from, to| {
@@ -73,12 +73,6 @@ impl Lines {
         }
         source.seek(SeekFrom::Start(lines.bytes)).map_err(ExportError::io("read", &lines.path))?;
         Ok((lines, reached))
-    }
-
-    /// The file's size, lines or not; `None` where there is no file.
-    pub(in crate::export) fn file_size(&self) -> Result<Option<u64>, ExportError> {
-        let size = self.source.as_ref().map(|source| source.get_ref().metadata().map(|found| found.len()));
-        size.transpose().map_err(ExportError::io("read", &self.path))
     }
 }
 

@@ -11,13 +11,14 @@
 //! Never: name a file that isn't durable, or change a byte of a line that stays but for the digest of the line before it.
 
 mod anchors;
+mod announce;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod line;
 mod lines;
 mod open_manifest;
 mod reached;
-mod replacement;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use line::ManifestLine;
 pub use open_manifest::newest_files;
 
 pub(super) use anchors::Anchors;
+pub(super) use announce::StagedFile;
 #[cfg(test)]
 pub(super) use line::digest;
 #[cfg(test)]

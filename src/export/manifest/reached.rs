@@ -1,6 +1,6 @@
 //! How far a manifest reaches: what an export has to know of its lines, without reading them all.
 
-use super::line::ManifestLine;
+use super::line::{ManifestLine, digest};
 use crate::export::formats::Format;
 use crate::mirror::ExportFile;
 use crate::record::Stream;
@@ -71,6 +71,13 @@ impl Reached {
             Ok(at) => self.files[at] = file,
             Err(at) => self.files.insert(at, file),
         }
+    }
+
+    /// Takes the next line, which stands behind the last one with that text, given without its end.
+    pub(in crate::export) fn add(&mut self, text: &[u8], line: &ManifestLine) {
+        let (last_from, lines) = self.end.as_ref().map_or((0, 0), |end| (end.bytes, end.lines));
+        let bytes = last_from + text.len() as u64 + 1;
+        self.take(End { bytes, lines: lines + 1, last_from, last_line: digest(text) }, line);
     }
 
     /// The newest file of a stream and format, by their names.

@@ -1,12 +1,13 @@
 //! Manifests on the disk, and what the mirror remembers of them.
 
+use super::announce::StagedFile;
 use super::line::{ManifestLine, digest, sample};
 use super::lines::Lines;
 use super::open_manifest::{Manifest, newest_files, numbered};
 use super::reached::Front;
+use crate::export::destination::{self, NewFile};
 use crate::export::error::ExportError;
-use crate::export::layout::{FileName, Kind, MANIFEST};
-use crate::export::storage::{self, UnannouncedFiles};
+use crate::export::layout::{Kind, MANIFEST};
 use crate::mirror::Mirror;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,24 @@ use tempfile::TempDir;
 
 /// Every line of the manifest in `folder`.
 pub(in crate::export) fn all(folder: &Path) -> Result<Vec<ManifestLine>, ExportError> {
-    let (mut lines, mut found) = (Lines::open(folder)?, Vec::new());
+    let (mut lines, mut found) = (Lines::open(&*destination::of(folder, Kind::Changes))?, Vec::new());
     while let Some(entry) = lines.next()? {
         found.push(entry.line);
     }
     Ok(found)
+}
+
+/// Adds lines, each with an empty file.
+fn announce(
+    manifest: &mut Manifest,
+    lines: impl IntoIterator<Item = ManifestLine>,
+) -> Result<Vec<ManifestLine>, ExportError> {
+    let staged = |line: ManifestLine| {
+        let file = NewFile::begin(&*manifest.destination, &line.path).unwrap().finish().unwrap();
+        StagedFile { file, line }
+    };
+    let staged = lines.into_iter().map(staged).collect();
+    manifest.announce(staged)
 }
 
 /// An export folder and a mirror.
@@ -50,7 +64,7 @@ impl Place {
     /// Adds lines, and has the mirror remember that.
     fn add(&mut self, lines: impl IntoIterator<Item = ManifestLine>) -> Vec<ManifestLine> {
         let mut manifest = self.open().unwrap();
-        let added = manifest.append(lines.into_iter().collect(), UnannouncedFiles::default()).unwrap();
+        let added = announce(&mut manifest, lines).unwrap();
         manifest.note(&mut self.mirror).unwrap();
         added
     }
@@ -88,7 +102,7 @@ fn five(numbers: std::ops::Range<i64>) -> Vec<ManifestLine> {
 #[test]
 fn lines_are_chained_and_read_as_they_were_written() {
     let mut place = Place::new();
-    assert!(!place.open().unwrap().exists());
+    assert_eq!(place.open().unwrap().found, None);
     let mut added = place.add(five(0..1));
     added.extend(place.add([sample("customers", "csv", 6, 9), sample("events", "csv", 1, 9)]));
     let read = all(&place.dir).unwrap();
@@ -106,7 +120,7 @@ fn lines_are_chained_and_read_as_they_were_written() {
     );
     // Only what the mirror doesn't remember is read.
     assert_eq!((place.read(), place.newest()), (0, vec![9, 9]));
-    place.open().unwrap().append(five(2..4), UnannouncedFiles::default()).unwrap();
+    announce(&mut place.open().unwrap(), five(2..4)).unwrap();
     assert_eq!((place.read(), place.newest()), (2, vec![20, 9]));
     place.open().unwrap().note(&mut place.mirror).unwrap();
     assert_eq!(place.read(), 0);
@@ -129,7 +143,7 @@ fn lines_of_others_stay_to_the_byte() {
 fn an_addition_that_was_cut_off_counts_as_far_as_its_lines_are_whole() {
     let mut place = Place::with(five(0..1));
     let before = place.text().len();
-    place.open().unwrap().append(five(1..4), UnannouncedFiles::default()).unwrap();
+    announce(&mut place.open().unwrap(), five(1..4)).unwrap();
     let whole = place.text();
     let ends: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at).collect();
     for cut in before..=whole.len() {
@@ -139,7 +153,7 @@ fn an_addition_that_was_cut_off_counts_as_far_as_its_lines_are_whole() {
         assert_eq!(manifest.reached.files[0].last_seq, 5 * count as i64, "{cut}");
         assert!(manifest.lost.is_empty() && !manifest.is_edited, "{cut}");
         let next = count as i64;
-        manifest.append(five(next..next + 1), UnannouncedFiles::default()).unwrap();
+        announce(&mut manifest, five(next..next + 1)).unwrap();
         assert_eq!(all(&place.dir).unwrap().len(), count + 1, "{cut}");
         assert!(
             place.text().starts_with(&whole[..ends[count - 1]]) && place.text().ends_with("}\n"),
@@ -180,7 +194,7 @@ fn a_manifest_that_somebody_else_wrote_meanwhile_is_left_alone() {
     let mut manifest = place.open().unwrap();
     place.add(five(1..2));
     let text = place.text();
-    let failed = manifest.append(five(1..2), UnannouncedFiles::default());
+    let failed = announce(&mut manifest, five(1..2));
     assert!(matches!(failed, Err(ExportError::Io { action: "written", .. })));
     assert_eq!(place.text(), text);
 }
@@ -190,14 +204,13 @@ fn a_front_is_removed_to_the_byte() {
     let mut place = Place::with(five(0..4));
     let text = place.text();
     let end = {
-        let mut lines = Lines::open(&place.dir).unwrap();
+        let mut lines = Lines::open(&*destination::of(&place.dir, Kind::Changes)).unwrap();
         lines.next().unwrap();
         lines.next().unwrap().unwrap().place
     };
     let front = Front::new(&end.last_line, []);
     let mut manifest = place.open().unwrap();
-    let removed = FileName::of_path(&five(0..1)[0].path).into_iter().collect();
-    manifest.remove_front(&mut place.mirror, (&end, front.clone()), &removed).unwrap();
+    manifest.remove_front(&mut place.mirror, &end, front.clone()).unwrap();
     let left = place.text();
     assert_eq!(left.lines().collect::<Vec<_>>(), text.lines().skip(2).collect::<Vec<_>>());
     // Whichever of the two lies there is known, also where the power failed before that was noted.
@@ -225,7 +238,7 @@ fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
     let (front, last) = text.split_at(text.trim_end().rfind('\n').unwrap() + 1);
     let text = format!("{front}{}", last.replacen('{', "{\"new\":1.50,", 1));
     place.write(&text);
-    let old = numbered(&place.dir, &[1, 2].into()).unwrap();
+    let old = numbered(&place.dir, Kind::Changes, &[1, 2].into()).unwrap();
     let line = ManifestLine { rows: 0, repaired_at: Some("t".to_owned()), ..old[&2].clone() };
     let mut manifest = place.open().unwrap();
     manifest.replace(&mut place.mirror, BTreeMap::from([(2, line)])).unwrap();
@@ -251,7 +264,7 @@ fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
     let error = manifest.replace(&mut place.mirror, BTreeMap::from([(1, line)])).unwrap_err();
     assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
     assert_eq!(place.text(), broken);
-    assert_eq!(storage::names(&place.dir).unwrap(), [MANIFEST]);
+    assert_eq!(destination::names(&*destination::of(&place.dir, Kind::Changes), ""), [MANIFEST]);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The export of what changed, as steps: each may be the last one before a power cut.
 
-use super::announce::announce;
-use super::file_writer::{FileWriter, Origin, StagedFile};
+use super::file_writer::{FileWriter, Origin};
 use super::outcome::{Again, Exported};
 use super::plan::{self, StreamPlan};
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::Format;
 use crate::export::layout::{Covers, FileName, Kind};
-use crate::export::manifest::{Manifest, ManifestLine, Reached};
+use crate::export::manifest::{Manifest, ManifestLine, StagedFile};
 use crate::export::provenance::open_own;
 use crate::export::retention::remove_orphans;
 use crate::export::settings::Settings;
@@ -55,15 +55,14 @@ pub(in crate::export) fn export_behind(
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
     let reached = &manifest.reached;
-    let removed = remove_orphans(&manifest, Kind::Changes, |name| {
+    let removed = remove_orphans(&manifest, |name| {
         let last = name.covers.last_seq();
         reached.pruned(name.stream, name.format) < last && last <= reached.position(name.stream, name.format)
     })?;
-    let (head_seq, written) = write(mirror, settings, &manifest.reached, run, now)?;
-    let before = manifest.reached.clone();
-    let files = announce(&mut manifest, written)?;
+    let (head_seq, written) = write(mirror, settings, &manifest, run, now)?;
+    let files = manifest.announce(written)?;
     manifest.note(mirror)?;
-    let again = again(&manifest, &before, &files);
+    let again = again(&manifest, &files);
     let (existing, pruned) = (Vec::new(), Vec::new());
     let exported = Exported { head_seq, files, again, existing, removed, pruned, not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
@@ -71,31 +70,31 @@ pub(in crate::export) fn export_behind(
 
 /// The changes that the folder had lost, as far as they were exported again: it was emptied, or an older copy of it was put
 /// back.
-fn again(manifest: &Manifest, before: &Reached, files: &[ManifestLine]) -> Option<Again> {
-    let lost = manifest.lost.iter().filter_map(|file| {
-        let (stream, format) = Stream::from_name(&file.stream).zip(Format::from_name(&file.format))?;
-        Some(Again { first_seq: before.position(stream, format) + 1, last_seq: file.last_seq })
+fn again(manifest: &Manifest, files: &[ManifestLine]) -> Option<Again> {
+    let again = manifest.lost.iter().filter_map(|lost| {
+        let is_it = |file: &&ManifestLine| (&file.stream, &file.format) == (&lost.stream, &lost.format);
+        let file = files.iter().find(is_it)?;
+        Some(Again { first_seq: file.first_seq, last_seq: lost.last_seq })
     });
-    let all = lost.reduce(|a, b| Again {
+    again.reduce(|a, b| Again {
         first_seq: a.first_seq.min(b.first_seq),
         last_seq: a.last_seq.max(b.last_seq),
-    });
-    all.filter(|all| files.iter().any(|file| file.first_seq <= all.last_seq))
+    })
 }
 
 /// Writes what is new under temporary names, all from one state of the mirror. Returns the newest change's number too.
 pub(in crate::export) fn write(
     mirror: &mut Mirror,
     settings: &Settings,
-    reached: &Reached,
+    manifest: &Manifest,
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<(i64, Vec<StagedFile>), ExportError> {
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
-    let plans = plan::plan(reached, head, &settings.formats);
-    let files = write_changes(&snapshot, settings, &plans, head)?;
+    let plans = plan::plan(&manifest.reached, head, &settings.formats);
+    let files = write_changes(&snapshot, settings, &*manifest.destination, &plans, head)?;
     drop(snapshot);
     let ending = files.into_iter().map(FileWriter::end).collect::<Result<Vec<_>, _>>()?;
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
@@ -111,14 +110,20 @@ struct Output {
 }
 
 impl Output {
-    fn write(&mut self, change: &Change<'_>, settings: &Settings, head: i64) -> Result<(), ExportError> {
+    fn write(
+        &mut self,
+        change: &Change<'_>,
+        settings: &Settings,
+        destination: &dyn Destination,
+        head: i64,
+    ) -> Result<(), ExportError> {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
                 let covers = Covers::Changes { first_seq: self.position + 1, last_seq: head };
                 let (stream, format, compression) = (self.stream, self.format, settings.compression);
                 let name = FileName { stream, covers, format, compression };
-                none.insert(FileWriter::begin(&settings.dir, name, settings.dialect(format))?)
+                none.insert(FileWriter::begin(destination, name, settings.dialect(format))?)
             }
         };
         file.write(change)
@@ -129,6 +134,7 @@ impl Output {
 fn write_changes(
     snapshot: &Snapshot<'_>,
     settings: &Settings,
+    destination: &dyn Destination,
     plans: &[StreamPlan],
     head: i64,
 ) -> Result<Vec<FileWriter>, ExportError> {
@@ -141,7 +147,8 @@ fn write_changes(
     let wanted: Vec<_> = plans.iter().map(|plan| (plan.stream, plan.after())).collect();
     snapshot.changes(&wanted, |stream, change| {
         let lacks_it = |output: &&mut Output| output.stream == stream && output.position < change.seq;
-        outputs.iter_mut().filter(lacks_it).try_for_each(|output| output.write(&change, settings, head))
+        let mut lacking = outputs.iter_mut().filter(lacks_it);
+        lacking.try_for_each(|output| output.write(&change, settings, destination, head))
     })?;
     Ok(outputs.into_iter().filter_map(|output| output.file).collect())
 }

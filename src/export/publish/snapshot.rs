@@ -1,9 +1,9 @@
 //! The export of the whole current state.
 
-use super::announce::announce;
 use super::file_writer::{ClosingFile, FileWriter, Origin};
 use super::outcome::Exported;
 use super::plan::distinct;
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::manifest::{Lines, ManifestLine};
@@ -14,7 +14,6 @@ use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// Writes every stream's rows as they are now, each as an insert with the number and time of its newest change, to
 /// `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file too. Positions of
@@ -38,24 +37,24 @@ pub fn export_snapshot(
     open_own(&snapshot, &settings.dir, Kind::Changes, &origin.mirror_id)?.check_unedited()?;
     let mut manifest = open_own(&snapshot, &settings.dir, Kind::Snapshots, &origin.mirror_id)?;
     manifest.check_unedited()?;
-    let root = manifest.root().to_owned();
+    let destination = manifest.destination.clone();
     let (mut wanted, mut announced) = (Wanted::of(settings, head_seq), BTreeSet::new());
-    let mut lines = Lines::open(&root)?;
+    let mut lines = Lines::open(&*destination)?;
     while let Some(entry) = lines.next()? {
         wanted.note(&entry.line);
         announced.extend(FileName::of_path(&entry.line.path));
     }
-    let removed = remove_orphans(&manifest, Kind::Snapshots, |name| announced.contains(name))?;
+    let removed = remove_orphans(&manifest, |name| announced.contains(name))?;
 
     let (mut existing, mut ending) = (Vec::new(), Vec::new());
     for stream in Stream::ALL {
-        let (there, missing) = wanted.of_stream(stream, &root);
+        let (there, missing) = wanted.of_stream(stream, &*destination)?;
         existing.extend(there);
-        ending.extend(write_stream(&snapshot, &root, stream, &missing, settings)?);
+        ending.extend(write_stream(&snapshot, &*destination, stream, &missing, settings)?);
     }
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
-    let files = announce(&mut manifest, written)?;
+    let files = manifest.announce(written)?;
     manifest.note(mirror)?;
     let exported =
         Exported { head_seq, files, again: None, existing, removed, pruned: Vec::new(), not_pruned: None };
@@ -90,29 +89,31 @@ impl Wanted<'_> {
     }
 
     /// A stream's files that lie there in this form already, and the others.
-    fn of_stream(&self, stream: Stream, root: &Path) -> (Vec<ManifestLine>, Vec<FileName>) {
+    fn of_stream(
+        &self,
+        stream: Stream,
+        destination: &dyn Destination,
+    ) -> Result<(Vec<ManifestLine>, Vec<FileName>), ExportError> {
         let (mut there, mut missing) = (Vec::new(), Vec::new());
         for (name, newest) in self.files.iter().filter(|(name, _)| name.stream == stream) {
             let dialect = self.settings.dialect(name.format);
             let newest = newest.as_ref().filter(|line| line.dialect() == dialect);
-            match newest.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
+            // A file that was moved away since it was announced is written anew.
+            let size = destination.size(&name.path());
+            let size = size.map_err(ExportError::io("read", &destination.place(&name.path())))?;
+            match newest.filter(|line| size == Some(line.bytes)) {
                 Some(line) => there.push(line.clone()),
                 None => missing.push(*name),
             }
         }
-        (there, missing)
+        Ok((there, missing))
     }
-}
-
-/// A file that was moved away since it was announced is written anew.
-fn lies_there(path: &Path, bytes: u64) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.len() == bytes)
 }
 
 /// Reads a stream once, and writes it to a file for each name.
 fn write_stream(
     snapshot: &Snapshot<'_>,
-    root: &Path,
+    destination: &dyn Destination,
     stream: Stream,
     names: &[FileName],
     settings: &Settings,
@@ -120,7 +121,7 @@ fn write_stream(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let begin = |name: &FileName| FileWriter::begin(root, *name, settings.dialect(name.format));
+    let begin = |name: &FileName| FileWriter::begin(destination, *name, settings.dialect(name.format));
     let mut files: Vec<FileWriter> = names.iter().map(begin).collect::<Result<_, _>>()?;
     snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
     files.into_iter().map(FileWriter::end).collect()

@@ -1,13 +1,12 @@
 //! Orphaned files: what killed exports leave in the folders, temporary files as well as complete ones that were never
 //! announced.
 
+use crate::export::destination::{Destination, temporary_of};
 use crate::export::error::ExportError;
 use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::manifest::{Manifest, Reached};
-use crate::export::storage::{self, temporary_of};
 use crate::record::Stream;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// What lies in the folders and stands in no manifest. Only names that this program gives are taken, and of them only those of
 /// the manifest's kind.
@@ -20,22 +19,21 @@ pub(in crate::export) struct Orphans {
 }
 
 impl Orphans {
-    /// Looks through the folders below `root`.
+    /// Looks through the streams' folders.
     pub(in crate::export) fn find(
-        root: &Path,
+        destination: &dyn Destination,
         kind: Kind,
         is_announced: impl Fn(&FileName) -> bool,
     ) -> Result<Orphans, ExportError> {
         let mut found = Orphans::default();
         for stream in Stream::ALL {
-            storage::each_name(&root.join(stream.name()), |name| {
-                match place_of(&name, stream, kind) {
+            let listed =
+                destination.each_name(stream.name(), &mut |name| match place_of(&name, stream, kind) {
                     Some(Place::File(name)) if !is_announced(&name) => drop(found.unannounced.insert(name)),
                     Some(Place::Temporary) => drop(found.temporary.insert(format!("{stream}/{name}"))),
                     _ => {}
-                }
-                Ok(())
-            })?;
+                });
+            listed.map_err(ExportError::io("listed", &destination.place(stream.name())))?;
         }
         Ok(found)
     }
@@ -71,11 +69,10 @@ fn place_of(name: &str, stream: Stream, kind: Kind) -> Option<Place> {
 /// When a file lies there that proves that the manifest has lost lines, or a folder can't be read or written.
 pub(in crate::export) fn remove_orphans(
     manifest: &Manifest,
-    kind: Kind,
     is_announced: impl Fn(&FileName) -> bool,
 ) -> Result<Vec<String>, ExportError> {
-    let root = manifest.root();
-    let found = Orphans::find(root, kind, is_announced)?;
+    let destination = &*manifest.destination;
+    let found = Orphans::find(destination, manifest.kind, is_announced)?;
     let is_lost = |name: &&FileName| manifest.lost.iter().any(|file| file.path == name.path());
     let lost = found.unannounced.iter().find(is_lost);
     if let Some(name) = lost.or_else(|| proof_of_lost_lines(&found.unannounced, &manifest.reached)) {
@@ -83,7 +80,7 @@ pub(in crate::export) fn remove_orphans(
     }
     let mut removed = manifest.clean_up()?;
     for path in found.paths() {
-        storage::remove(&root.join(&path))?;
+        destination.remove(&path).map_err(ExportError::io("removed", &destination.place(&path)))?;
         removed.push(path);
     }
     Ok(removed)
@@ -102,6 +99,7 @@ fn proof_of_lost_lines<'n>(unannounced: &'n BTreeSet<FileName>, reached: &Reache
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::destination;
 
     #[test]
     fn only_our_own_unannounced_files_are_leftovers() {
@@ -125,7 +123,8 @@ mod tests {
         let ours = [names[6], names[0], names[1], names[2]].map(|name| format!("customers/{name}"));
 
         let find = |kind, announced: &[&str]| {
-            Orphans::find(dir.path(), kind, |name| announced.contains(&name.to_string().as_str())).unwrap()
+            let is_announced = |name: &FileName| announced.contains(&name.to_string().as_str());
+            Orphans::find(&*destination::of(dir.path(), Kind::Changes), kind, is_announced).unwrap()
         };
         assert_eq!(paths(&find(Kind::Changes, &[])), ours);
         assert_eq!(

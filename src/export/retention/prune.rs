@@ -12,20 +12,19 @@
 //! leaves are removed by the next export, like those that were never announced.
 
 use super::acknowledge::Acknowledged;
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::{Format, streams_and_formats};
-use crate::export::layout::{FOLDER, FileName, Kind, in_folder};
+use crate::export::layout::{FileName, Kind, in_folder};
 use crate::export::manifest::{End, Front, Lines, Manifest, ManifestLine, Reached};
 use crate::export::provenance::open_own;
 use crate::export::readback::is_as_announced;
 use crate::export::settings::Settings;
-use crate::export::storage;
 use crate::mirror::{ExportFile, Mirror};
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::path::Path;
 
 /// Removes what is older than `settings.max_age` and needed by nobody. Returns the files that were removed, relative to
 /// the export folder. Reads the newest snapshot of a stream and format as a whole where that has to stand for older
@@ -42,23 +41,24 @@ pub(in crate::export) fn prune(
     let Some(before) = now.checked_sub(age).ok().filter(|_| !settings.max_age.is_zero()) else {
         return Ok(Vec::new());
     };
-    let (own, root) = (mirror.id().to_owned(), settings.dir.join(FOLDER));
+    let own = mirror.id().to_owned();
     let snapshot = mirror.snapshot()?;
     let [mut changes, mut snapshots] = [
         open_own(&snapshot, &settings.dir, Kind::Changes, &own)?,
         open_own(&snapshot, &settings.dir, Kind::Snapshots, &own)?,
     ];
     drop(snapshot);
+    snapshots.check_unedited()?;
     let acknowledged = Acknowledged::read(&settings.dir)?;
-    let mut whole = WholeSnapshots { root: &root, newest: &snapshots.reached, known: BTreeMap::new() };
+    let (destination, newest) = (&*snapshots.destination, &snapshots.reached);
+    let mut whole = WholeSnapshots { destination, newest, known: BTreeMap::new() };
 
-    let expired = ExpiredLines::find(&changes, Kind::Changes, before, |line| {
+    let expired = ExpiredLines::find(&changes, before, |line| {
         let kept = is_newest(&changes.reached, line)
             && line.key().is_some_and(|(_, format)| settings.formats.contains(&format));
         Ok(!kept && (acknowledged.covers(line) || whole.reaches(line)?))
     })?;
-    let expired_snapshots =
-        ExpiredLines::find(&snapshots, Kind::Snapshots, before, |line| whole.has_newer(line))?;
+    let expired_snapshots = ExpiredLines::find(&snapshots, before, |line| whole.has_newer(line))?;
 
     let mut removed = expired.remove(mirror, &mut changes)?;
     removed.extend(expired_snapshots.remove(mirror, &mut snapshots)?);
@@ -72,7 +72,7 @@ fn is_newest(reached: &Reached, line: &ManifestLine) -> bool {
 
 /// Which snapshots lie there whole; each is read at most once.
 struct WholeSnapshots<'l> {
-    root: &'l Path,
+    destination: &'l dyn Destination,
     newest: &'l Reached,
     known: BTreeMap<String, bool>,
 }
@@ -98,10 +98,10 @@ impl WholeSnapshots<'_> {
         if let Some(known) = self.known.get(&file.path) {
             return Ok(*known);
         }
-        let whole = match is_as_announced(self.root, file) {
+        let whole = match is_as_announced(self.destination, file) {
             Ok(whole) => whole && file.left_out == 0,
             Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => return Err(ExportError::io("read", &self.root.join(&file.path))(error)),
+            Err(error) => return Err(ExportError::io("read", &self.destination.place(&file.path))(error)),
         };
         self.known.insert(file.path.clone(), whole);
         Ok(whole)
@@ -110,7 +110,6 @@ impl WholeSnapshots<'_> {
 
 /// The lines at the front of a manifest that are going to be removed.
 pub(in crate::export) struct ExpiredLines {
-    kind: Kind,
     /// Where they end; `None` where there is none.
     end: Option<End>,
     /// Up to which change files of each stream and format are removed.
@@ -123,13 +122,12 @@ impl ExpiredLines {
     /// The old lines that nobody needs. The last line always stays: the next one is tied to it.
     fn find(
         manifest: &Manifest,
-        kind: Kind,
         before: Timestamp,
         mut may_go: impl FnMut(&ManifestLine) -> Result<bool, ExportError>,
     ) -> Result<ExpiredLines, ExportError> {
         let is_old = |line: &ManifestLine| line.created_at.parse::<Timestamp>().is_ok_and(|at| at < before);
         let count = manifest.reached.end.as_ref().map_or(0, |end| end.lines);
-        ExpiredLines::while_expired(manifest, kind, |number, line| {
+        ExpiredLines::while_expired(manifest, |number, line| {
             Ok(number < count && is_old(line) && may_go(line)?)
         })
     }
@@ -137,11 +135,10 @@ impl ExpiredLines {
     /// The lines up to the first one that has to stay.
     pub(in crate::export) fn while_expired(
         manifest: &Manifest,
-        kind: Kind,
         mut is_expired: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
     ) -> Result<ExpiredLines, ExportError> {
-        let mut expired = ExpiredLines { kind, end: None, through: BTreeMap::new(), files: BTreeSet::new() };
-        let (mut lines, mut is_at_front) = (Lines::open(manifest.root())?, true);
+        let mut expired = ExpiredLines { end: None, through: BTreeMap::new(), files: BTreeSet::new() };
+        let (mut lines, mut is_at_front) = (Lines::open(&*manifest.destination)?, true);
         while let Some(entry) = lines.next()? {
             is_at_front = is_at_front && is_expired(entry.number, &entry.line)?;
             if !is_at_front {
@@ -156,7 +153,7 @@ impl ExpiredLines {
                 let last = expired.through.entry(key).or_default();
                 *last = entry.line.last_seq.max(*last);
             }
-            expired.files.extend(entry.line.file_name(kind));
+            expired.files.extend(entry.line.file_name(manifest.kind));
         }
         Ok(expired)
     }
@@ -167,7 +164,7 @@ impl ExpiredLines {
             return Ok(Vec::new());
         }
         self.remove_lines(mirror, manifest)?;
-        let removed = self.remove_files(manifest.root())?;
+        let removed = self.remove_files(manifest)?;
         manifest.note(mirror)?;
         Ok(removed)
     }
@@ -185,24 +182,18 @@ impl ExpiredLines {
             (last > 0).then_some((stream, format, last))
         });
         let front = Front::new(&end.last_line, through);
-        manifest.remove_front(mirror, (end, front), &self.files)
+        manifest.remove_front(mirror, end, front)
     }
 
-    fn remove_files(&self, root: &Path) -> Result<Vec<String>, ExportError> {
-        let mut removed = Vec::new();
-        for name in &self.files {
-            let path = root.join(name.path());
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                result => result.map_err(ExportError::io("removed", &path))?,
-            }
-            removed.push(in_folder(self.kind, &name.path()));
-        }
-        for stream in Stream::ALL.into_iter().map(|stream| root.join(stream.name())) {
-            if stream.is_dir() {
-                storage::sync_folder(&stream)?;
+    fn remove_files(&self, manifest: &Manifest) -> Result<Vec<String>, ExportError> {
+        let (destination, mut removed) = (&manifest.destination, Vec::new());
+        for path in self.files.iter().map(FileName::path) {
+            let was_there = destination.remove(&path);
+            if was_there.map_err(ExportError::io("removed", &destination.place(&path)))? {
+                removed.push(in_folder(manifest.kind, &path));
             }
         }
+        Stream::ALL.into_iter().try_for_each(|stream| manifest.settle(stream.name()))?;
         Ok(removed)
     }
 }
@@ -245,7 +236,7 @@ mod tests {
             let before = format!("2024-05-{day:02}T12:00:00Z").parse().unwrap();
             let kept: Vec<&str> = keeps.iter().map(|number| lines[number - 1].path.as_str()).collect();
             let may_go = |line: &ManifestLine| Ok(!kept.contains(&line.path.as_str()));
-            let expired = ExpiredLines::find(&manifest, Kind::Changes, before, may_go).unwrap();
+            let expired = ExpiredLines::find(&manifest, before, may_go).unwrap();
             expired.end.map_or(0, |end| end.lines)
         };
         assert_eq!([1, 2, 4, 5, 9].map(|day| count(day, &[])), [0, 2, 4, 4, 4]);
@@ -255,7 +246,7 @@ mod tests {
         let mut unreadable = lines.clone();
         unreadable[0].created_at = "long ago".to_owned();
         let manifest = write(&unreadable);
-        let expired = ExpiredLines::find(&manifest, Kind::Changes, Timestamp::MAX, |_| Ok(true)).unwrap();
+        let expired = ExpiredLines::find(&manifest, Timestamp::MAX, |_| Ok(true)).unwrap();
         assert!(expired.end.is_none());
     }
 }

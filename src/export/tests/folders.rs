@@ -62,6 +62,17 @@ fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
     copied(&old, &dir);
     assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 2, last_seq: 4 }));
     world.assert_good();
+    // The same, where that copy was exported to under its own name: what is lost counts by this folder's name.
+    let world_dir = std::mem::replace(&mut world.settings.dir, old.clone());
+    assert_eq!(world.export().unwrap().again, None);
+    world.settings.dir = world_dir;
+    world.customer("e", "1");
+    world.export().unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    copied(&old, &dir);
+    assert!(!verify(&mut world.mirror, &dir).unwrap().ok);
+    assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 5, last_seq: 5 }));
+    world.assert_good();
     // The folder that was moved goes on under its new name, as if nothing had been.
     world.settings.dir = dir.with_extension("new");
     let exported = world.export().unwrap();

@@ -2,10 +2,11 @@
 
 use super::replay::{assert_announced, files};
 use super::world::{Put, STAMP, World};
+use crate::export::destination;
 use crate::export::formats::Format;
 use crate::export::layout::Kind;
 use crate::export::manifest;
-use crate::export::publish::{announce, open, write};
+use crate::export::publish::{open, write};
 use crate::export::repair::{self, repair};
 use crate::export::retention::{ExpiredLines, acknowledge};
 use crate::export::verify::verify;
@@ -39,15 +40,14 @@ impl World {
         let dir = self.settings.dir.clone();
         let before = (files(&dir), std::fs::read(dir.join("manifest.ndjson")).unwrap());
         let mut manifest = open(&mut self.mirror, &dir).unwrap();
-        let (_, written) =
-            write(&mut self.mirror, &self.settings, &manifest.reached, None, STAMP.now).unwrap();
+        let (_, written) = write(&mut self.mirror, &self.settings, &manifest, None, STAMP.now).unwrap();
         let count = written.len();
         if steps == 1 {
             written.into_iter().for_each(|written| std::mem::forget(written.file));
             std::fs::write(dir.join(".manifest.ndjson-a1b2c3d4.tmp"), "{").unwrap();
             return count + 1;
         }
-        announce(&mut manifest, written).unwrap();
+        manifest.announce(written).unwrap();
         let after = std::fs::read(dir.join("manifest.ndjson")).unwrap();
         assert_eq!(files(&dir).len(), before.0.len() + count);
         let ends: Vec<usize> = (before.1.len()..after.len()).filter(|at| after[*at] == b'\n').collect();
@@ -99,7 +99,7 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
 impl World {
     fn cut_repair_short(&mut self, steps: usize) {
         let (dir, kind) = (self.settings.dir.clone(), Kind::Changes);
-        let lines = manifest::numbered(&dir, &[1].into()).unwrap();
+        let lines = manifest::numbered(&dir, kind, &[1].into()).unwrap();
         let mut reader = Mirror::open_read_only(self.mirror.path()).unwrap();
         let now = Timestamp::from_second(1).unwrap();
         let written = repair::write(&mut reader, &dir, kind, &lines, now).unwrap();
@@ -109,7 +109,7 @@ impl World {
         if steps == 1 {
             return written.into_iter().for_each(|(_, written)| std::mem::forget(written.file));
         }
-        let (_, lines) = repair::publish(&dir, kind, &lines, written).unwrap();
+        let (_, lines) = repair::publish(&*destination::of(&dir, kind), kind, &lines, written).unwrap();
         if steps == 3 {
             open(&mut self.mirror, &dir).unwrap().replace(&mut self.mirror, lines).unwrap();
         }
@@ -130,8 +130,7 @@ fn a_pruning_that_was_cut_off_is_ended_by_the_next_export() {
         let dir = world.settings.dir.clone();
         let first = dir.join(&world.announced()[0]);
         let mut manifest = open(&mut world.mirror, &dir).unwrap();
-        let expired =
-            ExpiredLines::while_expired(&manifest, Kind::Changes, |number, _| Ok(number <= 2)).unwrap();
+        let expired = ExpiredLines::while_expired(&manifest, |number, _| Ok(number <= 2)).unwrap();
         let before = std::fs::read(dir.join("manifest.ndjson")).unwrap();
         expired.remove_lines(&mut world.mirror, &mut manifest).unwrap();
         if steps == 1 {

@@ -37,8 +37,8 @@ pub(super) fn tile(
 }
 
 /// Compares a manifest's lines with what the mirror remembers of it. Where they are no chain, that tells what was edited.
-/// Returns the numbers of the lines behind that: those of
-/// an export that is under way or was cut off, unless the mirror is an older copy of itself.
+/// Returns the numbers of the lines behind what is remembered: those of an export that is under way or was cut off, unless
+/// the mirror is an older copy of itself.
 pub(super) fn compare_with_anchors(
     entries: &[NumberedLine],
     (kind, text): (Kind, &[u8]),
@@ -50,20 +50,26 @@ pub(super) fn compare_with_anchors(
         let to = text.len().min(to as usize);
         Ok(text.get(from as usize..to).unwrap_or_default().to_vec())
     })?;
-    if let Some(end) = fitting.and_then(|reached| reached.end.as_ref()) {
-        let behind = entries.iter().filter(|entry| entry.place.bytes > end.bytes);
-        return Ok(behind.map(|entry| entry.number).collect());
+    if anchors.is_named() || fitting.is_none() {
+        differs(entries, kind, anchors, is_chain && fitting.is_none(), findings);
     }
-    if let Some(own) = anchors.own_reached() {
-        differs(entries, kind, own, is_chain, findings);
-    }
-    Ok(entries.iter().map(|entry| entry.number).collect())
+    let end = fitting.and_then(|reached| reached.end.as_ref()).map_or(0, |end| end.bytes);
+    Ok(entries.iter().filter(|entry| entry.place.bytes > end).map(|entry| entry.number).collect())
 }
 
-/// Says how a manifest differs from what is remembered of it.
-fn differs(entries: &[NumberedLine], kind: Kind, own: &Reached, is_chain: bool, findings: &mut Findings) {
+/// Says what a manifest lacks of what is remembered of it, and, where it is to hold that point, whether it does.
+fn differs(
+    entries: &[NumberedLine],
+    kind: Kind,
+    anchors: &Anchors,
+    is_to_hold: bool,
+    findings: &mut Findings,
+) {
+    let Some(own) = anchors.own_reached() else { return };
     let found = |what: String| Difference::of_file(&in_folder(kind, MANIFEST), what);
-    let mut reached = Reached::default();
+    let follows = entries.first().and_then(|first| first.line.previous.as_deref());
+    let front = follows.and_then(|follows| anchors.front(follows)).cloned();
+    let mut reached = Reached { fronts: front.into_iter().collect(), ..Reached::default() };
     entries.iter().for_each(|entry| reached.take(entry.place.clone(), &entry.line));
     let Some(last) = entries.last() else {
         if !own.files.is_empty() {
@@ -81,7 +87,7 @@ fn differs(entries: &[NumberedLine], kind: Kind, own: &Reached, is_chain: bool, 
         findings.of_manifest(found(what));
         is_all_there = false;
     }
-    let Some(end) = own.end.as_ref().filter(|_| is_chain && is_all_there) else { return };
+    let Some(end) = own.end.as_ref().filter(|_| is_to_hold && is_all_there) else { return };
     let number = end.lines.min(last.number);
     let what = "not what the mirror noted when it exported: it, or a line before it, was edited".to_owned();
     let difference = found(what).at_line(number);

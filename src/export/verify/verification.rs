@@ -6,22 +6,19 @@ use super::file_check::check_file;
 use super::findings::Findings;
 use super::manifest_lines::{self, StreamFormat};
 use super::report::{Range, SnapshotFile, Verified};
+use crate::export::destination::{self, read_whole};
 use crate::export::difference::Difference;
 use crate::export::error::ExportError;
-use crate::export::layout::{FOLDER, FileName, Kind, MANIFEST, in_folder, root};
+use crate::export::layout::{FileName, Kind, MANIFEST, in_folder};
 use crate::export::manifest::{Anchors, Reached};
 use crate::export::provenance;
 use crate::export::retention::Orphans;
 use crate::mirror::{History, Mirror, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// How often everything is verified again where the manifests move.
 const ATTEMPTS: usize = 3;
-
-/// How often the manifests are read until they stand still around the beginning of a read transaction.
-const READINGS: usize = 20;
 
 /// A verification with what a repair has to know.
 pub(in crate::export) struct Examined {
@@ -58,30 +55,18 @@ struct Texts {
 
 impl Texts {
     fn read(dir: &Path) -> Result<Texts, ExportError> {
-        Ok(Texts { changes: read_text(dir)?, snapshots: read_text(&dir.join(FOLDER))? })
+        let read = |kind| {
+            let destination = destination::of(dir, kind);
+            let text = read_whole(&*destination, MANIFEST);
+            text.map(Option::unwrap_or_default).map_err(ExportError::io("read", &destination.place(MANIFEST)))
+        };
+        Ok(Texts { changes: read(Kind::Changes)?, snapshots: read(Kind::Snapshots)? })
     }
 }
 
-fn read_text(folder: &Path) -> Result<Vec<u8>, ExportError> {
-    let path = folder.join(MANIFEST);
-    match std::fs::read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        text => text.map_err(ExportError::io("read", &path)),
-    }
-}
-
+/// The manifests are read before the transaction begins: whatever they name is in the state that it sees.
 fn attempt(mirror: &mut Mirror, dir: &Path) -> Result<(Examined, Texts), ExportError> {
-    let mirror_id = mirror.id().to_owned();
-    let mut texts = Texts::read(dir)?;
-    for _ in 0..READINGS {
-        let snapshot = mirror.snapshot()?;
-        let again = Texts::read(dir)?;
-        if again == texts {
-            return Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts));
-        }
-        drop(snapshot);
-        texts = again;
-    }
+    let (mirror_id, texts) = (mirror.id().to_owned(), Texts::read(dir)?);
     let snapshot = mirror.snapshot()?;
     Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts))
 }
@@ -218,7 +203,12 @@ impl<'v> Verification<'v> {
                 named.iter().filter(|(_, name)| (name.stream, name.format) == (*stream, *format))
             {
                 let file = CheckedFile::new(Kind::Changes, entry, *name, last_seq);
-                let counts = check_file(file, self.dir, history, &mut self.findings)?;
+                let counts = check_file(
+                    file,
+                    &*destination::of(self.dir, Kind::Changes),
+                    history,
+                    &mut self.findings,
+                )?;
                 if counts.left_out > 0 {
                     self.findings.remark(format!(
                         "{} was repaired: the older versions of {} gone; later files bring what became of them",
@@ -266,7 +256,8 @@ impl<'v> Verification<'v> {
             let pruned = || pruned.pruned(name.stream, name.format);
             let end = tiled.get(&(name.stream, name.format)).map_or_else(pruned, |(_, last)| *last);
             let file = CheckedFile::new(Kind::Snapshots, entry, *name, end);
-            let counts = check_file(file, &self.dir.join(FOLDER), history, &mut self.findings)?;
+            let destination = destination::of(self.dir, Kind::Snapshots);
+            let counts = check_file(file, &*destination, history, &mut self.findings)?;
             let path = in_folder(Kind::Snapshots, &entry.line.path);
             if counts.left_out > 0 {
                 self.findings.remark(format!(
@@ -324,7 +315,7 @@ impl<'v> Verification<'v> {
     fn remark_on_strays(&mut self, kind: Kind, lines: &[NumberedLine]) -> Result<(), ExportError> {
         let named: BTreeSet<FileName> =
             lines.iter().filter_map(|entry| FileName::of_path(&entry.line.path)).collect();
-        let found = Orphans::find(&root(self.dir, kind), kind, |name| named.contains(name))?;
+        let found = Orphans::find(&*destination::of(self.dir, kind), kind, |name| named.contains(name))?;
         for path in found.paths() {
             self.findings.remark(format!(
                 "{} stands in no manifest: it was left by an export that was cut off, and is not to be read",
