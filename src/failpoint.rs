@@ -17,12 +17,14 @@ pub(crate) enum Place {
     AfterCommit,
     /// The run has done its work; its record doesn't say so.
     BeforeRunRecord,
-    /// A file of an export, or its manifest, is on the disk under its temporary name.
+    /// A file of an export, or a manifest that takes another's place, is on the disk under its temporary name.
     BeforeRename,
     /// An export's files have their names; the manifest doesn't name them.
     BeforeManifest,
-    /// The manifest names an export's files; the mirror's copy doesn't.
-    BeforeCopy,
+    /// Half of the manifest's new lines are written.
+    HalfManifest,
+    /// The manifest names an export's files; the mirror doesn't remember that it reaches so far.
+    BeforeAnchor,
 }
 
 impl Place {
@@ -35,14 +37,20 @@ impl Place {
             Place::BeforeRunRecord => "before-run-record",
             Place::BeforeRename => "before-rename",
             Place::BeforeManifest => "before-manifest",
-            Place::BeforeCopy => "before-copy",
+            Place::HalfManifest => "half-manifest",
+            Place::BeforeAnchor => "before-anchor",
         }
     }
 }
 
 /// Ends the process here, if a test has chosen this place and this time.
-#[cfg(debug_assertions)]
 pub(crate) fn reached(place: Place) {
+    reached_after(place, || {});
+}
+
+/// Ends the process here, if a test has chosen this place and this time, after having done half of what follows.
+#[cfg(debug_assertions)]
+pub(crate) fn reached_after(place: Place, half: impl FnOnce()) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
     static CHOSEN: OnceLock<Option<(String, u64)>> = OnceLock::new();
@@ -56,6 +64,7 @@ pub(crate) fn reached(place: Place) {
         && name == place.name()
         && COUNT.fetch_add(1, Ordering::SeqCst) + 1 == *time
     {
+        half();
         std::process::abort();
     }
 }
@@ -63,4 +72,4 @@ pub(crate) fn reached(place: Place) {
 /// Nothing: see the module.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
-pub(crate) fn reached(_: Place) {}
+pub(crate) fn reached_after(_: Place, _: impl FnOnce()) {}

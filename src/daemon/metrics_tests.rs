@@ -37,6 +37,7 @@ fn reading() -> MirrorState {
         bytes: 0,
         sha256: String::new(),
         created_at: String::new(),
+        left_out: 0,
     };
     MirrorState {
         streams: vec![stream("customers", 12, 38), stream("events", 30, 42)],

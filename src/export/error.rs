@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// The mirror can't be read, or its copy of the manifest can't be written.
+    /// The mirror can't be read or written.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
     /// A file or a folder of the export folder can't be read or written.
@@ -119,10 +119,19 @@ pub enum ExportError {
         /// The manifest.
         path: PathBuf,
     },
-    /// There is no manifest or an empty one, but files that only exports before the last one can have written.
+    /// The manifest's last line is another one than this mirror wrote.
     #[error(
-        "{} is gone or empty, but {file} is an export that it must have named: restore the manifest, or set export.dir to \
-         another folder, or move this one away; the export then starts from the first change", manifest.display()
+        "{} was edited: where this mirror's last line ended stands something else. Restore it from a backup, or set \
+         export.dir to a new folder, where the export starts from the first change", path.display()
+    )]
+    ManifestEdited {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// The manifest lacks lines, but their files lie there.
+    #[error(
+        "{} is gone or lost lines, but {file} is an export that it must have named: restore the manifest, or set export.dir \
+         to another folder, or move this one away; the export then starts from the first change", manifest.display()
     )]
     ManifestLost {
         /// Where the manifest should be.

@@ -29,6 +29,16 @@ pub(super) enum Kind {
     Snapshots,
 }
 
+impl Kind {
+    /// The name under which the mirror remembers manifests of that kind.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Kind::Changes => "changes",
+            Kind::Snapshots => "snapshots",
+        }
+    }
+}
+
 /// The folder of the manifest of that kind; paths in the manifest are relative to it.
 pub(super) fn root(dir: &Path, kind: Kind) -> PathBuf {
     match kind {
@@ -60,6 +70,16 @@ pub(super) enum Covers {
         /// The newest change.
         head_seq: i64,
     },
+}
+
+impl Covers {
+    /// The last change.
+    pub(super) fn last_seq(self) -> i64 {
+        match self {
+            Covers::Changes { last_seq, .. } => last_seq,
+            Covers::State { head_seq } => head_seq,
+        }
+    }
 }
 
 /// The name of an export file: `STREAM-FIRSTSEQ-LASTSEQ.EXT[.gz|.zst]`, of a snapshot `STREAM-HEADSEQ.EXT[.gz|.zst]`,

@@ -2,21 +2,20 @@
 //!
 //! [`export`] writes for each stream and format one file with the changes since that format's last file, and
 //! [`export_snapshot`] the whole current state. Both announce what they wrote in a manifest beside the files; what
-//! stands in the manifest lies complete on the disk. The manifest in the folder is the truth about what was exported to it;
-//! the mirror's `export_files` is a copy of it for `status`, of each folder by its path. What has happened in one folder
-//! changes nothing in another.
+//! stands in the manifest lies complete on the disk. The manifest is the truth about what was exported to its folder; the
+//! mirror's `export_folders` says how far each one reached. What has happened in one folder changes nothing in another.
 //!
-//! A file is written under a temporary name by a thread of its own, synced, renamed, and its folder synced; then the
-//! manifest is replaced in the same way; then the mirror's copy is brought in step. A power cut between any two of these
-//! steps loses no change and announces none twice: the next export removes files that were never announced and writes
-//! their range anew.
+//! A file is written under a temporary name by a thread of its own, synced, renamed, and its folder synced; then lines are
+//! added to the manifest, which is synced; then the mirror notes how far the manifest reaches. A power cut between any two
+//! of these steps loses no change and announces none twice: the next export removes files that were never announced and
+//! writes their range anew.
 //!
 //! | Room | What it does |
 //! | --- | --- |
 //! | `formats` | rows as bytes and back, one folder a format |
 //! | `layout` | which files stand where in an export folder, and what they are called |
-//! | `storage` | files on the disk, complete or not at all |
-//! | `manifest` | what was announced, and the mirror's copy of it |
+//! | `destination` | where files go: complete or not at all, durable when it says so |
+//! | `manifest` | what was announced, and how much of it the mirror remembers |
 //! | `readback` | files read back and compared with the mirror |
 //! | `provenance` | whether a folder is this mirror's |
 //! | `retention` | what is removed: old files, and what killed exports left |
@@ -25,6 +24,7 @@
 //!
 //! Each uses only those above it.
 
+mod destination;
 mod difference;
 mod error;
 mod formats;
@@ -36,21 +36,20 @@ mod readback;
 mod repair;
 mod retention;
 mod settings;
-mod storage;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub use destination::ensure_folder;
 pub use difference::Difference;
 pub use error::ExportError;
 pub use formats::{Compression, Format};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
-pub use manifest::{ManifestLine, folder_name};
+pub use manifest::{ManifestLine, newest_files};
 pub use publish::{Again, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
 pub use settings::Settings;
-pub use storage::ensure_folder;
 pub use verify::{Range, SnapshotFile, Verified, verify};

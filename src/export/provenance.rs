@@ -1,39 +1,38 @@
 //! Whether an export folder is this mirror's as it is now. Refused are the folders of other mirrors, of a newer state of this
 //! one, and of a future that it lost.
 //!
-//! Manifest lines that the mirror doesn't know can be its own all the same. An export that was cut off between the manifest
-//! and the mirror's copy of it leaves such lines, and so does another folder's manifest when the configuration goes back to
-//! it: they agree with the change log. A mirror that was restored from an older copy, and has gone on from there, meets
-//! lines of its lost future: their numbers stand for other changes.
+//! Manifest lines that the mirror doesn't remember can be its own all the same: an export that was cut off after
+//! the manifest was written leaves such lines. They agree with the change log. A mirror that was restored from an
+//! older copy, and has gone on from there, meets lines of its lost future: their numbers stand for other changes.
 
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::Row;
 use crate::export::layout::Kind;
-use crate::export::manifest::{Comparison, Manifest, ManifestLine, mirror_copy};
+use crate::export::manifest::{Manifest, ManifestLine};
 use crate::export::readback::{Source, head_differences, is_as_announced, read_rows};
 use crate::mirror::Snapshot;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Reads the manifest of `dir`, and refuses one that is none of the mirror `own`, or of another future than its own. Tells
-/// too whether the mirror's copy is in step.
-pub(super) fn read_own(
+/// Opens the manifest of that kind of the export folder `dir`, and refuses one that is none of the mirror `own`, or of another
+/// future than its own. Lines behind the point that the mirror remembers are looked at, or all, where it remembers none.
+pub(super) fn open_own(
     snapshot: &Snapshot<'_>,
     dir: &Path,
+    kind: Kind,
     own: &str,
-) -> Result<(Manifest, bool), ExportError> {
-    let head = snapshot.head()?;
-    let (mut comparison, mut unknown) =
-        (Comparison::with(mirror_copy::of(snapshot, dir)?), Unknown::default());
-    let manifest = Manifest::read_with(dir, |entry| {
+) -> Result<Manifest, ExportError> {
+    let (head, mut unknown) = (snapshot.head()?, Unknown::default());
+    let manifest = Manifest::open(snapshot, dir, kind, |entry| {
         check_line(dir, &entry.line, own, head)?;
-        if !comparison.knows(&entry.line)? {
+        if kind == Kind::Changes {
             unknown.note(&entry.line);
         }
         Ok(())
     })?;
-    unknown.check(snapshot, dir)?;
-    Ok((manifest, comparison.is_in_step()?))
+    unknown.check(snapshot, dir, &*manifest.destination)?;
+    Ok(manifest)
 }
 
 /// Refuses a manifest with a line that is not of this mirror, `own`, whose newest change is `head_seq`.
@@ -54,13 +53,13 @@ pub(super) fn check_line(
     Ok(())
 }
 
-/// The newest lines that the mirror's copy doesn't know, one of each stream and format: where the numbers of such a file
-/// stand for the same changes, those of older files do too.
+/// The newest lines that the mirror doesn't remember, one of each stream and format: where the numbers of such a file stand
+/// for the same changes, those of older files do too.
 #[derive(Debug, Default)]
 struct Unknown(BTreeMap<(String, String), ManifestLine>);
 
 impl Unknown {
-    /// Takes the next line that the list doesn't know.
+    /// Takes the next one.
     fn note(&mut self, line: &ManifestLine) {
         self.0.insert((line.stream.clone(), line.format.clone()), line.clone());
     }
@@ -69,9 +68,14 @@ impl Unknown {
     ///
     /// # Errors
     /// When a line is none of this mirror's, or the mirror can't be read.
-    fn check(&self, snapshot: &Snapshot<'_>, dir: &Path) -> Result<(), ExportError> {
+    fn check(
+        &self,
+        snapshot: &Snapshot<'_>,
+        dir: &Path,
+        destination: &dyn Destination,
+    ) -> Result<(), ExportError> {
         for line in self.0.values() {
-            if contradicts(snapshot, dir, line)? {
+            if contradicts(snapshot, destination, line)? {
                 return Err(ExportError::Diverged { dir: dir.to_owned(), path: line.path.clone() });
             }
         }
@@ -81,22 +85,31 @@ impl Unknown {
 
 /// Whether the change log speaks against a line: by the rows of its file where that lies there whole, else by time, since
 /// no file is older than its newest change.
-fn contradicts(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
-    if is_whole(dir, line) {
-        return rows_contradict(snapshot, dir, line);
+fn contradicts(
+    snapshot: &Snapshot<'_>,
+    destination: &dyn Destination,
+    line: &ManifestLine,
+) -> Result<bool, ExportError> {
+    if is_whole(destination, line) {
+        return rows_contradict(snapshot, destination, line);
     }
     let observed = snapshot.observed_at(line.last_seq)?;
     Ok(observed.is_none_or(|at| at > line.created_at))
 }
 
-fn is_whole(dir: &Path, line: &ManifestLine) -> bool {
-    line.file_name(Kind::Changes).is_ok() && is_as_announced(dir, line).unwrap_or(false)
+fn is_whole(destination: &dyn Destination, line: &ManifestLine) -> bool {
+    let file = line.to_export_file();
+    line.file_name(Kind::Changes).is_ok() && is_as_announced(destination, &file).unwrap_or(false)
 }
 
-fn rows_contradict(snapshot: &Snapshot<'_>, dir: &Path, line: &ManifestLine) -> Result<bool, ExportError> {
-    let path = dir.join(&line.path);
+fn rows_contradict(
+    snapshot: &Snapshot<'_>,
+    destination: &dyn Destination,
+    line: &ManifestLine,
+) -> Result<bool, ExportError> {
+    let path = destination.place(&line.path);
     let Ok(name) = line.file_name(Kind::Changes) else { return Ok(true) };
-    let mut source = Source::open(&path).map_err(ExportError::io("read", &path))?;
+    let mut source = Source::open(destination, &line.path).map_err(ExportError::io("read", &path))?;
     let dialect = line.dialect();
     let rows = read_rows(&mut source, name, dialect);
     // A file that is what its line says and can't be read is no accident of this folder's.

@@ -10,20 +10,21 @@
 //! **How it shows.** The line of a file whose bytes are others than before has `repaired_at`, and the lines behind it are
 //! tied to it anew. A damaged file that can't come back as a whole is kept beside the new one as `FILE.damaged`.
 
+use crate::export::destination::{self, Destination};
 use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Format};
-use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder, root};
-use crate::export::manifest::{self, Manifest, ManifestLine, mirror_copy, truncation};
-use crate::export::publish::{self, FileWriter, Origin, StagedFile};
+use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
+use crate::export::manifest::{self, ManifestLine, StagedFile};
+use crate::export::provenance::open_own;
+use crate::export::publish::{self, FileWriter, Origin};
 use crate::export::settings::Settings;
-use crate::export::storage;
 use crate::export::verify::{Examined, Verified, examine};
 use crate::mirror::{Change, History, Logged, Mirror, MirrorError};
 use crate::record::Op;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a repair did; also the JSON result of `export repair`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,7 +62,7 @@ impl Repaired {
 /// Verifies the export folder, writes every lost or damaged file again, and verifies it once more. Blocks; the caller holds
 /// the mirror's process lock.
 ///
-/// When this returns, files, manifests and the mirror's copy are durable. Repairing again changes nothing.
+/// When this returns, files, manifests and what the mirror remembers of them are durable. Repairing again changes nothing.
 ///
 /// # Errors
 /// As [`super::export()`] and [`super::verify()`]; and when a manifest itself is broken, which no file written again mends.
@@ -78,9 +79,8 @@ pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Resul
     let mut files = Vec::new();
     for kind in [Kind::Changes, Kind::Snapshots] {
         let damaged = findings.damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number);
-        files.extend(mend(&mut reader, &settings.dir, kind, &damaged.collect(), now)?);
+        files.extend(mend(mirror, &mut reader, &settings.dir, kind, &damaged.collect(), now)?);
     }
-    mirror_copy::bring_in_step(mirror, &settings.dir)?;
     let verified = examine(&mut reader, &settings.dir)?.verified;
     Ok(Repaired { files, exported, verified })
 }
@@ -95,14 +95,18 @@ fn export_first(
     let mut formats = settings.formats.clone();
     for kind in [Kind::Changes, Kind::Snapshots] {
         let numbers = damaged.iter().filter(|(of, _)| *of == kind).map(|(_, number)| *number).collect();
-        let lines = manifest::numbered(&root(&settings.dir, kind), &numbers)?;
+        let lines = manifest::numbered(&settings.dir, kind, &numbers)?;
         formats.extend(lines.values().filter_map(|line| Format::from_name(&line.format)));
     }
-    Ok(publish::export(mirror, &Settings { formats, ..settings.clone() }, None, now)?.files)
+    // The last line may be one of those that were edited and are going to be mended.
+    let manifest = publish::open(mirror, &settings.dir)?;
+    let settings = Settings { formats, ..settings.clone() };
+    Ok(publish::export_behind(manifest, mirror, &settings, None, now)?.files)
 }
 
 /// Writes the files of these lines again, gives them their names, then replaces the manifest where a line has changed.
 fn mend(
+    mirror: &mut Mirror,
     reader: &mut Mirror,
     dir: &Path,
     kind: Kind,
@@ -112,12 +116,14 @@ fn mend(
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
-    let root = root(dir, kind);
-    let old = manifest::numbered(&root, numbers)?;
+    let old = manifest::numbered(dir, kind, numbers)?;
     let written = write(reader, dir, kind, &old, now)?;
-    let (repaired, lines) = publish(&root, kind, &old, written)?;
+    let (repaired, lines) = publish(&*destination::of(dir, kind), kind, &old, written)?;
     if !lines.is_empty() {
-        manifest::replace(&root, lines)?;
+        let own = mirror.id().to_owned();
+        let mut manifest = open_own(&mirror.snapshot()?, dir, kind, &own)?;
+        manifest.replace(mirror, lines)?;
+        manifest.note(mirror)?;
     }
     Ok(repaired)
 }
@@ -131,20 +137,18 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<Vec<(usize, StagedFile)>, ExportError> {
     let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
-    let changes = Manifest::read(dir)?;
     let snapshot = reader.snapshot()?;
-    let truncations = truncation::read(&snapshot)?;
-    let truncation = truncation::in_force(&truncations, changes.follows.as_deref());
+    let reached = open_own(&snapshot, dir, Kind::Changes, &origin.mirror_id)?.reached;
     let history = snapshot.history()?;
-    let mut written = Vec::new();
+    let (destination, mut written) = (destination::of(dir, kind), Vec::new());
     for (number, line) in lines {
         let name = line.file_name(kind).map_err(|reason| ExportError::ManifestLine {
-            path: root(dir, kind).join(MANIFEST),
+            path: destination.place(MANIFEST),
             line: *number,
             reason,
         })?;
-        let end = changes.positions.of(truncation, name.stream, name.format);
-        let (file, left_out) = rewrite(&root(dir, kind), name, line.dialect(), &history, end)?;
+        let end = reached.position(name.stream, name.format);
+        let (file, left_out) = rewrite(&*destination, name, line.dialect(), &history, end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
@@ -155,7 +159,7 @@ pub(super) fn write(
 
 /// Writes what the file held, as far as the mirror knows it. Returns how many changes were left out.
 fn rewrite(
-    root: &Path,
+    destination: &dyn Destination,
     name: FileName,
     dialect: Dialect,
     history: &History<'_>,
@@ -165,7 +169,7 @@ fn rewrite(
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = FileWriter::begin(root, name, dialect)?;
+    let mut file = FileWriter::begin(destination, name, dialect)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {
@@ -213,7 +217,7 @@ fn what_to_write<'a>(
 
 /// Gives the files their names. Returns what was done, and the lines that are to replace the old ones in the manifest.
 pub(super) fn publish(
-    root: &Path,
+    destination: &dyn Destination,
     kind: Kind,
     old: &BTreeMap<usize, ManifestLine>,
     written: Vec<(usize, StagedFile)>,
@@ -221,11 +225,15 @@ pub(super) fn publish(
     let (mut repaired, mut lines) = (Vec::new(), BTreeMap::new());
     for (number, StagedFile { file, line }) in written {
         let as_before = old.get(&number).is_some_and(|old| is_same(old, &line));
-        let kept = if line.left_out > 0 { keep_damaged(&root.join(&line.path))? } else { false };
-        let place = file.publish()?;
-        if let Some(folder) = place.parent() {
-            storage::sync_folder(folder)?;
-        }
+        let place = destination.place(&line.path);
+        // One that an earlier repair moved aside stays: what stands in its place now is newer and holds less.
+        let kept = line.left_out > 0
+            && destination
+                .keep_aside(&line.path, &format!("{}.damaged", line.path))
+                .map_err(ExportError::io("moved aside", &place))?;
+        let folder = file.folder().to_owned();
+        file.publish(None)?;
+        destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))?;
         repaired.push(RepairedFile {
             path: in_folder(kind, &line.path),
             as_before,
@@ -243,19 +251,6 @@ pub(super) fn publish(
 /// Whether the manifest's line is true of the file again.
 fn is_same(old: &ManifestLine, new: &ManifestLine) -> bool {
     (old.bytes, &old.sha256, old.rows, old.left_out) == (new.bytes, &new.sha256, new.rows, new.left_out)
-}
-
-/// Moves a damaged file aside. One that an earlier repair moved there stays: what stands in its place now is newer and
-/// holds less.
-fn keep_damaged(path: &Path) -> Result<bool, ExportError> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".damaged");
-    let aside = PathBuf::from(aside);
-    if aside.exists() || !path.exists() {
-        return Ok(aside.exists());
-    }
-    std::fs::rename(path, &aside).map_err(ExportError::io("moved aside", path))?;
-    Ok(true)
 }
 
 #[cfg(test)]

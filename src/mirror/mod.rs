@@ -26,7 +26,7 @@ pub use runs::{
     Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
-    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, FolderExports, Met,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, ExportFolder, Met,
     MirroredParent, ParentPreview, ParentsApplied, RejectedRecord, RowSet, SetAside, Stored,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

@@ -70,12 +70,11 @@ impl Case {
         });
     }
 
-    /// Makes every digest and size of the manifest, its chain, and the mirror's own list say what lies in the folder.
+    /// Makes every digest and size of the manifest, its chain, and what the mirror remembers of it say what lies in the folder.
     fn seal(&self) {
         let path = self.place.exports().join("manifest.ndjson");
-        let mirror = rusqlite::Connection::open(self.place.mirror()).unwrap();
         let mut previous: Option<String> = None;
-        let mut text = String::new();
+        let (mut text, mut last_from) = (String::new(), 0);
         for mut line in manifest(&self.place) {
             let content = std::fs::read(self.on_disk(line["path"].as_str().unwrap())).unwrap();
             let ends = content.iter().filter(|byte| **byte == b'\n').count();
@@ -83,15 +82,19 @@ impl Case {
             line["bytes"] = content.len().into();
             line["sha256"] = hex(&content).into();
             line["previous"] = previous.into();
-            let sql = "UPDATE export_files SET rows = ?2, bytes = ?3, sha256 = ?4 WHERE path = ?1";
-            let of = |name: &str| line[name].as_i64().unwrap();
-            let sha256 = line["sha256"].as_str().unwrap();
-            mirror.execute(sql, (line["path"].as_str().unwrap(), of("rows"), of("bytes"), sha256)).unwrap();
+            last_from = text.len();
             let line = line.to_string();
             previous = Some(hex(line.as_bytes()));
             text.push_str(&format!("{line}\n"));
         }
+        let end = serde_json::json!({
+            "bytes": text.len(), "lines": text.lines().count(), "last_from": last_from, "last_line": previous
+        });
         std::fs::write(path, text).unwrap();
+        let sql =
+            "UPDATE export_folders SET reached = json_set(reached, '$.end', json(?1)) WHERE kind = 'changes'";
+        let mirror = rusqlite::Connection::open(self.place.mirror()).unwrap();
+        assert_eq!(mirror.execute(sql, [end.to_string()]).unwrap(), 1);
     }
 
     /// What `export verify` finds, in both of its forms; it changes nothing.
@@ -187,13 +190,8 @@ async fn a_good_folder_of_every_form_is_found_good() {
     change(&sandbox.world(), "Unexported");
     let elsewhere = program.clone().set(&format!("export.dir={}", place.path().join("elsewhere").display()));
     std::fs::write(place.exports().join("events/events-000000000900-000000000999.csv"), "half").unwrap();
-    let mirror = rusqlite::Connection::open(place.mirror()).unwrap();
-    let copied: Vec<String> = {
-        let mut select = mirror.prepare("SELECT path FROM export_files").unwrap();
-        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    assert_eq!(copied.len(), manifest(&place).len());
-    drop(mirror);
+    let noted = "SELECT sum(reached ->> '$.end.lines') FROM export_folders";
+    assert_eq!(place.number(noted) as usize, manifest(&place).len() + 12);
     let people = program.ends(0, &["export", "verify"]).await.stdout;
     assert!(people.contains("events-000000000900-000000000999.csv stands in no manifest"), "{people}");
     // An empty folder is not the one that the mirror exported to.
@@ -266,29 +264,36 @@ async fn an_edited_manifest_is_found_with_the_line() {
     let case = Case::new().await;
     let good = std::fs::read(case.on_disk("manifest.ndjson")).unwrap();
     let restore = || std::fs::write(case.on_disk("manifest.ndjson"), &good).unwrap();
-    // Edited, and nothing computed anew: the line behind it isn't tied to it any more, nor is it what the mirror noted.
+    // Edited, and nothing computed anew: the line behind it isn't tied to it any more.
     case.edit_manifest(|lines| lines[3] = lines[3].replace("\"rows\":", "\"rows\":1"));
-    assert_eq!(case.lines().await, [5, 4]);
+    assert_eq!(case.lines().await, [5]);
     restore();
     // Only a field that nobody else knows.
     case.edit_manifest(|lines| lines[3] = lines[3].replace("\"run_id\":1", "\"run_id\":2"));
     assert_eq!(case.lines().await, [5]);
     restore();
-    // The last line has nobody behind it.
-    case.edit_manifest(|lines| lines[11] = lines[11].replace("\"bytes\":", "\"bytes\":1"));
-    assert_eq!(case.lines().await, [12]);
-    restore();
+    // The last line has nobody behind it, but the mirror remembers it.
+    for (field, other) in [("\"bytes\":", "\"bytes\":1"), ("\"run_id\":3", "\"run_id\":2")] {
+        case.edit_manifest(|lines| lines[11] = lines[11].replace(field, other));
+        assert_eq!(case.lines().await, [12]);
+        case.program.ends(1, &["export"]).await.tells(&["was edited", "backup", "new folder"]);
+        restore();
+    }
     // Lost, at the front, in the middle, at the end.
     for (n, objected) in [(0, 1), (6, 7)] {
         case.edit_manifest(|lines| drop(lines.remove(n)));
         assert_eq!(case.lines().await[0], objected);
-        case.finds("manifest.ndjson", "no longer names").await;
         restore();
     }
     case.edit_manifest(|lines| lines.truncate(10));
     let found = case.differences(1).await;
     assert_eq!(found.len(), 2, "{found:#?}");
-    case.finds("manifest.ndjson", "cut off").await;
+    case.finds("manifest.ndjson", "no longer names").await;
+    case.program.ends(1, &["export"]).await.tells(&["lost lines", "restore the manifest"]);
+    restore();
+    // A last line that lacks only its end is one all the same.
+    case.edit("manifest.ndjson", |text| text.trim_end().to_owned());
+    case.differences(0).await;
     restore();
     case.edit_manifest(|lines| lines.swap(4, 8));
     assert_eq!(case.lines().await[0], 5);
@@ -306,7 +311,7 @@ async fn an_edited_manifest_is_found_with_the_line() {
     case.differences(0).await;
 }
 
-/// Every digest was computed anew, in the manifest and in the mirror's list: only the rows themselves tell.
+/// Every digest was computed anew, in the manifest and in what the mirror remembers: only the rows themselves tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_were_tampered_with_are_found_though_every_digest_fits() {
     let case = Case::new().await;
@@ -779,22 +784,31 @@ async fn a_restored_mirror_is_refused_though_it_has_grown_past_the_exports() {
     elsewhere.ends(0, &["export", "verify"]).await;
 }
 
-/// A list of the mirror that is behind its manifest heals by itself, whether the folder is new to it or an export was cut
+/// A mirror that remembers less than the manifest has heals by itself, whether the folder is new to it or an export was cut
 /// off before its last step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_that_is_behind_the_manifest_heals() {
+async fn a_mirror_that_is_behind_the_manifest_heals() {
     let case = Case::new().await;
     let elsewhere = case.place.path().join("elsewhere");
     let to_elsewhere = case.program.clone().set(&format!("export.dir={}", elsewhere.display()));
     to_elsewhere.ends(0, &["export"]).await;
     to_elsewhere.ends(0, &["export", "verify"]).await;
-    // Back again: every line is unknown to the list now.
+    // Back again.
     case.program.ends(0, &["export"]).await;
     case.differences(0).await;
     let mirror = rusqlite::Connection::open(case.place.mirror()).unwrap();
-    let forgotten = "DELETE FROM export_files WHERE first_seq = (SELECT max(first_seq) FROM export_files)";
-    assert_eq!(mirror.execute(forgotten, []).unwrap(), 4);
-    drop(mirror);
+    let of_folder = "FROM export_folders WHERE folder NOT LIKE '%elsewhere'";
+    let reached = format!("SELECT reached {of_folder}");
+    let before: String = mirror.query_row(&reached, [], |row| row.get(0)).unwrap();
+    case.account.lock().add("c-13", 1);
+    case.program.ends(0, &["sync"]).await;
+    let cut_off = "UPDATE export_folders SET reached = ?1 WHERE folder NOT LIKE '%elsewhere'";
+    assert_eq!(mirror.execute(cut_off, [&before]).unwrap(), 1);
+    let status = case.program.ends(0, &["status", "--json"]).await.json();
+    assert_eq!(
+        (&status["export_lag"], status["exports"].as_array().unwrap().len()),
+        (&Value::Array(vec![]), 4)
+    );
     let people = case.program.ends(0, &["export", "verify"]).await.stdout;
     assert!(people.contains("does not know 4 of the manifest's lines yet"), "{people}");
     // Its consumer may have moved the file away: then the times have to fit.
@@ -804,4 +818,13 @@ async fn a_list_that_is_behind_the_manifest_heals() {
     case.program.ends(0, &["export", "repair"]).await;
     case.differences(0).await;
     assert_everything_equals(&case.account.state(), &case.place);
+    // Nothing is known of any folder.
+    assert_eq!(mirror.execute("DELETE FROM export_folders", []).unwrap(), 2);
+    drop(mirror);
+    let people = case.program.ends(0, &["export", "verify"]).await.stdout;
+    let unknown = format!("does not know {} of the manifest's lines yet", manifest(&case.place).len());
+    assert!(people.contains(&unknown), "{people}");
+    assert_eq!(case.program.ends(0, &["export", "--json"]).await.json()["again"], Value::Null);
+    let found = case.program.ends(0, &["export", "verify", "--json"]).await.json();
+    assert_eq!(found["remarks"], Value::Array(vec![]));
 }

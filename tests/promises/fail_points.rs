@@ -2,7 +2,7 @@
 
 use crate::effort::Effort;
 use crate::findings::Findings;
-use crate::support::{Place, Program};
+use crate::support::{Place, Program, manifest};
 use crate::test_account::{account, change, program};
 use rusqlite::Connection;
 
@@ -10,18 +10,23 @@ use rusqlite::Connection;
 const ABORTED: i32 = 6;
 
 /// Points that every sync with changes in both streams comes to, each with how often.
-const POINTS: [(&str, u64); 6] = [
+const POINTS: [(&str, u64); 7] = [
     ("before-commit", 4),
     ("after-commit", 4),
     ("before-run-record", 1),
-    // Two streams in two formats, and the manifest.
-    ("before-rename", 5),
+    // Two streams in two formats.
+    ("before-rename", 4),
     ("before-manifest", 1),
-    ("before-copy", 1),
+    ("half-manifest", 1),
+    ("before-anchor", 1),
 ];
 
-/// Files of a snapshot, two streams in two formats, and their manifest.
-const SNAPSHOT_RENAMES: u64 = 5;
+/// Those that every snapshot of two streams in two formats comes to.
+const SNAPSHOT_POINTS: [(&str, u64); 4] =
+    [("before-rename", 4), ("before-manifest", 1), ("half-manifest", 1), ("before-anchor", 1)];
+
+/// Those that a repair comes to whose file comes back with other bytes, and a pruning of old files: a manifest is replaced.
+const REPLACING_POINTS: [(&str, u64); 2] = [("before-rename", 1), ("after-commit", 2)];
 
 /// The point of a mirror's creation: once for the first schema, and for each after it.
 fn migrations() -> (&'static str, u64) {
@@ -49,7 +54,9 @@ pub async fn scenario(effort: &Effort) -> Findings {
     let syncs = tries.into_iter().map(|(compression, is_first, point)| one(compression, is_first, point));
     let mut found = effort.all(syncs).await;
     found.add(effort.all([upgrade()].into_iter()).await);
-    found.add(effort.all((1..=SNAPSHOT_RENAMES).map(snapshot)).await);
+    let each = |(point, times): (&'static str, u64)| (1..=times).map(move |time| format!("{point}:{time}"));
+    found.add(effort.all(SNAPSHOT_POINTS.into_iter().flat_map(each).map(snapshot)).await);
+    found.add(effort.all(REPLACING_POINTS.into_iter().flat_map(each).map(pruning)).await);
     found
 }
 
@@ -106,12 +113,18 @@ fn put_back_to_the_first_version(place: &Place) {
         let mut select = connection.prepare(sql).unwrap();
         select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    for table in
-        texts("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    {
+    for table in texts(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'export_files'",
+    ) {
         let columns = texts(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
         let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newest.{table}");
         connection.execute(&copy, []).unwrap();
+    }
+    // It had a copy of the manifest.
+    let copy = "INSERT INTO main.export_files SELECT ?1 ->> 'stream', ?1 ->> 'format', ?1 ->> 'first_seq', \
+                ?1 ->> 'last_seq', ?1 ->> 'path', ?1 ->> 'rows', ?1 ->> 'bytes', ?1 ->> 'sha256', ?1 ->> 'created_at'";
+    for line in manifest(place) {
+        connection.execute(copy, [line.to_string()]).unwrap();
     }
     let mark: i64 = connection.query_row("PRAGMA newest.application_id", [], |row| row.get(0)).unwrap();
     connection.execute_batch(&format!("PRAGMA application_id = {mark}; PRAGMA user_version = 1")).unwrap();
@@ -121,15 +134,36 @@ fn put_back_to_the_first_version(place: &Place) {
     std::fs::rename(old, place.mirror()).unwrap();
 }
 
-async fn snapshot(time: u64) -> Findings {
+async fn snapshot(point: String) -> Findings {
     let mut found = Findings::of_a_try();
     let account = account(12, 2, 4).shared();
     let server = account.serve().await;
     let place = Place::new();
     let program = program(&place, &server.base_url());
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
-    dies(&mut found, &program, &format!("before-rename:{time}"), &["export", "--snapshot"]).await;
+    dies(&mut found, &program, &point, &["export", "--snapshot"]).await;
     found.ended(&program.run(&["export", "--snapshot"]).await, &[0]);
     found.judge(&account.state(), &place, &program).await;
+    found
+}
+
+/// Old files are removed that a snapshot stands for.
+async fn pruning(point: String) -> Findings {
+    let mut found = Findings::of_a_try();
+    let account = account(12, 2, 4).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = program(&place, &server.base_url());
+    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    found.ended(&program.run(&["export", "--snapshot"]).await, &[0]);
+    change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
+    found.ended(&program.run(&["sync"]).await, &[0]);
+    let removing = program.clone().set("export.max_age=1ms");
+    dies(&mut found, &removing, &point, &["export"]).await;
+    found.ended(&removing.run(&["export"]).await, &[0]);
+    // The files that are left begin behind the snapshot, which the judge of rows doesn't read.
+    found.judge_soundness(&place, &program).await;
+    let left = manifest(&place);
+    found.check(left.len() == 4, || format!("{} lines are left, not the newest 4", left.len()));
     found
 }

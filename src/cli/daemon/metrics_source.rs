@@ -2,7 +2,7 @@
 
 use super::super::exit::Failure;
 use crate::daemon::MirrorState;
-use crate::export::folder_name;
+use crate::export::newest_files;
 use crate::mirror::{self, Mirror, MirrorError, Mode, Run};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Open {
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(MirrorState {
             streams: snapshot.freshness()?,
-            exports: snapshot.exports_of(&folder_name(&self.exports))?.newest()?,
+            exports: newest_files(&snapshot, &self.exports)?,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
             audit: snapshot.last_audit()?,

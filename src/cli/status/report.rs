@@ -4,7 +4,7 @@ use super::super::exit::Failure;
 use super::runs::{LastError, LastOk, ShownRun};
 use crate::api::shown;
 use crate::config::Config;
-use crate::export::folder_name;
+use crate::export::newest_files;
 use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Outcome,
     SetAside, holder,
@@ -96,7 +96,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let (repaired_records, repaired) = snapshot.set_aside(Aside::Taken, SET_ASIDE)?;
     let (rejected_records, repaired_records) =
         (rejected_records.into_iter().map(told), repaired_records.into_iter().map(told));
-    let exports = snapshot.exports_of(&folder_name(&config.export.dir))?.newest()?;
+    let exports = newest_files(&snapshot, &config.export.dir)?;
     let streams = snapshot.freshness()?;
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
     let last_ok = LastOk {

@@ -1,8 +1,8 @@
 //! One line of a manifest.
 
+use crate::export::destination::hex;
 use crate::export::formats::{Compression, Dialect, Format, LAYOUT, OLD_LAYOUT, columns};
 use crate::export::layout::{Covers, FileName, Kind};
-use crate::export::storage;
 use crate::mirror::ExportFile;
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ impl ManifestLine {
         Ok(name)
     }
 
-    /// The line as the mirror's copy has it.
+    /// What the mirror remembers of the line where it is the newest of its stream and format.
     pub(in crate::export) fn to_export_file(&self) -> ExportFile {
         ExportFile {
             stream: self.stream.clone(),
@@ -141,6 +141,7 @@ impl ManifestLine {
             bytes: self.bytes,
             sha256: self.sha256.clone(),
             created_at: self.created_at.clone(),
+            left_out: self.left_out,
         }
     }
 }
@@ -155,8 +156,14 @@ pub(in crate::export) fn parse_line(line: &[u8]) -> Result<ManifestLine, String>
     }
 }
 
+/// The digest of a line, given without its end.
 pub(in crate::export) fn digest(line: &[u8]) -> String {
-    storage::hex(&Sha256::digest(line))
+    hex(&Sha256::digest(line))
+}
+
+/// The digest of a line that is given with its end, or without where that is missing.
+pub(super) fn digest_of_ended(line: &[u8]) -> String {
+    digest(line.strip_suffix(b"\n").unwrap_or(line))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! read.
 
 use super::row_batch::RowBatch;
+use crate::export::destination::{CompleteFile, NewFile, abandoned};
 use crate::export::formats::{Compressor, RowWriter};
-use crate::export::storage::{self, FileContent, FinishedContent, abandoned};
 use crate::mirror::Change;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -21,13 +21,13 @@ enum Message {
     End,
 }
 
-/// The way of rows from their format to the disk.
-pub(super) type RowEncoder = RowWriter<Compressor<FileContent>>;
+/// The way of rows from their format to the destination.
+pub(super) type RowEncoder = RowWriter<Compressor<NewFile>>;
 
-/// A file's content, and how many of its values were rewritten for readers' sake.
-pub(super) type FinishedFile = (FinishedContent, u64);
+/// A complete file, and how many of its values were rewritten for readers' sake.
+pub(super) type FinishedFile = (CompleteFile, u64);
 
-/// Takes a file's rows. Dropped, it waits until its thread has let go of the file.
+/// Takes a file's rows. Dropped, it waits until its thread has let go of the file, which is removed.
 pub(super) struct BackgroundWriter {
     batch: RowBatch,
     /// Batches that were written, to be filled again.
@@ -71,7 +71,7 @@ impl BackgroundWriter {
         Ok(())
     }
 
-    /// Waits for the file's end, after [`Sink::end`].
+    /// Waits for the file's end, after [`BackgroundWriter::end`]. Its content is durable on return, under no final name.
     ///
     /// # Errors
     /// The first one that its thread met.
@@ -102,7 +102,7 @@ impl BackgroundWriter {
 
 impl Drop for BackgroundWriter {
     fn drop(&mut self) {
-        // Given up: whatever comes of it, the file is going to be removed.
+        // Given up: whatever comes of it, the file is removed.
         let _ = self.join();
     }
 }
@@ -122,7 +122,7 @@ fn write(
             }
             Message::End => {
                 let (compressor, rewritten) = rows.finish()?;
-                return Ok((storage::finish_content(compressor.finish()?)?, rewritten));
+                return Ok((compressor.finish()?.finish()?, rewritten));
             }
         }
     }
@@ -132,14 +132,16 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::destination::tests::faulty::{Fault, Faulty};
+    use crate::export::destination::{self, names};
     use crate::export::formats::Dialect;
     use crate::export::formats::Format;
     use crate::export::formats::{CHUNK_BYTES, Compression, decompress};
-    use crate::export::storage::{TemporaryFile, names};
+    use crate::export::layout::Kind;
     use crate::record::{Op, Stream, Value};
 
-    fn rows(compression: Compression, disk: FileContent) -> RowEncoder {
-        let compressor = Compressor::new(compression, disk).unwrap();
+    fn rows(compression: Compression, file: NewFile) -> RowEncoder {
+        let compressor = Compressor::new(compression, file).unwrap();
         RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, compressor)
     }
 
@@ -151,6 +153,7 @@ mod tests {
     #[test]
     fn what_goes_in_lies_on_the_disk_in_its_order() {
         let dir = tempfile::tempdir().unwrap();
+        let destination = destination::of(dir.path(), Kind::Changes);
         let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
         let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
         let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, Vec::new());
@@ -158,13 +161,12 @@ mod tests {
         let (plain, _) = plain.finish().unwrap();
         assert!(plain.len() > 10 * CHUNK_BYTES);
         for compression in Compression::ALL {
-            let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
-            let mut writer = BackgroundWriter::begin(rows(compression, disk)).unwrap();
+            let file = NewFile::begin(&*destination, "f").unwrap();
+            let mut writer = BackgroundWriter::begin(rows(compression, file)).unwrap();
             changes.iter().for_each(|change| writer.write(change).unwrap());
             writer.end().unwrap();
-            let path =
-                temporary.complete(writer.finish().map(|(settled, _)| settled)).unwrap().publish().unwrap();
-            let written = std::fs::read(path).unwrap();
+            writer.finish().unwrap().0.publish(None).unwrap();
+            let written = std::fs::read(dir.path().join("f")).unwrap();
             assert!(decompress(compression, &written) == plain, "{compression:?}");
         }
     }
@@ -172,8 +174,10 @@ mod tests {
     #[test]
     fn an_error_of_the_thread_comes_back_with_its_kind() {
         // A disk that is always full; what it takes before it says so depends on the buffers.
-        let disk = storage::to(std::fs::File::create("/dev/full").unwrap());
-        let mut writer = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let full = Faulty::new(destination::of(dir.path(), Kind::Changes), Fault::FullAfter(0));
+        let file = NewFile::begin(&full, "f").unwrap();
+        let mut writer = BackgroundWriter::begin(rows(Compression::None, file)).unwrap();
         let id = "x".repeat(BATCH_BYTES);
         let written = (0..10 * WAITING_BATCHES).try_for_each(|_| writer.write(&deleted(1, &id)));
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull);
@@ -183,15 +187,16 @@ mod tests {
     #[test]
     fn what_is_given_up_is_let_go_of() {
         let dir = tempfile::tempdir().unwrap();
-        let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
-        let mut writer = BackgroundWriter::begin(rows(Compression::Zstd, disk)).unwrap();
+        let destination = destination::of(dir.path(), Kind::Changes);
+        let file = NewFile::begin(&*destination, "f").unwrap();
+        let mut writer = BackgroundWriter::begin(rows(Compression::Zstd, file)).unwrap();
         writer.write(&deleted(1, &"x".repeat(3 * CHUNK_BYTES))).unwrap();
         drop(writer);
-        drop(temporary);
-        assert!(names(dir.path()).unwrap().is_empty());
+        assert!(names(&*destination, "").is_empty());
         // Without its end it is none.
-        let (temporary, disk) = TemporaryFile::create(dir.path(), "f").unwrap();
-        let writer = BackgroundWriter::begin(rows(Compression::None, disk)).unwrap();
-        assert!(temporary.complete(writer.finish().map(|(settled, _)| settled)).is_err());
+        let file = NewFile::begin(&*destination, "f").unwrap();
+        let writer = BackgroundWriter::begin(rows(Compression::None, file)).unwrap();
+        assert!(writer.finish().is_err());
+        assert!(names(&*destination, "").is_empty());
     }
 }

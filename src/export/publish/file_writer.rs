@@ -1,14 +1,14 @@
 //! One export file while it is written: rows through the format and the compression to the disk.
 
 use super::background_writer::BackgroundWriter;
+use crate::export::destination::{CompleteFile, Destination, NewFile};
 use crate::export::error::ExportError;
 use crate::export::formats::{Compressor, Dialect, RowWriter, columns};
 use crate::export::layout::{Covers, FileName};
-use crate::export::manifest::ManifestLine;
-use crate::export::storage::{self, CompleteFile, TemporaryFile};
+use crate::export::manifest::{ManifestLine, StagedFile};
 use crate::mirror::{Change, RunId};
 use jiff::Timestamp;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Who exports, and when: stands on every manifest line.
 #[derive(Debug, Clone)]
@@ -23,50 +23,39 @@ pub(in crate::export) struct FileWriter {
     name: FileName,
     dialect: Dialect,
     writer: BackgroundWriter,
-    // Dropped after the writer, which still writes to it until then.
-    temporary: TemporaryFile,
+    /// For messages.
+    place: PathBuf,
     rows: u64,
 }
 
 /// A file that has all its rows and is on its way to the disk. If it is dropped, it is removed.
 pub(in crate::export) struct ClosingFile(FileWriter);
 
-/// A file that is complete under its temporary name, and the line that will announce it.
-pub(in crate::export) struct StagedFile {
-    pub(in crate::export) file: CompleteFile,
-    pub(in crate::export) line: ManifestLine,
-}
-
 impl FileWriter {
-    /// Begins a file below the manifest's folder `root`.
+    /// Begins a file.
     pub(in crate::export) fn begin(
-        root: &Path,
+        destination: &dyn Destination,
         name: FileName,
         dialect: Dialect,
     ) -> Result<FileWriter, ExportError> {
-        let folder = root.join(name.stream.name());
-        storage::ensure_folder(&folder)?;
-        let (temporary, disk) = TemporaryFile::create(&folder, &name.to_string())?;
-        let writer = Compressor::new(name.compression, disk)
+        let place = destination.place(&name.path());
+        let file = NewFile::begin(destination, &name.path())?;
+        let writer = Compressor::new(name.compression, file)
             .map(|compressor| RowWriter::begin(name.format, name.stream, dialect, compressor))
             .and_then(BackgroundWriter::begin)
-            .map_err(ExportError::io("written", temporary.target()))?;
-        Ok(FileWriter { name, dialect, writer, temporary, rows: 0 })
+            .map_err(ExportError::io("written", &place))?;
+        Ok(FileWriter { name, dialect, writer, place, rows: 0 })
     }
 
     /// Adds a row.
     pub(in crate::export) fn write(&mut self, change: &Change<'_>) -> Result<(), ExportError> {
         self.rows += 1;
-        self.writer.write(change).map_err(|source| ExportError::Io {
-            action: "written",
-            path: self.temporary.target().to_owned(),
-            source,
-        })
+        self.writer.write(change).map_err(|source| ExportError::io("written", &self.place)(source))
     }
 
     /// Adds no more rows: the file comes to its end meanwhile.
     pub(in crate::export) fn end(mut self) -> Result<ClosingFile, ExportError> {
-        self.writer.end().map_err(ExportError::io("written", self.temporary.target()))?;
+        self.writer.end().map_err(ExportError::io("written", &self.place))?;
         Ok(ClosingFile(self))
     }
 }
@@ -74,10 +63,8 @@ impl FileWriter {
 impl ClosingFile {
     /// Waits for the file's end; its content is durable on return.
     pub(in crate::export) fn finish(self, origin: &Origin) -> Result<StagedFile, ExportError> {
-        let FileWriter { name, dialect, writer, temporary, rows } = self.0;
-        let finished = writer.finish();
-        let rewritten = finished.as_ref().map_or(0, |(_, rewritten)| *rewritten);
-        let file = temporary.complete(finished.map(|(content, _)| content))?;
+        let FileWriter { name, dialect, writer, place, rows } = self.0;
+        let (file, rewritten) = writer.finish().map_err(ExportError::io("written", &place))?;
         let line = line(&name, (dialect, rewritten), rows, &file, origin);
         Ok(StagedFile { file, line })
     }

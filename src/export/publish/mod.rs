@@ -8,7 +8,6 @@
 //!
 //! Never: announce a file that isn't durable, or move a position for anything but a manifest line.
 
-mod announce;
 mod background_writer;
 mod file_writer;
 mod incremental;
@@ -21,6 +20,7 @@ pub use incremental::export;
 pub use outcome::{Again, Exported};
 pub use snapshot::export_snapshot;
 
-pub(super) use file_writer::{FileWriter, Origin, StagedFile};
+pub(super) use file_writer::{FileWriter, Origin};
 #[cfg(test)]
-pub(super) use {announce::announce, incremental::write};
+pub(super) use incremental::write;
+pub(super) use incremental::{export_behind, open};

@@ -1,8 +1,8 @@
-//! What an export has to do, decided from the manifest's positions and the mirror's newest change. Pure; all
+//! What an export has to do, decided from how far the manifest reaches and the mirror's newest change. Pure; all
 //! results are sorted.
 
 use crate::export::formats::Format;
-use crate::export::manifest::{Positions, Truncation};
+use crate::export::manifest::Reached;
 use crate::record::Stream;
 
 /// What is to be read for one stream, and who wants it.
@@ -21,16 +21,11 @@ impl StreamPlan {
 }
 
 /// What may have changed since the last files; streams and formats that stand at `head` are left out.
-pub(super) fn plan(
-    positions: &Positions,
-    truncation: Option<&Truncation>,
-    head: i64,
-    formats: &[Format],
-) -> Vec<StreamPlan> {
+pub(super) fn plan(reached: &Reached, head: i64, formats: &[Format]) -> Vec<StreamPlan> {
     let streams = Stream::ALL.into_iter().map(|stream| {
         let outputs = distinct(formats)
             .into_iter()
-            .map(|format| (format, positions.of(truncation, stream, format)))
+            .map(|format| (format, reached.position(stream, format)))
             .filter(|(_, position)| *position < head)
             .collect();
         StreamPlan { stream, outputs }
@@ -46,7 +41,7 @@ pub(super) fn distinct(formats: &[Format]) -> Vec<Format> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::manifest::sample;
+    use crate::export::manifest::{End, Front, sample};
     use Format::{Csv, Ndjson};
     use Stream::{Customers, Events};
 
@@ -59,8 +54,9 @@ mod tests {
             sample("customers", "ndjson", 1, 9),
             sample("orders", "tsv", 1, 99),
         ];
-        let mut positions = Positions::default();
-        lines.iter().for_each(|line| positions.note(line));
+        let mut reached = Reached::default();
+        let end = End { bytes: 0, lines: 0, last_from: 0, last_line: String::new() };
+        lines.iter().for_each(|line| reached.take(end.clone(), line));
         for (head, formats, expected) in [
             (9, vec![], vec![]),
             (9, vec![Csv], vec![(Events, vec![(Csv, 5)])]),
@@ -74,13 +70,13 @@ mod tests {
         ] {
             let expected: Vec<_> =
                 expected.into_iter().map(|(stream, outputs)| StreamPlan { stream, outputs }).collect();
-            assert_eq!(plan(&positions, None, head, &formats), expected, "{head} {formats:?}");
+            assert_eq!(plan(&reached, head, &formats), expected, "{head} {formats:?}");
         }
-        assert_eq!(plan(&Positions::default(), None, 0, &Format::ALL), []);
-        assert_eq!(plan(&Positions::default(), None, 1, &[Csv]).len(), 2);
-        assert_eq!(plan(&positions, None, 10, &Format::ALL)[1].after(), 0);
+        assert_eq!(plan(&Reached::default(), 0, &Format::ALL), []);
+        assert_eq!(plan(&Reached::default(), 1, &[Csv]).len(), 2);
+        assert_eq!(plan(&reached, 10, &Format::ALL)[1].after(), 0);
         // A format whose files were all pruned goes on where it was.
-        let truncation = Truncation::new("d", false, "x", [(Events, Ndjson, 8), (Events, Csv, 3)]);
-        assert_eq!(plan(&positions, Some(&truncation), 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
+        reached.fronts.push(Front::new("x", [(Events, Ndjson, 8), (Events, Csv, 3)]));
+        assert_eq!(plan(&reached, 10, &Format::ALL)[1].outputs, [(Csv, 5), (Ndjson, 8)]);
     }
 }

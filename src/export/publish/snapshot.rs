@@ -1,26 +1,26 @@
 //! The export of the whole current state.
 
-use super::announce::announce;
 use super::file_writer::{ClosingFile, FileWriter, Origin};
 use super::outcome::Exported;
 use super::plan::distinct;
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
-use crate::export::layout::{Covers, FOLDER, FileName, Kind};
-use crate::export::manifest::{Manifest, ManifestLine};
-use crate::export::provenance;
+use crate::export::layout::{Covers, FileName, Kind};
+use crate::export::manifest::{Lines, ManifestLine};
+use crate::export::provenance::open_own;
 use crate::export::retention::remove_orphans;
 use crate::export::settings::Settings;
 use crate::mirror::{Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
-use std::path::Path;
+use std::collections::BTreeSet;
 
 /// Writes every stream's rows as they are now, each as an insert with the number and time of its newest change, to
 /// `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file too. Positions of
 /// [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is reported, not
 /// written again. Blocks; the caller holds the mirror's process lock.
 ///
-/// When this returns, files and manifest are durable.
+/// When this returns, files, manifest and what the mirror remembers of it are durable.
 ///
 /// # Errors
 /// As [`super::export()`].
@@ -34,25 +34,28 @@ pub fn export_snapshot(
     let snapshot = mirror.snapshot()?;
     let head_seq = snapshot.head()?;
     // A folder belongs to one mirror as a whole.
-    provenance::read_own(&snapshot, &settings.dir, &origin.mirror_id)?;
-    let root = settings.dir.join(FOLDER);
-    let mut wanted = Wanted::of(settings, head_seq);
-    let manifest = Manifest::read_with(&root, |entry| {
-        provenance::check_line(&settings.dir, &entry.line, &origin.mirror_id, head_seq)?;
+    open_own(&snapshot, &settings.dir, Kind::Changes, &origin.mirror_id)?.check_unedited()?;
+    let mut manifest = open_own(&snapshot, &settings.dir, Kind::Snapshots, &origin.mirror_id)?;
+    manifest.check_unedited()?;
+    let destination = manifest.destination.clone();
+    let (mut wanted, mut announced) = (Wanted::of(settings, head_seq), BTreeSet::new());
+    let mut lines = Lines::open(&*destination)?;
+    while let Some(entry) = lines.next()? {
         wanted.note(&entry.line);
-        Ok(())
-    })?;
-    let removed = remove_orphans(&root, &manifest, Kind::Snapshots, |_| Ok(false))?;
+        announced.extend(FileName::of_path(&entry.line.path));
+    }
+    let removed = remove_orphans(&manifest, |name| announced.contains(name))?;
 
     let (mut existing, mut ending) = (Vec::new(), Vec::new());
     for stream in Stream::ALL {
-        let (there, missing) = wanted.of_stream(stream, &root);
+        let (there, missing) = wanted.of_stream(stream, &*destination)?;
         existing.extend(there);
-        ending.extend(write_stream(&snapshot, &root, stream, &missing, settings)?);
+        ending.extend(write_stream(&snapshot, &*destination, stream, &missing, settings)?);
     }
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
-    let files = announce(&manifest, written)?;
+    let files = manifest.announce(written)?;
+    manifest.note(mirror)?;
     let exported =
         Exported { head_seq, files, again: None, existing, removed, pruned: Vec::new(), not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
@@ -86,29 +89,31 @@ impl Wanted<'_> {
     }
 
     /// A stream's files that lie there in this form already, and the others.
-    fn of_stream(&self, stream: Stream, root: &Path) -> (Vec<ManifestLine>, Vec<FileName>) {
+    fn of_stream(
+        &self,
+        stream: Stream,
+        destination: &dyn Destination,
+    ) -> Result<(Vec<ManifestLine>, Vec<FileName>), ExportError> {
         let (mut there, mut missing) = (Vec::new(), Vec::new());
         for (name, newest) in self.files.iter().filter(|(name, _)| name.stream == stream) {
             let dialect = self.settings.dialect(name.format);
             let newest = newest.as_ref().filter(|line| line.dialect() == dialect);
-            match newest.filter(|line| lies_there(&root.join(&line.path), line.bytes)) {
+            // A file that was moved away since it was announced is written anew.
+            let size = destination.size(&name.path());
+            let size = size.map_err(ExportError::io("read", &destination.place(&name.path())))?;
+            match newest.filter(|line| size == Some(line.bytes)) {
                 Some(line) => there.push(line.clone()),
                 None => missing.push(*name),
             }
         }
-        (there, missing)
+        Ok((there, missing))
     }
-}
-
-/// A file that was moved away since it was announced is written anew.
-fn lies_there(path: &Path, bytes: u64) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.len() == bytes)
 }
 
 /// Reads a stream once, and writes it to a file for each name.
 fn write_stream(
     snapshot: &Snapshot<'_>,
-    root: &Path,
+    destination: &dyn Destination,
     stream: Stream,
     names: &[FileName],
     settings: &Settings,
@@ -116,7 +121,7 @@ fn write_stream(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let begin = |name: &FileName| FileWriter::begin(root, *name, settings.dialect(name.format));
+    let begin = |name: &FileName| FileWriter::begin(destination, *name, settings.dialect(name.format));
     let mut files: Vec<FileWriter> = names.iter().map(begin).collect::<Result<_, _>>()?;
     snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
     files.into_iter().map(FileWriter::end).collect()

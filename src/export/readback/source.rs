@@ -1,30 +1,24 @@
 //! An export file on its way from the disk: counted and digested as it lies there, unpacked, taken apart into rows.
 
+use crate::export::destination::{Destination, StoredFile, hex};
 use crate::export::formats::{Dialect, Rows, Unreadable, decompressor};
 use crate::export::layout::FileName;
-use crate::export::manifest::ManifestLine;
-use crate::export::storage::hex;
+use crate::mirror::ExportFile;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 
 const BUFFER: usize = 64 * 1024;
 
 /// A file's bytes, counted and digested as they pass.
 pub(in crate::export) struct Source {
-    file: File,
+    file: Box<dyn StoredFile>,
     sha256: Sha256,
     bytes: u64,
 }
 
 impl Source {
-    pub(in crate::export) fn open(path: &Path) -> io::Result<Source> {
-        let file = File::open(path)?;
-        match file.metadata()?.is_file() {
-            true => Ok(Source { file, sha256: Sha256::new(), bytes: 0 }),
-            false => Err(io::Error::other("it is no regular file")),
-        }
+    pub(in crate::export) fn open(destination: &dyn Destination, name: &str) -> io::Result<Source> {
+        Ok(Source { file: destination.open(name)?, sha256: Sha256::new(), bytes: 0 })
     }
 
     /// Reads what nobody has read, and returns the size and the digest of the whole, lower-case hex.
@@ -44,10 +38,13 @@ impl Read for Source {
     }
 }
 
-/// Whether the file below `root` lies there as the line announced it. Reads the whole file.
-pub(in crate::export) fn is_as_announced(root: &Path, line: &ManifestLine) -> io::Result<bool> {
-    let (bytes, sha256) = Source::open(&root.join(&line.path))?.finish()?;
-    Ok((bytes, &sha256) == (line.bytes, &line.sha256))
+/// Whether the file lies there as it was announced. Reads the whole file.
+pub(in crate::export) fn is_as_announced(
+    destination: &dyn Destination,
+    file: &ExportFile,
+) -> io::Result<bool> {
+    let (bytes, sha256) = Source::open(destination, &file.path)?.finish()?;
+    Ok((bytes, &sha256) == (file.bytes, &file.sha256))
 }
 
 /// Begins to read the rows of a file of that name and dialect.
@@ -64,20 +61,22 @@ pub(in crate::export) fn read_rows<'s>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::destination;
+    use crate::export::layout::Kind;
 
     #[test]
     fn the_whole_file_is_digested_however_much_of_it_was_read() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
+        let destination = destination::of(dir.path(), Kind::Changes);
         let content = vec![b'x'; 3 * BUFFER + 7];
-        std::fs::write(&path, &content).unwrap();
+        std::fs::write(dir.path().join("f"), &content).unwrap();
         for read in [0, 1, BUFFER + 1] {
-            let mut source = Source::open(&path).unwrap();
+            let mut source = Source::open(&*destination, "f").unwrap();
             source.read_exact(&mut vec![0; read]).unwrap();
             let (bytes, sha256) = source.finish().unwrap();
             assert_eq!((bytes, sha256), (content.len() as u64, hex(&Sha256::digest(&content))));
         }
-        assert!(Source::open(dir.path()).is_err());
-        assert!(Source::open(&dir.path().join("absent")).is_err());
+        assert!(Source::open(&*destination, "").is_err());
+        assert!(Source::open(&*destination, "absent").is_err());
     }
 }

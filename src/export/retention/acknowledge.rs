@@ -2,23 +2,21 @@
 //! file beside the manifest, so that it belongs to this folder alone, and so that noting it waits for no run: nobody else
 //! writes that file.
 
+use crate::export::destination::{self, read_whole};
 use crate::export::error::ExportError;
 use crate::export::formats::{Format, streams_and_formats};
-use crate::export::manifest::{Manifest, ManifestLine};
-use crate::export::storage;
-use crate::export::storage::temporary_of;
-use crate::ownership::adopt;
+use crate::export::layout::Kind;
+use crate::export::manifest::{ManifestLine, newest_change};
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 /// The file, beside the manifest: a JSON array of [`Acknowledgement`].
 pub(in crate::export) const ACKNOWLEDGED: &str = "acknowledged.json";
 
-/// Held by whoever reads and replaces that file.
+/// Held by whoever reads and replaces that file in a local folder.
+#[cfg(test)]
 pub(in crate::export) const LOCK: &str = ".acknowledged.lock";
 
 /// Up to which change a stream's files of one format were acknowledged.
@@ -44,33 +42,29 @@ pub fn acknowledge(
     stream: Option<Stream>,
     format: Option<Format>,
 ) -> Result<Vec<Acknowledgement>, ExportError> {
-    let exported = Manifest::read(dir)?.positions.newest();
+    let exported = newest_change(dir)?;
     if through > exported || through < 1 {
         return Err(ExportError::NotExported { through, exported });
     }
-    let _lock = lock(dir)?;
-    let mut acknowledged = Acknowledged::read(dir)?;
-    let mut changed = Vec::new();
-    for (of, in_format) in streams_and_formats() {
-        if stream.is_none_or(|only| only == of) && format.is_none_or(|only| only == in_format) {
-            changed.push(acknowledged.raise(of, in_format, through).clone());
+    let (destination, mut changed) = (destination::of(dir, Kind::Changes), Vec::new());
+    let place = destination.place(ACKNOWLEDGED);
+    let updated = destination.update(ACKNOWLEDGED, &mut |text| {
+        let mut acknowledged = Acknowledged::parse(text, &place).map_err(io::Error::other)?;
+        changed.clear();
+        for (of, in_format) in streams_and_formats() {
+            if stream.is_none_or(|only| only == of) && format.is_none_or(|only| only == in_format) {
+                changed.push(acknowledged.raise(of, in_format, through).clone());
+            }
         }
+        let mut text = serde_json::to_vec_pretty(&acknowledged.0)?;
+        text.push(b'\n');
+        Ok(text)
+    });
+    match updated.map_err(io::Error::downcast::<ExportError>) {
+        Ok(()) => Ok(changed),
+        Err(Ok(damaged)) => Err(damaged),
+        Err(Err(error)) => Err(ExportError::io("written", &place)(error)),
     }
-    acknowledged.replace(dir)?;
-    Ok(changed)
-}
-
-/// The right to replace the file, as soon as nobody else has it; until it is dropped.
-fn lock(dir: &Path) -> Result<File, ExportError> {
-    let path = dir.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o640);
-    let opened = match options.clone().create_new(true).open(&path) {
-        Ok(created) => adopt(&created, dir).map(|()| created),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(&path),
-        Err(error) => Err(error),
-    };
-    opened.and_then(|file| file.lock().map(|()| file)).map_err(ExportError::io("locked", &path))
 }
 
 /// What was acknowledged in a folder.
@@ -80,12 +74,16 @@ pub(in crate::export) struct Acknowledged(Vec<Acknowledgement>);
 impl Acknowledged {
     /// Reads what was acknowledged in `dir`.
     pub(in crate::export) fn read(dir: &Path) -> Result<Acknowledged, ExportError> {
-        let path = dir.join(ACKNOWLEDGED);
-        let text = match std::fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Acknowledged::default()),
-            text => text.map_err(ExportError::io("read", &path))?,
-        };
-        let damaged = |reason| ExportError::AcknowledgedDamaged { path: path.clone(), reason };
+        let destination = destination::of(dir, Kind::Changes);
+        let place = destination.place(ACKNOWLEDGED);
+        let text = read_whole(&*destination, ACKNOWLEDGED).map_err(ExportError::io("read", &place))?;
+        Acknowledged::parse(text, &place)
+    }
+
+    /// Takes what stands in the file, if there is one.
+    fn parse(text: Option<Vec<u8>>, place: &Path) -> Result<Acknowledged, ExportError> {
+        let Some(text) = text else { return Ok(Acknowledged::default()) };
+        let damaged = |reason| ExportError::AcknowledgedDamaged { path: place.to_owned(), reason };
         serde_json::from_slice(&text).map(Acknowledged).map_err(damaged)
     }
 
@@ -110,34 +108,17 @@ impl Acknowledged {
         one.through = one.through.max(through);
         one
     }
-
-    /// Puts it in the place of what stood in `dir`, atomically and durably. The caller holds the lock.
-    fn replace(&self, dir: &Path) -> Result<(), ExportError> {
-        storage::each_name(dir, |name| match temporary_of(&name) {
-            // Of somebody who was killed: whoever lives has the lock.
-            Some(ACKNOWLEDGED) => storage::remove(&dir.join(name)),
-            _ => Ok(()),
-        })?;
-        let (temporary, mut disk) = storage::TemporaryFile::create(dir, ACKNOWLEDGED)?;
-        serde_json::to_writer_pretty(&mut disk, &self.0)
-            .map_err(io::Error::from)
-            .and_then(|()| disk.write_all(b"\n"))
-            .map_err(ExportError::io("written", temporary.target()))?;
-        temporary.complete(storage::finish_content(disk))?.publish()?;
-        storage::sync_folder(dir)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::export::manifest::sample;
-    use crate::export::storage::UnannouncedFiles;
 
     fn folder_with_changes(last: i64) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        let lines = vec![sample("customers", "csv", 1, last)];
-        Manifest::read(dir.path()).unwrap().append(lines, UnannouncedFiles::default()).unwrap();
+        let line = serde_json::to_string(&sample("customers", "csv", 1, last)).unwrap();
+        std::fs::write(dir.path().join("manifest.ndjson"), line + "\n").unwrap();
         dir
     }
 
@@ -187,7 +168,8 @@ mod tests {
         let dir = folder_with_changes(9);
         std::fs::write(dir.path().join(format!(".{ACKNOWLEDGED}-a1b2c3d4.tmp")), "[").unwrap();
         acknowledge(dir.path(), 9, None, None).unwrap();
-        assert_eq!(storage::names(dir.path()).unwrap(), [LOCK, ACKNOWLEDGED, "manifest.ndjson"]);
+        let destination = destination::of(dir.path(), Kind::Changes);
+        assert_eq!(destination::names(&*destination, ""), [LOCK, ACKNOWLEDGED, "manifest.ndjson"]);
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! Orphaned files: what killed exports leave in the folders, temporary files as well as complete ones that were never
 //! announced.
 
+use crate::export::destination::{Destination, temporary_of};
 use crate::export::error::ExportError;
-use crate::export::layout::{Covers, FileName, Kind, MANIFEST};
-use crate::export::manifest::{Lines, Manifest, ManifestLine};
-use crate::export::storage::{self, temporary_of};
+use crate::export::layout::{Covers, FileName, Kind};
+use crate::export::manifest::{Manifest, Reached};
 use crate::record::Stream;
 use std::collections::BTreeSet;
-use std::path::Path;
 
-/// What lies in the folders and is not known to stand in the manifest. Only names that this program gives are taken, and of
-/// them only those of the manifest's kind.
+/// What lies in the folders and stands in no manifest. Only names that this program gives are taken, and of them only those of
+/// the manifest's kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::export) struct Orphans {
     /// Temporary files, relative to the manifest's folder.
@@ -20,36 +19,23 @@ pub(in crate::export) struct Orphans {
 }
 
 impl Orphans {
-    /// Looks through the folders below `root`. Files that are `known` to be announced are passed over: of the others each
-    /// takes some memory.
+    /// Looks through the streams' folders.
     pub(in crate::export) fn find(
-        root: &Path,
+        destination: &dyn Destination,
         kind: Kind,
-        mut known: impl FnMut(&FileName) -> Result<bool, ExportError>,
+        is_announced: impl Fn(&FileName) -> bool,
     ) -> Result<Orphans, ExportError> {
         let mut found = Orphans::default();
         for stream in Stream::ALL {
-            storage::each_name(&root.join(stream.name()), |name| match place_of(&name, stream, kind) {
-                Some(Place::File(name)) if known(&name)? => Ok(()),
-                Some(Place::File(name)) => {
-                    found.unannounced.insert(name);
-                    Ok(())
-                }
-                Some(Place::Temporary) => {
-                    found.temporary.insert(format!("{stream}/{name}"));
-                    Ok(())
-                }
-                None => Ok(()),
-            })?;
+            let listed =
+                destination.each_name(stream.name(), &mut |name| match place_of(&name, stream, kind) {
+                    Some(Place::File(name)) if !is_announced(&name) => drop(found.unannounced.insert(name)),
+                    Some(Place::Temporary) => drop(found.temporary.insert(format!("{stream}/{name}"))),
+                    _ => {}
+                });
+            listed.map_err(ExportError::io("listed", &destination.place(stream.name())))?;
         }
         Ok(found)
-    }
-
-    /// Takes away what this line announces.
-    pub(in crate::export) fn announced(&mut self, line: &ManifestLine) {
-        if let Some(name) = FileName::of_path(&line.path) {
-            self.unannounced.remove(&name);
-        }
     }
 
     /// The paths of all, relative to the manifest's folder.
@@ -76,49 +62,44 @@ fn place_of(name: &str, stream: Stream, kind: Kind) -> Option<Place> {
     }
 }
 
-/// Removes what killed exports left below `root`: temporary files, and files that were never announced and whose range
-/// would overlap the next one's. Returns their paths relative to `root`. `known`: files that surely stand in the
-/// manifest.
+/// Removes what killed exports left beside the manifest: temporary files, and files that were never announced and whose
+/// range would overlap the next one's. Returns their paths relative to the manifest's folder.
+///
+/// # Errors
+/// When a file lies there that proves that the manifest has lost lines, or a folder can't be read or written.
 pub(in crate::export) fn remove_orphans(
-    root: &Path,
     manifest: &Manifest,
-    kind: Kind,
-    known: impl FnMut(&FileName) -> Result<bool, ExportError>,
+    is_announced: impl Fn(&FileName) -> bool,
 ) -> Result<Vec<String>, ExportError> {
-    let mut found = Orphans::find(root, kind, known)?;
-    if !found.unannounced.is_empty() {
-        let mut lines = Lines::open(root)?;
-        while let Some(entry) = lines.next()? {
-            found.announced(&entry.line);
-        }
-    }
-    if manifest.count == 0
-        && let Some(name) = proof_of_lost_manifest(&found.unannounced)
-    {
-        return Err(ExportError::ManifestLost { manifest: root.join(MANIFEST), file: name.path() });
+    let destination = &*manifest.destination;
+    let found = Orphans::find(destination, manifest.kind, is_announced)?;
+    let is_lost = |name: &&FileName| manifest.lost.iter().any(|file| file.path == name.path());
+    let lost = found.unannounced.iter().find(is_lost);
+    if let Some(name) = lost.or_else(|| proof_of_lost_lines(&found.unannounced, &manifest.reached)) {
+        return Err(ExportError::ManifestLost { manifest: manifest.path(), file: name.path() });
     }
     let mut removed = manifest.clean_up()?;
     for path in found.paths() {
-        storage::remove(&root.join(&path))?;
+        destination.remove(&path).map_err(ExportError::io("removed", &destination.place(&path)))?;
         removed.push(path);
     }
     Ok(removed)
 }
 
-/// Where the manifest has no line, a file that a killed first export can't have left: it proves that there was one.
-/// A first export leaves files that start with change 1, and a first snapshot files of one state.
-fn proof_of_lost_manifest(unannounced: &BTreeSet<FileName>) -> Option<&FileName> {
+/// A file that a killed export can't have left: it proves that the manifest had more lines. A killed export leaves files that
+/// start with the next change; a killed first snapshot files of one state.
+fn proof_of_lost_lines<'n>(unannounced: &'n BTreeSet<FileName>, reached: &Reached) -> Option<&'n FileName> {
     let any = unannounced.first().map(|name| name.covers);
     unannounced.iter().find(|name| match name.covers {
-        Covers::Changes { first_seq, .. } => first_seq != 1,
-        Covers::State { .. } => Some(name.covers) != any,
+        Covers::Changes { first_seq, .. } => first_seq > reached.position(name.stream, name.format) + 1,
+        Covers::State { .. } => reached.end.is_none() && Some(name.covers) != any,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::manifest::sample;
+    use crate::export::destination;
 
     #[test]
     fn only_our_own_unannounced_files_are_leftovers() {
@@ -141,20 +122,16 @@ mod tests {
         let paths = |found: &Orphans| found.paths().collect::<Vec<_>>();
         let ours = [names[6], names[0], names[1], names[2]].map(|name| format!("customers/{name}"));
 
-        let mut found = Orphans::find(dir.path(), Kind::Changes, |_| Ok(false)).unwrap();
-        assert_eq!(paths(&found), ours);
-        found.announced(&ManifestLine { path: ours[1].replace("customers/", "events/"), ..line() });
-        assert_eq!(paths(&found), ours);
-        found.announced(&line());
-        assert_eq!(paths(&found), [&ours[0], &ours[2], &ours[3]].map(String::clone));
-        let first = FileName::parse(names[0]).unwrap();
-        assert_eq!(Orphans::find(dir.path(), Kind::Changes, |name| Ok(*name == first)).unwrap(), found);
-        let found = Orphans::find(dir.path(), Kind::Snapshots, |_| Ok(false)).unwrap();
-        assert_eq!(paths(&found), [format!("customers/{}", names[4])]);
-    }
-
-    fn line() -> ManifestLine {
-        sample("customers", "csv", 1, 5)
+        let find = |kind, announced: &[&str]| {
+            let is_announced = |name: &FileName| announced.contains(&name.to_string().as_str());
+            Orphans::find(&*destination::of(dir.path(), Kind::Changes), kind, is_announced).unwrap()
+        };
+        assert_eq!(paths(&find(Kind::Changes, &[])), ours);
+        assert_eq!(
+            paths(&find(Kind::Changes, &names[..1])),
+            [&ours[0], &ours[2], &ours[3]].map(String::clone)
+        );
+        assert_eq!(paths(&find(Kind::Snapshots, &[])), [format!("customers/{}", names[4])]);
     }
 
     #[test]
@@ -171,7 +148,7 @@ mod tests {
             (parse(&["events-000000000009.csv", "events-000000000009.ndjson"]), false),
             (parse(&["events-000000000009.csv", "events-000000000010.csv"]), true),
         ] {
-            assert_eq!(proof_of_lost_manifest(&names).is_some(), lost, "{names:?}");
+            assert_eq!(proof_of_lost_lines(&names, &Reached::default()).is_some(), lost, "{names:?}");
         }
     }
 }

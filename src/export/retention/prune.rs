@@ -6,27 +6,25 @@
 //! and format lies there whole. Only from the front of a manifest, so that the ranges that are left still tile; and the
 //! newest file of each configured format stays, so that an export always knows where it is.
 //!
-//! **In which order.** The mirror notes the digest of the last line that is going to be removed; then the manifest is
-//! replaced; then the files are removed; then the mirror's copy is brought in step. So a manifest never names a file that
-//! isn't there, and its first line can always be tied to the one before it. Files that a power cut leaves are removed by
-//! the next export, like those that were never announced.
+//! **In which order.** The mirror notes what the manifest is going to be, with the digest of the last line that is going to be
+//! removed; then the manifest is replaced; then the files are removed; then the mirror notes that it is so. So a manifest
+//! never names a file that isn't there, and its first line can always be tied to the one before it. Files that a power cut
+//! leaves are removed by the next export, like those that were never announced.
 
 use super::acknowledge::Acknowledged;
+use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::{Format, streams_and_formats};
-use crate::export::layout::{FOLDER, FileName, Kind, in_folder};
-use crate::export::manifest::{
-    self, Entry, Lines, Manifest, ManifestLine, Truncation, mirror_copy, truncation,
-};
+use crate::export::layout::{FileName, Kind, in_folder};
+use crate::export::manifest::{End, Front, Lines, Manifest, ManifestLine, Reached};
+use crate::export::provenance::open_own;
 use crate::export::readback::is_as_announced;
 use crate::export::settings::Settings;
-use crate::export::storage;
-use crate::mirror::Mirror;
+use crate::mirror::{ExportFile, Mirror};
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 
 /// Removes what is older than `settings.max_age` and needed by nobody. Returns the files that were removed, relative to
 /// the export folder. Reads the newest snapshot of a stream and format as a whole where that has to stand for older
@@ -43,211 +41,159 @@ pub(in crate::export) fn prune(
     let Some(before) = now.checked_sub(age).ok().filter(|_| !settings.max_age.is_zero()) else {
         return Ok(Vec::new());
     };
-    let snapshots = settings.dir.join(FOLDER);
-    let (newest, newest_snapshots) = (NewestLines::read(&settings.dir)?, NewestLines::read(&snapshots)?);
+    let own = mirror.id().to_owned();
+    let snapshot = mirror.snapshot()?;
+    let [mut changes, mut snapshots] = [
+        open_own(&snapshot, &settings.dir, Kind::Changes, &own)?,
+        open_own(&snapshot, &settings.dir, Kind::Snapshots, &own)?,
+    ];
+    drop(snapshot);
+    snapshots.check_unedited()?;
     let acknowledged = Acknowledged::read(&settings.dir)?;
-    let mut whole = WholeSnapshots { root: &snapshots, newest: &newest_snapshots, known: BTreeMap::new() };
+    let (destination, newest) = (&*snapshots.destination, &snapshots.reached);
+    let mut whole = WholeSnapshots { destination, newest, known: BTreeMap::new() };
 
-    let of_changes = ExpiredLines::find(&settings.dir, Kind::Changes, before, &newest, |number, line| {
-        let kept = newest.is_of_one(number, &settings.formats);
+    let expired = ExpiredLines::find(&changes, before, |line| {
+        let kept = is_newest(&changes.reached, line)
+            && line.key().is_some_and(|(_, format)| settings.formats.contains(&format));
         Ok(!kept && (acknowledged.covers(line) || whole.reaches(line)?))
     })?;
-    let of_snapshots =
-        ExpiredLines::find(&snapshots, Kind::Snapshots, before, &newest_snapshots, |number, line| {
-            whole.has_newer(number, line)
-        })?;
+    let expired_snapshots = ExpiredLines::find(&snapshots, before, |line| whole.has_newer(line))?;
 
-    let mut removed = Vec::new();
-    for expired in [of_changes, of_snapshots].into_iter().filter(|expired| expired.count > 0) {
-        removed.extend(expired.remove(mirror)?);
-    }
+    let mut removed = expired.remove(mirror, &mut changes)?;
+    removed.extend(expired_snapshots.remove(mirror, &mut snapshots)?);
     Ok(removed)
 }
 
-/// The newest line of each stream and format, with its number.
-struct NewestLines {
-    count: usize,
-    lines: BTreeMap<(String, String), (usize, ManifestLine)>,
-}
-
-impl NewestLines {
-    fn read(folder: &Path) -> Result<NewestLines, ExportError> {
-        let mut newest = NewestLines { count: 0, lines: BTreeMap::new() };
-        let mut lines = Lines::open(folder)?;
-        while let Some(Entry { number, line, .. }) = lines.next()? {
-            newest.count = number;
-            newest.lines.insert((line.stream.clone(), line.format.clone()), (number, line));
-        }
-        Ok(newest)
-    }
-
-    fn like(&self, line: &ManifestLine) -> Option<&(usize, ManifestLine)> {
-        self.lines.get(&(line.stream.clone(), line.format.clone()))
-    }
-
-    /// Whether the line with this number is the newest one of a stream in one of these formats.
-    fn is_of_one(&self, number: usize, formats: &[Format]) -> bool {
-        let is_written =
-            |line: &ManifestLine| line.key().is_some_and(|(_, format)| formats.contains(&format));
-        self.lines.values().any(|(newest, line)| *newest == number && is_written(line))
-    }
+/// Whether a line names the newest file of its stream and format. A file that was written twice has two lines.
+fn is_newest(reached: &Reached, line: &ManifestLine) -> bool {
+    reached.newest_of(&line.stream, &line.format) == Some(&line.to_export_file())
 }
 
 /// Which snapshots lie there whole; each is read at most once.
 struct WholeSnapshots<'l> {
-    root: &'l Path,
-    newest: &'l NewestLines,
-    known: BTreeMap<usize, bool>,
+    destination: &'l dyn Destination,
+    newest: &'l Reached,
+    known: BTreeMap<String, bool>,
 }
 
 impl WholeSnapshots<'_> {
     /// Whether the newest snapshot of the file's stream and format holds what the file brings, and lies there whole.
     fn reaches(&mut self, line: &ManifestLine) -> Result<bool, ExportError> {
-        match self.newest.like(line) {
-            Some((number, newest)) => Ok(newest.last_seq >= line.last_seq && self.is_whole(*number, newest)?),
+        match self.newest.newest_of(&line.stream, &line.format) {
+            Some(newest) => Ok(newest.last_seq >= line.last_seq && self.is_whole(newest)?),
             None => Ok(false),
         }
     }
 
-    /// Whether there is a newer snapshot than the one with this number, of its stream and format, that lies there whole.
-    fn has_newer(&mut self, number: usize, line: &ManifestLine) -> Result<bool, ExportError> {
-        match self.newest.like(line) {
-            Some((newer, newest)) if *newer > number => self.is_whole(*newer, newest),
+    /// Whether there is a newer snapshot than this one, of its stream and format, that lies there whole.
+    fn has_newer(&mut self, line: &ManifestLine) -> Result<bool, ExportError> {
+        match self.newest.newest_of(&line.stream, &line.format) {
+            Some(newest) if !is_newest(self.newest, line) => self.is_whole(newest),
             _ => Ok(false),
         }
     }
 
-    fn is_whole(&mut self, number: usize, line: &ManifestLine) -> Result<bool, ExportError> {
-        if let Some(known) = self.known.get(&number) {
+    fn is_whole(&mut self, file: &ExportFile) -> Result<bool, ExportError> {
+        if let Some(known) = self.known.get(&file.path) {
             return Ok(*known);
         }
-        let whole = match is_as_announced(self.root, line) {
-            Ok(whole) => whole && line.left_out == 0,
+        let whole = match is_as_announced(self.destination, file) {
+            Ok(whole) => whole && file.left_out == 0,
             Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => return Err(ExportError::io("read", &self.root.join(&line.path))(error)),
+            Err(error) => return Err(ExportError::io("read", &self.destination.place(&file.path))(error)),
         };
-        self.known.insert(number, whole);
+        self.known.insert(file.path.clone(), whole);
         Ok(whole)
     }
 }
 
 /// The lines at the front of a manifest that are going to be removed.
 pub(in crate::export) struct ExpiredLines {
-    root: PathBuf,
-    kind: Kind,
-    /// How many lines.
-    count: usize,
-    /// Where the first line that stays begins, in bytes.
-    end: u64,
-    /// Of the last removed line.
-    digest: String,
+    /// Where they end; `None` where there is none.
+    end: Option<End>,
     /// Up to which change files of each stream and format are removed.
     through: BTreeMap<(Stream, Format), i64>,
-    /// Their files. Paths that this program doesn't give are left out.
+    /// Their files. Paths that this program doesn't give are left out, and files that a line that stays names too.
     files: BTreeSet<FileName>,
 }
 
 impl ExpiredLines {
     /// The old lines that nobody needs. The last line always stays: the next one is tied to it.
     fn find(
-        root: &Path,
-        kind: Kind,
+        manifest: &Manifest,
         before: Timestamp,
-        newest: &NewestLines,
-        mut may_go: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
+        mut may_go: impl FnMut(&ManifestLine) -> Result<bool, ExportError>,
     ) -> Result<ExpiredLines, ExportError> {
         let is_old = |line: &ManifestLine| line.created_at.parse::<Timestamp>().is_ok_and(|at| at < before);
-        ExpiredLines::while_expired(root, kind, |number, line| {
-            Ok(number < newest.count && is_old(line) && may_go(number, line)?)
+        let count = manifest.reached.end.as_ref().map_or(0, |end| end.lines);
+        ExpiredLines::while_expired(manifest, |number, line| {
+            Ok(number < count && is_old(line) && may_go(line)?)
         })
     }
 
     /// The lines up to the first one that has to stay.
     pub(in crate::export) fn while_expired(
-        root: &Path,
-        kind: Kind,
+        manifest: &Manifest,
         mut is_expired: impl FnMut(usize, &ManifestLine) -> Result<bool, ExportError>,
     ) -> Result<ExpiredLines, ExportError> {
-        let (digest, through, files) = (String::new(), BTreeMap::new(), BTreeSet::new());
-        let mut expired =
-            ExpiredLines { root: root.to_owned(), kind, count: 0, end: 0, digest, through, files };
-        let mut lines = Lines::open(root)?;
-        while let Some(Entry { number, end, text, line }) = lines.next()? {
-            if !is_expired(number, &line)? {
-                break;
+        let mut expired = ExpiredLines { end: None, through: BTreeMap::new(), files: BTreeSet::new() };
+        let (mut lines, mut is_at_front) = (Lines::open(&*manifest.destination)?, true);
+        while let Some(entry) = lines.next()? {
+            is_at_front = is_at_front && is_expired(entry.number, &entry.line)?;
+            if !is_at_front {
+                FileName::of_path(&entry.line.path).map(|name| expired.files.remove(&name));
+                if expired.files.is_empty() {
+                    break;
+                }
+                continue;
             }
-            (expired.count, expired.end, expired.digest) = (number, end, manifest::digest(text));
-            if let Some(key) = line.key() {
+            expired.end = Some(entry.place);
+            if let Some(key) = entry.line.key() {
                 let last = expired.through.entry(key).or_default();
-                *last = line.last_seq.max(*last);
+                *last = entry.line.last_seq.max(*last);
             }
-            expired.files.extend(line.file_name(kind));
+            expired.files.extend(entry.line.file_name(manifest.kind));
         }
         Ok(expired)
     }
 
     /// Removes the lines with their files. Returns the files' paths, relative to the export folder.
-    fn remove(mut self, mirror: &mut Mirror) -> Result<Vec<String>, ExportError> {
-        self.note(mirror)?;
-        self.replace_manifest()?;
-        let removed = self.remove_files()?;
-        if self.kind == Kind::Changes {
-            mirror_copy::forget(mirror, &self.root, &self.files)?;
+    fn remove(self, mirror: &mut Mirror, manifest: &mut Manifest) -> Result<Vec<String>, ExportError> {
+        if self.end.is_none() {
+            return Ok(Vec::new());
         }
+        self.remove_lines(mirror, manifest)?;
+        let removed = self.remove_files(manifest)?;
+        manifest.note(mirror)?;
         Ok(removed)
     }
 
-    /// Notes what the first line that stays will follow.
-    pub(in crate::export) fn note(&self, mirror: &mut Mirror) -> Result<(), ExportError> {
-        let mut lines = Lines::open(&self.root)?;
-        let follows = lines.next()?.and_then(|entry| entry.line.previous);
-        let mut truncations = truncation::read(&mirror.snapshot()?)?;
-        let in_force = truncation::in_force(&truncations, follows.as_deref()).cloned();
+    /// Takes the lines away.
+    pub(in crate::export) fn remove_lines(
+        &self,
+        mirror: &mut Mirror,
+        manifest: &mut Manifest,
+    ) -> Result<(), ExportError> {
+        let Some(end) = &self.end else { return Ok(()) };
         let through = streams_and_formats().filter_map(|(stream, format)| {
-            let earlier = in_force.as_ref().map_or(0, |truncation| truncation.through(stream, format));
+            let earlier = manifest.reached.pruned(stream, format);
             let last = self.through.get(&(stream, format)).copied().unwrap_or(0).max(earlier);
             (last > 0).then_some((stream, format, last))
         });
-        let place = self.root.canonicalize().unwrap_or_else(|_| self.root.clone()).display().to_string();
-        let is_snapshots = self.kind == Kind::Snapshots;
-        let truncation = Truncation::new(&place, is_snapshots, &self.digest, through);
-        // What a removal that was cut off had noted for this folder stands for nothing.
-        truncations.retain(|truncation| {
-            (truncation.dir != place || truncation.snapshots != is_snapshots)
-                || Some(truncation) == in_force.as_ref()
-        });
-        truncations.push(truncation);
-        truncation::store(mirror, &truncations)
+        let front = Front::new(&end.last_line, through);
+        manifest.remove_front(mirror, end, front)
     }
 
-    /// Takes the lines away. Files that a line that stays names too are none of those that go any more.
-    pub(in crate::export) fn replace_manifest(&mut self) -> Result<(), ExportError> {
-        let manifest = Manifest::read_with(&self.root, |entry| {
-            if entry.number > self.count
-                && let Some(name) = FileName::of_path(&entry.line.path)
-            {
-                self.files.remove(&name);
-            }
-            Ok(())
-        })?;
-        manifest.remove_before(self.end)
-    }
-
-    fn remove_files(&self) -> Result<Vec<String>, ExportError> {
-        let mut removed = Vec::new();
-        for name in &self.files {
-            let path = self.root.join(name.path());
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                result => result.map_err(ExportError::io("removed", &path))?,
-            }
-            removed.push(in_folder(self.kind, &name.path()));
-        }
-        for stream in Stream::ALL.into_iter().map(|stream| self.root.join(stream.name())) {
-            if stream.is_dir() {
-                storage::sync_folder(&stream)?;
+    fn remove_files(&self, manifest: &Manifest) -> Result<Vec<String>, ExportError> {
+        let (destination, mut removed) = (&manifest.destination, Vec::new());
+        for path in self.files.iter().map(FileName::path) {
+            let was_there = destination.remove(&path);
+            if was_there.map_err(ExportError::io("removed", &destination.place(&path)))? {
+                removed.push(in_folder(manifest.kind, &path));
             }
         }
+        Stream::ALL.into_iter().try_for_each(|stream| manifest.settle(stream.name()))?;
         Ok(removed)
     }
 }
@@ -255,7 +201,7 @@ impl ExpiredLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::manifest::sample;
+    use crate::export::manifest::{digest, sample};
 
     fn aged(stream: &str, format: &str, (first, last): (i64, i64), day: u32) -> ManifestLine {
         ManifestLine {
@@ -273,27 +219,34 @@ mod tests {
             aged("events", "csv", (6, 9), 3),
             aged("customers", "csv", (10, 12), 5),
         ];
-        let dir = tempfile::tempdir().unwrap();
-        let write = |lines: &[ManifestLine]| {
-            let text: String = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
-            std::fs::write(dir.path().join("manifest.ndjson"), text).unwrap();
-            NewestLines::read(dir.path()).unwrap()
+        let folder = tempfile::tempdir().unwrap();
+        let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        let mut write = |lines: &[ManifestLine]| {
+            let (mut text, mut previous) = (String::new(), None);
+            for line in lines {
+                let line = serde_json::to_string(&ManifestLine { previous, ..line.clone() }).unwrap();
+                previous = Some(digest(line.as_bytes()));
+                text += &(line + "\n");
+            }
+            std::fs::write(folder.path().join("manifest.ndjson"), text).unwrap();
+            Manifest::open(&mirror.snapshot().unwrap(), folder.path(), Kind::Changes, |_| Ok(())).unwrap()
         };
-        let newest = write(&lines);
+        let manifest = write(&lines);
         let count = |day: u32, keeps: &[usize]| {
             let before = format!("2024-05-{day:02}T12:00:00Z").parse().unwrap();
-            let may_go = |number, _: &ManifestLine| Ok(!keeps.contains(&number));
-            ExpiredLines::find(dir.path(), Kind::Changes, before, &newest, may_go).unwrap().count
+            let kept: Vec<&str> = keeps.iter().map(|number| lines[number - 1].path.as_str()).collect();
+            let may_go = |line: &ManifestLine| Ok(!kept.contains(&line.path.as_str()));
+            let expired = ExpiredLines::find(&manifest, before, may_go).unwrap();
+            expired.end.map_or(0, |end| end.lines)
         };
         assert_eq!([1, 2, 4, 5, 9].map(|day| count(day, &[])), [0, 2, 4, 4, 4]);
         assert_eq!([count(9, &[1]), count(9, &[2]), count(9, &[4])], [0, 1, 3]);
-        let kept = |formats: &[Format]| (1..=5).filter(|n| newest.is_of_one(*n, formats)).collect::<Vec<_>>();
-        assert_eq!((kept(&[Format::Csv]), kept(&[Format::Ndjson])), (vec![4, 5], vec![]));
+        let newest = lines.iter().filter(|line| is_newest(&manifest.reached, line));
+        assert_eq!(newest.map(|line| line.first_seq).collect::<Vec<_>>(), [6, 10]);
         let mut unreadable = lines.clone();
         unreadable[0].created_at = "long ago".to_owned();
-        let newest = write(&unreadable);
-        let expired =
-            ExpiredLines::find(dir.path(), Kind::Changes, Timestamp::MAX, &newest, |_, _| Ok(true)).unwrap();
-        assert_eq!(expired.count, 0);
+        let manifest = write(&unreadable);
+        let expired = ExpiredLines::find(&manifest, Timestamp::MAX, |_| Ok(true)).unwrap();
+        assert!(expired.end.is_none());
     }
 }

@@ -18,18 +18,18 @@ fn positions_belong_to_a_folder() {
     world.export().unwrap();
     world.customer("b", "1");
     let first = world.settings.dir.clone();
-    let (copied, verified) = (world.copied(), world.verified());
+    let (newest, verified) = (world.newest(), world.verified());
     world.settings.dir = world.folder.path().join("elsewhere");
     assert_eq!(world.export().unwrap().files.len(), 2);
     acknowledge(&world.settings.dir, 2, None, None).unwrap();
-    assert_eq!((world.verified().ranges[0].last_seq, world.copied().len()), (2, 2));
+    assert_eq!((world.verified().ranges[0].last_seq, world.newest().len()), (2, 2));
     // A folder that was never exported to is no good one, and says where the exports are.
     world.settings.dir = world.folder.path().join("mistyped");
     let nothing = verify(&mut world.mirror, &world.settings.dir).unwrap();
     assert!(!nothing.ok && nothing.differences[0].what.contains("elsewhere"), "{nothing:?}");
 
     world.settings.dir = first;
-    assert_eq!((world.copied(), world.verified()), (copied, verified));
+    assert_eq!((world.newest(), world.verified()), (newest, verified));
     let exported = world.export().unwrap();
     assert_eq!((exported.files.len(), exported.files[0].first_seq), (2, 2));
     world.assert_good();
@@ -37,8 +37,6 @@ fn positions_belong_to_a_folder() {
     assert_eq!(world.export_at(100).pruned, Vec::<String>::new());
 }
 
-/// A mirror that an older version exported from doesn't know to which folder: until the next export there, the list stands for
-/// any folder, then for the one in whose manifest it was met again.
 #[test]
 fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
     let mut world = World::new();
@@ -64,6 +62,17 @@ fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
     copied(&old, &dir);
     assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 2, last_seq: 4 }));
     world.assert_good();
+    // The same, where that copy was exported to under its own name: what is lost counts by this folder's name.
+    let world_dir = std::mem::replace(&mut world.settings.dir, old.clone());
+    assert_eq!(world.export().unwrap().again, None);
+    world.settings.dir = world_dir;
+    world.customer("e", "1");
+    world.export().unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    copied(&old, &dir);
+    assert!(!verify(&mut world.mirror, &dir).unwrap().ok);
+    assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 5, last_seq: 5 }));
+    world.assert_good();
     // The folder that was moved goes on under its new name, as if nothing had been.
     world.settings.dir = dir.with_extension("new");
     let exported = world.export().unwrap();
@@ -71,28 +80,37 @@ fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
     world.assert_good();
 }
 
+/// A mirror that an older version exported from doesn't know to which folder: until the next export there, what it remembers
+/// stands for any folder, then for the one in whose manifest it was met again.
 #[test]
-fn a_list_of_an_older_version_is_taken_over_by_its_folder() {
+fn what_an_older_version_noted_is_taken_over_by_its_folder() {
     let mut world = World::new();
     world.customer("a", "1");
     world.export().unwrap();
     let connection = rusqlite::Connection::open(world.mirror.path()).unwrap();
-    assert_eq!(connection.execute("UPDATE export_files SET folder = ''", []).unwrap(), 2);
-    assert_eq!((world.copied().len(), world.verified().remarks.len()), (2, 0));
+    let older = "UPDATE export_folders SET folder = '', reached = json_set(reached, '$.end', NULL)";
+    assert_eq!(connection.execute(older, []).unwrap(), 1);
+    assert_eq!((world.newest().len(), world.verified().remarks.len()), (2, 1));
     let first = world.settings.dir.clone();
     world.settings.dir = world.folder.path().join("elsewhere");
     world.settings.compression = Compression::Gzip;
-    world.export().unwrap();
+    assert_eq!(world.export().unwrap().again, None);
     world.settings.dir = first;
     world.settings.compression = Compression::None;
-    assert_eq!((world.copied().len(), world.verified().remarks.len()), (2, 0));
+    assert_eq!((world.newest().len(), world.verified().remarks.len()), (2, 1));
     world.customer("b", "1");
-    world.export().unwrap();
-    assert_eq!((world.copied().len(), world.verified().remarks.len()), (4, 0));
-    let left: i64 = connection
-        .query_row("SELECT count(*) FROM export_files WHERE folder = ''", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(left, 0);
+    let exported = world.export().unwrap();
+    assert_eq!((exported.again, exported.files[0].first_seq), (None, 2));
+    assert_eq!((world.newest().len(), world.verified().remarks.len()), (2, 0));
+    let left = "SELECT count(*) FROM export_folders WHERE folder = ''";
+    assert_eq!(connection.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    // The folder is known, but how far its manifest reached is not: what was lost shows all the same.
+    connection.execute("UPDATE export_folders SET reached = json_set(reached, '$.end', NULL)", []).unwrap();
+    let manifest = world.dir().join("manifest.ndjson");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.split_inclusive('\n').next().unwrap()).unwrap();
+    assert!(!verify(&mut world.mirror, &world.settings.dir).unwrap().ok);
+    assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
 }
 
 #[test]
@@ -120,7 +138,12 @@ fn folders_that_are_not_this_mirrors_are_refused_and_left_alone() {
     assert!(matches!(world.export(), Err(ExportError::AheadOfMirror { last_seq: 9, head_seq: 2, .. })));
     assert_eq!(files(world.dir()), before);
 
-    // A lost manifest: the files of a second export prove that there was one.
+    // An edited one, and a lost one whose files lie there.
+    std::fs::write(&manifest, text.replace("\"run_id\":7", "\"run_id\":8")).unwrap();
+    assert!(matches!(world.export(), Err(ExportError::ManifestLine { .. })));
+    let edited = text.rsplit_once("\"run_id\":7").unwrap();
+    std::fs::write(&manifest, format!("{}\"run_id\":8{}", edited.0, edited.1)).unwrap();
+    assert!(matches!(world.export(), Err(ExportError::ManifestEdited { .. })));
     std::fs::write(&manifest, text).unwrap();
     world.customer("a", "3");
     world.export().unwrap();

@@ -3,8 +3,8 @@
 use super::world::{Put, STAMP, World};
 use crate::export::formats::{Compression, Dialect, Format};
 use crate::export::layout::{Covers, FileName};
-use crate::export::manifest::{self, Manifest};
-use crate::export::publish::{FileWriter, Origin, announce};
+use crate::export::manifest;
+use crate::export::publish::{FileWriter, Origin, open};
 use crate::export::repair::repair;
 use crate::record::Stream;
 
@@ -51,18 +51,19 @@ impl World {
         let dir = self.settings.dir.clone();
         let dialect = Dialect { old_layout: true, exact: true, bom: false, guarded: false };
         let origin = Origin { mirror_id: self.mirror.id().to_owned(), run: None, now: STAMP.now };
+        let mut manifest = open(&mut self.mirror, &dir).unwrap();
         let snapshot = self.mirror.snapshot().unwrap();
         let covers = Covers::Changes { first_seq: 1, last_seq: snapshot.head().unwrap() };
         let mut written = Vec::new();
         for stream in Stream::ALL {
             for format in Format::ALL {
                 let name = FileName { stream, covers, format, compression: Compression::None };
-                let mut file = FileWriter::begin(&dir, name, dialect).unwrap();
+                let mut file = FileWriter::begin(&*manifest.destination, name, dialect).unwrap();
                 snapshot.changes(&[(stream, 0)], |_, change| file.write(&change)).unwrap();
                 written.push(file.end().unwrap().finish(&origin).unwrap());
             }
         }
         drop(snapshot);
-        announce(&Manifest::read(&dir).unwrap(), written).unwrap();
+        manifest.announce(written).unwrap();
     }
 }

@@ -49,8 +49,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// Whichever bit of whichever file or manifest is turned over: it shows, and a repair never says that all is well
-    /// where it is not. But for a manifest's last line, to which no other is tied: of its fields the run alone, and of a
-    /// snapshot's also the time, stand nowhere else.
+    /// where it is not.
     #[test]
     fn a_flipped_bit_is_found(
         changes in prop::collection::vec(puts(), 5..30),
@@ -75,29 +74,23 @@ proptest! {
             let path = dir.join(name.get(&names));
             let good = std::fs::read(&path).unwrap();
             let is_manifest = path.ends_with("manifest.ndjson");
-            let end = match good.strip_suffix(b"\n").filter(|_| is_manifest) {
-                Some(lines) => lines.iter().rposition(|byte| *byte == b'\n').unwrap_or(0),
-                None => good.len(),
-            };
-            if end == 0 {
+            if good.is_empty() {
                 continue;
             }
             let mut bad = good.clone();
-            *bad.get_mut(at.index(end)).unwrap() ^= 1u8 << bit;
+            *bad.get_mut(at.index(good.len())).unwrap() ^= 1u8 << bit;
             std::fs::write(&path, &bad).unwrap();
             match verify(&mut world.mirror, &dir) {
-                Ok(verified) => prop_assert!(!verified.ok, "{} {}", path.display(), at.index(end)),
+                Ok(verified) => prop_assert!(!verified.ok, "{} {}", path.display(), at.index(good.len())),
                 // A manifest that is another mirror's, or of a later state, is refused as a whole.
                 Err(error) => prop_assert!(is_manifest, "{error}"),
             }
-            if let Ok(repaired) = repair(&mut world.mirror, &world.settings, STAMP.now) {
-                prop_assert!(repaired.verified.ok);
+            match repair(&mut world.mirror, &world.settings, STAMP.now) {
+                Ok(repaired) => prop_assert!(repaired.verified.ok),
+                // What can't be mended is left as it is.
+                Err(_) => std::fs::write(&path, good).unwrap(),
             }
-            std::fs::write(&path, good).unwrap();
-            if verify(&mut world.mirror, &dir).is_ok_and(|verified| !verified.ok) {
-                // The manifest has moved on to what was repaired.
-                prop_assert!(repair(&mut world.mirror, &world.settings, STAMP.now).unwrap().verified.ok);
-            }
+            prop_assert!(verify(&mut world.mirror, &dir).unwrap().ok);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Reads export folders back, for tests: what a consumer would do.
 
+use crate::export::destination::hex;
 use crate::export::formats::Format;
 use crate::export::formats::{Compression, decompress};
 use crate::export::layout::MANIFEST;
 use crate::export::manifest;
 use crate::export::manifest::ManifestLine;
 use crate::export::retention::{ACKNOWLEDGED, LOCK};
-use crate::export::storage;
 use crate::mirror::{Change, Mirror, MirrorError};
 use crate::record::{ColumnKind, Stream, Value};
 use serde_json::value::RawValue;
@@ -82,7 +82,7 @@ pub(super) fn replayed(dir: &Path, stream: Stream, format: Format) -> Rows {
 pub(super) fn read_file(dir: &Path, line: &ManifestLine) -> Vec<ReadRow> {
     let bytes = std::fs::read(dir.join(&line.path)).unwrap();
     assert_eq!(bytes.len() as u64, line.bytes);
-    assert_eq!(storage::hex(&Sha256::digest(&bytes)), line.sha256);
+    assert_eq!(hex(&Sha256::digest(&bytes)), line.sha256);
     let text = decompress(Compression::from_name(&line.compression).unwrap(), &bytes);
     let text = String::from_utf8(text).unwrap();
     let rows = match line.format.as_str() {

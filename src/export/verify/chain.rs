@@ -2,61 +2,66 @@
 
 use super::findings::Findings;
 use crate::export::difference::Difference;
-use crate::export::manifest::{ManifestLine, digest, parse_line};
+use crate::export::error::ExportError;
+use crate::export::manifest::{End, Lines, ManifestLine};
+use std::path::PathBuf;
 
 /// A line of a manifest with its number, counted from 1.
 #[derive(Debug, Clone)]
 pub(super) struct NumberedLine {
     pub(super) number: usize,
     pub(super) line: ManifestLine,
+    /// How far the manifest reaches with it.
+    pub(super) place: End,
 }
 
 /// Takes a manifest apart. Lines that can't be read, and places where the chain is broken, are found; the lines that can
-/// be read go on. `file` names the manifest; `fronts` are the digests of lines that pruning removed from a manifest's
-/// front: the first line may follow one of them.
+/// be read go on. `file` names the manifest; `is_front` says whether pruning removed the line with that digest, so that the
+/// first line may follow it.
+///
+/// # Errors
+/// None: the text is in memory.
 pub(super) fn read(
     text: &[u8],
     file: &str,
-    truncations: &[&str],
+    is_front: impl Fn(&str) -> bool,
     findings: &mut Findings,
-) -> Vec<NumberedLine> {
+) -> Result<Vec<NumberedLine>, ExportError> {
     let mut entries = Vec::new();
-    if text.is_empty() {
-        return entries;
-    }
     let found = |what: String| Difference::of_file(file, what);
-    let lines: Vec<&[u8]> = text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').collect();
-    if !text.ends_with(b"\n") {
-        findings.of_manifest(
-            found("the last line has no end: it was cut off or edited".to_owned()).at_line(lines.len()),
-        );
-    }
-    let mut before: Option<String> = None;
-    for (n, bytes) in lines.into_iter().enumerate() {
-        let number = n + 1;
-        match parse_line(bytes) {
+    let mut lines = Lines::of(PathBuf::from(file), Some(text));
+    let mut end = 0;
+    while let Some(entry) = lines.next_found()? {
+        let number = entry.number;
+        end = entry.place.bytes;
+        match entry.line {
             Ok(line) => {
-                if let Some(what) = broken(number, line.previous.as_deref(), before.as_deref(), truncations) {
+                let tie = (entry.before.as_deref(), line.previous.as_deref());
+                if let Some(what) = broken(number, tie, &is_front) {
                     findings.of_manifest(found(what).at_line(number));
                 }
-                entries.push(NumberedLine { number, line });
+                entries.push(NumberedLine { number, line, place: entry.place });
             }
             Err(reason) => findings.of_manifest(found(format!("can't be read: {reason}")).at_line(number)),
         }
-        before = Some(digest(bytes));
     }
-    entries
+    if end < text.len() as u64 {
+        findings.remark(format!(
+            "{file} ends in the middle of a line: an export is under way or was cut off; the next one takes that away"
+        ));
+    }
+    Ok(entries)
 }
 
+/// What is wrong with a line's tie: the digest of the line before it, and the one that it carries.
 fn broken(
     number: usize,
-    previous: Option<&str>,
-    before: Option<&str>,
-    truncations: &[&str],
+    tie: (Option<&str>, Option<&str>),
+    is_front: impl Fn(&str) -> bool,
 ) -> Option<String> {
-    match (before, previous) {
+    match tie {
         (None, None) => None,
-        (None, Some(previous)) if truncations.contains(&previous) => None,
+        (None, Some(previous)) if is_front(previous) => None,
         (None, Some(_)) => {
             Some("it follows a line that is gone: the manifest's first lines were lost".to_owned())
         }
@@ -71,7 +76,7 @@ fn broken(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::manifest::sample;
+    use crate::export::manifest::{digest, sample};
 
     const NONE: [usize; 0] = [];
 
@@ -86,14 +91,14 @@ mod tests {
         lines
     }
 
-    fn found(lines: &[String], truncations: &[&str]) -> Vec<usize> {
+    fn found(lines: &[String], fronts: &[&str]) -> Vec<usize> {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        found_in(&text, truncations)
+        found_in(&text, fronts)
     }
 
-    fn found_in(text: &str, truncations: &[&str]) -> Vec<usize> {
+    fn found_in(text: &str, fronts: &[&str]) -> Vec<usize> {
         let mut findings = Findings::default();
-        read(text.as_bytes(), "manifest.ndjson", truncations, &mut findings);
+        read(text.as_bytes(), "manifest.ndjson", |front| fronts.contains(&front), &mut findings).unwrap();
         assert_eq!(findings.of_manifests, findings.count);
         findings.shown.iter().map(|difference| difference.line.unwrap()).collect()
     }
@@ -113,16 +118,19 @@ mod tests {
             lost.remove(n);
             assert_eq!(found(&lost, &[]), [n + 1], "{n}");
         }
-        // Swapped, inserted, cut off in the middle of a line.
+        // Swapped, inserted.
         let mut swapped = whole.clone();
         swapped.swap(1, 2);
         assert_eq!(found(&swapped, &[]), [2, 3, 4]);
         let mut inserted = whole.clone();
         inserted.insert(3, whole[0].clone());
         assert_eq!(found(&inserted, &[]), [4, 5]);
+        // A last line without its end is no line yet, or one that lacks only that: an addition that was cut off.
         let text = whole.join("\n");
-        assert_eq!(found_in(&text[..text.len() - 9], &[]), [5, 5]);
-        assert_eq!(found_in(&text, &[]), [5]);
+        assert_eq!(
+            (found_in(&text[..text.len() - 9], &[]), found_in(&text, &[])),
+            (NONE.into(), NONE.into())
+        );
         // Something else.
         let mut garbage = whole;
         garbage[1] = "{}".to_owned();

@@ -3,12 +3,12 @@
 use super::checked_file::{CheckedFile, RowCounts};
 use super::findings::Findings;
 use super::{change_rows, snapshot_rows};
+use crate::export::destination::Destination;
 use crate::export::difference::Difference;
 use crate::export::layout::Kind;
 use crate::export::readback::{Source, read_rows};
 use crate::mirror::{History, MirrorError};
 use std::io::ErrorKind;
-use std::path::Path;
 
 /// Reads the whole file, and judges its bytes by the manifest and its rows by the change log and the mirror.
 ///
@@ -16,12 +16,12 @@ use std::path::Path;
 /// When the mirror can't be read.
 pub(super) fn check_file(
     mut file: CheckedFile<'_>,
-    root: &Path,
+    destination: &dyn Destination,
     history: &History<'_>,
     findings: &mut Findings,
 ) -> Result<RowCounts, MirrorError> {
     let key = (file.kind, file.entry.number);
-    let mut source = match Source::open(&root.join(&file.line().path)) {
+    let mut source = match Source::open(destination, &file.line().path) {
         Ok(source) => source,
         Err(error) => {
             let what = match error.kind() {

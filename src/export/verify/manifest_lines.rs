@@ -1,14 +1,14 @@
-//! What a manifest's lines say about each other and to the mirror's copy of them. Pure.
+//! What a manifest's lines say about each other, and to what the mirror remembers of them. Pure.
 
 use super::chain::NumberedLine;
 use super::findings::Findings;
 use crate::export::difference::Difference;
 use crate::export::formats::Format;
 use crate::export::layout::{FileName, Kind, MANIFEST, in_folder};
-use crate::export::manifest::Truncation;
-use crate::mirror::ExportFile;
+use crate::export::manifest::{Anchors, ManifestLine, Reached};
 use crate::record::Stream;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// A stream's files in one format.
 pub(super) type StreamFormat = (Stream, Format);
@@ -17,14 +17,14 @@ pub(super) type StreamFormat = (Stream, Format);
 /// begins where the one before it ended. Returns the retained range of each.
 pub(super) fn tile(
     entries: &[(&NumberedLine, FileName)],
-    truncation: Option<&Truncation>,
+    pruned: impl Fn(Stream, Format) -> i64,
     findings: &mut Findings,
 ) -> BTreeMap<StreamFormat, (i64, i64)> {
     let mut ranges: BTreeMap<StreamFormat, (i64, i64)> = BTreeMap::new();
     for (entry, name) in entries {
         let (line, key) = (&entry.line, (name.stream, name.format));
-        let pruned = truncation.map_or(0, |truncation| truncation.through(name.stream, name.format));
-        let expected = ranges.get(&key).map_or(pruned, |(_, last)| *last) + 1;
+        let before = ranges.get(&key).map_or_else(|| pruned(name.stream, name.format), |(_, last)| *last);
+        let expected = before + 1;
         if line.first_seq != expected {
             let what = if line.first_seq > expected { "a gap" } else { "an overlap" };
             let what = format!("{what}: it begins with change {}, not {expected}", line.first_seq);
@@ -36,89 +36,72 @@ pub(super) fn tile(
     ranges
 }
 
-/// Compares the lines with the mirror's copy. Returns the numbers of the lines that the copy doesn't know (yet): those of
-/// an export that is under way or was cut off, unless the mirror is an older copy of itself.
-pub(super) fn compare_with_copy(
+/// Compares a manifest's lines with what the mirror remembers of it. Where they are no chain, that tells what was edited.
+/// Returns the numbers of the lines behind what is remembered: those of an export that is under way or was cut off, unless
+/// the mirror is an older copy of itself.
+pub(super) fn compare_with_anchors(
     entries: &[NumberedLine],
-    copy: &[ExportFile],
-    truncation: Option<&Truncation>,
+    (kind, text): (Kind, &[u8]),
+    anchors: &Anchors,
+    is_chain: bool,
     findings: &mut Findings,
-) -> BTreeSet<usize> {
-    let mut unknown = BTreeSet::new();
-    if entries.is_empty() && !copy.is_empty() {
-        let what = format!(
-            "it is gone or empty, but the mirror knows {} files of this folder: it was lost",
-            copy.len()
-        );
-        findings.of_manifest(Difference::of_file(MANIFEST, what));
-        return unknown;
+) -> io::Result<BTreeSet<usize>> {
+    let fitting = anchors.fitting(|from, to| {
+        let to = text.len().min(to as usize);
+        Ok(text.get(from as usize..to).unwrap_or_default().to_vec())
+    })?;
+    if anchors.is_named() || fitting.is_none() {
+        differs(entries, kind, anchors, is_chain && fitting.is_none(), findings);
     }
-    let key = |file: &ExportFile| (file.stream.clone(), file.format.clone(), file.first_seq);
-    let copied: BTreeMap<_, _> = copy.iter().map(|file| (key(file), file)).collect();
-    let mut named = HashSet::new();
-    for entry in entries {
-        let found = entry.line.to_export_file();
-        named.insert(key(&found));
-        match copied.get(&key(&found)) {
-            Some(file) if **file == found => {}
-            Some(file) if entry.line.repaired_at.is_some() && found.created_at > file.created_at => {
-                unknown.insert(entry.number);
-            }
-            Some(file) => differs_from_copy(entry, file, &found, findings),
-            None => {
-                unknown.insert(entry.number);
-            }
+    let end = fitting.and_then(|reached| reached.end.as_ref()).map_or(0, |end| end.bytes);
+    Ok(entries.iter().filter(|entry| entry.place.bytes > end).map(|entry| entry.number).collect())
+}
+
+/// Says what a manifest lacks of what is remembered of it, and, where it is to hold that point, whether it does.
+fn differs(
+    entries: &[NumberedLine],
+    kind: Kind,
+    anchors: &Anchors,
+    is_to_hold: bool,
+    findings: &mut Findings,
+) {
+    let Some(own) = anchors.own_reached() else { return };
+    let found = |what: String| Difference::of_file(&in_folder(kind, MANIFEST), what);
+    let follows = entries.first().and_then(|first| first.line.previous.as_deref());
+    let front = follows.and_then(|follows| anchors.front(follows)).cloned();
+    let mut reached = Reached { fronts: front.into_iter().collect(), ..Reached::default() };
+    entries.iter().for_each(|entry| reached.take(entry.place.clone(), &entry.line));
+    let Some(last) = entries.last() else {
+        if !own.files.is_empty() {
+            findings.of_manifest(found(
+                "it is gone or empty, but the mirror remembers exports to this folder: it was lost"
+                    .to_owned(),
+            ));
         }
-    }
-    let pruned = |file: &ExportFile| {
-        let names = Stream::from_name(&file.stream).zip(Format::from_name(&file.format));
-        truncation
-            .zip(names)
-            .is_some_and(|(truncation, (stream, format))| file.last_seq <= truncation.through(stream, format))
+        return;
     };
-    for file in copy.iter().filter(|file| !named.contains(&key(file)) && !pruned(file)) {
+    let mut is_all_there = true;
+    for file in reached.lacks(own) {
         let what =
             format!("it no longer names {}, which the mirror knows: lines were lost or cut off", file.path);
-        findings.of_manifest(Difference::of_file(MANIFEST, what));
+        findings.of_manifest(found(what));
+        is_all_there = false;
     }
-    unknown
-}
-
-fn differs_from_copy(entry: &NumberedLine, file: &ExportFile, found: &ExportFile, findings: &mut Findings) {
-    let fields = [
-        ("last_seq", file.last_seq != found.last_seq),
-        ("path", file.path != found.path),
-        ("rows", file.rows != found.rows),
-        ("bytes", file.bytes != found.bytes),
-        ("sha256", file.sha256 != found.sha256),
-        ("created_at", file.created_at != found.created_at),
-    ];
-    let names: Vec<&str> = fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
-    let what = format!("not what the mirror noted when it exported: {}", names.join(", "));
-    let difference = Difference::of_file(MANIFEST, what).at_line(entry.number);
-    if file.last_seq == found.last_seq && file.path == found.path {
+    let Some(end) = own.end.as_ref().filter(|_| is_to_hold && is_all_there) else { return };
+    let number = end.lines.min(last.number);
+    let what = "not what the mirror noted when it exported: it, or a line before it, was edited".to_owned();
+    let difference = found(what).at_line(number);
+    let is_file_edited = |line: &ManifestLine| {
+        let now = line.to_export_file();
+        own.newest_of(&line.stream, &line.format).is_some_and(|noted| {
+            (&noted.path, noted.last_seq) == (&now.path, now.last_seq)
+                && (noted.rows, noted.bytes, &noted.sha256) != (now.rows, now.bytes, &now.sha256)
+        })
+    };
+    match entries.iter().find(|entry| entry.number == number) {
         // The file can be written anew, and its line with it.
-        findings.of_file((Kind::Changes, entry.number), difference);
-    } else {
-        findings.of_manifest(difference);
-    }
-}
-
-/// Lines that the copy doesn't know, before one that it knows: no export that was cut off leaves these.
-pub(super) fn inserted(entries: &[NumberedLine], unknown: &BTreeSet<usize>, findings: &mut Findings) {
-    let newest_known = entries
-        .iter()
-        .map(|entry| entry.number)
-        .filter(|number| !unknown.contains(number))
-        .max()
-        .unwrap_or(0);
-    let strays = entries.iter().filter(|entry| {
-        unknown.contains(&entry.number) && entry.number < newest_known && entry.line.repaired_at.is_none()
-    });
-    for entry in strays {
-        let what =
-            format!("it names {}, which the mirror doesn't know", in_folder(Kind::Changes, &entry.line.path));
-        findings.of_manifest(Difference::of_file(MANIFEST, what).at_line(entry.number));
+        Some(entry) if is_file_edited(&entry.line) => findings.of_file((kind, number), difference),
+        _ => findings.of_manifest(difference),
     }
 }
 
@@ -126,11 +109,12 @@ pub(super) fn inserted(entries: &[NumberedLine], unknown: &BTreeSet<usize>, find
 mod tests {
     use super::*;
     use crate::export::formats::columns;
-    use crate::export::manifest::ManifestLine;
-    use crate::export::manifest::sample;
+    use crate::export::manifest::{End, sample};
 
     fn entries(lines: Vec<ManifestLine>) -> Vec<NumberedLine> {
-        lines.into_iter().enumerate().map(|(n, line)| NumberedLine { number: n + 1, line }).collect()
+        let place = End { bytes: 0, lines: 0, last_from: 0, last_line: String::new() };
+        let numbered = |(n, line)| NumberedLine { number: n + 1, line, place: place.clone() };
+        lines.into_iter().enumerate().map(numbered).collect()
     }
 
     fn line(stream: &str, first_seq: i64, last_seq: i64) -> ManifestLine {
@@ -140,64 +124,29 @@ mod tests {
 
     const NONE: [usize; 0] = [];
 
-    fn tiled(lines: Vec<ManifestLine>, truncation: Option<&Truncation>) -> Vec<usize> {
+    fn tiled(lines: Vec<ManifestLine>, pruned: i64) -> Vec<usize> {
         let entries = entries(lines);
         let named: Vec<_> =
             entries.iter().map(|entry| (entry, entry.line.file_name(Kind::Changes).unwrap())).collect();
         let mut findings = Findings::default();
-        tile(&named, truncation, &mut findings);
+        let pruned_of = |stream, _| if stream == Stream::Customers { pruned } else { 0 };
+        tile(&named, pruned_of, &mut findings);
         findings.shown.iter().map(|difference| difference.line.unwrap()).collect()
     }
 
     #[test]
     fn gaps_and_overlaps_are_found_for_each_stream() {
         assert_eq!(
-            tiled(vec![line("customers", 1, 5), line("events", 1, 9), line("customers", 6, 9)], None),
+            tiled(vec![line("customers", 1, 5), line("events", 1, 9), line("customers", 6, 9)], 0),
             NONE
         );
-        assert_eq!(tiled(vec![line("customers", 2, 5)], None), [1]);
-        assert_eq!(tiled(vec![line("customers", 1, 5), line("customers", 7, 9)], None), [2]);
+        assert_eq!(tiled(vec![line("customers", 2, 5)], 0), [1]);
+        assert_eq!(tiled(vec![line("customers", 1, 5), line("customers", 7, 9)], 0), [2]);
         assert_eq!(
-            tiled(vec![line("customers", 1, 5), line("customers", 5, 9), line("customers", 10, 11)], None),
+            tiled(vec![line("customers", 1, 5), line("customers", 5, 9), line("customers", 10, 11)], 0),
             [2]
         );
-        let truncation = Truncation::new("d", false, "x", [(Stream::Customers, Format::Csv, 4)]);
-        assert_eq!(tiled(vec![line("customers", 5, 9), line("events", 1, 2)], Some(&truncation)), NONE);
-        assert_eq!(tiled(vec![line("customers", 6, 9)], Some(&truncation)), [1]);
-    }
-
-    #[test]
-    fn the_copy_shows_what_a_chain_can_not() {
-        let lines = vec![line("customers", 1, 5), line("events", 1, 5), line("customers", 6, 9)];
-        let copy: Vec<ExportFile> = lines.iter().map(ManifestLine::to_export_file).collect();
-        let compare = |lines: &[ManifestLine], truncation: Option<&Truncation>| {
-            let mut findings = Findings::default();
-            let entries = entries(lines.to_vec());
-            let unknown = compare_with_copy(&entries, &copy, truncation, &mut findings);
-            inserted(&entries, &unknown, &mut findings);
-            (findings.of_manifests, findings.damaged.len(), unknown.into_iter().collect::<Vec<_>>())
-        };
-        assert_eq!(compare(&lines, None), (0, 0, vec![]));
-        // A cut-off tail, a lost manifest, a front that was pruned or not.
-        assert_eq!(compare(&lines[..2], None), (1, 0, vec![]));
-        assert_eq!(compare(&[], None), (1, 0, vec![]));
-        assert_eq!(compare(&lines[1..], None), (1, 0, vec![]));
-        let truncation = Truncation::new("d", false, "x", [(Stream::Customers, Format::Csv, 5)]);
-        assert_eq!(compare(&lines[1..], Some(&truncation)), (0, 0, vec![]));
-        // A newer line, one in the middle, other digests, another range.
-        let mut newer = lines.clone();
-        newer.push(line("events", 6, 9));
-        assert_eq!(compare(&newer, None), (0, 0, vec![4]));
-        newer.swap(2, 3);
-        assert_eq!(compare(&newer, None), (1, 0, vec![3]));
-        let mut edited = lines.clone();
-        edited[1].sha256 = "11".to_owned();
-        assert_eq!(compare(&edited, None), (0, 1, vec![]));
-        edited[1].repaired_at = Some("2024-05-01T12:00:01.000Z".to_owned());
-        edited[1].created_at = "2024-05-01T12:00:01.000Z".to_owned();
-        assert_eq!(compare(&edited, None), (0, 0, vec![2]));
-        edited[1].last_seq = 6;
-        edited[1].repaired_at = None;
-        assert_eq!(compare(&edited, None), (1, 0, vec![]));
+        assert_eq!(tiled(vec![line("customers", 5, 9), line("events", 1, 2)], 4), NONE);
+        assert_eq!(tiled(vec![line("customers", 6, 9)], 4), [1]);
     }
 }

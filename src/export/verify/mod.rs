@@ -13,10 +13,10 @@
 //! each of its rows met with its change, O(log n) each. Memory doesn't grow with files or mirror, but for the manifest's
 //! lines and, for a snapshot, one bit a change; SQLite puts what it sorts into a temporary file.
 //!
-//! **Beside a running daemon.** Nothing is locked and nothing written. The mirror is read in one read transaction; the
-//! manifests are read before and after it begins, until both readings are the same. An export that happens later adds
-//! lines and files that this verification doesn't look at. Pruning and repairs take files away: where differences were
-//! found and a manifest has moved meanwhile, everything is verified again.
+//! **Beside a running daemon.** Nothing is locked and nothing written. The manifests are read, then the mirror in one read
+//! transaction. An export that happens later adds lines and files that this verification doesn't look at. Where differences
+//! were found and a manifest has moved meanwhile (an export ended between the two readings, pruning and repairs took files
+//! away), everything is verified again.
 
 mod chain;
 mod change_rows;

@@ -6,22 +6,19 @@ use super::file_check::check_file;
 use super::findings::Findings;
 use super::manifest_lines::{self, StreamFormat};
 use super::report::{Range, SnapshotFile, Verified};
+use crate::export::destination::{self, read_whole};
 use crate::export::difference::Difference;
 use crate::export::error::ExportError;
-use crate::export::layout::{FOLDER, FileName, Kind, MANIFEST, in_folder, root};
-use crate::export::manifest::{ManifestLine, Truncation, mirror_copy, truncation};
+use crate::export::layout::{FileName, Kind, MANIFEST, in_folder};
+use crate::export::manifest::{Anchors, Reached};
 use crate::export::provenance;
 use crate::export::retention::Orphans;
 use crate::mirror::{History, Mirror, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// How often everything is verified again where the manifests move.
 const ATTEMPTS: usize = 3;
-
-/// How often the manifests are read until they stand still around the beginning of a read transaction.
-const READINGS: usize = 20;
 
 /// A verification with what a repair has to know.
 pub(in crate::export) struct Examined {
@@ -58,30 +55,18 @@ struct Texts {
 
 impl Texts {
     fn read(dir: &Path) -> Result<Texts, ExportError> {
-        Ok(Texts { changes: read_text(dir)?, snapshots: read_text(&dir.join(FOLDER))? })
+        let read = |kind| {
+            let destination = destination::of(dir, kind);
+            let text = read_whole(&*destination, MANIFEST);
+            text.map(Option::unwrap_or_default).map_err(ExportError::io("read", &destination.place(MANIFEST)))
+        };
+        Ok(Texts { changes: read(Kind::Changes)?, snapshots: read(Kind::Snapshots)? })
     }
 }
 
-fn read_text(folder: &Path) -> Result<Vec<u8>, ExportError> {
-    let path = folder.join(MANIFEST);
-    match std::fs::read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        text => text.map_err(ExportError::io("read", &path)),
-    }
-}
-
+/// The manifests are read before the transaction begins: whatever they name is in the state that it sees.
 fn attempt(mirror: &mut Mirror, dir: &Path) -> Result<(Examined, Texts), ExportError> {
-    let mirror_id = mirror.id().to_owned();
-    let mut texts = Texts::read(dir)?;
-    for _ in 0..READINGS {
-        let snapshot = mirror.snapshot()?;
-        let again = Texts::read(dir)?;
-        if again == texts {
-            return Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts));
-        }
-        drop(snapshot);
-        texts = again;
-    }
+    let (mirror_id, texts) = (mirror.id().to_owned(), Texts::read(dir)?);
     let snapshot = mirror.snapshot()?;
     Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts))
 }
@@ -92,7 +77,6 @@ struct Verification<'v> {
     dir: &'v Path,
     mirror_id: String,
     head: i64,
-    truncations: Vec<Truncation>,
     findings: Findings,
 }
 
@@ -102,54 +86,66 @@ impl<'v> Verification<'v> {
         dir: &'v Path,
         mirror_id: String,
     ) -> Result<Verification<'v>, ExportError> {
-        let (head, truncations) = (snapshot.head()?, truncation::read(snapshot)?);
-        Ok(Verification { snapshot, dir, mirror_id, head, truncations, findings: Findings::default() })
+        let (head, findings) = (snapshot.head()?, Findings::default());
+        Ok(Verification { snapshot, dir, mirror_id, head, findings })
     }
 
     fn run(mut self, texts: &Texts) -> Result<Examined, ExportError> {
-        let truncations: Vec<&str> =
-            self.truncations.iter().map(|truncation| truncation.digest.as_str()).collect();
-        let changes = chain::read(&texts.changes, MANIFEST, &truncations, &mut self.findings);
-        let snapshots_name = in_folder(Kind::Snapshots, MANIFEST);
-        let snapshots = chain::read(&texts.snapshots, &snapshots_name, &truncations, &mut self.findings);
-        self.check_owner(&changes)?;
-        self.check_owner(&snapshots)?;
-
-        let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
-        let truncation = truncation::in_force(&self.truncations, follows).cloned();
-        let copy = mirror_copy::of(self.snapshot, self.dir)?.all()?;
-        let unknown =
-            manifest_lines::compare_with_copy(&changes, &copy, truncation.as_ref(), &mut self.findings);
-        if changes.is_empty() && copy.is_empty() {
-            self.look_elsewhere()?;
+        let anchors = Anchors::read(self.snapshot, self.dir, Kind::Changes)?;
+        let (changes, unknown) = self.lines(Kind::Changes, &texts.changes, &anchors)?;
+        let of_snapshots = Anchors::read(self.snapshot, self.dir, Kind::Snapshots)?;
+        let (snapshot_lines, _) = self.lines(Kind::Snapshots, &texts.snapshots, &of_snapshots)?;
+        if changes.is_empty() && anchors.own_reached().is_none() {
+            self.look_elsewhere(&anchors);
         }
-        manifest_lines::inserted(&changes, &unknown, &mut self.findings);
+        let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
+        let front = follows.and_then(|follows| anchors.front(follows));
+        let pruned = Reached { fronts: front.cloned().into_iter().collect(), ..Reached::default() };
         let named = self.named(Kind::Changes, &changes);
-        let tiled = manifest_lines::tile(&named, truncation.as_ref(), &mut self.findings);
-        let named_snapshots = self.named(Kind::Snapshots, newest_of_each_path(&snapshots));
+        let tiled =
+            manifest_lines::tile(&named, |stream, format| pruned.pruned(stream, format), &mut self.findings);
+        let named_snapshots = self.named(Kind::Snapshots, newest_of_each_path(&snapshot_lines));
 
         let history = self.snapshot.history()?;
         let mut ranges = self.examine_changes(&history, &named, &tiled)?;
-        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, truncation.as_ref())?;
+        let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, &pruned)?;
         self.check_not_restored(&changes, &unknown)?;
         for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
             self.find_base(range, &snapshots);
         }
-        self.remark_on_strays(Kind::Changes, changes.iter().map(|entry| &entry.line))?;
-        self.remark_on_strays(Kind::Snapshots, named_snapshots.iter().map(|(entry, _)| &entry.line))?;
+        self.remark_on_strays(Kind::Changes, &changes)?;
+        self.remark_on_strays(Kind::Snapshots, &snapshot_lines)?;
         if !unknown.is_empty() {
             self.findings.remark(format!(
-                "the mirror's own list does not know {} of the manifest's lines yet: an export is under way or was cut \
-                 off; the next one brings the list in step",
+                "the mirror does not know {} of the manifest's lines yet: an export is under way or was cut off, and the \
+                 next one notes them",
                 unknown.len()
             ));
         }
         Ok(self.result(ranges, snapshots))
     }
 
+    /// A manifest's lines, and the numbers of those that the mirror doesn't remember.
+    fn lines(
+        &mut self,
+        kind: Kind,
+        text: &[u8],
+        anchors: &Anchors,
+    ) -> Result<(Vec<NumberedLine>, BTreeSet<usize>), ExportError> {
+        let (name, before) = (in_folder(kind, MANIFEST), self.findings.of_manifests);
+        let is_front = |digest: &str| anchors.front(digest).is_some();
+        let lines = chain::read(text, &name, is_front, &mut self.findings)?;
+        self.check_owner(&lines)?;
+        let (text, is_chain) = ((kind, text), self.findings.of_manifests == before);
+        let unknown =
+            manifest_lines::compare_with_anchors(&lines, text, anchors, is_chain, &mut self.findings);
+        let unknown = unknown.map_err(ExportError::io("read", &self.dir.join(name)))?;
+        Ok((lines, unknown))
+    }
+
     /// A folder that nothing was exported to is no mistake, unless the mirror was exported to another one.
-    fn look_elsewhere(&mut self) -> Result<(), ExportError> {
-        let others = self.snapshot.export_folders()?;
+    fn look_elsewhere(&mut self, anchors: &Anchors) {
+        let others: Vec<&str> = anchors.others().collect();
         if !others.is_empty() {
             let what = format!(
                 "nothing was exported to this folder yet, but to {}: export.dir was changed since",
@@ -157,7 +153,6 @@ impl<'v> Verification<'v> {
             );
             self.findings.of_manifest(Difference::of_file(MANIFEST, what));
         }
-        Ok(())
     }
 
     /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.
@@ -208,7 +203,12 @@ impl<'v> Verification<'v> {
                 named.iter().filter(|(_, name)| (name.stream, name.format) == (*stream, *format))
             {
                 let file = CheckedFile::new(Kind::Changes, entry, *name, last_seq);
-                let counts = check_file(file, self.dir, history, &mut self.findings)?;
+                let counts = check_file(
+                    file,
+                    &*destination::of(self.dir, Kind::Changes),
+                    history,
+                    &mut self.findings,
+                )?;
                 if counts.left_out > 0 {
                     self.findings.remark(format!(
                         "{} was repaired: the older versions of {} gone; later files bring what became of them",
@@ -249,14 +249,15 @@ impl<'v> Verification<'v> {
         history: &History<'_>,
         named: &[(&NumberedLine, FileName)],
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
-        truncation: Option<&Truncation>,
+        pruned: &Reached,
     ) -> Result<Vec<SnapshotFile>, ExportError> {
         let mut files = Vec::new();
         for (entry, name) in named {
-            let pruned = truncation.map_or(0, |truncation| truncation.through(name.stream, name.format));
-            let end = tiled.get(&(name.stream, name.format)).map_or(pruned, |(_, last)| *last);
+            let pruned = || pruned.pruned(name.stream, name.format);
+            let end = tiled.get(&(name.stream, name.format)).map_or_else(pruned, |(_, last)| *last);
             let file = CheckedFile::new(Kind::Snapshots, entry, *name, end);
-            let counts = check_file(file, &self.dir.join(FOLDER), history, &mut self.findings)?;
+            let destination = destination::of(self.dir, Kind::Snapshots);
+            let counts = check_file(file, &*destination, history, &mut self.findings)?;
             let path = in_folder(Kind::Snapshots, &entry.line.path);
             if counts.left_out > 0 {
                 self.findings.remark(format!(
@@ -311,13 +312,10 @@ impl<'v> Verification<'v> {
     }
 
     /// Files that look like exports and that no manifest names.
-    fn remark_on_strays<'l>(
-        &mut self,
-        kind: Kind,
-        lines: impl Iterator<Item = &'l ManifestLine>,
-    ) -> Result<(), ExportError> {
-        let mut found = Orphans::find(&root(self.dir, kind), kind, |_| Ok(false))?;
-        lines.for_each(|line| found.announced(line));
+    fn remark_on_strays(&mut self, kind: Kind, lines: &[NumberedLine]) -> Result<(), ExportError> {
+        let named: BTreeSet<FileName> =
+            lines.iter().filter_map(|entry| FileName::of_path(&entry.line.path)).collect();
+        let found = Orphans::find(&*destination::of(self.dir, kind), kind, |name| named.contains(name))?;
         for path in found.paths() {
             self.findings.remark(format!(
                 "{} stands in no manifest: it was left by an export that was cut off, and is not to be read",

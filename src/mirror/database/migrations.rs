@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0005_rejected.sql"),
     include_str!("../../../schema/0006_exports.sql"),
     include_str!("../../../schema/0007_stream_totals.sql"),
+    include_str!("../../../schema/0008_export_folders.sql"),
     include_str!("../../../schema/0009_run_hints.sql"),
     include_str!("../../../schema/0010_streams.sql"),
 ];
@@ -152,14 +153,52 @@ mod tests {
             let totals: Vec<_> =
                 totals.iter().map(|s| (s.stream.name(), s.row_count, s.last_change_seq)).collect();
             assert_eq!(totals, [("customers", 1, 1), ("events", 0, 0)]);
-            // Exports of an unknown folder count for each one that nothing else is known of.
-            let exports = snapshot.exports_of("/exports").unwrap();
+            // Of exports the newest files are remembered, by an unknown folder.
+            let folders = snapshot.export_folders("changes").unwrap();
+            let reached: serde_json::Value = serde_json::from_str(&folders[0].reached).unwrap();
+            assert_eq!((folders.len(), folders[0].folder.as_str()), (1, ""));
             assert_eq!(
-                (exports.is_named(), exports.newest().unwrap()[0].path.as_str()),
-                (false, "customers/f.csv")
+                (&reached["files"][0]["path"], &reached["fronts"]),
+                (&"customers/f.csv".into(), &serde_json::json!([]))
             );
         }
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
+    }
+
+    #[test]
+    fn the_newest_exports_and_what_was_pruned_of_each_folder_are_remembered() {
+        let connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS[..7].iter().for_each(|text| connection.execute_batch(text).unwrap());
+        for (folder, format, first, last) in
+            [("/a", "csv", 1, 5), ("/a", "csv", 6, 9), ("/a", "ndjson", 1, 9), ("/b", "csv", 1, 2)]
+        {
+            let sql = "INSERT INTO export_files VALUES (?1, 'events', ?2, ?3, ?4, 'f', 1, 2, '00', 't')";
+            connection.execute(sql, (folder, format, first, last)).unwrap();
+        }
+        let through = r#"[{"stream":"events","format":"csv","last_seq":5}]"#;
+        let pruned = format!(
+            r#"[{{"dir":"/a","snapshots":false,"digest":"x","through":{through}}},
+                {{"dir":"/c/snapshots","snapshots":true,"digest":"y","through":[]}}]"#
+        );
+        connection.execute("INSERT INTO meta VALUES ('export_pruned', ?1)", [pruned]).unwrap();
+        connection.execute_batch(MIGRATIONS[7]).unwrap();
+        let rows = "SELECT folder, kind, (SELECT group_concat(f.value ->> 'last_seq') FROM json_each(reached, '$.files') f), \
+                    reached -> '$.fronts' FROM export_folders ORDER BY folder";
+        let mut select = connection.prepare(rows).unwrap();
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok([row.get(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?, row.get(3)?])
+        };
+        let rows: Vec<[Option<String>; 4]> =
+            select.query_map([], read).unwrap().map(Result::unwrap).collect();
+        let front = format!(r#"[{{"last_line":"x","through":{through}}}]"#);
+        let expected = [
+            ["/a", "changes", "9,9", &front],
+            ["/b", "changes", "2", "[]"],
+            ["/c", "snapshots", "", r#"[{"last_line":"y","through":[]}]"#],
+        ];
+        let rows: Vec<Vec<&str>> =
+            rows.iter().map(|row| row.iter().map(|text| text.as_deref().unwrap_or("")).collect()).collect();
+        assert_eq!(rows, expected.map(|row| row.to_vec()));
     }
 
     #[test]

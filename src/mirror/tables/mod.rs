@@ -21,7 +21,7 @@ mod row_set;
 pub use account::{Account, Doubt};
 pub use behaviour::Behaviour;
 pub use children::ChildrenApplied;
-pub use exports::{ExportFile, FolderExports};
+pub use exports::{ExportFile, ExportFolder};
 pub use parents::{MirroredParent, ParentPreview, ParentsApplied};
 pub use records::{Applied, Stored};
 pub(in crate::mirror) use rejected::stream_at;
