@@ -208,6 +208,7 @@ fn log(report: &Report) {
         tracing::info!(
             run_id = report.run_id.0,
             stream = stream.name(),
+            lists = counts[stream].lists,
             seen = counts[stream].seen,
             inserted = counts[stream].inserted,
             updated = counts[stream].updated,
@@ -223,7 +224,6 @@ fn log(report: &Report) {
         seconds = report.finished_at.duration_since(report.started_at).as_secs_f64(),
         requests = counts.requests,
         retries = counts.retries,
-        event_walks = counts.event_walks,
         event_walks_failed = counts.event_walks_failed,
         rejected = counts.rejected,
         repaired = counts.repaired,
@@ -255,12 +255,12 @@ pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
         if report.resumed { ", taken up where an earlier run was cut off" } else { "" },
     );
     for stream in Stream::ALL {
-        let StreamCounts { seen, inserted, updated, deleted, .. } = &counts[stream];
+        let StreamCounts { lists, seen, inserted, updated, deleted, .. } = &counts[stream];
         let seen = count(*seen);
         let listed = match stream.parent() {
             None => format!("{seen} listed"),
             Some(parent) => {
-                format!("of {} read, {seen} {stream}", counted(counts.event_walks, parent.singular()))
+                format!("of {} read, {seen} {stream}", counted(*lists, parent.singular()))
             }
         };
         let (new, changed, gone) = (count(*inserted), count(*updated), count(*deleted));
@@ -282,13 +282,14 @@ pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
         }
     }
     for failure in report.failures.iter().take(NAMED) {
-        let (customer, error) = (&failure.customer_id, &failure.error);
-        text += &row("missing", format_args!("events of customer {customer}: {error}"));
+        let (parents, id, error) = (failure.stream, &failure.customer_id, &failure.error);
+        let children = parents.child().map_or("", Stream::name);
+        text += &row("missing", format_args!("{children} of {} {id}: {error}", parents.singular()));
     }
     let unnamed = counts.event_walks_failed.saturating_sub(NAMED as u64);
     if unnamed > 0 {
-        let customers = counted(unnamed, "customer");
-        text += &row("missing", format_args!("events of {customers} more: `status` names them"));
+        let lists = counted(unnamed, "list");
+        text += &row("missing", format_args!("{lists} more: `status` names them"));
     }
     if let Some(audited) = &report.audit {
         text += &super::audit::summary(audited);

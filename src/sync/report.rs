@@ -1,6 +1,7 @@
 //! What a run tells at its end.
 
 use crate::mirror::{Audit, AuditFinding, Counts, Mode, Outcome, RunId};
+use crate::record::Stream;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -54,10 +55,12 @@ pub struct Unread {
     pub error: String,
 }
 
-/// A customer whose events could not be read.
+/// A parent whose children could not be read, such as a customer whose events could not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// The customer.
+    /// The parent's stream.
+    pub stream: Stream,
+    /// Its id.
     pub customer_id: String,
     /// Why.
     pub error: String,

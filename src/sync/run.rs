@@ -353,8 +353,11 @@ fn failures_text(report: &Report) -> Option<(String, &'static str)> {
     let first = report.failures.first()?;
     let count = report.counts.event_walks_failed;
     let text = format!(
-        "the events of {count} customers could not be read; the first one: {}: {}",
-        first.customer_id, first.error
+        "the {} of {count} {} could not be read; the first one: {}: {}",
+        first.stream.child().map_or("children", Stream::name),
+        first.stream,
+        first.customer_id,
+        first.error
     );
     Some((text, first.what_to_do))
 }

@@ -92,10 +92,6 @@ pub struct Counts {
     pub requests: u64,
     /// Requests sent again after a fault.
     pub retries: u64,
-    /// Pages of parents' lists.
-    pub customer_pages: u64,
-    /// Parents whose children were read to their end.
-    pub event_walks: u64,
     /// Parents whose children could not be read.
     pub event_walks_failed: u64,
     /// Records that could not be taken.
@@ -105,9 +101,11 @@ pub struct Counts {
     streams: [StreamCounts; Stream::ALL.len()],
 }
 
-/// What a run counted of one stream; the columns that begin with the stream's name, such as `events_seen`.
+/// What a run counted of one stream; the columns that begin with the stream's name, such as `events_seen` and `event_walks`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct StreamCounts {
+    /// Of parents, pages of their list. Of children, lists that were read to their end.
+    pub lists: u64,
     /// Records that stood in the lists, each counted once a list.
     pub seen: u64,
     /// Records new to the mirror.
@@ -134,14 +132,16 @@ impl StreamCounts {
         [(Op::Insert, self.inserted), (Op::Update, self.updated), (Op::Delete, self.deleted)]
     }
 
-    fn named(&mut self) -> [(&'static str, &mut u64); 6] {
+    fn named(&mut self, stream: Stream) -> [(String, &mut u64); 7] {
+        let lists = if stream.parent().is_none() { "pages" } else { "walks" };
         [
-            ("seen", &mut self.seen),
-            ("inserted", &mut self.inserted),
-            ("updated", &mut self.updated),
-            ("deleted", &mut self.deleted),
-            ("stale", &mut self.stale),
-            ("missing", &mut self.missing),
+            (format!("{}_{lists}", stream.singular()), &mut self.lists),
+            (format!("{stream}_seen"), &mut self.seen),
+            (format!("{stream}_inserted"), &mut self.inserted),
+            (format!("{stream}_updated"), &mut self.updated),
+            (format!("{stream}_deleted"), &mut self.deleted),
+            (format!("{stream}_stale"), &mut self.stale),
+            (format!("{stream}_missing"), &mut self.missing),
         ]
     }
 }
@@ -157,16 +157,13 @@ impl Counts {
         let of_run = [
             ("requests", &mut self.requests),
             ("retries", &mut self.retries),
-            ("customer_pages", &mut self.customer_pages),
-            ("event_walks", &mut self.event_walks),
             ("event_walks_failed", &mut self.event_walks_failed),
             ("rejected", &mut self.rejected),
             ("repaired", &mut self.repaired),
         ];
         let of_run = of_run.map(|(name, count)| (name.to_owned(), count));
-        let of_streams = Stream::ALL.into_iter().zip(&mut self.streams).flat_map(|(stream, counts)| {
-            counts.named().map(|(name, count)| (format!("{stream}_{name}"), count))
-        });
+        let of_streams = Stream::ALL.into_iter().zip(&mut self.streams);
+        let of_streams = of_streams.flat_map(|(stream, counts)| counts.named(stream));
         of_run.into_iter().chain(of_streams).collect()
     }
 

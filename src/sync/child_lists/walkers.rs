@@ -94,7 +94,9 @@ impl Walks {
 fn succeeded(context: &Context, customer: &str, read: &Outcome, reading: Reading) {
     match read {
         Outcome::Whole => {
-            context.counters.count(|counts| counts.event_walks += u64::from(reading == Reading::First));
+            if let Some(child) = context.stream.child().filter(|_| reading == Reading::First) {
+                context.counters.count(|counts| counts[child].lists += 1);
+            }
             context
                 .counters
                 .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
@@ -132,6 +134,7 @@ async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> R
         .counters
         .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
     context.counters.failure(Failure {
+        stream: parents,
         customer_id: customer.to_owned(),
         error: text,
         what_to_do: error.hint(),

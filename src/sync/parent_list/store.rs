@@ -30,7 +30,7 @@ impl StoredPage {
         news: bool,
     ) -> StoredPage {
         walk.pages += 1;
-        context.counters.count(|counts| counts.customer_pages += 1);
+        context.counters.count(|counts| counts[context.stream].lists += 1);
         let mut sorted = DecodedRecords::default();
         sorted.add(&context.counters, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
