@@ -156,19 +156,26 @@ impl<'j> Rewriting<'j> {
         let bytes = self.json.as_bytes();
         let mut at = from + 1;
         while let Some(byte) = bytes.get(at) {
-            at = match (byte, unit(bytes, at)) {
-                (b'"', _) => return at + 1,
-                (b'\\', Some(0)) => self.replaced(at, ""),
-                (b'\\', Some(0xd800..=0xdbff)) => match unit(bytes, at + ESCAPE) {
-                    Some(0xdc00..=0xdfff) => at + 2 * ESCAPE,
-                    _ => self.replaced(at, "\\ufffd"),
-                },
-                (b'\\', Some(0xdc00..=0xdfff)) => self.replaced(at, "\\ufffd"),
-                (b'\\', _) => at + 2,
+            at = match byte {
+                b'"' => return at + 1,
+                b'\\' => self.escape(at),
                 _ => at + 1,
             };
         }
         bytes.len()
+    }
+
+    /// Goes through the escape that begins there, or the two halves of a surrogate pair; returns where it has ended.
+    fn escape(&mut self, at: usize) -> usize {
+        let bytes = self.json.as_bytes();
+        match unit(bytes, at) {
+            Some(0) => self.replaced(at, ""),
+            Some(0xd800..=0xdbff) if matches!(unit(bytes, at + ESCAPE), Some(0xdc00..=0xdfff)) => {
+                at + 2 * ESCAPE
+            }
+            Some(0xd800..=0xdfff) => self.replaced(at, "\\ufffd"),
+            _ => at + 2,
+        }
     }
 
     /// Replaces the escape that begins there; returns where it has ended.
