@@ -25,8 +25,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults, for this base URL: 16 requests in flight, 10 s to connect, 30 s to the first byte,
-    /// 2 min and 64 MiB for a body, and the default [`RetryPolicy`].
+    /// The defaults of the configuration, for this base URL.
+    #[cfg(test)]
     pub fn new(base_url: Url) -> Settings {
         Settings {
             base_url,

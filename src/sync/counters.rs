@@ -34,6 +34,8 @@ struct State {
     failures: Vec<Failure>,
     incomplete: bool,
     unproven_ends: u64,
+    /// What the first of them holds, and why it may be longer.
+    first_unproven: Option<(Stream, UnprovenEnd)>,
     /// Records whose `updated_at` can't be read as a time.
     unreadable_times: BTreeMap<Stream, Counted>,
     /// Records that were taken although the times didn't tell whether they were newer than the mirror's version.
@@ -41,8 +43,6 @@ struct State {
     short_event_lists: u64,
     /// The customer of the first one.
     first_short: Option<String>,
-    /// Why, in the first of them.
-    unproven: Option<UnprovenEnd>,
     audited: Option<Audited>,
 }
 
@@ -122,10 +122,10 @@ impl RunCounters {
     }
 
     /// Counts an event list that may be longer than what was read of it.
-    pub(super) fn unproven_end(&self, why: UnprovenEnd) {
+    pub(super) fn unproven_end(&self, stream: Stream, why: UnprovenEnd) {
         let mut state = self.lock();
         state.unproven_ends += 1;
-        state.unproven.get_or_insert(why);
+        state.first_unproven.get_or_insert((stream, why));
     }
 
     /// Counts an event list that ended where an earlier walk of it went on.
@@ -188,7 +188,7 @@ impl RunCounters {
         let (unproven, short, missing, unreadable, undated) = {
             let mut state = self.lock();
             let short = state.first_short.clone().map(|first| (state.short_event_lists, first));
-            let unproven = state.unproven.clone().map(|why| (state.unproven_ends, why));
+            let unproven = state.first_unproven.clone().map(|first| (state.unproven_ends, first));
             let missing = Stream::ALL.map(|stream| (stream, state.counts[stream].missing));
             (unproven, short, missing, take(&mut state.unreadable_times), take(&mut state.undated))
         };
@@ -221,10 +221,10 @@ impl RunCounters {
                 met.len()
             ));
         }
-        if let Some((lists, why)) = unproven {
-            let hint = why.hint(Stream::FIRST.child().unwrap_or(Stream::FIRST));
+        if let Some((lists, (stream, why))) = unproven {
+            let (parents, hint) = (stream.parent().unwrap_or(stream), why.hint(stream));
             self.incomplete(format!(
-                "{lists} lists of customers' events may be longer than they look. In the first one, {why}. Nothing of \
+                "{lists} lists of {parents}' {stream} may be longer than they look. In the first one, {why}. Nothing of \
                  them was deleted. {hint}"
             ));
         }

@@ -47,7 +47,7 @@ pub(super) async fn finalize(context: &Context) -> Result<(), SyncError> {
         .write(move |batch| {
             let missing = batch.missing(child)?;
             if missing > 0 {
-                batch.leave_missing_due(parents, child)?;
+                batch.leave_missing_due(child)?;
             }
             Ok(missing)
         })

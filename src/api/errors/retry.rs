@@ -17,8 +17,9 @@ pub struct RetryPolicy {
     pub retry_after_max: Duration,
 }
 
+#[cfg(test)]
 impl Default for RetryPolicy {
-    /// 9 attempts, waits of up to 250 ms doubling to up to 8 s, `Retry-After` of up to 10 minutes.
+    /// The defaults of the configuration.
     fn default() -> Self {
         RetryPolicy {
             attempts: 9,

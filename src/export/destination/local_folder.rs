@@ -4,8 +4,10 @@
 //! for owner and group only, and belong to the folder's owner where root writes.
 
 use super::local_upload::{FILE_MODE, LocalUpload};
-use super::temporary_name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_of, temporary_prefix};
-use super::{AppendFailed, Destination, StoredFile, Upload, folder_of, read_whole, written_by_others};
+use super::temporary_name::{RANDOM_CHARACTERS, TEMPORARY_SUFFIX, temporary_prefix};
+use super::{
+    AppendFailed, Destination, StoredFile, Upload, folder_of, read_whole, temporaries_of, written_by_others,
+};
 use crate::export::error::ExportError;
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
@@ -153,12 +155,8 @@ impl Destination for LocalFolder {
         let (lock, _) = self.open_or_create(&format!(".{stem}.lock"))?;
         lock.lock()?;
         let changed = change(read_whole(self, name)?)?;
-        let mut left = Vec::new();
-        self.each_name("", &mut |other| {
-            // Of somebody who was killed: whoever lives has the lock.
-            left.extend(Some(other).filter(|other| temporary_of(other) == Some(name)));
-        })?;
-        left.iter().try_for_each(|left| self.remove(left).map(drop))?;
+        // Of somebody who was killed: whoever lives has the lock.
+        temporaries_of(self, name)?.iter().try_for_each(|left| self.remove(left).map(drop))?;
         let mut upload = Box::new(self.upload(name)?);
         upload.write_all(&changed)?;
         upload.finish()?.publish(None)?;

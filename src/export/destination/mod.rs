@@ -133,6 +133,17 @@ pub(super) fn read_whole(destination: &dyn Destination, name: &str) -> io::Resul
     Ok(Some(content))
 }
 
+/// The temporary files in the topmost folder that were to become the file of this name, sorted: whoever was killed left them,
+/// unless somebody writes it just now.
+pub(super) fn temporaries_of(destination: &dyn Destination, name: &str) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    destination.each_name("", &mut |other| {
+        found.extend(Some(other).filter(|other| temporary_of(other) == Some(name)));
+    })?;
+    found.sort();
+    Ok(found)
+}
+
 /// The names that [`Destination::each_name`] hands over, sorted.
 #[cfg(test)]
 pub(super) fn names(destination: &dyn Destination, folder: &str) -> Vec<String> {

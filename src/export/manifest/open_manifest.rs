@@ -4,7 +4,7 @@ use super::anchors::Anchors;
 use super::line::ManifestLine;
 use super::lines::{Entry, Lines};
 use super::reached::Reached;
-use crate::export::destination::{self, Destination, temporary_of};
+use crate::export::destination::{self, Destination, temporaries_of};
 use crate::export::error::ExportError;
 use crate::export::layout::{Kind, MANIFEST};
 use crate::mirror::{ExportFile, Mirror, MirrorError, Snapshot};
@@ -93,12 +93,8 @@ impl Manifest {
 
     /// Removes temporary files of manifests that a killed export left. Returns their names.
     pub(in crate::export) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
-        let mut left = Vec::new();
-        let listed = self.destination.each_name("", &mut |name| {
-            left.extend(Some(name).filter(|name| temporary_of(name) == Some(MANIFEST)));
-        });
-        listed.map_err(ExportError::io("listed", &self.destination.place("")))?;
-        left.sort();
+        let left = temporaries_of(&*self.destination, MANIFEST)
+            .map_err(ExportError::io("listed", &self.destination.place("")))?;
         for name in &left {
             self.destination
                 .remove(name)

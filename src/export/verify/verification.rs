@@ -195,6 +195,7 @@ impl<'v> Verification<'v> {
         named: &[(&NumberedLine, FileName)],
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
     ) -> Result<Vec<Range>, ExportError> {
+        let destination = destination::of(self.dir, Kind::Changes);
         let mut ranges = Vec::new();
         for ((stream, format), &(first_seq, last_seq)) in tiled {
             let before = self.findings.count;
@@ -204,12 +205,7 @@ impl<'v> Verification<'v> {
                 named.iter().filter(|(_, name)| (name.stream, name.format) == (*stream, *format))
             {
                 let file = CheckedFile::new(Kind::Changes, entry, *name, last_seq);
-                let counts = check_file(
-                    file,
-                    &*destination::of(self.dir, Kind::Changes),
-                    history,
-                    &mut self.findings,
-                )?;
+                let counts = check_file(file, &*destination, history, &mut self.findings)?;
                 if counts.left_out > 0 {
                     self.findings.remark(format!(
                         "{} was repaired: the older versions of {} gone; later files bring what became of them",
@@ -252,12 +248,12 @@ impl<'v> Verification<'v> {
         tiled: &BTreeMap<StreamFormat, (i64, i64)>,
         pruned: &Reached,
     ) -> Result<Vec<SnapshotFile>, ExportError> {
+        let destination = destination::of(self.dir, Kind::Snapshots);
         let mut files = Vec::new();
         for (entry, name) in named {
             let pruned = || pruned.pruned(name.stream, name.format);
             let end = tiled.get(&(name.stream, name.format)).map_or_else(pruned, |(_, last)| *last);
             let file = CheckedFile::new(Kind::Snapshots, entry, *name, end);
-            let destination = destination::of(self.dir, Kind::Snapshots);
             let counts = check_file(file, &*destination, history, &mut self.findings)?;
             let path = in_folder(Kind::Snapshots, &entry.line.path);
             if counts.left_out > 0 {

@@ -68,7 +68,8 @@ impl<'r> Deref for Values<'r> {
     }
 }
 
-/// What is left of a deleted record: its keys, and NULL in all other columns. `parent` is the index of the parent's key in the line.
+/// What is left of a deleted record: its keys, and NULL in all other columns. `parent` is the index of the parent's key in the
+/// line.
 pub(super) fn read_keys<'r>(
     line: &'r Row<'_>,
     stream: Stream,

@@ -164,7 +164,8 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn leave_missing_due(&mut self, parents: Stream, stream: Stream) -> Result<(), MirrorError> {
+    pub fn leave_missing_due(&mut self, stream: Stream) -> Result<(), MirrorError> {
+        let Some(parents) = stream.parent() else { return Ok(()) };
         let parent_key = stream.parent_key();
         self.transaction.execute(
             &format!(

@@ -146,7 +146,11 @@ async fn run_pass(
         };
         match turn {
             Turn::Page(page) => {
-                note(context, &mut result, &page, pass == Pass::First(Reading::First));
+                let new = note(&mut result, &page);
+                if pass == Pass::First(Reading::First) {
+                    context.counters.count(|counts| counts[child].seen += new);
+                    context.counters.observe(&observe::Event::EventPageStored { rows: new });
+                }
                 waiting.add(&context.counters, page.items);
             }
             Turn::Restarted => {
@@ -155,7 +159,7 @@ async fn run_pass(
             Turn::End(end) => {
                 if let ListEnd::Unproven(why) = end {
                     result.is_evidence = false;
-                    context.counters.unproven_end(why);
+                    context.counters.unproven_end(child, why);
                 }
                 break;
             }
@@ -177,8 +181,8 @@ struct End {
     started_at: Timestamp,
 }
 
-/// Counts each event of a list once.
-fn note(context: &Context, result: &mut PassResult, page: &Page<Record>, is_counted: bool) {
+/// Returns how many events of a page the list's earlier pages lacked.
+fn note(result: &mut PassResult, page: &Page<Record>) -> u64 {
     result.shape.add_page(rows(page));
     let mut new = 0;
     for item in &page.items {
@@ -195,11 +199,7 @@ fn note(context: &Context, result: &mut PassResult, page: &Page<Record>, is_coun
             }
         }
     }
-    if is_counted {
-        let child = context.stream.child().unwrap_or(context.stream);
-        context.counters.count(|counts| counts[child].seen += new);
-        context.counters.observe(&observe::Event::EventPageStored { rows: new });
-    }
+    new
 }
 
 /// Stores records, and at the list's end what the whole reading proves.
