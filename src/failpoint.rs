@@ -9,6 +9,8 @@
 /// The places, in the order in which a run comes to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
+    /// A step of a first load's end: the indexes are built, are durable, the file has its name.
+    FirstLoad,
     /// A migration's statements are done, its version is not recorded.
     Migration,
     /// A transaction's last statement is done.
@@ -31,6 +33,7 @@ impl Place {
     #[cfg(debug_assertions)]
     fn name(self) -> &'static str {
         match self {
+            Place::FirstLoad => "first-load",
             Place::Migration => "migration",
             Place::BeforeCommit => "before-commit",
             Place::AfterCommit => "after-commit",

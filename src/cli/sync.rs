@@ -6,10 +6,11 @@ use super::exit::{Exit, Failure};
 use super::output::{self, count, counted, row};
 use super::progress::Progress;
 use super::signals;
-use crate::config::Config;
+use crate::config::{Config, MirrorConfig};
 use crate::export::{Exported, export};
 use crate::mirror::{
-    Batch, Mirror, MirrorError, Mode, Outcome, RunLock, StreamCounts, checkpoint_beside, is_there,
+    Batch, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
+    is_there,
 };
 use crate::record::Stream;
 use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
@@ -90,10 +91,10 @@ pub(super) async fn run_once(
         return Ok((finished, Ok(None)));
     }
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
-    let (settings, runs_max_age) = (config.export.clone(), config.mirror.runs_max_age);
+    let (settings, ages) = (config.export.clone(), config.mirror.clone());
     off_the_runtime(move || {
         let (mut finished, exported) = export_after(finished, &settings);
-        tidy(&mut finished, runs_max_age);
+        tidy(&mut finished, &ages);
         (finished, exported)
     })
     .await
@@ -140,12 +141,15 @@ fn while_checkpointing<T>(mirror: &Path, work: impl FnOnce() -> T) -> T {
 }
 
 /// Keeps the mirror small. The run has done its work; where this fails, the next run does it.
-fn tidy(finished: &mut Finished, runs_max_age: Duration) {
-    let (run_id, mirror) = (finished.report.run_id.0, &mut finished.mirror);
+fn tidy(finished: &mut Finished, ages: &MirrorConfig) {
+    let (run, mirror) = (finished.report.run_id, &mut finished.mirror);
+    let run_id = run.0;
     // Only who has looked at everything, or at what others have done to the mirror, counts everything.
     let counts = finished.report.mode == Mode::Full || finished.report.audit.is_some();
     let counted = if counts { write(mirror, |batch| batch.count_rows()) } else { Ok(()) };
-    let forgotten = counted.and_then(|()| forget_runs(mirror, runs_max_age));
+    let forgotten = counted
+        .and_then(|()| forget_runs(mirror, ages.runs_max_age))
+        .and_then(|()| forget_history(mirror, run, ages.history_max_age));
     match forgotten.and_then(|()| mirror.checkpoint()) {
         Ok(wal) if wal.held && wal.bytes > WAL_WORTH_TELLING => tracing::warn!(
             run_id,
@@ -158,10 +162,30 @@ fn tidy(finished: &mut Finished, runs_max_age: Duration) {
     }
 }
 
-fn forget_runs(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
+/// What is older than this is to be forgotten; `None`: nothing is.
+fn oldest_kept(max_age: Duration) -> Option<Timestamp> {
     let before =
         SignedDuration::try_from(max_age).ok().and_then(|age| Timestamp::now().checked_sub(age).ok());
-    let Some(before) = before.filter(|_| !max_age.is_zero()) else { return Ok(()) };
+    before.filter(|_| !max_age.is_zero())
+}
+
+fn forget_history(mirror: &mut Mirror, run: RunId, max_age: Duration) -> Result<(), MirrorError> {
+    let Some(before) = oldest_kept(max_age) else { return Ok(()) };
+    let (mut forgotten, stamp) = (0, Stamp { run, now: Timestamp::now() });
+    loop {
+        match write(mirror, |batch| batch.forget_history(stamp, before))? {
+            0 => break,
+            more => forgotten += more,
+        }
+    }
+    if forgotten > 0 {
+        tracing::info!(forgotten, "versions that ended longer ago than mirror.history_max_age are forgotten");
+    }
+    Ok(())
+}
+
+fn forget_runs(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
+    let Some(before) = oldest_kept(max_age) else { return Ok(()) };
     let forgotten = write(mirror, |batch| batch.forget_runs(before))?;
     if forgotten > 0 {
         tracing::info!(forgotten, "runs older than mirror.runs_max_age are forgotten");

@@ -49,6 +49,8 @@ pub struct MirrorConfig {
     pub path: PathBuf,
     /// Runs that ended longer ago are forgotten; zero = never.
     pub runs_max_age: Duration,
+    /// Superseded versions of records that ended longer ago are forgotten; zero = never.
+    pub history_max_age: Duration,
 }
 
 /// `[http]`
@@ -127,6 +129,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
         mirror: MirrorConfig {
             path: layers.read("mirror.path", accepts::database())?,
             runs_max_age: layers.read("mirror.runs_max_age", duration())?,
+            history_max_age: layers.read("mirror.history_max_age", duration())?,
         },
         sync: sync::Settings {
             concurrency: api.concurrency,

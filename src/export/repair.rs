@@ -2,10 +2,11 @@
 //! repair that was cut off is done by the next one.
 //!
 //! **What comes back.** The change log still knows every change of a file's range, and the mirror still holds a record as
-//! its newest change left it. So a file comes back as it was, byte for byte where nothing else has changed, if none of
-//! its records has changed since; deletes always come back. Of a record that has changed since, the old values are gone.
-//! Its change is left out: a newer one stands in a later file, so that a replay still gives the mirror. For that to be
-//! so, what is not yet exported is exported first. The manifest line says how many changes were left out, and when.
+//! its newest change left it, and the versions that later changes ended. So a file comes back as it was, byte for byte,
+//! as far back as the mirror's history reaches; deletes always come back. Of a record that has changed since, and whose
+//! version of that time was pruned or never kept, the change is left out: a newer one stands in a later file, so that a
+//! replay still gives the mirror. For that to be so, what is not yet exported is exported first. The manifest line says how
+//! many changes were left out, and when.
 //!
 //! **How it shows.** The line of a file whose bytes are others than before has `repaired_at`, and the lines behind it are
 //! tied to it anew. A damaged file that can't come back as a whole is kept beside the new one as `FILE.damaged`.

@@ -21,6 +21,8 @@ pub struct Mirror {
     pub(super) path: PathBuf,
     id: String,
     halt: Option<Halt>,
+    /// Whether it is being filled for the first time, under another name than `path`.
+    pub(super) is_loading: bool,
 }
 
 impl Mirror {
@@ -33,6 +35,7 @@ impl Mirror {
     /// When the file can't be opened or created, is no mirror, is corrupt, or was written by a newer version.
     pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
         let path = prepared(path)?;
+        Mirror::end_interrupted_load(&path)?;
         create_private(&path)?;
         let connection = connect(&path)?;
         // Somebody else's database is left as it is, its journal mode included.
@@ -55,12 +58,11 @@ impl Mirror {
         Mirror::with(connection, path)
     }
 
-    fn with(connection: Connection, path: PathBuf) -> Result<Mirror, MirrorError> {
-        connection.set_prepared_statement_cache_capacity(64);
+    pub(super) fn with(connection: Connection, path: PathBuf) -> Result<Mirror, MirrorError> {
         let id = connection
             .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
             .map_err(|source| MirrorError::open(&path, source))?;
-        Ok(Mirror { connection, path, id, halt: None })
+        Ok(Mirror { connection, path, id, halt: None, is_loading: false })
     }
 
     /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
@@ -83,7 +85,7 @@ impl Mirror {
     /// # Errors
     /// When the database is locked by another writer for too long, or can't be written.
     pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
-        Batch::begin(&mut self.connection)
+        Batch::begin(&mut self.connection, self.is_loading)
     }
 
     /// Begins a read transaction: one state of the mirror until it is dropped.
@@ -100,6 +102,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, MirrorError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(64);
         // The last one to close a mirror would take away the files beside it that end in -wal and -shm. Who may read
         // them, but create nothing here, can open the mirror only while they are there.
         let mut keep = 1;
@@ -128,23 +131,37 @@ fn enter_wal_mode(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+/// Makes the settings of a mirror in use.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     enter_wal_mode(connection)?;
+    configure_writing(connection)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // In pages: a first sync changes the same index pages again and again; the later they are copied home, the fewer
+    // times that happens.
+    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
+    // After a long-running reader let go, the WAL file shrinks back to this size; when the last one closes, to nothing.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
+}
+
+/// Makes the settings of a mirror that is being filled: nobody else looks at it, and what its indexes are sorted with doesn't
+/// stay in memory.
+pub(super) fn configure_to_load(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
+    configure_writing(connection)?;
+    connection.pragma_update(None, "temp_store", "FILE")
+}
+
+fn configure_writing(connection: &Connection) -> rusqlite::Result<()> {
     // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
     connection.pragma_update(None, "foreign_keys", false)?;
     // Exports name changes by their number. A commit that a power cut could take back would let a number stand for
     // two different changes, so each commit is synced.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -16_000)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // In pages: a first sync changes the same index pages again and again; the later they are copied home, the fewer
-    // times that happens.
-    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     // The names of streams and operations that are written here are the program's own. SQLite would build a little
     // tree of the allowed ones for each line of the change log, which takes as long as writing it.
-    connection.pragma_update(None, "ignore_check_constraints", true)?;
-    // After a long-running reader let go, the WAL file shrinks back to this size; when the last one closes, to nothing.
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
+    connection.pragma_update(None, "ignore_check_constraints", true)
 }
 
 /// SQLite gives WAL and shared-memory files the mode of the database file.

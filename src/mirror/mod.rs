@@ -9,6 +9,7 @@ mod changes;
 mod connection;
 mod database;
 mod error;
+mod first_load;
 mod lock;
 mod maintenance;
 mod runs;
@@ -19,6 +20,7 @@ pub use changes::{Change, History, Logged};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use error::MirrorError;
+pub use first_load::{Loaded, is_loading};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{
@@ -26,7 +28,8 @@ pub use runs::{
     Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
-    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, ExportFolder, Met,
-    MirroredParent, ParentPreview, ParentsApplied, RejectedRecord, RowSet, SetAside, Stored,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, ExportFolder,
+    HistoryReach, Met, MirroredParent, ParentPreview, ParentsApplied, RejectedRecord, RowSet, SetAside,
+    Stored,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

@@ -6,7 +6,7 @@ use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Cursor, Finding, KnownPaging, List, Page, Pager, Turn, WalkError};
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, MirrorError, RowSet, RunId, Stamp};
+use crate::mirror::{Batch, MirrorError, MirroredParent, RowSet, RunId, Stamp};
 use crate::observe::Event;
 use crate::record::{Record, Stream};
 use jiff::Timestamp;
@@ -106,7 +106,11 @@ pub(super) fn rows(page: &Page<Record>) -> u64 {
 }
 
 /// Queues customers whose events are due. Returns `false` if nobody reads the queue any more or the run halts.
-pub(super) async fn queue_due(context: &Context, due: &mpsc::Sender<String>, customers: Vec<String>) -> bool {
+pub(super) async fn queue_due(
+    context: &Context,
+    due: &mpsc::Sender<MirroredParent>,
+    customers: Vec<MirroredParent>,
+) -> bool {
     if customers.is_empty() {
         return !context.halt.is_cancelled();
     }

@@ -82,10 +82,8 @@ pub(super) fn set_aside_parents(
 ) -> Result<(), MirrorError> {
     for (id, met) in set_aside(batch, stamp, &List::of(stream), sorted)? {
         applied.first_met += u64::from(met != Met::Again);
-        if let Some(id) = id
-            && batch.keep_parent(stream, &id, met == Met::New, (plan, stamp.now), seen)?
-        {
-            applied.due.push(id);
+        if let Some(id) = id {
+            applied.due.extend(batch.keep_parent(stream, &id, met == Met::New, (plan, stamp.now), seen)?);
         }
     }
     Ok(())

@@ -11,7 +11,9 @@ use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
-use crate::mirror::{Aside, Checkpoint, Mirror, MirrorError, Mode, Outcome, RowSet, RunError, RunId};
+use crate::mirror::{
+    Aside, Checkpoint, Mirror, MirrorError, MirroredParent, Mode, Outcome, RowSet, RunError, RunId,
+};
 use crate::observe::Event;
 use crate::record::Stream;
 use crate::sync::audit::audit;
@@ -202,7 +204,7 @@ async fn sync_named(
     context: &Context,
     ids: &[String],
     identity: Identity,
-    due: &mpsc::Sender<String>,
+    due: &mpsc::Sender<MirroredParent>,
 ) -> Result<(), SyncError> {
     let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
     if is_confirmed { parent_list::fetch_named(context, ids, due).await } else { Ok(()) }
@@ -213,7 +215,7 @@ async fn walk_customers(
     mode: Mode,
     interrupted: Option<ListWalk>,
     (started_at, identity): (Timestamp, Identity),
-    due: &mpsc::Sender<String>,
+    due: &mpsc::Sender<MirroredParent>,
 ) -> Result<Option<Walked>, SyncError> {
     let walk = match interrupted {
         Some(walk) if walk.cursor == Some(Cursor::Start) => ListWalk::begin(mode, walk.started_at, identity),
@@ -266,7 +268,7 @@ async fn may_continue(context: &Context, identity: Identity) -> Result<bool, Syn
 async fn queue_waiting(
     context: &Context,
     seen: &RowSet,
-    due: &mpsc::Sender<String>,
+    due: &mpsc::Sender<MirroredParent>,
 ) -> Result<(), SyncError> {
     let mut after = 0;
     loop {
@@ -276,7 +278,7 @@ async fn queue_waiting(
             context.write(move |batch| batch.parents_due(stream, &seen, due_by, from, BATCH)).await?;
         let Some(last) = waiting.last() else { return Ok(()) };
         after = last.row;
-        if !queue_due(context, due, waiting.into_iter().map(|parent| parent.id).collect()).await {
+        if !queue_due(context, due, waiting).await {
             return Ok(());
         }
     }

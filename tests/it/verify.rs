@@ -44,6 +44,12 @@ impl Case {
         case
     }
 
+    /// From now on the mirror knows current versions only, as after a pruning.
+    fn forget_history(&self) {
+        let mirror = rusqlite::Connection::open(self.place.mirror()).unwrap();
+        mirror.execute_batch("DELETE FROM customers_superseded; DELETE FROM events_superseded").unwrap();
+    }
+
     /// The path of the n-th file, counted from 0, of a stream and format.
     fn file(&self, stream: &str, format: &str, n: usize) -> String {
         let lines = manifest(&self.place);
@@ -373,11 +379,8 @@ async fn a_mirror_that_contradicts_itself_is_found() {
     for (sql, what) in [
         ("UPDATE customers SET email = 'x' WHERE id = 'c-05'", "not what the mirror holds: email"),
         ("DELETE FROM events WHERE id = 'c-05-e-1'", "the mirror lacks the record"),
+        ("UPDATE customers_superseded SET email = 'x' WHERE id = 'c-01'", "not what the mirror holds: email"),
         ("UPDATE events SET timestamp = 5 WHERE id = 'c-06-e-1'", "not what the mirror holds: timestamp"),
-        (
-            "INSERT INTO customers (id, change_seq) VALUES ('c-01', 3)",
-            "the mirror holds the record that its change log says is deleted",
-        ),
     ] {
         mirror.execute_batch(&format!("SAVEPOINT test; {sql}; RELEASE test")).unwrap();
         let found = case.differences(1).await;
@@ -390,7 +393,9 @@ async fn a_mirror_that_contradicts_itself_is_found() {
     let case = Case::new().await;
     let mirror = rusqlite::Connection::open(case.place.mirror()).unwrap();
     mirror.execute("INSERT INTO customers (id, change_seq) VALUES ('stray', 3)", []).unwrap();
-    case.finds("the mirror's table customers", "its change log accounts for").await;
+    let found = case.differences(1).await;
+    let is_stray = |found: &Value| found["id"] == "stray" && found["what"] == "the change is missing";
+    assert!(found.iter().any(is_stray), "{found:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -506,8 +511,9 @@ async fn repaired(case: &Case, code: i32) -> Value {
 async fn a_file_whose_rows_are_all_known_comes_back_byte_for_byte() {
     let case = Case::new().await;
     let before = std::fs::read(case.on_disk("manifest.ndjson")).unwrap();
+    // Customers of the first file were changed and deleted since: the mirror has kept their versions.
     let lost = case.file("events", "csv", 2);
-    let damaged = case.file("customers", "ndjson", 2);
+    let damaged = case.file("customers", "ndjson", 0);
     let (of_lost, of_damaged) =
         (std::fs::read(case.on_disk(&lost)).unwrap(), std::fs::read(case.on_disk(&damaged)).unwrap());
     std::fs::remove_file(case.on_disk(&lost)).unwrap();
@@ -544,6 +550,7 @@ async fn what_has_changed_since_is_left_out_and_a_replay_still_gives_the_mirror(
     let blocked = case.place.path().join("blocked");
     std::fs::write(&blocked, "").unwrap();
     case.program.clone().set(&format!("export.dir={}", blocked.display())).ends(1, &["sync"]).await;
+    case.forget_history();
 
     let old: Vec<Value> = manifest(&case.place);
     let found = repaired(&case, 5).await;
@@ -614,6 +621,7 @@ async fn a_format_that_is_no_longer_exported_is_repaired_too() {
     case.account.lock().put("c-04", customer("c-04", "Fourth", "2024-08-01T00:00:00Z"));
     csv_alone.ends(0, &["sync"]).await;
     std::fs::remove_file(case.on_disk(&case.file("customers", "ndjson", 0))).unwrap();
+    case.forget_history();
     let found = csv_alone.ends(5, &["export", "repair", "--json"]).await.json();
     assert_eq!(found["files"][0]["left_out"], 3);
     assert_eq!(found["exported"][0]["format"], "ndjson");
@@ -634,6 +642,9 @@ async fn a_lost_snapshot_comes_back_as_far_as_it_is_known() {
     repaired(&case, 0).await;
     case.account.lock().put("c-04", customer("c-04", "Fourth", "2024-08-01T00:00:00Z"));
     case.program.ends(0, &["sync"]).await;
+    std::fs::write(case.on_disk(&path(0)), "{}").unwrap();
+    repaired(&case, 0).await;
+    case.forget_history();
     std::fs::write(case.on_disk(&path(1)), "{}").unwrap();
     let found = repaired(&case, 5).await;
     assert_eq!((&found["files"][0]["left_out"], &found["files"][0]["rows"]), (&1.into(), &9.into()));

@@ -70,6 +70,7 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
         world.customer("b", "1");
         world.export().unwrap();
         world.customer("a", "2");
+        world.forget_history();
         world.export().unwrap();
         let lost = world.announced()[0].clone();
         std::fs::write(world.dir().join(&lost), "damaged").unwrap();

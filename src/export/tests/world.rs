@@ -46,6 +46,13 @@ impl World {
         World { folder, mirror, settings }
     }
 
+    /// From now on the mirror knows current versions only.
+    pub(super) fn forget_history(&mut self) {
+        let mut batch = self.mirror.batch().unwrap();
+        assert!(batch.forget_history(STAMP, Timestamp::MAX).unwrap() > 0);
+        batch.commit().unwrap();
+    }
+
     pub(super) fn put(&mut self, change: &Put) {
         let mut batch = self.mirror.batch().unwrap();
         match change {

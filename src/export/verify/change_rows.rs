@@ -115,7 +115,7 @@ impl Reading<'_, '_, '_> {
         } else {
             match content(row, logged, self.file) {
                 Content::Same { rewritten } => {
-                    self.counts.current += 1;
+                    self.counts.current += u64::from(logged.row_seq == Some(change.seq));
                     self.counts.rewritten += rewritten;
                     return;
                 }
@@ -153,7 +153,7 @@ pub(super) enum Content {
         /// How many.
         rewritten: u64,
     },
-    /// The record has changed since: nobody knows them any more.
+    /// The record has changed since, and the version that ended was not kept: nobody knows them any more.
     Unknown,
     /// They are not.
     Differs(String),

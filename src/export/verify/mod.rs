@@ -3,10 +3,10 @@
 //!
 //! **Why this amounts to a replay.** The ranges of a stream's files tile, each file holds of each record that changed in its
 //! range the newest change there and nothing that the change log contradicts. So the last row of a record, over all
-//! files, is its newest change up to the export's position; a replay ends with exactly that row. Where the mirror still
-//! holds the record as that change left it, the row's values are compared with the mirror's, one by one; where the record
-//! has changed since, nobody knows its old values, and the change log alone judges. At last the mirror's rows are counted,
-//! so that none is there that no file brought. Where the front was pruned, the same holds for the ranges that are left,
+//! files, is its newest change up to the export's position; a replay ends with exactly that row. The row's values are
+//! compared, one by one, with those that the mirror holds of the record, or with the version that a later change ended.
+//! Where that version was pruned, or ended before the mirror kept any, nobody knows its values, and the change log alone
+//! judges. At last the mirror's rows are counted, so that none is there that no file brought. Where the front was pruned, the same holds for the ranges that are left,
 //! and the snapshot that stands for the removed ones is judged in the same way.
 //!
 //! **What it costs.** The change log is sorted by records once, O(n log n) in its changes; then each file is read once, and

@@ -8,14 +8,18 @@ use rusqlite::{OptionalExtension, Row, params};
 /// A change of the log, and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logged<'a> {
-    /// The change. Its row stands there only where the mirror holds it as this very change left it; a delete's keys always
-    /// do.
+    /// The change. Its row stands there where the mirror knows what this change made of it: from then on the row didn't
+    /// change, or the version that it began was kept. A delete's keys always stand there.
     pub change: Change<'a>,
     /// The next change of the same row; `None` where this is its newest.
     pub next: Option<i64>,
     /// The `change_seq` of the row with this id, where the mirror holds one.
     pub row_seq: Option<i64>,
 }
+
+/// Each change's successor. Only rows that were updated or deleted have several changes.
+const SUCCESSORS: &str = "SELECT seq, next FROM \
+    (SELECT seq, lead(seq) OVER (PARTITION BY stream, id ORDER BY seq) AS next FROM (SELECT seq, stream, id FROM change_log";
 
 impl Logged<'_> {
     /// Whether no change with a number up to `last` came after this one.
@@ -24,8 +28,8 @@ impl Logged<'_> {
     }
 }
 
-/// The change log of one state of the mirror, with each change's successor. That takes sorting the log by rows once:
-/// O(n log n) in the number of changes, with SQLite's own bounded memory and a temporary file of about 16 bytes for
+/// The change log of one state of the mirror, with each change's successor. That takes sorting once by rows what has
+/// several changes: O(n log n) in their number, with SQLite's own bounded memory and a temporary file of about 16 bytes for
 /// each change that has a successor.
 pub struct History<'s> {
     snapshot: &'s Snapshot<'s>,
@@ -37,13 +41,20 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the mirror can't be read, or there is no room for the temporary file.
     pub fn history(&self) -> Result<History<'_>, MirrorError> {
-        self.transaction.execute_batch(
+        let inserts: String = Stream::ALL
+            .iter()
+            .map(|stream| {
+                format!(
+                    " UNION ALL SELECT inserted_seq, '{stream}', id FROM {stream} AS t WHERE change_seq <> inserted_seq \
+                     OR EXISTS (SELECT 1 FROM change_log AS c WHERE c.stream = '{stream}' AND c.op = 'delete' AND c.id = t.id)"
+                )
+            })
+            .collect();
+        self.transaction.execute_batch(&format!(
             "DROP TABLE IF EXISTS temp.successors; \
              CREATE TEMP TABLE successors (seq INTEGER PRIMARY KEY, next INTEGER NOT NULL); \
-             INSERT INTO temp.successors SELECT seq, next FROM \
-             (SELECT seq, lead(seq) OVER (PARTITION BY stream, id ORDER BY seq) AS next FROM changes) \
-             WHERE next IS NOT NULL ORDER BY seq",
-        )?;
+             INSERT INTO temp.successors {SUCCESSORS}{inserts})) WHERE next IS NOT NULL ORDER BY seq"
+        ))?;
         Ok(History { snapshot: self })
     }
 
@@ -130,21 +141,27 @@ impl History<'_> {
 
 fn select(stream: Stream) -> String {
     format!(
-        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, c.customer_id, {} FROM changes AS c \
-         LEFT JOIN temp.successors AS s ON s.seq = c.seq LEFT JOIN {stream} AS t ON t.id = c.id",
-        columns(stream, "t.")
+        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, c.customer_id, {}, old.seq, {} FROM changes AS c \
+         LEFT JOIN temp.successors AS s ON s.seq = c.seq LEFT JOIN {stream} AS t ON t.id = c.id \
+         LEFT JOIN {stream}_superseded AS old ON old.end_seq = s.next",
+        columns(stream, "t."),
+        columns(stream, "old.")
     )
 }
 
 fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) -> Result<R, MirrorError> {
     let mut change = read_change(row)?;
     let (next, row_seq) = (row.get(4)?, row.get::<_, Option<i64>>(5)?);
+    let old = 7 + stream.columns().len();
     let values;
     if row_seq == Some(change.seq) {
         values = read_values(row, stream, 7)?;
         change.row = Some(&values);
     } else if change.op == Op::Delete {
         values = read_keys(row, stream, change.id, 6)?;
+        change.row = Some(&values);
+    } else if row.get::<_, Option<i64>>(old)? == Some(change.seq) {
+        values = read_values(row, stream, old + 1)?;
         change.row = Some(&values);
     }
     Ok(read(Logged { change, next, row_seq }))
@@ -159,7 +176,7 @@ mod tests {
     use jiff::Timestamp;
 
     #[test]
-    fn each_change_knows_its_successor_and_the_newest_its_row() {
+    fn each_change_knows_its_successor_and_what_it_made_of_its_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mirror.db");
         let mut mirror = Mirror::open(&path).unwrap();
@@ -188,8 +205,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                (2, Some(5), None, false),
-                (3, Some(4), Some(4), false),
+                (2, Some(5), None, true),
+                (3, Some(4), Some(4), true),
                 (4, None, Some(4), true),
                 (5, None, None, true)
             ]

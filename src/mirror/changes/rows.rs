@@ -6,17 +6,16 @@ use crate::record::{Op, Stream};
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{CachedStatement, Row, Rows, Statement};
 
-/// Where a row begins that is read together with its `rowid` and `change_seq`.
-const FIRST_VALUE: usize = 2;
+/// Where the values begin in a row of a stream's table, behind its insert's and its newest change's number.
+const FIRST_VALUE: usize = 4;
 
 impl Snapshot<'_> {
     /// Calls `each` with the changes of the streams in `wanted` whose numbers are greater than `after`, in the order of their
     /// numbers. If a row changed several times, `each` gets the newest change only, with what the row holds. (If a row was
     /// deleted several times, it may get every one of these deletes.)
     ///
-    /// Looking up each row by its identifier would take most of the time, because neighbours in the log are far apart in
-    /// that index. But new rows are stored in the order of their inserts in the log. So the tables are read in parallel with
-    /// the log, from the first row that turned out to be new, and only rows that aren't found there are looked up.
+    /// New rows are read as they stand in their tables, which have them in the order of their inserts, along with the lines of
+    /// the log, which has everything else; only rows that were updated are looked up.
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
@@ -28,55 +27,44 @@ impl Snapshot<'_> {
         let Some(after) = wanted.iter().map(|(_, after)| *after).min() else { return Ok(()) };
         let prepare = |sql: &str| self.transaction.prepare_cached(sql).map_err(MirrorError::from);
         let mut log = prepare(
-            "SELECT seq, op, observed_at, id, stream, customer_id FROM changes WHERE seq > ?1 ORDER BY seq",
+            "SELECT seq, op, observed_at, id, stream, customer_id FROM change_log WHERE seq > ?1 ORDER BY seq",
         )?;
-        let mut log = log.query([after]).map_err(MirrorError::from)?;
         let mut tables = Vec::new();
         for (stream, after) in wanted.iter().copied() {
-            let select =
-                format!("SELECT t.rowid, t.change_seq, {} FROM {stream} AS t", columns(stream, "t."));
-            let by_id = prepare(&format!("{select} WHERE t.id = ?1"))?;
-            let in_order = prepare(&format!("{select} WHERE t.rowid > ?1 ORDER BY t.rowid"))?;
-            // There is no row after the last possible one, so the first one has to be looked up.
-            tables.push(Table { stream, after, by_id, in_order, behind: i64::MAX });
+            let select = format!(
+                "SELECT inserted_seq, change_seq, inserted_at, id, {} FROM {stream} WHERE",
+                columns(stream, "")
+            );
+            let by_id = prepare(&format!("{select} id = ?1"))?;
+            let in_order = prepare(&format!("{select} inserted_seq > ?1 ORDER BY inserted_seq"))?;
+            tables.push(Table { stream, after, by_id, in_order });
         }
+        let mut log = log.query([after]).map_err(MirrorError::from)?;
+        let mut tables = tables.iter_mut().map(Table::read).collect::<Result<Vec<_>, MirrorError>>()?;
+        log.advance().map_err(MirrorError::from)?;
         let mut read = 0;
         loop {
-            let along = tables.iter_mut().map(Table::read_along).collect::<Result<_, MirrorError>>()?;
-            let Some(positions) = self.follow(&mut log, along, &mut read, &mut each)? else { return Ok(()) };
-            for (table, behind) in tables.iter_mut().zip(positions) {
-                table.behind = behind;
+            self.go_on(read)?;
+            read += 1;
+            let logged = number(log.get())?;
+            let mut next = None;
+            for (n, table) in tables.iter().enumerate() {
+                let inserted = number(table.rows.get())?;
+                next =
+                    if inserted < next.map_or(logged, |(seq, _)| seq) { Some((inserted, n)) } else { next };
+            }
+            match (next.and_then(|(_, n)| tables.get_mut(n)), log.get()) {
+                (Some(table), _) => table.hand_over_new(&mut each)?,
+                (None, Some(line)) => {
+                    let stream = text(line, 4)?;
+                    if let Some(table) = tables.iter_mut().find(|table| table.holds(stream, logged)) {
+                        table.hand_over_changed(line, &mut each)?;
+                    }
+                    log.advance().map_err(MirrorError::from)?;
+                }
+                (None, None) => return Ok(()),
             }
         }
-    }
-
-    /// Calls `each` with changes up to the end of the log, or up to an insert whose row was not where it was expected. In
-    /// the latter case, returns for each table the `rowid` after which to expect its next new rows.
-    fn follow<E: From<MirrorError>>(
-        &self,
-        log: &mut Rows<'_>,
-        mut tables: Vec<Along<'_, '_>>,
-        read: &mut usize,
-        each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
-    ) -> Result<Option<Vec<i64>>, E> {
-        while let Some(entry) = log.next().map_err(MirrorError::from)? {
-            self.go_on(*read)?;
-            *read += 1;
-            let (stream, change) = (text(entry, 4)?, read_change(entry)?);
-            let Some(of) = tables.iter().position(|table| table.holds(stream, change.seq)) else { continue };
-            let keys;
-            let change = if change.op == Op::Delete {
-                keys = read_keys(entry, tables[of].stream, change.id, 5)?;
-                Change { row: Some(&keys), ..change }
-            } else {
-                change
-            };
-            let Some(astray) = tables[of].follow(change, each)? else { continue };
-            let mut positions = tables.iter().map(Along::behind).collect::<Result<Vec<_>, _>>()?;
-            positions[of] = astray;
-            return Ok(Some(positions));
-        }
-        Ok(None)
     }
 
     /// Calls `each` with every row of a stream, as an insert that has the number and time of the row's newest change. The
@@ -90,8 +78,8 @@ impl Snapshot<'_> {
         mut each: impl FnMut(Change<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
-            "SELECT t.change_seq, c.observed_at, t.id, {} FROM {stream} AS t JOIN changes AS c ON c.seq = t.change_seq \
-             ORDER BY t.rowid",
+            "SELECT t.change_seq, coalesce(c.observed_at, t.inserted_at), t.id, {} FROM {stream} AS t \
+             LEFT JOIN change_log AS c ON c.seq = t.change_seq AND t.change_seq <> t.inserted_seq ORDER BY t.inserted_seq",
             columns(stream, "t."),
         );
         let mut select = self.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
@@ -113,82 +101,80 @@ impl Snapshot<'_> {
     }
 }
 
-/// A stream's table, which is read in parallel with the log.
+/// The number that a row or a line of the log begins with; behind the last one there is none that is greater.
+fn number(row: Option<&Row<'_>>) -> Result<i64, MirrorError> {
+    Ok(row.map(|row| row.get(0)).transpose()?.unwrap_or(i64::MAX))
+}
+
+/// A stream's table.
 struct Table<'s> {
     stream: Stream,
     after: i64,
     by_id: CachedStatement<'s>,
     in_order: CachedStatement<'s>,
-    /// The `rowid` after which the next new rows are expected.
-    behind: i64,
 }
 
 impl<'s> Table<'s> {
-    fn read_along(&mut self) -> Result<Along<'_, 's>, MirrorError> {
-        let mut rows = self.in_order.query([self.behind])?;
+    fn read(&mut self) -> Result<Reading<'_, 's>, MirrorError> {
+        let mut rows = self.in_order.query([self.after])?;
         rows.advance()?;
-        Ok(Along { stream: self.stream, after: self.after, lookup: &mut self.by_id, rows })
+        Ok(Reading { stream: self.stream, after: self.after, lookup: &mut self.by_id, rows })
     }
 }
 
-/// A table that is being read, from some row on.
-struct Along<'r, 's> {
+/// A table that is being read from some change on.
+struct Reading<'r, 's> {
     stream: Stream,
     after: i64,
     lookup: &'r mut Statement<'s>,
-    /// Positioned at the row that the next insert in the log is expected to be about.
+    /// Positioned at the row with the next insert.
     rows: Rows<'r>,
 }
 
-impl Along<'_, '_> {
-    /// Whether a change is one of the wanted changes of this table.
+impl Reading<'_, '_> {
+    /// Whether a line is one of the wanted changes of this table.
     fn holds(&self, stream: &str, seq: i64) -> bool {
         self.stream.name() == stream && self.after < seq
     }
 
-    /// Calls `each` with a change. If the change inserted a row that is not where it was expected, returns its `rowid`.
-    fn follow<E: From<MirrorError>>(
+    /// Calls `each` with the insert of the next row, unless a later change of it is its newest.
+    fn hand_over_new<E: From<MirrorError>>(
         &mut self,
-        change: Change<'_>,
         each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
-    ) -> Result<Option<i64>, E> {
-        if matches!(self.rows.get(), Some(row) if text(row, FIRST_VALUE)? == change.id) {
-            if let Some(row) = self.rows.get() {
-                hand_over(change, Some(row), self.stream, each)?;
+    ) -> Result<(), E> {
+        if let Some(row) = self.rows.get() {
+            let (seq, newest): (i64, i64) =
+                (row.get(0).map_err(MirrorError::from)?, row.get(1).map_err(MirrorError::from)?);
+            if seq == newest {
+                let values = read_values(row, self.stream, FIRST_VALUE)?;
+                let (observed_at, id) = (text(row, 2)?, text(row, 3)?);
+                each(self.stream, Change { seq, op: Op::Insert, observed_at, id, row: Some(&values) })?;
             }
-            if change.op != Op::Delete {
-                self.rows.advance().map_err(MirrorError::from)?;
-            }
-            return Ok(None);
+        }
+        Ok(self.rows.advance().map_err(MirrorError::from)?)
+    }
+
+    /// Calls `each` with the change of a line if it is its row's newest, or if it deleted the row.
+    fn hand_over_changed<E: From<MirrorError>>(
+        &mut self,
+        line: &Row<'_>,
+        each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let change = read_change(line)?;
+        if change.op == Op::Insert {
+            // Of a row that was deleted since.
+            return Ok(());
         }
         let mut found = self.lookup.query([change.id]).map_err(MirrorError::from)?;
-        let row = found.next().map_err(MirrorError::from)?;
-        let is_new = hand_over(change, row, self.stream, each)? && change.op == Op::Insert;
-        let astray = row.filter(|_| is_new).map(|row| row.get(0)).transpose();
-        Ok(astray.map_err(MirrorError::from)?)
-    }
-
-    /// The `rowid` after which reading has to continue to come to the same row.
-    fn behind(&self) -> Result<i64, MirrorError> {
-        Ok(self.rows.get().map(|row| row.get::<_, i64>(0)).transpose()?.map_or(i64::MAX, |row| row - 1))
-    }
-}
-
-/// Calls `each` with a change if it is its row's newest, or if the row was deleted. Returns whether it did.
-fn hand_over<E: From<MirrorError>>(
-    change: Change<'_>,
-    row: Option<&Row<'_>>,
-    stream: Stream,
-    each: &mut impl FnMut(Stream, Change<'_>) -> Result<(), E>,
-) -> Result<bool, E> {
-    match row {
-        Some(row) if row.get::<_, i64>(1).map_err(MirrorError::from)? == change.seq => {
-            let values = read_values(row, stream, FIRST_VALUE)?;
-            each(stream, Change { row: Some(&values), ..change })?;
-            Ok(true)
+        let values;
+        match found.next().map_err(MirrorError::from)? {
+            Some(row) if row.get::<_, i64>(1).map_err(MirrorError::from)? == change.seq => {
+                values = read_values(row, self.stream, FIRST_VALUE)?;
+            }
+            None if change.op == Op::Delete => values = read_keys(line, self.stream, change.id, 5)?,
+            _ => return Ok(()),
         }
-        None if change.op == Op::Delete => each(stream, change).map(|()| true),
-        _ => Ok(false),
+        each(self.stream, Change { row: Some(&values), ..change })
     }
 }
 

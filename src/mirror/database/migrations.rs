@@ -1,6 +1,9 @@
-//! Migrations: the numbered files of `schema/`, applied in order, in one transaction. SQLite's `user_version` holds the
-//! number of the last one.
+//! Migrations: the numbered files of `schema/`, applied in order. SQLite's `user_version` holds the number of the last one.
+//!
+//! They are applied in one transaction, but for the move of an older mirror's rows into the tables of version 11, which
+//! takes long: it is committed step by step, beside the tables that readers see meanwhile (`row_move`).
 
+use super::row_move;
 use crate::failpoint::{self, Place};
 use crate::mirror::MirrorError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -18,7 +21,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0008_export_folders.sql"),
     include_str!("../../../schema/0009_run_hints.sql"),
     include_str!("../../../schema/0010_streams.sql"),
+    include_str!("../../../schema/0011_rows_as_changes.sql"),
+    include_str!("../../../schema/0012_history.sql"),
 ];
+
+/// The version in which an older mirror's rows are moved.
+const MOVING: i64 = 11;
 
 /// "MaMi": tells a mirror from any other SQLite database.
 const APPLICATION_ID: i64 = 0x4d61_4d69;
@@ -26,23 +34,33 @@ const APPLICATION_ID: i64 = 0x4d61_4d69;
 /// The version that this program reads and writes.
 pub(in crate::mirror) const CURRENT: i64 = MIGRATIONS.len() as i64;
 
-/// Brings the database to [`CURRENT`], in one transaction that begins with reading its version: of two who start at
-/// once, the second finds the work done. A database that holds tables but not our mark is left alone.
+/// Brings the database to [`CURRENT`]. Every transaction begins with reading the version: of two who start at once, the
+/// second finds the work done. A database that holds tables but not our mark is left alone. If the process dies, readers
+/// see the mirror as it was, and the next call goes on with it.
 pub(in crate::mirror) fn migrate(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
-    if version(connection, path)? == CURRENT {
-        return Ok(());
+    match version(connection, path)? {
+        CURRENT => return Ok(()),
+        0 => return advance(connection, path, CURRENT),
+        _ => {}
     }
+    advance(connection, path, MOVING)?;
+    row_move::run(connection, || Ok(version(connection, path)? == MOVING))?;
+    advance(connection, path, CURRENT)
+}
+
+/// Brings the database to version `to` or beyond, in one transaction.
+fn advance(connection: &Connection, path: &Path, to: i64) -> Result<(), MirrorError> {
     let failed = |version: i64| move |source| MirrorError::Migration { version, source };
     let transaction =
-        Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed(CURRENT))?;
+        Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed(to))?;
     let found = version(&transaction, path)?;
     if found > CURRENT {
         return Err(MirrorError::TooNew { path: path.to_owned(), found, known: CURRENT });
     }
-    for from in found..CURRENT {
+    for from in found..to {
         step(&transaction, from).map_err(failed(from + 1))?;
     }
-    transaction.commit().map_err(failed(CURRENT))
+    transaction.commit().map_err(failed(to))
 }
 
 /// Refuses every version but [`CURRENT`].

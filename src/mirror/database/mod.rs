@@ -9,6 +9,7 @@
 mod location;
 pub(super) mod migrations;
 pub(super) mod read_only;
+mod row_move;
 mod unusable;
 
 pub use location::is_there;

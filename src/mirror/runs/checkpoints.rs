@@ -50,7 +50,7 @@ impl Batch<'_> {
                 checkpoint.pages as i64,
                 checkpoint.records as i64,
                 checkpoint.inserted as i64,
-                checkpoint.seen.as_bytes(),
+                checkpoint.seen.to_bytes(),
             ])?;
         Ok(())
     }
@@ -79,6 +79,7 @@ impl Batch<'_> {
             .query_row([stream.name(), mode.name()], |row| {
                 let started_at: String = row.get(0)?;
                 let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+                let seen = RowSet::from_bytes(row.get_ref(6)?.as_blob()?);
                 let checkpoint = Checkpoint {
                     started_at: Timestamp::UNIX_EPOCH,
                     base_url: row.get(1)?,
@@ -86,14 +87,15 @@ impl Batch<'_> {
                     pages: count(3)?,
                     records: count(4)?,
                     inserted: count(5)?,
-                    seen: RowSet::from_bytes(row.get(6)?),
+                    seen: RowSet::default(),
                 };
-                Ok((started_at, checkpoint))
+                Ok((started_at, seen, checkpoint))
             })
             .optional()?;
-        let Some((started_at, checkpoint)) = found else { return Ok(None) };
+        let Some((started_at, seen, checkpoint)) = found else { return Ok(None) };
         let started_at =
             started_at.parse().map_err(|_| MirrorError::unreadable("a checkpoint's started_at"))?;
-        Ok(Some(Checkpoint { started_at, ..checkpoint }))
+        let seen = seen.ok_or_else(|| MirrorError::unreadable("a checkpoint's seen"))?;
+        Ok(Some(Checkpoint { started_at, seen, ..checkpoint }))
     }
 }

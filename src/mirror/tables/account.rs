@@ -80,7 +80,9 @@ impl Batch<'_> {
                     Some(parents) => {
                         deleted[stream.index()] +=
                             self.delete_children(stamp, stream, &parent, &[id], evidence)?;
-                        self.leave_due(parents, &parent)?;
+                        if let Some(parent) = self.parent(parents, &parent)? {
+                            self.leave_due(parents, &parent)?;
+                        }
                     }
                     None => {
                         let Some(children) = self.delete_parent(stamp, stream, &id, evidence)? else {
@@ -101,17 +103,14 @@ impl Batch<'_> {
     }
 
     /// Ids of rows that the run inserted and that are still there, each with its parent's.
-    fn inserted_rows(&mut self, stamp: Stamp, stream: Stream) -> Result<Vec<(String, String)>, MirrorError> {
-        self.log.flush(&self.transaction)?;
+    fn inserted_rows(&self, stamp: Stamp, stream: Stream) -> Result<Vec<(String, String)>, MirrorError> {
+        // A run's rows are the last ones of their table.
         let mut select = self.transaction.prepare_cached(&format!(
-            "SELECT id, {} FROM {stream} WHERE id IN \
-             (SELECT id FROM changes WHERE run_id = ?1 AND stream = ?2 AND op = 'insert') LIMIT ?3",
+            "SELECT id, {} FROM {stream} WHERE inserted_run = ?1 ORDER BY inserted_seq DESC LIMIT ?2",
             stream.parent_key()
         ))?;
         let rows = select
-            .query_map(params![stamp.run.0, stream.name(), TAKEN_BACK_AT_ONCE as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+            .query_map([stamp.run.0, TAKEN_BACK_AT_ONCE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

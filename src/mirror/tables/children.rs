@@ -1,11 +1,12 @@
 //! Records of streams that are listed for each parent, such as the events of customers.
 
+use super::parents::MirroredParent;
 use super::records::{Applied, Stored, read_stored, statements};
 use crate::diff::{Ownership, Trust, Verdict, judge_ownership};
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Stamp, utc_text};
 use crate::record::{Record, Stream};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 
 /// Children of a parent that are read in one go, to compare them in memory; those of a parent that has more are looked up
@@ -39,8 +40,15 @@ impl Batch<'_> {
         records: &[Record],
         trust: Trust,
     ) -> Result<ChildrenApplied, MirrorError> {
-        let mut held = self.children(stream, parent)?;
         let mut applied = ChildrenApplied::default();
+        if self.is_loading {
+            for record in records {
+                applied.rows.inserted += u64::from(self.insert(stamp, record)?.is_some());
+            }
+            applied.unlisted = Some(Vec::new());
+            return Ok(applied);
+        }
+        let mut held = self.children(stream, parent)?;
         for record in records {
             let known = held.as_mut().and_then(|held| held.remove(record.id()));
             if known.is_none() && self.insert(stamp, record)?.is_some() {
@@ -93,12 +101,17 @@ impl Batch<'_> {
         evidence: &str,
     ) -> Result<u64, MirrorError> {
         let parent_key = stream.parent_key();
-        let delete = format!("DELETE FROM {stream} WHERE id = ?1 AND {parent_key} = ?2");
+        let select = format!("SELECT inserted_seq FROM {stream} WHERE id = ?1 AND {parent_key} = ?2");
         let mut deleted = 0;
         for id in ids {
-            if self.transaction.prepare_cached(&delete)?.execute([id, parent])? > 0 {
+            let row = self
+                .transaction
+                .prepare_cached(&select)?
+                .query_row([id.as_str(), parent], |row| row.get(0))
+                .optional()?;
+            if let Some(row) = row {
                 deleted += 1;
-                self.log_deletion(stamp, stream, (id, Some(parent)), evidence)?;
+                self.delete(stamp, stream, row, (id, Some(parent)), evidence)?;
             }
         }
         Ok(deleted)
@@ -112,7 +125,7 @@ impl Batch<'_> {
         &mut self,
         stamp: Stamp,
         parent_stream: Stream,
-        parent: &str,
+        parent: &MirroredParent,
         error: &str,
     ) -> Result<(), MirrorError> {
         self.nothing_failed = false;
@@ -122,8 +135,8 @@ impl Batch<'_> {
                  ON CONFLICT (stream, customer_id) DO UPDATE SET run_id = excluded.run_id, \
                  failed_at = excluded.failed_at, error = excluded.error",
             )?
-            .execute(params![parent_stream.name(), parent, stamp.run.0, utc_text(stamp.now), error])?;
-        self.make_due(parent_stream, parent)
+            .execute(params![parent_stream.name(), parent.id, stamp.run.0, utc_text(stamp.now), error])?;
+        self.make_due(parent_stream, parent.row)
     }
 
     pub(in crate::mirror) fn clear_failure(

@@ -4,7 +4,7 @@ use super::records::time;
 use crate::diff::{EventListShape, KnownEventList};
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
-use crate::record::{IdSet, Op, Stream};
+use crate::record::{IdSet, Stream};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -98,6 +98,9 @@ impl Batch<'_> {
     /// # Errors
     /// When the mirror can't be written.
     pub fn clear_missing(&mut self, stream: Stream, id: &str) -> Result<(), MirrorError> {
+        if self.is_loading {
+            return Ok(());
+        }
         self.transaction
             .prepare_cached(&format!(
                 "UPDATE {stream} SET missing_since = NULL, missing_run = NULL WHERE id = ?1 AND missing_since IS NOT NULL"
@@ -299,7 +302,7 @@ impl Batch<'_> {
             .query_row([id, from, to], |row| row.get(0))
             .optional()?;
         let Some(row) = row else { return Ok(false) };
-        let seq = self.log(stamp, stream, Op::Update, id)?;
+        let seq = self.supersede(stamp, stream, (row, id))?;
         self.transaction
             .prepare_cached(&format!(
                 "UPDATE {stream} SET {parent_key} = ?2, change_seq = ?3, missing_since = NULL, missing_run = NULL \

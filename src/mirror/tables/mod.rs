@@ -17,6 +17,7 @@ mod parents;
 mod records;
 mod rejected;
 mod row_set;
+mod superseded;
 
 pub use account::{Account, Doubt};
 pub use behaviour::Behaviour;
@@ -27,3 +28,4 @@ pub use records::{Applied, Stored};
 pub(in crate::mirror) use rejected::stream_at;
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};
 pub use row_set::RowSet;
+pub use superseded::HistoryReach;

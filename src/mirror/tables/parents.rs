@@ -20,8 +20,8 @@ pub struct ParentsApplied {
     /// Listed in an older version than the mirror's, which was kept: their row numbers. In a full sync, which asks for each of
     /// these alone, also those listed in another version whose age can't be told.
     pub stale: Vec<i64>,
-    /// Ids of those whose children are to be read now; each once in a walk.
-    pub due: Vec<String>,
+    /// Those whose children are to be read now; each once in a walk.
+    pub due: Vec<MirroredParent>,
 }
 
 impl std::ops::AddAssign for ParentsApplied {
@@ -71,6 +71,15 @@ impl Batch<'_> {
         seen: &mut RowSet,
     ) -> Result<ParentsApplied, MirrorError> {
         let mut applied = ParentsApplied::default();
+        if self.is_loading {
+            for record in records {
+                let Some(row) = self.insert(stamp, record)? else { continue };
+                applied.rows.inserted += 1;
+                applied.first_met += u64::from(seen.insert(row));
+                applied.due.push(MirroredParent { row, id: record.id().to_owned() });
+            }
+            return Ok(applied);
+        }
         let mut written = HashSet::new();
         for (record, found) in records.iter().zip(look_up(&self.transaction, stream, records)?) {
             let found = match written.contains(record.id()) {
@@ -86,7 +95,7 @@ impl Batch<'_> {
             let first_time = seen.insert(row);
             applied.first_met += u64::from(first_time);
             if (first_time || changed) && plan.is_due(record.id(), checked_at, stamp.now) {
-                applied.due.push(record.id().to_owned());
+                applied.due.push(MirroredParent { row, id: record.id().to_owned() });
             }
         }
         Ok(applied)
@@ -164,8 +173,7 @@ impl Batch<'_> {
             deleted = self.delete_children(stamp, child, id, &children, evidence)?;
             self.forget_list(child, id)?;
         }
-        self.log_deletion(stamp, stream, (id, None), evidence)?;
-        self.transaction.prepare_cached(&format!("DELETE FROM {stream} WHERE rowid = ?1"))?.execute([row])?;
+        self.delete(stamp, stream, row, (id, None), evidence)?;
         Ok(Some(deleted))
     }
 
@@ -173,30 +181,44 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn mark_checked(&mut self, stream: Stream, id: &str, at: Timestamp) -> Result<(), MirrorError> {
+    pub fn mark_checked(
+        &mut self,
+        stream: Stream,
+        parent: &MirroredParent,
+        at: Timestamp,
+    ) -> Result<(), MirrorError> {
         self.transaction
-            .prepare_cached(&format!("UPDATE {stream} SET events_checked_at = ?2 WHERE id = ?1"))?
-            .execute(params![id, utc_text(at)])?;
-        self.clear_failure(stream, id)
+            .prepare_cached(&format!("UPDATE {stream} SET events_checked_at = ?2 WHERE inserted_seq = ?1"))?
+            .execute(params![parent.row, utc_text(at)])?;
+        self.clear_failure(stream, &parent.id)
     }
 
     /// Notes that the children of a record were read to their end, and that they are due again all the same.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn leave_due(&mut self, stream: Stream, id: &str) -> Result<(), MirrorError> {
-        self.make_due(stream, id)?;
-        self.clear_failure(stream, id)
+    pub fn leave_due(&mut self, stream: Stream, parent: &MirroredParent) -> Result<(), MirrorError> {
+        self.make_due(stream, parent.row)?;
+        self.clear_failure(stream, &parent.id)
     }
 
     /// Makes a record's children due, without a word about how they were read.
-    pub(in crate::mirror) fn make_due(&mut self, stream: Stream, id: &str) -> Result<(), MirrorError> {
+    pub(in crate::mirror) fn make_due(&mut self, stream: Stream, row: i64) -> Result<(), MirrorError> {
         self.transaction
             .prepare_cached(&format!(
-                "UPDATE {stream} SET events_checked_at = NULL WHERE id = ?1 AND events_checked_at IS NOT NULL"
+                "UPDATE {stream} SET events_checked_at = NULL WHERE inserted_seq = ?1 AND events_checked_at IS NOT NULL"
             ))?
-            .execute([id])?;
+            .execute([row])?;
         Ok(())
+    }
+
+    /// The mirrored record with this id.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn parent(&self, stream: Stream, id: &str) -> Result<Option<MirroredParent>, MirrorError> {
+        let stored = self.stored(stream, id)?;
+        Ok(stored.map(|Stored { row, .. }| MirroredParent { row, id: id.to_owned() }))
     }
 
     /// Those of these records whose children were last read to their end before `since`, or not at all.
@@ -208,13 +230,13 @@ impl Batch<'_> {
         stream: Stream,
         ids: Vec<String>,
         since: Timestamp,
-    ) -> Result<Vec<String>, MirrorError> {
+    ) -> Result<Vec<MirroredParent>, MirrorError> {
         let mut unread = Vec::new();
         for id in ids {
-            let checked_at = self.stored(stream, &id)?.and_then(|stored| stored.noted_at);
+            let Some(Stored { row, noted_at, .. }) = self.stored(stream, &id)? else { continue };
             // The mirror keeps milliseconds.
-            if checked_at.is_none_or(|at| at.as_millisecond() < since.as_millisecond()) {
-                unread.push(id);
+            if noted_at.is_none_or(|at| at.as_millisecond() < since.as_millisecond()) {
+                unread.push(MirroredParent { row, id });
             }
         }
         Ok(unread)
@@ -290,7 +312,7 @@ impl Batch<'_> {
     }
 
     /// Keeps a record that came and can't be taken as the mirror holds it, if it does: it is marked in `seen`. Returns
-    /// whether its children are due by `plan`. If the record `is_new`, they are: nothing says what changed.
+    /// it if its children are due by `plan`. If the record `is_new`, they are: nothing says what changed.
     ///
     /// # Errors
     /// When the mirror can't be read or written.
@@ -301,14 +323,18 @@ impl Batch<'_> {
         is_new: bool,
         (plan, now): (EventPlan, Timestamp),
         seen: &mut RowSet,
-    ) -> Result<bool, MirrorError> {
-        let Some(stored) = self.stored(stream, id)? else { return Ok(false) };
-        if is_new {
-            self.make_due(stream, id)?;
+    ) -> Result<Option<MirroredParent>, MirrorError> {
+        if self.is_loading {
+            return Ok(None);
         }
-        let first_time = seen.insert(stored.row);
-        let checked_at = stored.noted_at.filter(|_| !is_new);
-        Ok((first_time || is_new) && plan.is_due(id, checked_at, now))
+        let Some(Stored { row, noted_at, .. }) = self.stored(stream, id)? else { return Ok(None) };
+        if is_new {
+            self.make_due(stream, row)?;
+        }
+        let first_time = seen.insert(row);
+        let checked_at = noted_at.filter(|_| !is_new);
+        let is_due = (first_time || is_new) && plan.is_due(id, checked_at, now);
+        Ok(is_due.then(|| MirroredParent { row, id: id.to_owned() }))
     }
 }
 

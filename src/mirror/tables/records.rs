@@ -1,8 +1,11 @@
 //! The tables of the streams: how a record is bound to a statement, read from its row, inserted and updated. The statements
 //! follow from the stream's declaration; each is put together once.
 //!
-//! Beside its stream's columns, a row has `change_seq`. A parent's has `events_checked_at` as well: when its children's list
+//! A row is stored under the number of the change that inserted it, and is that change's line in the log. Beside its stream's
+//! columns, it has the number of its newest change. A parent's row has `events_checked_at` as well: when its children's list
 //! was last read to its end. A child's has `missing_since`: when complete walks of its parent's list first lacked it.
+//!
+//! What an update or a deletion ends is kept in `STREAM_superseded`.
 
 use crate::diff::{Trust, Verdict, compare};
 use crate::mirror::MirrorError;
@@ -11,6 +14,7 @@ use crate::record::{Op, OwnedValue, Record, Stream};
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 /// The index of a record's first column in a row that [`read_stored`] reads.
@@ -29,14 +33,22 @@ pub struct Stored {
 
 /// The statements of a stream's table.
 pub(in crate::mirror) struct Statements {
-    /// Takes the record's values and the number of its change; inserts nothing if the id is there already.
+    /// Takes the record's values, the number of its change, its time, and its run; inserts nothing if the id is there already.
     insert: String,
+    /// The same where no index of ids is there yet.
+    load: String,
     /// Takes the row's number, the record's values from the second one on, and the number of its change.
     update: String,
+    /// Takes the row's number and the number of the change that ends its present version; keeps that version.
+    supersede: String,
+    /// Takes the row's number. A trigger adds the line of its insert to the log.
+    delete: String,
     /// Takes an id. This and the next ones select what [`read_stored`] reads.
     pub(in crate::mirror) by_id: String,
     /// Takes a row's number; selects the rows behind it, in their order.
     pub(in crate::mirror) behind: String,
+    /// Takes a row's number.
+    at: String,
     /// Takes a parent's id; selects at most 1,001 rows.
     pub(in crate::mirror) of_parent: String,
     /// Counts the rows.
@@ -47,8 +59,9 @@ impl Statements {
     fn of(stream: Stream) -> Statements {
         let names: Vec<&str> = stream.columns().iter().map(|column| column.name).collect();
         let (columns, behind_id) = (names.join(", "), names.get(1..).unwrap_or_default().join(", "));
-        let parameters = |from: usize| {
-            let all: Vec<String> = (from..=names.len() + 1).map(|n| format!("?{n}")).collect();
+        let count = names.len();
+        let parameters = |range: RangeInclusive<usize>| {
+            let all: Vec<String> = range.map(|n| format!("?{n}")).collect();
             all.join(", ")
         };
         let (noted_at, and_due) = match stream.parent() {
@@ -58,16 +71,27 @@ impl Statements {
         };
         let select = format!("SELECT rowid, {columns}, {noted_at} FROM {stream} WHERE");
         let parent_key = stream.parent_key();
+        let load = format!(
+            "INSERT INTO {stream} ({columns}, inserted_seq, inserted_at, inserted_run, change_seq) VALUES ({}, ?{})",
+            parameters(1..=count + 3),
+            count + 1
+        );
         Statements {
-            insert: format!(
-                "INSERT INTO {stream} ({columns}, change_seq) VALUES ({}) ON CONFLICT (id) DO NOTHING",
-                parameters(1)
-            ),
+            insert: format!("{load} ON CONFLICT (id) DO NOTHING"),
+            load,
             update: format!(
                 "UPDATE {stream} SET ({behind_id}, change_seq) = ({}){and_due} WHERE rowid = ?1",
-                parameters(2)
+                parameters(2..=count + 1)
             ),
+            supersede: format!(
+                "INSERT INTO {stream}_superseded (end_seq, seq, inserted_seq, valid_from, {columns}) \
+                 SELECT ?2, change_seq, inserted_seq, CASE WHEN change_seq = inserted_seq THEN inserted_at \
+                 ELSE coalesce((SELECT observed_at FROM change_log WHERE seq = change_seq), inserted_at) END, {columns} \
+                 FROM {stream} WHERE inserted_seq = ?1"
+            ),
+            delete: format!("DELETE FROM {stream} WHERE inserted_seq = ?1"),
             by_id: format!("{select} id = ?1"),
+            at: format!("{select} inserted_seq = ?1"),
             behind: format!("{select} rowid > ?1 ORDER BY rowid"),
             // A limit given as a parameter would have SQLite prepare the statement anew each time.
             of_parent: format!("{select} {parent_key} = ?1 LIMIT 1001"),
@@ -93,8 +117,9 @@ impl ToSql for OwnedValue {
     }
 }
 
-/// Runs a statement that takes some key, the values behind a record's id, and the number of its change.
-fn execute(
+/// Binds the first parameters of a statement: some key, the values behind a record's id, and the number of its change.
+/// Returns how many these are.
+fn bind(
     statement: &mut Statement<'_>,
     key: impl ToSql,
     record: &Record,
@@ -106,7 +131,7 @@ fn execute(
         statement.raw_bind_parameter(n + 1, value)?;
     }
     statement.raw_bind_parameter(values.len() + 1, seq)?;
-    statement.raw_execute()
+    Ok(values.len() + 1)
 }
 
 /// Reads a row that one of a stream's [`Statements`] selected.
@@ -199,21 +224,58 @@ impl Batch<'_> {
         Ok(stored(&self.transaction, stream, id)?)
     }
 
+    /// What the row with this number holds.
+    pub(in crate::mirror) fn stored_at(&self, stream: Stream, row: i64) -> rusqlite::Result<Option<Stored>> {
+        let mut select = self.transaction.prepare_cached(&statements(stream).at)?;
+        select.query_row([row], |row| read_stored(row, stream)).optional()
+    }
+
     /// Inserts a record; `None` if the mirror holds one with its id: nothing is written then.
     pub(in crate::mirror) fn insert(
         &mut self,
         stamp: Stamp,
         record: &Record,
     ) -> rusqlite::Result<Option<i64>> {
-        let mut insert = self.transaction.prepare_cached(&statements(record.stream()).insert)?;
-        let is_new = execute(&mut insert, record.id(), record, self.log.next_seq())? > 0;
-        drop(insert);
-        if !is_new {
-            return Ok(None);
-        }
-        let row = self.transaction.last_insert_rowid();
-        self.log(stamp, record.stream(), Op::Insert, record.id())?;
-        Ok(Some(row))
+        let of = statements(record.stream());
+        let statement = if self.is_loading { &of.load } else { &of.insert };
+        let mut insert = self.transaction.prepare_cached(statement)?;
+        let seq = self.log.next_seq();
+        let bound = bind(&mut insert, record.id(), record, seq)?;
+        insert.raw_bind_parameter(bound + 1, self.log.time(stamp.now))?;
+        insert.raw_bind_parameter(bound + 2, stamp.run.0)?;
+        let is_new = insert.raw_execute()? > 0;
+        Ok(is_new.then(|| self.log.take(record.stream())))
+    }
+
+    /// Adds an update of a row to the log and keeps the version that it ends; returns the change's number. The caller then
+    /// changes the row.
+    pub(in crate::mirror) fn supersede(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        (row, id): (i64, &str),
+    ) -> rusqlite::Result<i64> {
+        let seq = self.log.add(&self.transaction, stamp, (stream, Op::Update, id), None, None)?;
+        self.transaction.prepare_cached(&statements(stream).supersede)?.execute([row, seq])?;
+        Ok(seq)
+    }
+
+    /// Deletes a row, and adds that to the log with the record's keys: its id, and of a child also its parent's. The version
+    /// that ends is kept.
+    pub(in crate::mirror) fn delete(
+        &mut self,
+        stamp: Stamp,
+        stream: Stream,
+        row: i64,
+        (id, parent): (&str, Option<&str>),
+        evidence: &str,
+    ) -> rusqlite::Result<()> {
+        let of = statements(stream);
+        let line = (stream, Op::Delete, id);
+        let seq = self.log.add(&self.transaction, stamp, line, Some(evidence), parent)?;
+        self.transaction.prepare_cached(&of.supersede)?.execute([row, seq])?;
+        self.transaction.prepare_cached(&of.delete)?.execute([row])?;
+        Ok(())
     }
 
     /// Takes a record whose `stored` version is another one, if it is to be taken. Returns what was decided.
@@ -231,9 +293,10 @@ impl Batch<'_> {
                 applied.undated.push(record.id().to_owned());
             }
             applied.updated += 1;
-            let seq = self.log(stamp, record.stream(), Op::Update, record.id())?;
+            let seq = self.supersede(stamp, record.stream(), (stored.row, record.id()))?;
             let mut update = self.transaction.prepare_cached(&statements(record.stream()).update)?;
-            execute(&mut update, stored.row, record, seq)?;
+            bind(&mut update, stored.row, record, seq)?;
+            update.raw_execute()?;
         }
         Ok(verdict)
     }

@@ -1,10 +1,8 @@
 //! A write transaction.
 
 use super::change_log::ChangeLog;
-use super::stamp::Stamp;
 use crate::failpoint::{self, Place};
 use crate::mirror::MirrorError;
-use crate::record::{Op, Stream};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// A write transaction. Everything in it becomes durable together when [`Batch::commit`] returns; dropped without
@@ -17,10 +15,16 @@ pub struct Batch<'m> {
     pub(in crate::mirror) nothing_rejected: bool,
     /// Whether no list of events is known that has more than one page.
     pub(in crate::mirror) no_long_lists: bool,
+    /// Whether the mirror is being filled for the first time: then nothing is looked for by its id, and nothing is there
+    /// that would have to be.
+    pub(in crate::mirror) is_loading: bool,
 }
 
 impl<'m> Batch<'m> {
-    pub(in crate::mirror) fn begin(connection: &'m mut Connection) -> Result<Batch<'m>, MirrorError> {
+    pub(in crate::mirror) fn begin(
+        connection: &'m mut Connection,
+        is_loading: bool,
+    ) -> Result<Batch<'m>, MirrorError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let is_empty = |table: &str| -> rusqlite::Result<bool> {
             transaction
@@ -30,7 +34,7 @@ impl<'m> Batch<'m> {
         let (nothing_failed, nothing_rejected) = (is_empty("event_failures")?, is_empty("rejected")?);
         let no_long_lists = is_empty("event_lists")?;
         let log = ChangeLog::open(&transaction)?;
-        Ok(Batch { transaction, log, nothing_failed, nothing_rejected, no_long_lists })
+        Ok(Batch { transaction, log, nothing_failed, nothing_rejected, no_long_lists, is_loading })
     }
 
     /// Makes the batch durable.
@@ -48,27 +52,5 @@ impl<'m> Batch<'m> {
     /// How many changes it logged so far.
     pub fn changes(&self) -> u64 {
         self.log.added()
-    }
-
-    /// Appends an insert or an update to the change log; returns the change's number.
-    pub(in crate::mirror) fn log(
-        &mut self,
-        stamp: Stamp,
-        stream: Stream,
-        op: Op,
-        id: &str,
-    ) -> rusqlite::Result<i64> {
-        self.log.add(&self.transaction, stamp, (stream, op, id), None, None)
-    }
-
-    /// Appends the deletion of a record to the change log, with its keys: its id, and of a child also its parent's.
-    pub(in crate::mirror) fn log_deletion(
-        &mut self,
-        stamp: Stamp,
-        stream: Stream,
-        (id, parent): (&str, Option<&str>),
-        evidence: &str,
-    ) -> rusqlite::Result<i64> {
-        self.log.add(&self.transaction, stamp, (stream, Op::Delete, id), Some(evidence), parent)
     }
 }

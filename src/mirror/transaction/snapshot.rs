@@ -1,5 +1,6 @@
 //! A read transaction: what exports ([`crate::mirror::Change`]) and `status` read.
 
+use super::change_log::head;
 use crate::mirror::MirrorError;
 use rusqlite::{Connection, Transaction};
 use std::sync::Arc;
@@ -40,6 +41,6 @@ impl<'m> Snapshot<'m> {
     /// # Errors
     /// When the mirror can't be read.
     pub fn head(&self) -> Result<i64, MirrorError> {
-        Ok(self.transaction.query_row("SELECT coalesce(max(seq), 0) FROM changes", [], |row| row.get(0))?)
+        Ok(head(&self.transaction)?)
     }
 }

@@ -9,7 +9,7 @@ use super::comparison::{Comparer, Comparison, Stop};
 use crate::api::ErrorKind;
 use crate::diff::audit::Standing;
 use crate::diff::{Trust, sample_seed};
-use crate::mirror::{Audit, RowSet};
+use crate::mirror::{Audit, MirroredParent, RowSet};
 use crate::observe::Event;
 use crate::record::Stream;
 use crate::sync::SyncError;
@@ -75,7 +75,7 @@ async fn compare_all(
     context: &Context,
     comparer: Arc<Comparer>,
     ids: Vec<String>,
-    due: &mpsc::Sender<String>,
+    due: &mpsc::Sender<MirroredParent>,
     sum: &mut Sum,
 ) -> Result<(), SyncError> {
     let mut waiting = ids.into_iter();
@@ -121,7 +121,7 @@ async fn correct(
     context: &Context,
     id: String,
     comparison: Comparison,
-    due: &mpsc::Sender<String>,
+    due: &mpsc::Sender<MirroredParent>,
 ) -> Result<(), SyncError> {
     let mut walk = comparison.findings.iter().any(|found| found.stream.parent().is_some());
     if let Some(customer) = comparison.customer.filter(|_| !comparison.findings.is_empty()) {
@@ -137,7 +137,9 @@ async fn correct(
         walk |= applied.rows.updated > 0;
     }
     if walk {
-        queue_due(context, due, vec![id]).await;
+        let stream = context.stream;
+        let customer = context.write(move |batch| batch.parent(stream, &id)).await?;
+        queue_due(context, due, customer.into_iter().collect()).await;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Turn, WalkError};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
-use crate::mirror::{Batch, ChildrenApplied, MirrorError};
+use crate::mirror::{Batch, ChildrenApplied, MirrorError, MirroredParent};
 use crate::observe;
 use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
@@ -33,14 +33,22 @@ pub(in crate::sync) enum Reading {
 
 /// Reads one customer's events. They are read a second time if the first reading brought versions older than the mirror's
 /// (in a full sync), or if it lacked events and deletions don't have to wait for another run.
-pub(super) async fn walk(context: &Context, customer: &str, reading: Reading) -> Result<Outcome, SyncError> {
+pub(super) async fn walk(
+    context: &Context,
+    customer: &MirroredParent,
+    reading: Reading,
+) -> Result<Outcome, SyncError> {
     match walk_known(context, customer, reading).await {
         Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, customer, error).await,
         read => read,
     }
 }
 
-async fn walk_known(context: &Context, customer: &str, reading: Reading) -> Result<Outcome, SyncError> {
+async fn walk_known(
+    context: &Context,
+    customer: &MirroredParent,
+    reading: Reading,
+) -> Result<Outcome, SyncError> {
     let started_at = Timestamp::now();
     let Some(first) = run_pass(context, customer, Pass::First(reading), started_at).await? else {
         return Ok(Outcome::Halted);
@@ -58,8 +66,12 @@ fn is_not_found(error: &WalkError) -> bool {
 }
 
 /// The API answered 404 for the events. If it does for the customer too, the customer was deleted after it was listed.
-async fn vanished(context: &Context, customer: &str, error: WalkError) -> Result<Outcome, SyncError> {
-    match context.halt.run_until_cancelled(context.client.retrieve(context.stream, customer)).await {
+async fn vanished(
+    context: &Context,
+    customer: &MirroredParent,
+    error: WalkError,
+) -> Result<Outcome, SyncError> {
+    match context.halt.run_until_cancelled(context.client.retrieve(context.stream, &customer.id)).await {
         None => Ok(Outcome::Halted),
         Some(Err(gone)) if gone.kind() == ErrorKind::NotFound && gone.is_documented_form() => {
             Ok(Outcome::Vanished)
@@ -117,12 +129,12 @@ impl PassResult {
 /// with the last records as the time of the check, unless a second reading is needed.
 async fn run_pass(
     context: &Context,
-    customer: &str,
+    customer: &MirroredParent,
     pass: Pass,
     started_at: Timestamp,
 ) -> Result<Option<PassResult>, SyncError> {
     let Some(child) = context.stream.child() else { return Ok(Some(PassResult::new())) };
-    let list = List::of_parent(child, customer.to_owned());
+    let list = List::of_parent(child, customer.id.clone());
     let pager = context.pager(list.clone(), Cursor::Start);
     let is_first = matches!(pass, Pass::First(_));
     let mut pager = if is_first { pager } else { pager.rechecking_direction() };
@@ -169,14 +181,14 @@ async fn run_pass(
             store(context, &list, records, trust, &mut result, None).await?;
         }
     }
-    let end = End { customer: customer.to_owned(), pass, started_at };
+    let end = End { customer: customer.clone(), pass, started_at };
     store(context, &list, waiting, trust, &mut result, Some(end)).await?;
     Ok(Some(result))
 }
 
 /// A list's end, to be stored with its last records.
 struct End {
-    customer: String,
+    customer: MirroredParent,
     pass: Pass,
     started_at: Timestamp,
 }
@@ -251,7 +263,7 @@ fn ended(
     result: &mut PassResult,
     unlisted: Option<Vec<(i64, String)>>,
 ) -> Result<bool, MirrorError> {
-    let (stamp, customer) = (context.stamp(), end.customer.as_str());
+    let (stamp, parent, customer) = (context.stamp(), &end.customer, end.customer.id.as_str());
     let rows: Vec<i64> = match unlisted {
         Some(unlisted) => {
             unlisted.into_iter().filter(|(_, id)| !result.seen.contains(id)).map(|(row, _)| row).collect()
@@ -279,9 +291,9 @@ fn ended(
         let checked_at = Some(end.started_at).filter(|_| !has_contested && !is_short);
         batch.forget_rejected_children(stamp, stream, customer)?;
         match checked_at {
-            Some(at) => batch.mark_checked(context.stream, customer, at)?,
+            Some(at) => batch.mark_checked(context.stream, parent, at)?,
             // To be read again.
-            None => batch.leave_due(context.stream, customer)?,
+            None => batch.leave_due(context.stream, parent)?,
         }
     }
     Ok(is_short)

@@ -2,6 +2,7 @@
 
 use super::walk::{Outcome, Reading, walk};
 use crate::api::{ApiError, ErrorKind, WalkError};
+use crate::mirror::MirroredParent;
 use crate::observe;
 use crate::sync::SyncError;
 use crate::sync::context::Context;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 /// that fails for many customers in a row ends the run.
 pub(in crate::sync) async fn walk_all(
     context: &Context,
-    due: mpsc::Receiver<String>,
+    due: mpsc::Receiver<MirroredParent>,
     reading: Reading,
 ) -> Result<(), SyncError> {
     let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
@@ -44,7 +45,7 @@ pub(in crate::sync) const FAILURES_UNTIL_DOWN: usize = 20;
 
 /// What the walkers share.
 struct Walks {
-    due: Mutex<mpsc::Receiver<String>>,
+    due: Mutex<mpsc::Receiver<MirroredParent>>,
     reading: Reading,
     /// For how many customers in a row the server has failed.
     failures_in_a_row: AtomicUsize,
@@ -60,7 +61,7 @@ async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
 }
 
 impl Walks {
-    async fn next(&self) -> Option<String> {
+    async fn next(&self) -> Option<MirroredParent> {
         self.due.lock().await.recv().await
     }
 
@@ -68,7 +69,7 @@ impl Walks {
     async fn finished(
         &self,
         context: &Context,
-        customer: &str,
+        customer: &MirroredParent,
         result: Result<Outcome, SyncError>,
     ) -> Result<(), SyncError> {
         let is_down = match result {
@@ -91,7 +92,7 @@ impl Walks {
     }
 }
 
-fn succeeded(context: &Context, customer: &str, read: &Outcome, reading: Reading) {
+fn succeeded(context: &Context, customer: &MirroredParent, read: &Outcome, reading: Reading) {
     match read {
         Outcome::Whole => {
             if let Some(child) = context.stream.child().filter(|_| reading == Reading::First) {
@@ -99,19 +100,24 @@ fn succeeded(context: &Context, customer: &str, read: &Outcome, reading: Reading
             }
             context
                 .counters
-                .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: None });
+                .observe(&observe::Event::EventWalkFinished { customer_id: &customer.id, error: None });
         }
         Outcome::Halted => {}
         Outcome::Vanished => context.counters.remark(format!(
-            "{} {customer} vanished during the run; the next one decides about it",
-            context.stream.singular()
+            "{} {} vanished during the run; the next one decides about it",
+            context.stream.singular(),
+            customer.id
         )),
     }
 }
 
 /// Records that a customer's events could not be read. Returns the error if it suggests that the server is down; fails if
 /// the error ends the run.
-async fn failed(context: &Context, customer: &str, error: WalkError) -> Result<Option<ApiError>, SyncError> {
+async fn failed(
+    context: &Context,
+    customer: &MirroredParent,
+    error: WalkError,
+) -> Result<Option<ApiError>, SyncError> {
     let kind = error.api().map(ApiError::kind);
     if kind == Some(ErrorKind::KeyRefused) {
         return Err(error.into());
@@ -125,17 +131,21 @@ async fn failed(context: &Context, customer: &str, error: WalkError) -> Result<O
     })
 }
 
-async fn note_failure(context: &Context, customer: &str, error: &WalkError) -> Result<(), SyncError> {
+async fn note_failure(
+    context: &Context,
+    customer: &MirroredParent,
+    error: &WalkError,
+) -> Result<(), SyncError> {
     let text = error.log_form();
     let (stamp, parents) = (context.stamp(), context.stream);
-    let (id, reason) = (customer.to_owned(), text.clone());
-    context.write(move |batch| batch.note_failure(stamp, parents, &id, &reason)).await?;
+    let (parent, reason) = (customer.clone(), text.clone());
+    context.write(move |batch| batch.note_failure(stamp, parents, &parent, &reason)).await?;
     context
         .counters
-        .observe(&observe::Event::EventWalkFinished { customer_id: customer, error: Some(&text) });
+        .observe(&observe::Event::EventWalkFinished { customer_id: &customer.id, error: Some(&text) });
     context.counters.failure(Failure {
         stream: parents,
-        customer_id: customer.to_owned(),
+        customer_id: customer.id.clone(),
         error: text,
         what_to_do: error.hint(),
     });

@@ -3,7 +3,7 @@
 use super::walk_state::ListWalk;
 use crate::api::{Cursor, Finding, Page};
 use crate::diff::{EventPlan, Overlap, Trust};
-use crate::mirror::{Batch, MirrorError, Mode, ParentsApplied, RowSet, Stamp};
+use crate::mirror::{Batch, MirrorError, MirroredParent, Mode, ParentsApplied, RowSet, Stamp};
 use crate::observe::Event;
 use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
@@ -46,7 +46,7 @@ pub(super) async fn store_page(
     page: StoredPage,
     findings: Vec<Finding>,
     last_checkpoint: &mut Instant,
-) -> Result<Vec<String>, SyncError> {
+) -> Result<Vec<MirroredParent>, SyncError> {
     let StoredPage { sorted, cursor, checkpoint_is_due } = page;
     walk.cursor = cursor;
     let resumable = (walk.is_split || walk.cursor.is_some()) && walk.may_be_cut_off();
@@ -119,7 +119,7 @@ fn shows_account(
 }
 
 /// Counts what was stored; returns the customers whose events are due.
-fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<String> {
+fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<MirroredParent> {
     walk.inserted += applied.rows.inserted;
     walk.changed += applied.rows.inserted + applied.rows.updated;
     for row in &applied.stale {

@@ -1,0 +1,270 @@
+//! The first load of a mirror: its file is filled beside its place, in the way that is cheapest for a database that nobody
+//! reads yet, and takes its place when it is whole.
+//!
+//! While it is filled, the file is called `MIRROR.loading`. It has no indexes and no triggers on the streams' tables, and a
+//! rollback journal, so that a new row is written once, at the end of its table. What was committed stays, however the
+//! process ends. At the end the indexes are built, records that were listed twice are told apart, and the file is renamed;
+//! only then does it get a write-ahead log, and readers.
+//!
+//! In: an empty mirror that nobody else has open. Out: the mirror at its place, as if it had been filled there.
+//!
+//! A run that finds a file of a load that was cut off brings it to its end first, and goes on as with any mirror.
+
+use super::connection::{Mirror, configure, configure_to_load, connect};
+use super::database::{BUSY_TIMEOUT, beside, folder_of};
+use super::error::MirrorError;
+use super::tables::{MirroredParent, RowSet};
+use super::transaction::{Batch, RunId, Stamp};
+use crate::diff::{EventPlan, Trust};
+use crate::failpoint::{self, Place};
+use crate::record::{Record, Stream};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, ErrorCode, FileControl, OptionalExtension};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How the name of a mirror ends that is being filled.
+const LOADING: &str = ".loading";
+
+/// Records that were listed twice are compared at the end of the load, as far as they are no more than this. If there are
+/// more, the lists are not to be trusted; the first listing of each record is kept then, and what its children's lists
+/// hold is read again by the next run.
+const LISTED_TWICE_AT_MOST: usize = 10_000;
+
+/// The key in `meta` under which the definitions stand that are to be made again: a JSON array of SQL texts.
+const DEFERRED: &str = "deferred_definitions";
+
+/// The end of a first load.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// How many rows of each stream were there before, because their records had been listed twice.
+    pub listed_twice: [u64; Stream::ALL.len()],
+    /// Of these, how many brought another version, which was taken: each an update.
+    pub updated: [u64; Stream::ALL.len()],
+    /// Parents whose children are to be read again: what was listed twice doesn't tell whose it is.
+    pub read_again: Vec<MirroredParent>,
+}
+
+/// Where the mirror is filled that will be at `mirror`.
+pub(super) fn loading_name(mirror: &Path) -> PathBuf {
+    beside(mirror, LOADING)
+}
+
+/// Whether a first load of the mirror at this place has begun and not ended.
+pub fn is_loading(mirror: &Path) -> bool {
+    !mirror.exists() && loading_name(mirror).exists()
+}
+
+impl Mirror {
+    /// Begins a first load if the mirror is empty and nobody else has it open; else returns it as it is.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written, or its file can't be renamed.
+    pub(super) fn begin_load(self) -> Result<Mirror, MirrorError> {
+        let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM change_log) AND NOT EXISTS (SELECT 1 FROM customers) \
+                        AND NOT EXISTS (SELECT 1 FROM events)";
+        let is_empty: bool = self.connection.query_row(is_empty, [], |row| row.get(0))?;
+        if !is_empty || !leave_wal_mode(&self.connection)? {
+            return Ok(self);
+        }
+        let (path, loading) = (self.path.clone(), loading_name(&self.path));
+        drop(self);
+        rename(&path, &loading)?;
+        let mirror = Mirror::loading(path)?;
+        defer_definitions(&mirror.connection)?;
+        Ok(mirror)
+    }
+
+    /// Ends a first load that was cut off, if there is one of the mirror at `path`.
+    pub(super) fn end_interrupted_load(path: &Path) -> Result<(), MirrorError> {
+        if !is_loading(path) {
+            return Ok(());
+        }
+        tracing::info!(path = %path.display(), "a first load was cut off: what it loaded is put in place");
+        let mut mirror = Mirror::loading(path.to_owned())?;
+        let run = mirror
+            .connection
+            .query_row("SELECT coalesce(max(id), 0) FROM sync_runs", [], |row| row.get(0))?;
+        mirror.end_load(Stamp { run: RunId(run), now: Timestamp::now() }).map(drop)
+    }
+
+    /// The mirror that is being filled for the place `path`.
+    fn loading(path: PathBuf) -> Result<Mirror, MirrorError> {
+        let loading = loading_name(&path);
+        let connection = connect(&loading)?;
+        configure_to_load(&connection).map_err(|source| MirrorError::open(&loading, source))?;
+        let mut mirror = Mirror::with(connection, path)?;
+        mirror.is_loading = true;
+        Ok(mirror)
+    }
+
+    /// Whether this is a first load that has not ended.
+    pub fn is_loading(&self) -> bool {
+        self.is_loading
+    }
+
+    /// Ends a first load: the mirror is whole and at its place when this returns. Does nothing where none has begun.
+    ///
+    /// # Errors
+    /// When the indexes can't be built, such as for want of room for the temporary file, or the file can't be renamed: what
+    /// was loaded stays, and the next run ends the load.
+    pub fn end_load(&mut self, stamp: Stamp) -> Result<Loaded, MirrorError> {
+        if !self.is_loading {
+            return Ok(Loaded::default());
+        }
+        let mut batch = Batch::begin(&mut self.connection, false)?;
+        let loaded = batch.complete(stamp)?;
+        failpoint::reached(Place::FirstLoad);
+        batch.commit()?;
+        failpoint::reached(Place::FirstLoad);
+        // Under its new name the database is opened anew: SQLite takes the names of the files beside it from its own.
+        rename(&loading_name(&self.path), &self.path)?;
+        failpoint::reached(Place::FirstLoad);
+        let connection = connect(&self.path)?;
+        self.connection = connection;
+        // Empty since the commit.
+        let _ = fs::remove_file(beside(&loading_name(&self.path), "-journal"));
+        configure(&self.connection).map_err(|source| MirrorError::open(&self.path, source))?;
+        self.is_loading = false;
+        Ok(loaded)
+    }
+}
+
+impl Batch<'_> {
+    /// Builds what was deferred, with one row for each record.
+    fn complete(&mut self, stamp: Stamp) -> Result<Loaded, MirrorError> {
+        let mut loaded = Loaded::default();
+        let deferred: Option<String> = self
+            .transaction
+            .query_row("SELECT value FROM meta WHERE key = ?1", [DEFERRED], |row| row.get(0))
+            .optional()?;
+        let Some(deferred) = deferred else { return Ok(loaded) };
+        let definitions: Vec<String> = serde_json::from_str(&deferred)
+            .map_err(|_| MirrorError::unreadable("what a first load deferred"))?;
+        let mut twice = Vec::new();
+        for definition in definitions {
+            match self.transaction.execute_batch(&definition) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                    for stream in Stream::ALL {
+                        twice.extend(self.take_listed_twice(stream, &mut loaded)?);
+                    }
+                    self.transaction.execute_batch(&definition)?;
+                }
+                made => made?,
+            }
+        }
+        self.transaction.execute("DELETE FROM meta WHERE key = ?1", [DEFERRED])?;
+        if twice.len() > LISTED_TWICE_AT_MOST {
+            twice.clear();
+            for parents in Stream::parents() {
+                self.transaction.execute(&format!("UPDATE {parents} SET events_checked_at = NULL"), [])?;
+            }
+        }
+        for record in twice {
+            self.compare_again(stamp, record, &mut loaded)?;
+        }
+        if loaded.listed_twice.iter().any(|rows| *rows > 0) {
+            self.count_rows()?;
+        }
+        Ok(loaded)
+    }
+
+    /// Removes all rows of a record but its first one, as if they had never been; returns their records in the order in which
+    /// they came.
+    fn take_listed_twice(&mut self, stream: Stream, loaded: &mut Loaded) -> Result<Vec<Record>, MirrorError> {
+        self.transaction.execute_batch(&format!("CREATE INDEX {stream}_twice ON {stream} (id)"))?;
+        let later = format!(
+            "SELECT inserted_seq FROM (SELECT id AS twice, min(inserted_seq) AS first FROM {stream} GROUP BY id \
+             HAVING count(*) > 1) CROSS JOIN {stream} ON id = twice WHERE inserted_seq > first ORDER BY inserted_seq"
+        );
+        let rows = self
+            .transaction
+            .prepare(&later)?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<Vec<i64>, _>>()?;
+        let mut records = Vec::new();
+        for row in rows {
+            if records.len() <= LISTED_TWICE_AT_MOST {
+                records.extend(self.stored_at(stream, row)?.map(|stored| stored.record));
+            }
+            self.transaction
+                .prepare_cached(&format!("DELETE FROM {stream} WHERE inserted_seq = ?1"))?
+                .execute([row])?;
+            loaded.listed_twice[stream.index()] += 1;
+        }
+        self.transaction.execute_batch(&format!("DROP INDEX {stream}_twice"))?;
+        Ok(records)
+    }
+
+    /// Takes a record that was listed a second time as any mirror would have taken it.
+    fn compare_again(
+        &mut self,
+        stamp: Stamp,
+        record: Record,
+        loaded: &mut Loaded,
+    ) -> Result<(), MirrorError> {
+        let stream = record.stream();
+        let records = [record];
+        let parent = records[0].parent_id();
+        let Some(parents) = stream.parent() else {
+            let (plan, seen) = (EventPlan::Due { max_age: SignedDuration::MAX }, &mut RowSet::default());
+            let applied = self.apply_parents(stamp, stream, &records, Trust::Listed, plan, seen)?;
+            if applied.rows.updated > 0 {
+                loaded.updated[stream.index()] += applied.rows.updated;
+                loaded.read_again.extend(applied.due);
+            }
+            return Ok(());
+        };
+        let applied = self.apply_children(stamp, stream, parent, &records, Trust::Listed)?;
+        loaded.updated[stream.index()] += applied.rows.updated;
+        if !applied.contested.is_empty()
+            && let Some(claimant) = self.parent(parents, parent)?
+        {
+            self.make_due(parents, claimant.row)?;
+            loaded.read_again.push(claimant);
+        }
+        Ok(())
+    }
+}
+
+/// Switches the database back to a rollback journal, which takes away the files beside it; `false` if somebody else has it
+/// open.
+fn leave_wal_mode(connection: &Connection) -> Result<bool, MirrorError> {
+    let mut keep = 0;
+    connection.file_control(None::<&str>, FileControl::PersistWal(&mut keep))?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let mode = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    match mode {
+        Ok(mode) if mode == "delete" => Ok(true),
+        Ok(_) => Ok(false),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes indexes and triggers off the streams' tables, and notes what they were.
+fn defer_definitions(connection: &Connection) -> Result<(), MirrorError> {
+    let transaction = connection.unchecked_transaction()?;
+    let found: Vec<(String, String, String)> = transaction
+        .prepare(
+            "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name IN (SELECT stream FROM stream_totals) \
+             AND type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (kind, name, _) in &found {
+        transaction.execute_batch(&format!("DROP {kind} {name}"))?;
+    }
+    let definitions: Vec<String> = found.into_iter().map(|(_, _, sql)| sql).collect();
+    let definitions = serde_json::Value::from(definitions).to_string();
+    transaction.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [DEFERRED, &definitions])?;
+    Ok(transaction.commit()?)
+}
+
+/// Renames a file; durable on return.
+fn rename(from: &Path, to: &Path) -> Result<(), MirrorError> {
+    let renamed = fs::rename(from, to).and_then(|()| File::open(folder_of(to))?.sync_all());
+    renamed.map_err(|source| MirrorError::Create { path: to.to_owned(), source })
+}
