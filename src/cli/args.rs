@@ -1,9 +1,11 @@
 //! What can be typed.
 
-use crate::export::Format;
+use crate::export::{AsOf, Format};
 use crate::record::Stream;
 use crate::sandbox::Settings;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -140,9 +142,25 @@ pub(super) struct Export {
     /// Write the whole current state of every stream, beside the incremental files
     #[arg(long)]
     pub(super) snapshot: bool,
+    /// Write a snapshot of the state that the mirror had at this change, or at this time: a number, a time such as
+    /// 2026-03-01T12:00:00Z, or a day, which stands for its beginning in UTC
+    #[arg(long, value_name = "SEQ|TIME", value_parser = as_of)]
+    pub(super) as_of: Option<AsOf>,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+fn as_of(text: &str) -> Result<AsOf, String> {
+    if let Ok(seq) = text.parse() {
+        return Ok(AsOf::Change(seq));
+    }
+    let day = || TimeZone::UTC.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok();
+    let time = text.parse().ok().or_else(day);
+    time.map(AsOf::Time).ok_or_else(|| {
+        "expected a change's number, a time such as 2026-03-01T12:00:00Z, or a day such as 2026-03-01"
+            .to_owned()
+    })
 }
 
 #[derive(Debug, Subcommand)]

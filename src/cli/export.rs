@@ -8,7 +8,7 @@ use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, row, with_rows};
-use crate::export::{Again, Exported, export, export_snapshot};
+use crate::export::{Again, AsOf, Exported, export, export_snapshot};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
@@ -24,18 +24,18 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
 
 fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let (_lock, mut mirror) =
-        assemble::existing_mirror(&config, if args.snapshot { "export --snapshot" } else { "export" })?;
+    let as_of = args.as_of.or(args.snapshot.then_some(AsOf::Now));
+    let command = if as_of.is_some() { "export --snapshot" } else { "export" };
+    let (_lock, mut mirror) = assemble::existing_mirror(&config, command)?;
     if let Some(doubt) = mirror.snapshot()?.account()?.doubt {
         return Err(Failure::new(Exit::Incomplete, format!("nothing was exported: {}", doubt.reason)));
     }
     let (settings, now) = (config.export, Timestamp::now());
-    let exported = if args.snapshot {
-        export_snapshot(&mut mirror, &settings, None, now)?
-    } else {
-        export(&mut mirror, &settings, None, now)?
+    let exported = match as_of {
+        Some(as_of) => export_snapshot(&mut mirror, &settings, as_of, None, now)?,
+        None => export(&mut mirror, &settings, None, now)?,
     };
-    let dir = if args.snapshot { settings.dir.join("snapshots") } else { settings.dir };
+    let dir = if as_of.is_some() { settings.dir.join("snapshots") } else { settings.dir };
     output::result(args.json, &ExportResult { dir: &dir, exported: &exported }, || {
         let there = exported.existing.iter();
         let there = there.map(|file| row("export", format_args!("{} is there already", file.path)));

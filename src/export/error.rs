@@ -1,7 +1,7 @@
 //! What can go wrong with an export.
 
 use crate::export::difference::Difference;
-use crate::mirror::MirrorError;
+use crate::mirror::{HistoryReach, MirrorError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,29 @@ pub enum ExportError {
         found: String,
         /// Who wanted to export.
         own: String,
+    },
+    /// A snapshot was asked for of a change that is still to come.
+    #[error("there is no change {seq}: the mirror's newest one is {head}")]
+    NoSuchChange {
+        /// The number that was asked for.
+        seq: i64,
+        /// The mirror's newest change.
+        head: i64,
+    },
+    /// A snapshot was asked for of a state that nobody knows any more.
+    #[error(
+        "the state of {stream} at change {seq} is not known: {why}. Ask for change {from} or a later one",
+        stream = reach.stream, from = reach.from_seq,
+        why = match reach.pruned {
+            0 => "an earlier version of this program kept no history until then",
+            _ => "mirror.history_max_age has removed the versions of that time",
+        }
+    )]
+    Forgotten {
+        /// The change that was asked for.
+        seq: i64,
+        /// How far the history reaches.
+        reach: HistoryReach,
     },
     /// The folder holds changes that the mirror doesn't know.
     #[error(

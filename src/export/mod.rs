@@ -48,7 +48,7 @@ pub use formats::{Compression, Format};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
 pub use manifest::{ManifestLine, newest_files};
-pub use publish::{Again, Exported, export, export_snapshot};
+pub use publish::{Again, AsOf, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
 pub use settings::Settings;

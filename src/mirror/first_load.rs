@@ -1,31 +1,36 @@
-//! The first load of a mirror: its file is filled beside its place, in the way that is cheapest for a database that nobody
+//! The first load of a mirror: it is filled in a file of its own, in the way that is cheapest for a database that nobody
 //! reads yet, and takes its place when it is whole.
 //!
-//! While it is filled, the file is called `MIRROR.loading`. It has no indexes and no triggers on the streams' tables, and a
-//! rollback journal, so that a new row is written once, at the end of its table. What was committed stays, however the
-//! process ends. At the end the indexes are built, records that were listed twice are told apart, and the file is renamed;
-//! only then does it get a write-ahead log, and readers.
+//! The file is called `MIRROR.loading`. It has no indexes and no triggers on the streams' tables, and a rollback journal, so
+//! that a new row is written once, at the end of its table. What was committed stays, however the process ends. At the
+//! end the indexes are built, records that were listed twice are told apart, and the file is renamed. Until then the empty
+//! mirror stays at its place for readers. It has no write-ahead log, so those who still read it then go on doing so.
 //!
 //! In: an empty mirror that nobody else has open. Out: the mirror at its place, as if it had been filled there.
 //!
 //! A run that finds a file of a load that was cut off brings it to its end first, and goes on as with any mirror.
 
 use super::connection::{Mirror, configure, configure_to_load, connect};
-use super::database::{BUSY_TIMEOUT, beside, folder_of};
+use super::database::{BUSY_TIMEOUT, beside, folder_of, read_only};
 use super::error::MirrorError;
 use super::tables::{MirroredParent, RowSet};
 use super::transaction::{Batch, RunId, Stamp};
 use crate::diff::{EventPlan, Trust};
 use crate::failpoint::{self, Place};
+use crate::ownership::adopt;
 use crate::record::{Record, Stream};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, ErrorCode, FileControl, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, FileControl, OptionalExtension, params};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How the name of a mirror ends that is being filled.
 const LOADING: &str = ".loading";
+
+/// How the name of its journal ends.
+const JOURNAL: &str = "-journal";
 
 /// Records that were listed twice are compared at the end of the load, as far as they are no more than this. If there are
 /// more, the lists are not to be trusted; the first listing of each record is kept then, and what its children's lists
@@ -47,39 +52,41 @@ pub struct Loaded {
 }
 
 /// Where the mirror is filled that will be at `mirror`.
-pub(super) fn loading_name(mirror: &Path) -> PathBuf {
+fn loading_name(mirror: &Path) -> PathBuf {
     beside(mirror, LOADING)
-}
-
-/// Whether a first load of the mirror at this place has begun and not ended.
-pub fn is_loading(mirror: &Path) -> bool {
-    !mirror.exists() && loading_name(mirror).exists()
 }
 
 impl Mirror {
     /// Begins a first load if the mirror is empty and nobody else has it open; else returns it as it is.
     ///
     /// # Errors
-    /// When the mirror can't be read or written, or its file can't be renamed.
-    pub(super) fn begin_load(self) -> Result<Mirror, MirrorError> {
-        let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM change_log) AND NOT EXISTS (SELECT 1 FROM customers) \
-                        AND NOT EXISTS (SELECT 1 FROM events)";
-        let is_empty: bool = self.connection.query_row(is_empty, [], |row| row.get(0))?;
-        if !is_empty || !leave_wal_mode(&self.connection)? {
+    /// When the mirror can't be read, or no file can be written beside it.
+    pub fn begin_load(self) -> Result<Mirror, MirrorError> {
+        if !is_empty(&self.connection)? || !leave_wal_mode(&self.connection)? {
             return Ok(self);
         }
         let (path, loading) = (self.path.clone(), loading_name(&self.path));
         drop(self);
-        rename(&path, &loading)?;
+        let copied = fs::copy(&path, &loading).and_then(|_| adopt(&File::open(&loading)?, folder_of(&path)));
+        copied.map_err(|source| MirrorError::Create { path: loading, source })?;
         let mirror = Mirror::loading(path)?;
         defer_definitions(&mirror.connection)?;
         Ok(mirror)
     }
 
     /// Ends a first load that was cut off, if there is one of the mirror at `path`.
+    ///
+    /// # Errors
+    /// As [`Mirror::end_load`].
     pub(super) fn end_interrupted_load(path: &Path) -> Result<(), MirrorError> {
-        if !is_loading(path) {
+        let loading = loading_name(path);
+        if !loading.exists() {
             return Ok(());
+        }
+        if path.exists() && !read_only::connect(path).is_ok_and(|mirror| is_empty(&mirror).unwrap_or(false)) {
+            // Somebody has put another one there since.
+            tracing::warn!(path = %loading.display(), "this file of a first load is removed: there is a mirror by now");
+            return remove(&loading);
         }
         tracing::info!(path = %path.display(), "a first load was cut off: what it loaded is put in place");
         let mut mirror = Mirror::loading(path.to_owned())?;
@@ -121,10 +128,9 @@ impl Mirror {
         // Under its new name the database is opened anew: SQLite takes the names of the files beside it from its own.
         rename(&loading_name(&self.path), &self.path)?;
         failpoint::reached(Place::FirstLoad);
-        let connection = connect(&self.path)?;
-        self.connection = connection;
+        self.connection = connect(&self.path)?;
         // Empty since the commit.
-        let _ = fs::remove_file(beside(&loading_name(&self.path), "-journal"));
+        remove(&beside(&loading_name(&self.path), JOURNAL))?;
         configure(&self.connection).map_err(|source| MirrorError::open(&self.path, source))?;
         self.is_loading = false;
         Ok(loaded)
@@ -164,9 +170,6 @@ impl Batch<'_> {
         for record in twice {
             self.compare_again(stamp, record, &mut loaded)?;
         }
-        if loaded.listed_twice.iter().any(|rows| *rows > 0) {
-            self.count_rows()?;
-        }
         Ok(loaded)
     }
 
@@ -184,7 +187,7 @@ impl Batch<'_> {
             .query_map([], |row| row.get(0))?
             .collect::<Result<Vec<i64>, _>>()?;
         let mut records = Vec::new();
-        for row in rows {
+        for &row in &rows {
             if records.len() <= LISTED_TWICE_AT_MOST {
                 records.extend(self.stored_at(stream, row)?.map(|stored| stored.record));
             }
@@ -194,6 +197,11 @@ impl Batch<'_> {
             loaded.listed_twice[stream.index()] += 1;
         }
         self.transaction.execute_batch(&format!("DROP INDEX {stream}_twice"))?;
+        let newest = format!(
+            "UPDATE stream_totals SET row_count = row_count - ?2, last_change_seq = (SELECT max(inserted_seq) FROM {stream}) \
+             WHERE stream = ?1"
+        );
+        self.transaction.execute(&newest, params![stream.name(), rows.len() as i64])?;
         Ok(records)
     }
 
@@ -261,6 +269,24 @@ fn defer_definitions(connection: &Connection) -> Result<(), MirrorError> {
     let definitions = serde_json::Value::from(definitions).to_string();
     transaction.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", [DEFERRED, &definitions])?;
     Ok(transaction.commit()?)
+}
+
+/// Whether nothing was ever loaded.
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let rows: String =
+        Stream::ALL.iter().map(|stream| format!(" AND NOT EXISTS (SELECT 1 FROM {stream})")).collect();
+    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM change_log){rows}");
+    connection.query_row(&sql, [], |row| row.get(0))
+}
+
+/// Removes a file, if there is one.
+fn remove(path: &Path) -> Result<(), MirrorError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(MirrorError::Create { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Renames a file; durable on return.

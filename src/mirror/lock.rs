@@ -114,14 +114,6 @@ impl RunLock {
     pub fn open_mirror(&self) -> Result<Mirror, MirrorError> {
         Mirror::open(&self.mirror)
     }
-
-    /// The same for a run that reads everything: if the mirror is empty, its first load begins.
-    ///
-    /// # Errors
-    /// As [`Mirror::open`]; and when the file can't be renamed.
-    pub fn open_mirror_to_fill(&self) -> Result<Mirror, MirrorError> {
-        Mirror::open(&self.mirror)?.begin_load()
-    }
 }
 
 impl Drop for RunLock {

@@ -20,7 +20,7 @@ pub use changes::{Change, History, Logged};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use error::MirrorError;
-pub use first_load::{Loaded, is_loading};
+pub use first_load::Loaded;
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{

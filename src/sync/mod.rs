@@ -21,6 +21,7 @@ mod decoded_records;
 mod dry_run;
 mod error;
 mod finalize;
+mod first_load;
 mod limits;
 mod parent_list;
 mod pending_deletions;

@@ -4,6 +4,7 @@ use super::account::{self, Identity};
 use super::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due, record_findings};
 use super::counters::RunCounters;
 use super::finalize;
+use super::first_load;
 use super::limits;
 use super::report::Report;
 use super::writer::{Writer, Written};
@@ -12,7 +13,7 @@ use crate::api::{Cursor, Finding, Learned, WalkError};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
-    Aside, Checkpoint, Mirror, MirrorError, MirroredParent, Mode, Outcome, RowSet, RunError, RunId,
+    Aside, Checkpoint, Mirror, MirrorError, MirroredParent, Mode, Outcome, RowSet, RunError, RunId, Stamp,
 };
 use crate::observe::Event;
 use crate::record::Stream;
@@ -53,7 +54,10 @@ pub async fn sync(
     let (run, mut walks) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
     let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
-    let (writer, thread) = Writer::start(mirror).map_err(|source| SyncError::NoThread { source })?;
+    if scope.mode() != Mode::Customers {
+        mirror = mirror.begin_load()?;
+    }
+    let (writer, thread) = Writer::start(mirror, run).map_err(|source| SyncError::NoThread { source })?;
     let counters = Arc::new(RunCounters::new(tools.observer.clone()));
     let run_context = Context {
         client: tools.client.observed_by(counters.clone()),
@@ -91,7 +95,10 @@ pub async fn sync(
     let Some(Written { mut mirror, is_cut_off, error }) = written else {
         return Err(SyncError::Crashed { what: "the mirror's writer".to_owned() });
     };
-    let result = error.map_or(result, |error| Err(error.into()));
+    // A run that did not come so far leaves a whole mirror, too.
+    let ended = mirror.end_load(Stamp { run, now: Timestamp::now() });
+    let ended = ended.map(|loaded| first_load::count(&counters, &loaded)).map_err(SyncError::from);
+    let result = error.map_or(result, |error| Err(error.into())).and(ended);
     let stopped = tools.stop.is_cancelled();
     counters.sum_up();
     let batch = mirror.batch()?;
@@ -182,6 +189,7 @@ async fn work(
     let (customers, events) = tokio::join!(customers, events);
     let walked = customers?;
     events?;
+    first_load::end(context).await?;
     let is_whole = walked.is_some() || matches!(scope, Scope::Customers(_));
     let is_ours = match &walked {
         Some(walked) if !context.halt.is_cancelled() => account::answers_still(context, walked).await?,

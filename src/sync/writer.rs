@@ -5,7 +5,8 @@
 //! without it. A checkpoint is therefore never ahead of the rows that it stands for, and no page waits for the disk.
 
 use super::SyncError;
-use crate::mirror::{Batch, Mirror, MirrorError};
+use crate::mirror::{Batch, Loaded, Mirror, MirrorError, RunId, Stamp};
+use jiff::Timestamp;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -22,8 +23,18 @@ const COMMIT_AFTER: Duration = Duration::from_millis(1_000);
 /// longer that readers have to search.
 const CHANGES_PER_COMMIT: u64 = 50_000;
 
+/// A first load that takes longer ends early, and the run goes on as with any mirror: then it is the API that takes the
+/// time, and readers wait for the mirror no longer than this.
+const LOAD_AT_MOST: Duration = Duration::from_secs(600);
+
 /// Works within the batch and reports the result to whoever submitted it; `Err` rolls the batch back.
-type Job = Box<dyn FnOnce(&mut Batch<'_>) -> Result<(), ()> + Send>;
+type Write = Box<dyn FnOnce(&mut Batch<'_>) -> Result<(), ()> + Send>;
+
+enum Job {
+    Write(Write),
+    /// Ends the first load, if one has begun.
+    EndLoad(oneshot::Sender<Loaded>),
+}
 
 /// Sends work to the thread that owns the mirror. When all clones are gone the thread ends.
 #[derive(Clone)]
@@ -39,11 +50,12 @@ impl Writer {
     ///
     /// # Errors
     /// When the machine has no thread left.
-    pub(super) fn start(mirror: Mirror) -> std::io::Result<(Writer, WriterThread)> {
+    pub(super) fn start(mirror: Mirror, run: RunId) -> std::io::Result<(Writer, WriterThread)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let runtime = Handle::current();
-        let thread =
-            Builder::new().name("mirror-writer".to_owned()).spawn(move || work(mirror, queue, &runtime))?;
+        let thread = Builder::new()
+            .name("mirror-writer".to_owned())
+            .spawn(move || work(mirror, run, queue, &runtime))?;
         Ok((Writer { jobs }, WriterThread(thread)))
     }
 
@@ -54,15 +66,23 @@ impl Writer {
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,
     ) -> Result<T, SyncError> {
         let (tell, told) = oneshot::channel::<Result<T, SyncError>>();
-        let job: Job = Box::new(move |batch| {
+        let job: Write = Box::new(move |batch| {
             let result = job(batch);
             let applied = result.as_ref().map(drop).map_err(drop);
             // If the caller no longer waits, it needs no answer.
             let _ = tell.send(result.map_err(SyncError::from));
             applied
         });
-        self.jobs.send(job).await.map_err(|_| SyncError::WriterStopped)?;
+        self.jobs.send(Job::Write(job)).await.map_err(|_| SyncError::WriterStopped)?;
         told.await.unwrap_or(Err(SyncError::WriterStopped))
+    }
+
+    /// Ends the mirror's first load after all jobs that were submitted before; what they wrote is durable then. Returns what
+    /// the end brought, also where it came before; nothing where there was no first load.
+    pub(super) async fn end_load(&self) -> Result<Loaded, SyncError> {
+        let (tell, told) = oneshot::channel();
+        self.jobs.send(Job::EndLoad(tell)).await.map_err(|_| SyncError::WriterStopped)?;
+        told.await.map_err(|_| SyncError::WriterStopped)
     }
 }
 
@@ -84,31 +104,57 @@ impl WriterThread {
     }
 }
 
-fn work(mut mirror: Mirror, mut queue: mpsc::Receiver<Job>, runtime: &Handle) -> Written {
-    while let Some(first) = queue.blocking_recv() {
-        if let Err(error) = batch(&mut mirror, first, &mut queue, runtime) {
-            // The closed queue tells everybody who waits or comes later.
-            return Written { mirror, is_cut_off: true, error };
-        }
-    }
-    Written { mirror, is_cut_off: false, error: None }
+fn work(mut mirror: Mirror, run: RunId, mut queue: mpsc::Receiver<Job>, runtime: &Handle) -> Written {
+    let error = serve(&mut mirror, run, &mut queue, runtime).err();
+    // The closed queue tells everybody who waits or comes later.
+    Written { mirror, is_cut_off: error.is_some(), error: error.flatten() }
 }
 
-/// Runs one transaction. `Err` has the reason, unless a job failed: that error went to whoever submitted the job.
-fn batch(
+/// `Err` has the reason, unless a job failed: that error went to whoever submitted the job.
+fn serve(
     mirror: &mut Mirror,
-    first: Job,
+    run: RunId,
     queue: &mut mpsc::Receiver<Job>,
     runtime: &Handle,
 ) -> Result<(), Option<MirrorError>> {
+    let end_load_at = Instant::now() + LOAD_AT_MOST;
+    let mut loaded = Loaded::default();
+    let mut next = None;
+    while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
+        let asked = match job {
+            Job::Write(first) => {
+                next = batch(mirror, first, queue, runtime)?;
+                None
+            }
+            Job::EndLoad(tell) => Some(tell),
+        };
+        if mirror.is_loading() && (asked.is_some() || Instant::now() >= end_load_at) {
+            loaded = mirror.end_load(Stamp { run, now: Timestamp::now() }).map_err(Some)?;
+        }
+        if let Some(tell) = asked {
+            // If the caller no longer waits, it needs no answer.
+            let _ = tell.send(std::mem::take(&mut loaded));
+        }
+    }
+    Ok(())
+}
+
+/// Runs one transaction. Returns the job that it came to and that is none for a transaction.
+fn batch(
+    mirror: &mut Mirror,
+    first: Write,
+    queue: &mut mpsc::Receiver<Job>,
+    runtime: &Handle,
+) -> Result<Option<Job>, Option<MirrorError>> {
     let deadline = Instant::now() + COMMIT_AFTER;
     let mut batch = mirror.batch().map_err(Some)?;
-    let mut next = Some(first);
-    while let Some(job) = next {
+    let mut next = Some(Job::Write(first));
+    while let Some(Job::Write(job)) = next {
         job(&mut batch).map_err(|()| None)?;
         next = if batch.changes() >= CHANGES_PER_COMMIT { None } else { receive(queue, deadline, runtime) };
     }
-    batch.commit().map_err(Some)
+    batch.commit().map_err(Some)?;
+    Ok(next)
 }
 
 /// The next job of the transaction; `None` when it is time to commit.

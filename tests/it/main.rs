@@ -16,6 +16,7 @@ mod echoed_secrets;
 mod endings;
 mod export_readers;
 mod faults;
+mod first_load;
 mod forbidden;
 mod incremental;
 mod mirror_path;

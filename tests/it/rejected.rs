@@ -193,8 +193,7 @@ async fn a_run_that_died_has_told_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_goes_on_tells_what_the_killed_one_met() {
     let account = Account::of(6, 1, 2).shared();
-    account.lock().put("c-02", unusable("c-02", "first"));
-    let (silent, noticed) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
+    let (silent, noticed) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let (switch, notice) = (silent.clone(), noticed.clone());
     let server = account
         .serve_but(move |asked| {
@@ -207,6 +206,13 @@ async fn a_run_that_goes_on_tells_what_the_killed_one_met() {
         .await;
     let place = Place::new();
     let program = place.program(&server.base_url());
+    program.ends(0, &["sync", "--full"]).await;
+    for n in [1, 3, 4, 5, 6] {
+        let id = format!("c-0{n}");
+        account.lock().put(&id, customer(&id, "Second", "2024-06-01T00:00:00Z"));
+    }
+    account.lock().put("c-02", unusable("c-02", "first"));
+    silent.store(true, Ordering::SeqCst);
     let mut running = program.start(&["sync", "--full"]);
     noticed.notified().await;
     while place.number("SELECT coalesce(max(pages), 0) FROM checkpoints") < 2 {

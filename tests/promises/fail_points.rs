@@ -46,7 +46,8 @@ pub async fn scenario(effort: &Effort) -> Findings {
     }
     let mut tries = Vec::new();
     for compression in if effort.is_long { &["none", "gzip", "zstd"][..] } else { &["none"] } {
-        let first = POINTS.into_iter().chain([migrations()]).map(|point| (true, point));
+        let of_the_first = [migrations(), ("first-load", 3)];
+        let first = POINTS.into_iter().chain(of_the_first).map(|point| (true, point));
         for (is_first, (point, times)) in first.chain(POINTS.map(|point| (false, point))) {
             tries.extend((1..=times).map(|time| (*compression, is_first, format!("{point}:{time}"))));
         }

@@ -250,7 +250,7 @@ async fn the_judge_finds_what_is_wrong() {
     std::fs::remove_file(log).unwrap();
     // A row taken in twice.
     let mirror = rusqlite::Connection::open(place.mirror()).unwrap();
-    let twice = "INSERT INTO changes (stream, op, id, observed_at, run_id) \
+    let twice = "INSERT INTO change_log (stream, op, id, observed_at, run_id) \
                  SELECT stream, op, id, observed_at, run_id FROM changes WHERE seq = 1";
     mirror.execute(twice, []).unwrap();
     drop(mirror);

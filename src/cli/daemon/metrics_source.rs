@@ -8,45 +8,61 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// A connection that stays open as long as the daemon runs.
-pub(super) struct MetricsSource(Mutex<Open>);
+/// A connection that stays open as long as the daemon runs, from when there is a mirror that holds something. (A first load
+/// needs an empty one for itself.)
+pub(super) struct MetricsSource {
+    /// The mirror's place.
+    path: PathBuf,
+    /// The export folder.
+    exports: PathBuf,
+    open: Mutex<Option<Open>>,
+}
 
 struct Open {
     mirror: Mirror,
-    /// The export folder.
-    exports: PathBuf,
     /// What was read last, with the version of the data.
     read: Option<(i64, MirrorState)>,
 }
 
 impl MetricsSource {
-    pub(super) fn open(path: &Path, exports: &Path) -> Result<MetricsSource, Failure> {
-        let (mirror, exports) = (Mirror::open_read_only(path)?, exports.to_owned());
-        Ok(MetricsSource(Mutex::new(Open { mirror, exports, read: None })))
+    pub(super) fn new(path: &Path, exports: &Path) -> MetricsSource {
+        MetricsSource { path: path.to_owned(), exports: exports.to_owned(), open: Mutex::new(None) }
     }
 
-    /// What the mirror holds. Reads it again only where another connection has written since.
+    /// What the mirror holds; nothing where there is none yet. Reads it again only where another connection has written
+    /// since.
     pub(super) fn read(&self, formats: Vec<&'static str>) -> Result<MirrorState, Failure> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = match kept.take() {
+            Some(open) => open,
+            None => match Mirror::open_read_only(&self.path) {
+                Ok(mirror) => Open { mirror, read: None },
+                Err(MirrorError::Missing { .. }) => {
+                    return Ok(MirrorState { formats, ..MirrorState::default() });
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
         let version = open.mirror.data_version()?;
         let known = open.read.take().filter(|(read, _)| *read == version);
         let reading = match known {
             Some((_, reading)) => reading,
-            None => open.read_anew()?,
+            None => open.read_anew(&self.exports)?,
         };
         open.read = Some((version, reading.clone()));
         let (database_bytes, wal_bytes) = mirror::sizes(open.mirror.path());
+        *kept = Some(open).filter(|_| reading.streams.iter().any(|stream| stream.last_change_seq > 0));
         Ok(MirrorState { formats, database_bytes, wal_bytes, ..reading })
     }
 }
 
 impl Open {
-    fn read_anew(&mut self) -> Result<MirrorState, MirrorError> {
+    fn read_anew(&mut self, exports: &Path) -> Result<MirrorState, MirrorError> {
         let snapshot = self.mirror.snapshot()?;
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(MirrorState {
             streams: snapshot.freshness()?,
-            exports: newest_files(&snapshot, &self.exports)?,
+            exports: newest_files(&snapshot, exports)?,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
             audit: snapshot.last_audit()?,
@@ -69,7 +85,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mirror.db");
         drop(Mirror::open(&path).unwrap());
-        let metrics_source = MetricsSource::open(&path, &folder.path().join("exports")).unwrap();
+        let metrics_source = MetricsSource::new(&path, &folder.path().join("exports"));
         assert_eq!(metrics_source.read(vec!["csv"]).unwrap().last_success(), None);
         let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
         let mut mirror = Mirror::open(&path).unwrap();

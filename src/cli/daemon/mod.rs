@@ -59,7 +59,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let _endpoint = match runner.config().http.listen {
         Some(address) => {
             let metrics_source =
-                MetricsSource::open(&runner.config().mirror.path, &runner.config().export.dir)?;
+                MetricsSource::new(&runner.config().mirror.path, &runner.config().export.dir);
             Some(endpoint::start(address, runner.clone(), Arc::new(metrics_source), watchdog.clone()).await?)
         }
         None => None,

@@ -18,7 +18,7 @@ mod snapshot;
 
 pub use incremental::export;
 pub use outcome::{Again, Exported};
-pub use snapshot::export_snapshot;
+pub use snapshot::{AsOf, export_snapshot};
 
 pub(super) use file_writer::{FileWriter, Origin};
 #[cfg(test)]

@@ -15,24 +15,25 @@ use crate::record::Stream;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Writes every stream's rows as they are now, each as an insert with the number and time of its newest change, to
-/// `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file too. Positions of
+/// Writes every stream's rows, as they are now or were at an earlier point, each as an insert with the number and time of its
+/// newest change by then, to `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file too. Positions of
 /// [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is reported, not
 /// written again. Blocks; the caller holds the mirror's process lock.
 ///
 /// When this returns, files, manifest and what the mirror remembers of it are durable.
 ///
 /// # Errors
-/// As [`super::export()`].
+/// As [`super::export()`]; and when the state of that point is not known.
 pub fn export_snapshot(
     mirror: &mut Mirror,
     settings: &Settings,
+    as_of: AsOf,
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
-    let head_seq = snapshot.head()?;
+    let head_seq = as_of.seq(&snapshot)?;
     // A folder belongs to one mirror as a whole.
     open_own(&snapshot, &settings.dir, Kind::Changes, &origin.mirror_id)?.check_unedited()?;
     let mut manifest = open_own(&snapshot, &settings.dir, Kind::Snapshots, &origin.mirror_id)?;
@@ -50,7 +51,7 @@ pub fn export_snapshot(
     for stream in Stream::ALL {
         let (there, missing) = wanted.of_stream(stream, &*destination)?;
         existing.extend(there);
-        ending.extend(write_stream(&snapshot, &*destination, stream, &missing, settings)?);
+        ending.extend(write_stream(&snapshot, &*destination, (stream, head_seq), &missing, settings)?);
     }
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
@@ -59,6 +60,34 @@ pub fn export_snapshot(
     let exported =
         Exported { head_seq, files, again: None, existing, removed, pruned: Vec::new(), not_pruned: None };
     Ok(exported.with_pruning(mirror, settings, now))
+}
+
+/// Which state a snapshot is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// The current one.
+    Now,
+    /// The one that this change made.
+    Change(i64),
+    /// The one that the mirror had at this time.
+    Time(Timestamp),
+}
+
+impl AsOf {
+    /// The newest change that the state has in it.
+    fn seq(self, snapshot: &Snapshot<'_>) -> Result<i64, ExportError> {
+        let head = snapshot.head()?;
+        let seq = match self {
+            AsOf::Now => return Ok(head),
+            AsOf::Change(seq) if (0..=head).contains(&seq) => seq,
+            AsOf::Change(seq) => return Err(ExportError::NoSuchChange { seq, head }),
+            AsOf::Time(time) => snapshot.head_at(time)?,
+        };
+        match snapshot.history_reach()?.into_iter().find(|reach| reach.from_seq > seq) {
+            Some(reach) => Err(ExportError::Forgotten { seq, reach }),
+            None => Ok(seq),
+        }
+    }
 }
 
 /// The files of a snapshot, each with the newest line that announces it.
@@ -114,7 +143,7 @@ impl Wanted<'_> {
 fn write_stream(
     snapshot: &Snapshot<'_>,
     destination: &dyn Destination,
-    stream: Stream,
+    (stream, as_of): (Stream, i64),
     names: &[FileName],
     settings: &Settings,
 ) -> Result<Vec<ClosingFile>, ExportError> {
@@ -123,6 +152,6 @@ fn write_stream(
     }
     let begin = |name: &FileName| FileWriter::begin(destination, *name, settings.dialect(name.format));
     let mut files: Vec<FileWriter> = names.iter().map(begin).collect::<Result<_, _>>()?;
-    snapshot.rows(stream, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
+    snapshot.rows(stream, as_of, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
     files.into_iter().map(FileWriter::end).collect()
 }

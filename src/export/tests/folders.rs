@@ -4,7 +4,7 @@ use super::replay::files;
 use super::world::{STAMP, World};
 use crate::export::ExportError;
 use crate::export::formats::Compression;
-use crate::export::publish::{Again, export, export_snapshot};
+use crate::export::publish::{Again, AsOf, export, export_snapshot};
 use crate::export::retention::acknowledge;
 use crate::export::verify::verify;
 use crate::mirror::Mirror;
@@ -125,7 +125,7 @@ fn folders_that_are_not_this_mirrors_are_refused_and_left_alone() {
     let mut other = Mirror::open(&other).unwrap();
     for result in [
         export(&mut other, &world.settings, None, STAMP.now),
-        export_snapshot(&mut other, &world.settings, None, STAMP.now),
+        export_snapshot(&mut other, &world.settings, AsOf::Now, None, STAMP.now),
     ] {
         let error = result.unwrap_err();
         assert!(matches!(error, ExportError::OtherMirror { .. }), "{error}");

@@ -32,7 +32,7 @@ pub(super) fn mirrored(mirror: &mut Mirror, stream: Stream, one_line: bool) -> R
     let mut rows = Rows::new();
     let snapshot = mirror.snapshot().unwrap();
     snapshot
-        .rows(stream, |change: Change<'_>| {
+        .rows(stream, i64::MAX, |change: Change<'_>| {
             let fields =
                 stream.columns().iter().zip(change.row.unwrap()).map(|(column, value)| match value {
                     Value::Null => None,

@@ -5,7 +5,7 @@ use crate::diff::{EventPlan, Trust};
 use crate::export::formats::{Compression, Format, portable};
 use crate::export::layout::Kind;
 use crate::export::manifest::{self, Manifest, newest_files};
-use crate::export::publish::{Exported, export, export_snapshot};
+use crate::export::publish::{AsOf, Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
 use crate::export::{ExportError, Settings};
 use crate::mirror::{Mirror, RowSet, RunId, Stamp};
@@ -105,7 +105,7 @@ impl World {
     }
 
     pub(super) fn snapshot(&mut self) -> Result<Exported, ExportError> {
-        export_snapshot(&mut self.mirror, &self.settings, None, STAMP.now)
+        export_snapshot(&mut self.mirror, &self.settings, AsOf::Now, None, STAMP.now)
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -165,8 +165,14 @@ impl World {
     }
 
     pub(super) fn snapshot_at(&mut self, second: i64) -> Exported {
-        export_snapshot(&mut self.mirror, &self.settings, None, Timestamp::from_second(second).unwrap())
-            .unwrap()
+        export_snapshot(
+            &mut self.mirror,
+            &self.settings,
+            AsOf::Now,
+            None,
+            Timestamp::from_second(second).unwrap(),
+        )
+        .unwrap()
     }
 
     #[track_caller]

@@ -67,23 +67,28 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Calls `each` with every row of a stream, as an insert that has the number and time of the row's newest change. The
-    /// order is not specified.
+    /// Calls `each` with every row that a stream had at change `as_of`, as an insert that has the number and time of the row's
+    /// newest change by then. The order is not specified. Whether the state of that time is known says
+    /// [`Snapshot::history_reach`].
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
     pub fn rows<E: From<MirrorError>>(
         &self,
         stream: Stream,
+        as_of: i64,
         mut each: impl FnMut(Change<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
             "SELECT t.change_seq, coalesce(c.observed_at, t.inserted_at), t.id, {} FROM {stream} AS t \
-             LEFT JOIN change_log AS c ON c.seq = t.change_seq AND t.change_seq <> t.inserted_seq ORDER BY t.inserted_seq",
+             LEFT JOIN change_log AS c ON c.seq = t.change_seq AND t.change_seq <> t.inserted_seq \
+             WHERE t.inserted_seq <= ?1 AND t.change_seq <= ?1 \
+             UNION ALL SELECT seq, valid_from, id, {} FROM {stream}_superseded WHERE end_seq > ?1 AND seq <= ?1",
             columns(stream, "t."),
+            columns(stream, ""),
         );
         let mut select = self.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
-        let mut rows = select.query([]).map_err(MirrorError::from)?;
+        let mut rows = select.query([as_of]).map_err(MirrorError::from)?;
         let mut read = 0;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
             self.go_on(read)?;

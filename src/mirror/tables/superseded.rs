@@ -4,7 +4,7 @@ use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
 use crate::record::Stream;
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 /// How many versions are forgotten in one transaction: readers and the disk never wait long for it.
@@ -68,6 +68,16 @@ impl Batch<'_> {
 }
 
 impl Snapshot<'_> {
+    /// The number of the newest change that was observed at `time` or before; 0: there is none.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn head_at(&self, time: Timestamp) -> Result<i64, MirrorError> {
+        let sql = "SELECT seq FROM changes WHERE observed_at <= ?1 ORDER BY seq DESC LIMIT 1";
+        let found = self.transaction.query_row(sql, [utc_text(time)], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(0))
+    }
+
     /// How far back each stream's history reaches.
     ///
     /// # Errors

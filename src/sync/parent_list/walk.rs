@@ -18,6 +18,7 @@ use crate::mirror::{MirroredParent, Mode};
 use crate::observe::Event;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, queue_due, record_findings};
+use crate::sync::first_load;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -33,20 +34,22 @@ pub(in crate::sync) async fn walk(
 ) -> Result<Option<ListWalk>, SyncError> {
     let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
     if walked.is_confirmed && walked.is_overflown {
-        restart(context, &mut walked, true);
+        restart(context, &mut walked, true).await?;
         return walk_once(context, walked, due).await;
     }
     Ok(Some(walked))
 }
 
-/// Begins a walk again; its customers will be counted again.
-fn restart(context: &Context, walk: &mut ListWalk, is_the_same: bool) {
+/// Begins a walk again; its customers will be counted again. A first load ends, because all of them will come again.
+async fn restart(context: &Context, walk: &mut ListWalk, is_the_same: bool) -> Result<(), SyncError> {
+    first_load::end(context).await?;
     let counted = walk.counted;
     context.counters.count(|counts| {
         let seen = &mut counts[context.stream].seen;
         *seen -= counted.min(*seen);
     });
     walk.restart(is_the_same);
+    Ok(())
 }
 
 async fn walk_once(
@@ -88,7 +91,7 @@ async fn store(
             Listed::Split => walk.is_split = true,
             Listed::Restarted(why) => {
                 context.counters.remark(why.to_owned());
-                restart(context, &mut walk, false);
+                restart(context, &mut walk, false).await?;
             }
             Listed::End(whole) => {
                 walk.cursor = None;

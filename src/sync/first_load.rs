@@ -1,0 +1,38 @@
+//! The end of a mirror's first load within a run: once both walks have come to their ends, or when a list is walked again.
+
+use super::SyncError;
+use super::child_lists::{self, Reading};
+use super::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
+use super::counters::RunCounters;
+use crate::mirror::Loaded;
+use crate::record::Stream;
+use tokio::sync::mpsc;
+
+/// Corrects the counts of a run whose mirror's first load has ended: each record was inserted once.
+pub(super) fn count(counters: &RunCounters, loaded: &Loaded) {
+    counters.count(|counts| {
+        for stream in Stream::ALL {
+            let (twice, counts) = (loaded.listed_twice[stream.index()], &mut counts[stream]);
+            counts.seen = counts.seen.saturating_sub(twice);
+            counts.inserted = counts.inserted.saturating_sub(twice);
+            counts.updated += loaded.updated[stream.index()];
+        }
+    });
+}
+
+/// Ends the first load, if the run has begun one: from here on records are found by their ids. Records that had been listed
+/// twice are counted once, and lists are read again where it matters.
+pub(super) async fn end(context: &Context) -> Result<(), SyncError> {
+    let loaded = context.writer.end_load().await?;
+    count(&context.counters, &loaded);
+    if loaded.read_again.is_empty() {
+        return Ok(());
+    }
+    let (due, queue) = mpsc::channel(DUE_QUEUE);
+    let handing = async {
+        queue_due(context, &due, loaded.read_again).await;
+        drop(due);
+    };
+    let ((), read) = tokio::join!(handing, child_lists::walk_all(context, queue, Reading::Again));
+    halt_on_error(context, read)
+}
