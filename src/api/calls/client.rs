@@ -87,12 +87,12 @@ impl Client {
 
     /// Starts from limits that another run has learned, unless this client has learned some by itself.
     pub fn expect(&self, learned: Learned) {
-        self.shared.admission.expect(learned);
+        self.shared.admission.change(|limits, now| limits.expect(learned, now));
     }
 
     /// The limits that the API has shown; `None` if it never asked for fewer requests.
     pub fn learned(&self) -> Option<Learned> {
-        self.shared.admission.learned()
+        self.shared.admission.limits().learned()
     }
 
     pub(super) fn redactor(&self) -> &Redactor {
@@ -220,7 +220,7 @@ impl Client {
         if let Ok(answer) = &mut result {
             shared.clock.observe(&answer.headers, Timestamp::now());
             if let Some(streams) = answer.streams {
-                shared.admission.lower_to(streams);
+                shared.admission.change(|limits, now| limits.concurrency.lower_to(streams, now));
             }
             if call.is_list && is_empty_success(answer) {
                 answer.body = b"[]".to_vec();
