@@ -9,7 +9,6 @@ use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
 use crate::sync::{self, Tools};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -46,16 +45,7 @@ pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
 
 /// The API's client, with the key from where the user put it; sends nothing yet.
 pub(super) fn client(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
-    client_with(config, &key(config)?, observer)
-}
-
-/// The API's client with that key; sends nothing yet.
-pub(super) fn client_with(
-    config: &Config,
-    key: &ApiKey,
-    observer: Arc<dyn Observer>,
-) -> Result<Client, Failure> {
-    Ok(Client::new(config.api.clone(), SecretString::from(key.expose()), observer)?)
+    Ok(Client::new(config.api.clone(), key(config)?.secret, observer)?)
 }
 
 /// What the user has set about the API's paging.

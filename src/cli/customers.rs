@@ -60,8 +60,7 @@ fn confirmed(id: &str) -> Result<bool, Failure> {
 }
 
 fn print(record: &RawValue) -> Result<Exit, Failure> {
-    output::line(record.get().trim())?;
-    Ok(Exit::Done)
+    output::line(record.get().trim())
 }
 
 /// A record as the API gave it. One that the mirror could not take is printed all the same.

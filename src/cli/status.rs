@@ -13,6 +13,5 @@ use jiff::Timestamp;
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let status = report::read(&config, Timestamp::now())?;
-    output::result(args.json, &status, || text::text(&status))?;
-    Ok(Exit::Done)
+    output::result(args.json, &status, || text::text(&status))
 }

@@ -312,8 +312,7 @@ async fn preview(
     let plan = dry_run(mirror.as_mut(), tools, &assemble::sync_settings(config, 0), scope).await;
     progress.finish();
     let plan = plan?;
-    output::result(json, &plan, || plan_text(&plan))?;
-    Ok(Exit::Done)
+    output::result(json, &plan, || plan_text(&plan))
 }
 
 fn plan_text(plan: &DryRun) -> String {

@@ -21,7 +21,7 @@ pub(super) fn find(
     explicit: Option<&Path>,
     environment: &Environment,
 ) -> Result<Option<ConfigFile>, ConfigError> {
-    let at = |path: &Path| environment.directory().join(path);
+    let at = |path: &Path| environment.directory.join(path);
     if let Some(path) = explicit {
         return read(at(path), "--config").map(Some);
     }
@@ -30,7 +30,7 @@ pub(super) fn find(
     }
     for (path, place) in [
         (at(Path::new("config.toml")), "its place in the current directory"),
-        (environment.system_file().to_owned(), "its place in the system"),
+        (environment.system_file.to_owned(), "its place in the system"),
     ] {
         match read(path, place) {
             Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}

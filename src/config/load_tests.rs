@@ -52,7 +52,7 @@ impl Place {
     }
 
     fn file_name(&self, config: &Config) -> Option<String> {
-        Some(config.file()?.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned())
+        Some(config.file.as_ref()?.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned())
     }
 }
 
@@ -63,7 +63,7 @@ fn mistakes_of(text: &str) -> Vec<String> {
 #[test]
 fn no_file_gives_the_defaults() {
     let config = Place::new().load().unwrap();
-    assert_eq!(config.file(), None);
+    assert_eq!(config.file, None);
     assert_eq!(config.api.base_url.as_str(), "https://api.gomalomo.com/");
     assert_eq!(config.api_key_file, None);
     assert_eq!((config.api.concurrency, config.api.retry.attempts), (16, 9));

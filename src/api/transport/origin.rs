@@ -102,18 +102,14 @@ pub(super) fn guard(base: &Url, url: &Url) -> Result<(), OriginError> {
 /// What is wrong with it.
 pub fn check_base(url: &Url) -> Result<(), OriginError> {
     match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(url) => {}
-        "http" => return Err(OriginError::PlainHttp),
-        scheme => return Err(OriginError::Scheme { scheme: scheme.to_owned() }),
+        scheme if !matches!(scheme, "http" | "https") => {
+            Err(OriginError::Scheme { scheme: scheme.to_owned() })
+        }
+        _ if has_user_info(url) => Err(OriginError::UserInfo),
+        _ if url.query().is_some() || url.fragment().is_some() => Err(OriginError::NotABase),
+        "http" if !is_loopback(url) => Err(OriginError::PlainHttp),
+        _ => Ok(()),
     }
-    if has_user_info(url) {
-        return Err(OriginError::UserInfo);
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(OriginError::NotABase);
-    }
-    Ok(())
 }
 
 /// Whether the host is this machine: 127.0.0.0/8, ::1 or localhost.

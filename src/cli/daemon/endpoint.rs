@@ -16,16 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-
-/// Serves until it is dropped.
-pub(super) struct Endpoint(JoinHandle<()>);
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+use tokio_util::task::AbortOnDropHandle;
 
 /// What the answers are made from.
 struct Sources {
@@ -34,20 +25,18 @@ struct Sources {
     watchdog: Arc<Watchdog>,
 }
 
-/// Listens on `http.listen`; connections are answered from the return on.
+/// Listens on `http.listen`; connections are answered from the return on, until the result is dropped.
 pub(super) async fn start(
     address: SocketAddr,
     runner: Arc<Runner>,
     metrics_source: Arc<MetricsSource>,
     watchdog: Arc<Watchdog>,
-) -> Result<Endpoint, Failure> {
+) -> Result<AbortOnDropHandle<()>, Failure> {
     let refused = |error: std::io::Error| {
-        Failure::new(
-            Exit::Failed,
-            format!(
-                "{address} can't be listened on: {error}; set http.listen to another address, or to \"\""
-            ),
-        )
+        let text = format!(
+            "{address} can't be listened on: {error}; set http.listen to another address, or to \"\""
+        );
+        Failure::new(Exit::Failed, text)
     };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
@@ -57,7 +46,7 @@ pub(super) async fn start(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(Arc::new(Sources { runner, metrics_source, watchdog }));
-    Ok(Endpoint(tokio::spawn(async move {
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::error!(%error, "/metrics is no longer served");
         }

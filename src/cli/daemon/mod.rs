@@ -20,9 +20,9 @@ use jiff::Timestamp;
 use metrics_source::MetricsSource;
 use notifier::Notifier;
 use runner::Runner;
+use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::time::Duration;
-use systemd::Systemd;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use watchdog::Watchdog;
@@ -41,8 +41,9 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     // A mistake that would fail every run fails the daemon's start.
     assemble::client(&config, Arc::new(Unobserved))?;
     let (history, last) = run_history::read(&config)?;
-    let systemd = Systemd::from_environment();
-    let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
+    // How long the service manager waits for a sign of life; none: it expects none.
+    let patience = sd_notify::watchdog_enabled();
+    let pace = Pace { beat: patience.map_or(BEAT, |patience| BEAT.min(patience / 3)), grace: GRACE };
     let plan = Plan::new(config.schedule.clone(), &history, Timestamp::now(), fastrand::Rng::new());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -64,8 +65,8 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let notifier = Notifier { runner: runner.clone(), systemd, watchdog };
-    Systemd::ready();
+    let notifier = Notifier { runner: runner.clone(), shows_life: patience.is_some(), watchdog };
+    systemd::tell(&[NotifyState::Ready]);
     daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();
     tracing::info!("daemon ends");

@@ -2,16 +2,18 @@
 
 use super::runner::Runner;
 use super::status_line::status_line;
-use super::systemd::Systemd;
+use super::systemd;
 use super::watchdog::Watchdog;
 use crate::daemon::{Happening, Watcher};
 use jiff::Timestamp;
+use sd_notify::NotifyState;
 use std::sync::Arc;
 
 /// Reports it.
 pub(super) struct Notifier {
     pub(super) runner: Arc<Runner>,
-    pub(super) systemd: Systemd,
+    /// Whether the service manager expects signs of life.
+    pub(super) shows_life: bool,
     pub(super) watchdog: Arc<Watchdog>,
 }
 
@@ -20,7 +22,10 @@ impl Watcher for Notifier {
         match happening {
             Happening::Alive => {
                 self.watchdog.beat();
-                self.systemd.alive();
+                // The loop alone gives it: when the loop is stuck, it stays out and the service is restarted.
+                if self.shows_life {
+                    systemd::tell(&[NotifyState::Watchdog]);
+                }
             }
             Happening::Started(_) | Happening::Ended(..) | Happening::Reloaded => {}
             Happening::Skipped(kind, why) => {
@@ -31,9 +36,9 @@ impl Watcher for Notifier {
                 let (config, last) = (self.runner.config(), self.runner.last());
                 let line = status_line(going, last.as_ref(), next, &config.timezone, now);
                 tracing::debug!("{line}");
-                Systemd::status(&line);
+                systemd::tell(&[NotifyState::Status(&line)]);
             }
-            Happening::Stopping => Systemd::stopping(),
+            Happening::Stopping => systemd::tell(&[NotifyState::Stopping]),
             Happening::Abandoned(kind) => {
                 tracing::warn!(
                     mode = kind.name(),

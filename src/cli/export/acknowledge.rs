@@ -20,6 +20,5 @@ pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> 
             output::row("acknowledged", format_args!("{stream:<10} {format:<7} up to change {through}"))
         });
         lines.collect()
-    })?;
-    Ok(Exit::Done)
+    })
 }
