@@ -1,11 +1,11 @@
 //! `customers …` and `events list`: the API itself.
 
-use super::args::{self, Fields, Global};
+use super::args::{self, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::signals;
-use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
+use crate::api::{Client, Cursor, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
 use crate::record::{Decoded, Keyed, Rejection, Stream, peek_id};
 use serde_json::value::RawValue;
@@ -16,10 +16,8 @@ pub(super) async fn run(global: &Global, action: args::Customers) -> Result<Exit
     match action {
         args::Customers::List => print_list(global, List::of(Stream::Customers)).await,
         args::Customers::Get { id } => print(&client(global)?.retrieve(Stream::Customers, &id).await?),
-        args::Customers::Create(fields) => print(&client(global)?.create(&customer_fields(fields)).await?),
-        args::Customers::Update { id, fields } => {
-            print(&client(global)?.update(&id, &customer_fields(fields)).await?)
-        }
+        args::Customers::Create(fields) => print(&client(global)?.create(&fields).await?),
+        args::Customers::Update { id, fields } => print(&client(global)?.update(&id, &fields).await?),
         args::Customers::Delete { id, yes } => {
             let client = client(global)?;
             if !yes && !confirmed(&id)? {
@@ -37,11 +35,6 @@ pub(super) async fn run(global: &Global, action: args::Customers) -> Result<Exit
 fn client(global: &Global) -> Result<Client, Failure> {
     let config = assemble::config(global)?;
     assemble::client(&config, Arc::new(Unobserved))
-}
-
-fn customer_fields(fields: Fields) -> CustomerFields {
-    let Fields { email, first_name, last_name, phone_number } = fields;
-    CustomerFields { email, first_name, last_name, phone_number }
 }
 
 /// Asks on the terminal. Without one, deleting takes `--yes`.

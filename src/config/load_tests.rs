@@ -47,8 +47,10 @@ impl Place {
     /// The messages without the folder's name.
     fn mistakes(&self) -> Vec<String> {
         let folder = format!("{}/", self.folder.path().display());
-        let error = self.load().expect_err("a mistake");
-        error.problems().iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
+        let ConfigError::Invalid { problems } = self.load().expect_err("a mistake") else {
+            panic!("no file")
+        };
+        problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
     }
 
     fn file_name(&self, config: &Config) -> Option<String> {

@@ -1,7 +1,7 @@
 //! One attempt at one request, with every limit on it: time, size, redirects, origin.
 
 use super::body::{BodyError, Collected, Collector};
-use super::connection_refusal::{self, ConnectionRefusal, is_unprocessed, was_never_sent};
+use super::connection_refusal::{self, is_unprocessed, was_never_sent};
 use super::in_flight::{InFlight, InFlightGuard, TrackedBody};
 use super::origin::{self, OriginError};
 use crate::api::errors::{ApiError, ErrorKind, Redactor, SafeText};
@@ -95,7 +95,7 @@ impl Transport {
         })?;
         Ok(Transport {
             http,
-            in_flight: InFlight::new(),
+            in_flight: InFlight::default(),
             redactor,
             base,
             idle_timeouts: [
@@ -246,21 +246,18 @@ impl Transport {
     }
 
     fn sending_failed(&self, error: reqwest::Error) -> ApiError {
-        let refused = connection_refusal::of(&error);
-        let kind = match &refused {
-            Some(ConnectionRefusal::Certificate(_)) => ErrorKind::Certificate,
-            Some(ConnectionRefusal::ProxyCredentials) => ErrorKind::ProxyRefused,
+        let (kind, fault) = match connection_refusal::of(&error) {
+            Some(refusal) => refusal,
             // Even where it timed out: nothing is sent before there is a connection.
-            None if error.is_connect() => ErrorKind::Unreachable,
-            None if error.is_timeout() => ErrorKind::Timeout,
-            None if error.is_builder() => ErrorKind::Client,
-            None => ErrorKind::BrokenAnswer,
+            None if error.is_connect() => (ErrorKind::Unreachable, None),
+            None if error.is_timeout() => (ErrorKind::Timeout, None),
+            None if error.is_builder() => (ErrorKind::Client, None),
+            None => (ErrorKind::BrokenAnswer, None),
         };
-        match refused {
-            Some(ConnectionRefusal::Certificate(fault)) => {
-                self.failed(kind, error).with_detail(self.redactor.redact(&fault))
-            }
-            _ => self.failed(kind, error),
+        let failed = self.failed(kind, error);
+        match fault {
+            Some(fault) => failed.with_detail(self.redactor.redact(&fault)),
+            None => failed,
         }
     }
 
