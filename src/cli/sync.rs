@@ -86,7 +86,9 @@ pub(super) async fn run_once(
     let stop = tools.stop.clone();
     let mut finished = sync::sync(mirror?, tools, settings, scope).await?;
     log(&finished.report);
-    if finished.report.outcome == Outcome::Interrupted || is_in_doubt(&mut finished.mirror)? {
+    if finished.report.outcome == Outcome::Interrupted
+        || finished.mirror.snapshot()?.account()?.doubt.is_some()
+    {
         return Ok((finished, Ok(None)));
     }
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
@@ -97,10 +99,6 @@ pub(super) async fn run_once(
         (finished, exported)
     })
     .await
-}
-
-fn is_in_doubt(mirror: &mut Mirror) -> Result<bool, MirrorError> {
-    Ok(mirror.snapshot()?.account()?.doubt.is_some())
 }
 
 fn export_after(

@@ -6,7 +6,6 @@ use super::settings::Order;
 use std::sync::Arc;
 
 /// A customer as it is kept. Its place in the world's table is its number, which is never used again.
-#[derive(Debug)]
 pub(super) struct CustomerRow {
     pub(super) id: Arc<str>,
     /// Milliseconds since 1970.

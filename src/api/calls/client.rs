@@ -130,13 +130,13 @@ impl Client {
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(in crate::api) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
         let link = resolve_link(&self.shared.base, request_url, reference);
-        if link.as_ref().is_ok_and(|link| link.is_by_https_instead) {
+        if let Ok((_, true)) = link {
             let text = "the API's links begin with http:// and are followed by https://, as `api.base_url` has it: the proxy \
                         in front of it does not tell it of TLS";
             self.remark_once(&self.shared.told_of_http_links, text);
         }
         let redactor = &self.shared.redactor;
-        link.map(|link| link.url).map_err(|error| {
+        link.map(|(url, _)| url).map_err(|error| {
             let detail = redactor.redact(&error.to_string());
             let error = ApiError::new(ErrorKind::CrossOrigin).with_detail(detail);
             error.of_call(redactor, &Method::GET, request_url, 1, false)

@@ -8,41 +8,35 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// A connection that stays open as long as the daemon runs.
-pub(super) struct MetricsSource(Mutex<Open>);
-
-struct Open {
-    mirror: Mirror,
+/// Where metrics come from.
+pub(super) struct MetricsSource {
+    /// A connection that stays open as long as the daemon runs; what it read last, with the version of the data.
+    open: Mutex<(Mirror, Option<(i64, MirrorState)>)>,
     /// The export folder.
     exports: PathBuf,
-    /// What was read last, with the version of the data.
-    read: Option<(i64, MirrorState)>,
 }
 
 impl MetricsSource {
     pub(super) fn open(path: &Path, exports: &Path) -> Result<MetricsSource, Failure> {
-        let (mirror, exports) = (Mirror::open_read_only(path)?, exports.to_owned());
-        Ok(MetricsSource(Mutex::new(Open { mirror, exports, read: None })))
+        let open = Mutex::new((Mirror::open_read_only(path)?, None));
+        Ok(MetricsSource { open, exports: exports.to_owned() })
     }
 
     /// What the mirror holds. Reads it again only where another connection has written since.
     pub(super) fn read(&self, formats: Vec<&'static str>) -> Result<MirrorState, Failure> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = open.mirror.data_version()?;
-        let known = open.read.take().filter(|(read, _)| *read == version);
-        let reading = match known {
+        let (mirror, read) = &mut *self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = mirror.data_version()?;
+        let reading = match read.take().filter(|(of, _)| *of == version) {
             Some((_, reading)) => reading,
-            None => open.read_anew()?,
+            None => self.read_anew(mirror)?,
         };
-        open.read = Some((version, reading.clone()));
-        let (database_bytes, wal_bytes) = mirror::sizes(open.mirror.path());
+        *read = Some((version, reading.clone()));
+        let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
         Ok(MirrorState { formats, database_bytes, wal_bytes, ..reading })
     }
-}
 
-impl Open {
-    fn read_anew(&mut self) -> Result<MirrorState, MirrorError> {
-        let snapshot = self.mirror.snapshot()?;
+    fn read_anew(&self, mirror: &mut Mirror) -> Result<MirrorState, MirrorError> {
+        let snapshot = mirror.snapshot()?;
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(MirrorState {
             streams: snapshot.freshness()?,

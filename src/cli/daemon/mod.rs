@@ -8,7 +8,6 @@ mod run_history;
 mod runner;
 mod status_line;
 mod systemd;
-mod watchdog;
 
 use super::args::Global;
 use super::assemble;
@@ -16,16 +15,16 @@ use super::exit::{Exit, Failure};
 use super::signals;
 use crate::daemon::{self, Control, Pace, Plan};
 use crate::observe::Unobserved;
+use endpoint::Sources;
 use jiff::Timestamp;
 use metrics_source::MetricsSource;
 use notifier::Notifier;
 use runner::Runner;
 use sd_notify::NotifyState;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::SignalKind;
-use tokio::sync::mpsc;
-use watchdog::Watchdog;
+use tokio::sync::{mpsc, watch};
 
 /// The loop goes round at least this often, so that it soon notices when the clock was changed.
 const BEAT: Duration = Duration::from_secs(10);
@@ -56,16 +55,19 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let runner = Arc::new(Runner::new(config, last));
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, runner.clone(), changed));
-    let watchdog = Arc::new(Watchdog::new(pace.beat));
-    let _endpoint = match runner.config().http.listen {
+    let (last_round, rounds) = watch::channel(Instant::now());
+    let config = runner.config();
+    let _endpoint = match config.http.listen {
         Some(address) => {
-            let metrics_source =
-                MetricsSource::open(&runner.config().mirror.path, &runner.config().export.dir)?;
-            Some(endpoint::start(address, runner.clone(), Arc::new(metrics_source), watchdog.clone()).await?)
+            let metrics_source = MetricsSource::open(&config.mirror.path, &config.export.dir)?.into();
+            // Three rounds may be missed.
+            let stuck_after = 4 * pace.beat;
+            let sources = Sources { runner: runner.clone(), metrics_source, last_round: rounds, stuck_after };
+            Some(endpoint::start(address, sources).await?)
         }
         None => None,
     };
-    let notifier = Notifier { runner: runner.clone(), shows_life: patience.is_some(), watchdog };
+    let notifier = Notifier { runner: runner.clone(), shows_life: patience.is_some(), last_round };
     systemd::tell(&[NotifyState::Ready]);
     daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();

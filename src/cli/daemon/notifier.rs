@@ -3,25 +3,27 @@
 use super::runner::Runner;
 use super::status_line::status_line;
 use super::systemd;
-use super::watchdog::Watchdog;
 use crate::daemon::{Happening, Watcher};
 use jiff::Timestamp;
 use sd_notify::NotifyState;
 use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
 
 /// Reports it.
 pub(super) struct Notifier {
     pub(super) runner: Arc<Runner>,
     /// Whether the service manager expects signs of life.
     pub(super) shows_life: bool,
-    pub(super) watchdog: Arc<Watchdog>,
+    /// When the loop last went round.
+    pub(super) last_round: watch::Sender<Instant>,
 }
 
 impl Watcher for Notifier {
     fn watch(&self, happening: Happening, now: Timestamp) {
         match happening {
             Happening::Alive => {
-                self.watchdog.beat();
+                self.last_round.send_replace(Instant::now());
                 // The loop alone gives it: when the loop is stuck, it stays out and the service is restarted.
                 if self.shows_life {
                     systemd::tell(&[NotifyState::Watchdog]);
