@@ -23,7 +23,6 @@ pub(super) fn environment() -> Result<Environment, Failure> {
     Ok(Environment::new(std::env::vars_os(), directory))
 }
 
-/// The effective configuration.
 pub(super) fn config(global: &Global) -> Result<Config, Failure> {
     let overrides = global.overrides.iter().map(|text| set_flag(text)).collect::<Result<Vec<_>, _>>()?;
     Ok(Config::load(global.config.as_deref(), &environment()?, &overrides)?)

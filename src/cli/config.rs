@@ -1,9 +1,8 @@
 //! `config check` and `config show`.
 
 use super::args::{self, Global};
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
+use super::{assemble, output};
 use crate::config::{Config, KeyError, api_key};
 use crate::mirror::{MirrorError, is_there};
 

@@ -1,10 +1,8 @@
 //! `customers …` and `events list`: the API itself.
 
 use super::args::{self, Global};
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
-use super::signals;
+use super::{assemble, output, signals};
 use crate::api::{Client, Cursor, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
 use crate::record::{Decoded, Keyed, Rejection, Stream, peek_id};

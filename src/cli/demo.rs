@@ -1,12 +1,9 @@
 //! `demo`: everything once, with the sandbox in place of the API.
 
-use super::args;
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
 use super::progress::Progress;
-use super::signals;
 use super::sync::{run_once, summary};
+use super::{args, assemble, output, signals};
 use crate::api::{Client, CustomerFields};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::Outcome;

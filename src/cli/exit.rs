@@ -81,7 +81,6 @@ impl Failure {
         Failure::new(Exit::Done, "")
     }
 
-    /// On stderr.
     pub(super) fn print(&self, stderr: &Stderr) {
         if self.exit != Exit::Done {
             stderr.line(format!("error: {}\n", self.text("\n  ")).into_bytes());

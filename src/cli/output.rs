@@ -16,7 +16,6 @@ pub(super) fn text(text: &str) -> Result<Exit, Failure> {
     })
 }
 
-/// Prints a line.
 pub(super) fn line(line: &str) -> Result<Exit, Failure> {
     text(&format!("{line}\n"))
 }

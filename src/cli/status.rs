@@ -5,9 +5,8 @@ mod runs;
 mod text;
 
 use super::args::{Global, Json};
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
+use super::{assemble, output};
 use jiff::Timestamp;
 
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {

@@ -122,7 +122,6 @@ impl Stderr {
     }
 }
 
-/// See [`Stderr::flush_at_end`].
 pub(super) struct FlushAtEnd(Stderr);
 
 impl Drop for FlushAtEnd {

@@ -1,11 +1,10 @@
 //! `sync`: one run, then an export of its changes.
 
 use super::args::{self, Global};
-use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, count, counted, row};
 use super::progress::Progress;
-use super::signals;
+use super::{assemble, signals};
 use crate::config::Config;
 use crate::export::{Exported, export};
 use crate::mirror::{
@@ -233,7 +232,6 @@ fn log(report: &Report) {
     }
 }
 
-/// The JSON result of `sync`.
 #[derive(Serialize)]
 struct SyncResult<'a> {
     #[serde(flatten)]

@@ -15,7 +15,6 @@ use toml::Value;
 /// Why a value is refused, where more can be said than what is expected.
 pub(super) type Why = Option<String>;
 
-/// What a key accepts.
 pub(super) struct Accepts<T> {
     /// Follows the word "expected".
     pub(super) expected: Cow<'static, str>,

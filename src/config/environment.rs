@@ -43,7 +43,6 @@ pub struct Override {
     pub value: String,
 }
 
-/// Puts the variables into the layers.
 pub(super) fn apply_variables(environment: &Environment, layers: &mut Layers) {
     for (name, value) in &environment.variables {
         let variable = name.to_string_lossy();
@@ -59,7 +58,6 @@ pub(super) fn apply_variables(environment: &Environment, layers: &mut Layers) {
     }
 }
 
-/// Puts the flags into the layers.
 pub(super) fn apply_flags(flags: &[Override], layers: &mut Layers) {
     for flag in flags {
         layers.set_text(&flag.key, Some(&flag.value), Origin::Flag { name: flag.flag.clone() });

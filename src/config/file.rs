@@ -1,15 +1,13 @@
 //! The layer of the file: which one it is, and its keys with their lines.
 
 use super::environment::Environment;
-use super::keys;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin, Problem};
-use super::value;
+use super::{keys, value};
 use std::io;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-/// A configuration file that was read.
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
     text: String,
@@ -48,7 +46,6 @@ fn read(path: PathBuf, named_by: &'static str) -> Result<ConfigFile, ConfigError
 }
 
 impl ConfigFile {
-    /// A file that holds `text`.
     pub(super) fn new(path: PathBuf, text: String) -> ConfigFile {
         ConfigFile { path, text }
     }

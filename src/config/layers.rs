@@ -2,9 +2,8 @@
 
 use super::accepts::Accepts;
 use super::keys::{self, Key};
-use super::nearest;
 use super::problem::{Origin, Problem};
-use super::value;
+use super::{nearest, value};
 use toml::de::DeValue;
 use toml::{Spanned, Value};
 
@@ -57,7 +56,6 @@ impl Layers {
         self.0.push(Entry::Setting(Setting { key, value, found, origin }));
     }
 
-    /// Sets `path` from the file.
     pub(super) fn set_toml(&mut self, path: &str, given: &Spanned<DeValue<'_>>, origin: Origin) {
         let found = value::describe(given.get_ref());
         if keys::is_section(path) {

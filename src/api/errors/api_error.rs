@@ -63,7 +63,6 @@ impl ApiError {
         error
     }
 
-    /// Adds what exactly was wrong.
     pub(in crate::api) fn with_detail(mut self, detail: SafeText) -> ApiError {
         self.details.detail = detail.if_any();
         self

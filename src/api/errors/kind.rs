@@ -61,7 +61,6 @@ pub(in crate::api) struct Row {
 }
 
 impl ErrorKind {
-    /// What it means.
     pub(in crate::api) const fn row(self) -> Row {
         use Repeat::{Always, Idempotent, Never};
         const fn row(repeat: Repeat, what: &'static str, hint: &'static str) -> Row {

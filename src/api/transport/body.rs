@@ -14,7 +14,6 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// `Content-Encoding`, which proxies drop, double, or keep on a body that they have decompressed.
 const GZIP_MARK: &[u8] = b"\x1f\x8b";
 
-/// Why a body can't be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is longer than allowed.
@@ -23,7 +22,6 @@ pub(super) enum BodyError {
     Damaged,
 }
 
-/// A body that has arrived.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Collected {
     pub(super) bytes: Vec<u8>,
@@ -31,7 +29,6 @@ pub(super) struct Collected {
     pub(super) is_repaired: bool,
 }
 
-/// Collects a body part by part.
 pub(super) enum Collector {
     Plain(Bounded),
     /// RFC 1952 section 2.2: a file is one member or several, one after the other.
@@ -53,7 +50,6 @@ impl Collector {
         Collector::Plain(Bounded { bytes: Vec::with_capacity(expected as usize), max, is_full: false })
     }
 
-    /// Adds the next part.
     pub(super) fn take(&mut self, part: &[u8]) -> Result<(), BodyError> {
         match self {
             Collector::Plain(body) => {

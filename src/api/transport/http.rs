@@ -82,10 +82,9 @@ impl Transport {
         redactor: Redactor,
     ) -> Result<Transport, ApiError> {
         let base = settings.base_url.clone();
-        let unusable = |error: OriginError| {
+        origin::check_base(&base).map_err(|error| {
             ApiError::new(ErrorKind::Client).with_detail(redactor.redact(&error.to_string()))
-        };
-        origin::check_base(&base).map_err(unusable)?;
+        })?;
         let http = builder(settings, &base).default_headers(headers(key)?).build().map_err(|error| {
             let detail = "no certificate of an authority was found; are they installed (Debian: ca-certificates), and do \
                           SSL_CERT_FILE and SSL_CERT_DIR, if set, name some?";
@@ -297,14 +296,12 @@ fn builder(settings: &Settings, base: &Url) -> reqwest::ClientBuilder {
 
 fn headers(key: &SecretString) -> Result<HeaderMap, ApiError> {
     let key = key.expose_secret();
-    let unusable = || {
+    let is_usable = !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+    let bearer = HeaderValue::from_str(&format!("Bearer {key}")).ok().filter(|_| is_usable);
+    let mut bearer = bearer.ok_or_else(|| {
         ApiError::new(ErrorKind::Client)
             .with_detail(SafeText::own("the key holds characters that no key holds"))
-    };
-    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(unusable());
-    }
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| unusable())?;
+    })?;
     bearer.set_sensitive(true);
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, ACCEPTED), (ACCEPT_ENCODING, GZIP)]))
 }

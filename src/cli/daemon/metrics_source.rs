@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Where metrics come from.
 pub(super) struct MetricsSource {
     /// A connection that stays open as long as the daemon runs; what it read last, with the version of the data.
     open: Mutex<(Mirror, Option<(i64, MirrorState)>)>,

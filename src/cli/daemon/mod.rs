@@ -10,9 +10,8 @@ mod status_line;
 mod systemd;
 
 use super::args::Global;
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::signals;
+use super::{assemble, signals};
 use crate::daemon::{self, Control, Pace, Plan};
 use crate::observe::Unobserved;
 use endpoint::Sources;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// Reports it.
 pub(super) struct Notifier {
     pub(super) runner: Arc<Runner>,
     /// Whether the service manager expects signs of life.

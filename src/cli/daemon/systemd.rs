@@ -2,7 +2,6 @@
 
 use sd_notify::NotifyState;
 
-/// Tells it this.
 pub(super) fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "the service manager can't be told");

@@ -1,9 +1,8 @@
 //! `export acknowledge`: consumers say what they have taken over. Waits for no run.
 
 use super::super::args::{Acknowledge, Global};
-use super::super::assemble;
 use super::super::exit::{Exit, Failure};
-use super::super::output;
+use super::super::{assemble, output};
 use crate::export::{ExportError, acknowledge};
 
 pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> {
