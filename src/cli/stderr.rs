@@ -101,11 +101,6 @@ impl Stderr {
         self.0.changed.notify_all();
     }
 
-    /// Flushes at the end of a scope, however that is left.
-    pub(super) fn flush_at_end(&self) -> FlushAtEnd {
-        FlushAtEnd(self.clone())
-    }
-
     /// Waits until everything is written, or stderr takes nothing more.
     pub(super) fn flush(&self) {
         let mut state = self.0.locked();
@@ -122,11 +117,24 @@ impl Stderr {
     }
 }
 
-pub(super) struct FlushAtEnd(Stderr);
+/// Flushes at the end of a scope, however that is left.
+pub(super) struct FlushAtEnd(pub(super) Stderr);
 
 impl Drop for FlushAtEnd {
     fn drop(&mut self) {
         self.0.flush();
+    }
+}
+
+/// For log lines, each of which is written by one call.
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> IoResult<usize> {
+        self.line(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> IoResult<()> {
+        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::cursor::Cursor;
 use super::headers::read_headers;
-use super::json_members::raw_members;
 use super::link_header::next_target;
 use super::list_hints::ListHints;
 use super::next_page::{Next, Offer};
@@ -103,7 +102,8 @@ fn string(json: &str) -> Option<String> {
 }
 
 fn members(object: &str) -> Vec<(&RawValue, &RawValue)> {
-    raw_members(object.as_bytes()).unwrap_or_else(|error| panic!("{error}: {object}"))
+    crate::record::members(serde_json::Deserializer::from_str(object), |name, value| (name, value))
+        .unwrap_or_else(|error| panic!("{error}: {object}"))
 }
 
 /// Tries a `Link` header, and where its target would lead.

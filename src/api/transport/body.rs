@@ -35,11 +35,13 @@ pub(super) enum Collector {
     Zipped(Box<MultiGzDecoder<Bounded>>),
 }
 
+/// The error of a [`Bounded`] buffer alone.
+const FULL: io::ErrorKind = io::ErrorKind::FileTooLarge;
+
 /// A buffer that refuses to grow beyond `max` bytes.
 pub(super) struct Bounded {
     bytes: Vec<u8>,
     max: u64,
-    is_full: bool,
 }
 
 impl Collector {
@@ -47,7 +49,7 @@ impl Collector {
     pub(super) fn new(length: Option<u64>, max: u64) -> Collector {
         // The header may be wrong: only so much is reserved on its word.
         let expected = length.unwrap_or_default().min(MAX_RESERVED);
-        Collector::Plain(Bounded { bytes: Vec::with_capacity(expected as usize), max, is_full: false })
+        Collector::Plain(Bounded { bytes: Vec::with_capacity(expected as usize), max })
     }
 
     pub(super) fn take(&mut self, part: &[u8]) -> Result<(), BodyError> {
@@ -55,15 +57,15 @@ impl Collector {
             Collector::Plain(body) => {
                 let is_beginning = body.bytes.len() < GZIP_MARK.len();
                 if !is_beginning || !body.bytes.iter().chain(part).take(GZIP_MARK.len()).eq(GZIP_MARK) {
-                    return body.write_all(part).map_err(|_| BodyError::TooLarge);
+                    return Ok(body.write_all(part)?);
                 }
                 let (begun, max) = (std::mem::take(&mut body.bytes), body.max);
-                let unzipped = Bounded { bytes: Vec::new(), max, is_full: false };
+                let unzipped = Bounded { bytes: Vec::new(), max };
                 *self = Collector::Zipped(Box::new(MultiGzDecoder::new(unzipped)));
                 self.take(&begun)?;
                 self.take(part)
             }
-            Collector::Zipped(decoder) => decoder.write_all(part).map_err(|_| fault(decoder.get_ref())),
+            Collector::Zipped(decoder) => Ok(decoder.write_all(part)?),
         }
     }
 
@@ -74,11 +76,11 @@ impl Collector {
             Collector::Plain(body) => body,
             Collector::Zipped(mut decoder) => {
                 let end = decoder.try_finish();
-                let body = decoder.get_mut();
-                if is_whole && end.is_err() {
-                    return Err(fault(body));
+                if is_whole {
+                    end?;
                 }
-                Bounded { bytes: std::mem::take(&mut body.bytes), ..*body }
+                let Bounded { bytes, max } = decoder.get_mut();
+                Bounded { bytes: std::mem::take(bytes), max: *max }
             }
         };
         if body.bytes.starts_with(BYTE_ORDER_MARK) {
@@ -91,15 +93,19 @@ impl Collector {
     }
 }
 
-fn fault(body: &Bounded) -> BodyError {
-    if body.is_full { BodyError::TooLarge } else { BodyError::Damaged }
+impl From<io::Error> for BodyError {
+    fn from(error: io::Error) -> BodyError {
+        match error.kind() {
+            FULL => BodyError::TooLarge,
+            _ => BodyError::Damaged,
+        }
+    }
 }
 
 impl Write for Bounded {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         if (self.bytes.len() + part.len()) as u64 > self.max {
-            self.is_full = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(FULL.into());
         }
         self.bytes.extend_from_slice(part);
         Ok(part.len())
