@@ -14,7 +14,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// `Content-Encoding`, which proxies drop, double, or keep on a body that they have decompressed.
 const GZIP_MARK: &[u8] = b"\x1f\x8b";
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is longer than allowed.
     TooLarge,

@@ -214,13 +214,9 @@ impl Transport {
         let parts = self.read_parts(&mut response, max, &mut body);
         let read = within(self.body_timeout, "whole body", parts).await.flatten();
         drop(guard);
-        let is_whole = read.is_ok();
-        let (body, fault) = match (read, body.finish(is_whole)) {
-            (Ok(()), Ok(body)) => (body, None),
-            (Ok(()), Err(error)) => (Collected::default(), Some(unusable(error, max))),
-            (Err(error), body) => (body.unwrap_or_default(), Some(error)),
-        };
-        let Collected { bytes: body, is_repaired } = body;
+        let collected = body.finish(read.is_ok());
+        let fault = read.err().or_else(|| collected.as_ref().err().map(|error| unusable(*error, max)));
+        let Collected { bytes: body, is_repaired } = collected.unwrap_or_default();
         // An error's status counts, whatever became of its body.
         match fault.filter(|_| success) {
             Some(error) => Err(error.with_status(status)),
