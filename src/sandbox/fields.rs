@@ -61,14 +61,6 @@ impl CustomerFields {
         self.0.extend(newer.0);
     }
 
-    /// The same with null for every field that isn't sent: what a new customer has there.
-    pub(super) fn completed(mut self) -> Self {
-        for field in CustomerField::ALL {
-            self.0.entry(field).or_default();
-        }
-        self
-    }
-
     /// Reads the body of a write.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ impl Source {
         for field in CustomerField::ALL {
             let json = match row.written.as_ref().and_then(|written| written.get(field)) {
                 Some(text) => Some(text.map_or("null".to_owned(), quoted)),
+                None if row.plain => Some("null".to_owned()),
                 None => drawn(self.seed, serial, field, oddity),
             };
             members.extend(json.map(|json| format!(r#""{}":{json}"#, field.name())));

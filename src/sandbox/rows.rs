@@ -14,7 +14,7 @@ pub(super) struct CustomerRow {
     pub(super) updated: i64,
     /// What clients wrote; the rest follows from the seed.
     pub(super) written: Option<Box<CustomerFields>>,
-    /// A client made it: nothing about it is odd.
+    /// A client made it: nothing about it is odd, and what wasn't written is null.
     pub(super) plain: bool,
     /// Oldest first.
     pub(super) events: Vec<EventRow>,
