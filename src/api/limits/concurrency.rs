@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 #[derive(Debug)]
 pub(in crate::api) struct Concurrency {
-    /// Requests at once by now.
     pub(super) limit: usize,
     max: usize,
     /// The smallest number that was refused, and when it may be tried again.

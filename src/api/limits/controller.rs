@@ -39,7 +39,6 @@ pub(in crate::api) struct Controller {
     rate: Option<Rate>,
     /// When the next request may start: the bucket has its next token then, or a pause ends. `None` before the first one.
     pub(super) next_at: Option<Instant>,
-    /// How long requests pause after the next refusal without `Retry-After`.
     backoff: Duration,
     /// Raised by each refusal that counts: what started before it says nothing about the limits after it.
     generation: u64,
@@ -109,37 +108,36 @@ impl Controller {
     /// A request has ended, in this way.
     pub(super) fn finish(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) {
         self.in_flight -= 1;
-        let is_current = ticket.generation == self.generation;
+        if let Outcome::Throttled(Some(pause)) = outcome {
+            self.next_at = self.next_at.max(Some(now + pause));
+        }
+        if ticket.generation != self.generation {
+            return;
+        }
         match outcome {
-            Outcome::Throttled(pause) if is_current || pause.is_some() => {
-                let resumed = now + pause.unwrap_or(self.backoff);
-                self.next_at = self.next_at.max(Some(resumed));
-                if is_current {
-                    self.cut(pause.is_some(), now, resumed);
-                    self.backoff = (2 * self.backoff).min(LONGEST_BACKOFF);
-                }
-            }
-            Outcome::Accepted if is_current => {
+            Outcome::Accepted => {
                 self.backoff = FIRST_BACKOFF;
                 self.seen.accepted += 1;
                 self.seen.accepted_at_peak += u32::from(ticket.in_flight >= self.seen.peak);
-                self.concurrency.accepted(now);
+                return self.concurrency.accepted(now);
             }
-            Outcome::Unavailable if is_current => self.concurrency.refused(self.seen.peak, now),
-            _ => return,
+            Outcome::Throttled(pause) => self.refused(pause, now),
+            Outcome::Unavailable => self.concurrency.refused(self.seen.peak, now),
+            Outcome::Unknown => return,
         }
-        if is_current && outcome != Outcome::Accepted {
-            self.generation += 1;
-            self.seen = Seen { since: Some(now), ..Seen::default() };
-        }
+        self.generation += 1;
+        self.seen = Seen { since: Some(now), ..Seen::default() };
     }
 
-    /// Cuts the limit that a refusal was about.
-    fn cut(&mut self, is_timed: bool, now: Instant, resumed: Instant) {
+    /// Lets requests pause, and cuts the limit that a refusal was about.
+    fn refused(&mut self, pause: Option<Duration>, now: Instant) {
+        let resumed = now + pause.unwrap_or(self.backoff);
+        self.next_at = self.next_at.max(Some(resumed));
+        self.backoff = (2 * self.backoff).min(LONGEST_BACKOFF);
         let Seen { since, accepted, peak, accepted_at_peak } = self.seen;
         let is_within_limit = self.rate.is_some() && peak <= self.concurrency.highest();
         let is_of_rate =
-            is_timed || is_within_limit || self.concurrency.limit == 1 || accepted_at_peak >= SHOWN_BY;
+            pause.is_some() || is_within_limit || self.concurrency.limit == 1 || accepted_at_peak >= SHOWN_BY;
         if accepted == 0 || !is_of_rate {
             // While none is accepted, fewer are tried, but nothing shows how many are too many.
             return self.concurrency.refused(if accepted == 0 { 1 } else { peak }, resumed);
