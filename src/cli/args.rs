@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use crate::api::CustomerFields;
 use crate::export::{AsOf, Format};
 use crate::record::Stream;
 use crate::sandbox::Settings;
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Keeps a local SQLite mirror of a Malomo account's customers and events, and exports what changed.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "malomo-mirror",
     version,
@@ -59,7 +60,7 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(super) enum Command {
     /// Show all of it at work, with a sandbox in place of the API: no key needed
     Demo(Demo),
@@ -196,7 +197,7 @@ pub(super) struct Json {
     pub(super) json: bool,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(super) enum Customers {
     /// Every customer, one JSON object a line
     List,
@@ -206,13 +207,13 @@ pub(super) enum Customers {
         id: String,
     },
     /// Create a customer
-    Create(Fields),
+    Create(CustomerFields),
     /// Change a customer; sends only what is given
     Update {
         /// The customer's id
         id: String,
         #[command(flatten)]
-        fields: Fields,
+        fields: CustomerFields,
     },
     /// Delete a customer at Malomo, for good; asks first
     Delete {
@@ -222,24 +223,6 @@ pub(super) enum Customers {
         #[arg(long)]
         yes: bool,
     },
-}
-
-/// A customer's fields.
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true)]
-pub(super) struct Fields {
-    /// E-mail address
-    #[arg(long, value_name = "TEXT")]
-    pub(super) email: Option<String>,
-    /// First name
-    #[arg(long, value_name = "TEXT")]
-    pub(super) first_name: Option<String>,
-    /// Last name
-    #[arg(long, value_name = "TEXT")]
-    pub(super) last_name: Option<String>,
-    /// Phone number
-    #[arg(long, value_name = "TEXT")]
-    pub(super) phone_number: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

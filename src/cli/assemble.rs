@@ -9,7 +9,6 @@ use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
 use crate::sync::{self, Tools};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,6 @@ pub(super) fn environment() -> Result<Environment, Failure> {
     Ok(Environment::new(std::env::vars_os(), directory))
 }
 
-/// The effective configuration.
 pub(super) fn config(global: &Global) -> Result<Config, Failure> {
     let overrides = global.overrides.iter().map(|text| set_flag(text)).collect::<Result<Vec<_>, _>>()?;
     Ok(Config::load(global.config.as_deref(), &environment()?, &overrides)?)
@@ -46,16 +44,7 @@ pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
 
 /// The API's client, with the key from where the user put it; sends nothing yet.
 pub(super) fn client(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, Failure> {
-    client_with(config, &key(config)?, observer)
-}
-
-/// The API's client with that key; sends nothing yet.
-pub(super) fn client_with(
-    config: &Config,
-    key: &ApiKey,
-    observer: Arc<dyn Observer>,
-) -> Result<Client, Failure> {
-    Ok(Client::new(config.api.clone(), SecretString::from(key.expose()), observer)?)
+    Ok(Client::new(config.api.clone(), key(config)?.secret, observer)?)
 }
 
 /// What the user has set about the API's paging.

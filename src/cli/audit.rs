@@ -8,7 +8,6 @@ use crate::sync::Audited;
 /// Records and customers that are named in a summary.
 const NAMED: usize = 10;
 
-/// The log lines: identifiers and counts.
 pub(super) fn log(audited: &Audited) {
     let audit = &audited.audit;
     for found in drift(audited).take(NAMED * 10) {
@@ -41,7 +40,6 @@ fn drift(audited: &Audited) -> impl Iterator<Item = &AuditFinding> {
     audited.findings.iter().filter(|found| found.standing == Standing::Drift)
 }
 
-/// The part of a run's result.
 pub(super) fn summary(audited: &Audited) -> String {
     let audit = &audited.audit;
     let mut text = row("audit", result(audit)) + &row("", bound(audit));
@@ -56,7 +54,6 @@ pub(super) fn summary(audited: &Audited) -> String {
     text
 }
 
-/// The part of the mirror's status.
 pub(super) fn status(audit: Option<&Audit>) -> String {
     match audit {
         None => "\nlast audit\n  none yet: `sync --audit N`, or sync.audit for the daemon's full syncs\n"

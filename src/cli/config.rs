@@ -1,9 +1,8 @@
 //! `config check` and `config show`.
 
 use super::args::{self, Global};
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
+use super::{assemble, output};
 use crate::config::{Config, KeyError, api_key};
 use crate::mirror::{MirrorError, is_there};
 
@@ -13,22 +12,23 @@ pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failur
     match action {
         args::Config::Check => {
             check_mirror(&config)?;
-            let file =
-                config.file().map_or("no file; defaults".to_owned(), |file| file.display().to_string());
+            let file = config
+                .file
+                .as_ref()
+                .map_or("no file; defaults".to_owned(), |file| file.display().to_string());
             output::line(&format!("the configuration is valid ({file})"))?;
             match key {
-                Ok(key) => output::line(&format!("the API key comes from {}", key.origin()))?,
+                Ok(key) => output::line(&format!("the API key comes from {}", key.origin)),
                 // Commands that don't talk to the API work without one.
                 Err(KeyError::Missing) => {
-                    output::line("no API key is set; commands that talk to the API need one")?;
+                    output::line("no API key is set; commands that talk to the API need one")
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => Err(error.into()),
             }
         }
-        args::Config::Show { json: true } => output::json(&config.to_json(key.as_ref()))?,
-        args::Config::Show { json: false } => output::text(&config.to_toml(key.as_ref()))?,
+        args::Config::Show { json: true } => output::json(&config.to_json(key.as_ref())),
+        args::Config::Show { json: false } => output::text(&config.to_toml(key.as_ref())),
     }
-    Ok(Exit::Done)
 }
 
 /// Refuses a place where there can be no mirror. One that this user can't look at may be right for another user.

@@ -1,11 +1,9 @@
 //! `customers …` and `events list`: the API itself.
 
-use super::args::{self, Fields, Global};
-use super::assemble;
+use super::args::{self, Global};
 use super::exit::{Exit, Failure};
-use super::output;
-use super::signals;
-use crate::api::{Client, Cursor, CustomerFields, Item, List, ListEnd, Pager, Turn};
+use super::{assemble, output, signals};
+use crate::api::{Client, Cursor, Item, List, ListEnd, Pager, Turn};
 use crate::observe::Unobserved;
 use crate::record::{Decoded, Keyed, Rejection, Stream, peek_id};
 use serde_json::value::RawValue;
@@ -16,10 +14,8 @@ pub(super) async fn run(global: &Global, action: args::Customers) -> Result<Exit
     match action {
         args::Customers::List => print_list(global, List::of(Stream::Customers)).await,
         args::Customers::Get { id } => print(&client(global)?.retrieve(Stream::Customers, &id).await?),
-        args::Customers::Create(fields) => print(&client(global)?.create(&customer_fields(fields)).await?),
-        args::Customers::Update { id, fields } => {
-            print(&client(global)?.update(&id, &customer_fields(fields)).await?)
-        }
+        args::Customers::Create(fields) => print(&client(global)?.create(&fields).await?),
+        args::Customers::Update { id, fields } => print(&client(global)?.update(&id, &fields).await?),
         args::Customers::Delete { id, yes } => {
             let client = client(global)?;
             if !yes && !confirmed(&id)? {
@@ -39,11 +35,6 @@ fn client(global: &Global) -> Result<Client, Failure> {
     assemble::client(&config, Arc::new(Unobserved))
 }
 
-fn customer_fields(fields: Fields) -> CustomerFields {
-    let Fields { email, first_name, last_name, phone_number } = fields;
-    CustomerFields { email, first_name, last_name, phone_number }
-}
-
 /// Asks on the terminal. Without one, deleting takes `--yes`.
 fn confirmed(id: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
@@ -60,8 +51,7 @@ fn confirmed(id: &str) -> Result<bool, Failure> {
 }
 
 fn print(record: &RawValue) -> Result<Exit, Failure> {
-    output::line(record.get().trim())?;
-    Ok(Exit::Done)
+    output::line(record.get().trim())
 }
 
 /// A record as the API gave it. One that the mirror could not take is printed all the same.

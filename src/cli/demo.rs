@@ -1,13 +1,10 @@
 //! `demo`: everything once, with the sandbox in place of the API.
 
-use super::args;
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
 use super::progress::Progress;
-use super::signals;
 use super::sync::{run_once, summary};
-use crate::api::CustomerFields;
+use super::{args, assemble, output, signals};
+use crate::api::{Client, CustomerFields};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::Outcome;
 use crate::sandbox::{Sandbox, Settings, start};
@@ -64,7 +61,7 @@ impl Demo {
     ) -> Result<Demo, Failure> {
         let (config, key) = configure(&dir, &sandbox.base_url())?;
         let observer = Arc::new(Progress::new(bar, true));
-        let client = assemble::client_with(&config, &key, observer.clone())?;
+        let client = Client::new(config.api.clone(), key.secret, observer.clone())?;
         let tools = Tools { client, known: assemble::known_paging(&config), observer, stop };
         Ok(Demo { dir, config, tools })
     }
@@ -83,8 +80,7 @@ impl Demo {
             "\n2. The data changes at the API: {changed}\n\n3. An incremental sync brings that home\n"
         ))?;
         self.sync(Scope::Incremental).await?;
-        output::text(&self.what_next())?;
-        Ok(Exit::Done)
+        output::text(&self.what_next())
     }
 
     async fn sync(&self, scope: Scope) -> Result<(), Failure> {

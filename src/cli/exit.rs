@@ -66,14 +66,14 @@ impl Failure {
 
     /// On one line, for logs.
     pub(super) fn line(&self) -> String {
-        let mut text = self.message.clone();
-        for cause in &self.causes {
-            text.push_str(&format!("; because: {cause}"));
-        }
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("; what to do: {hint}"));
-        }
-        text
+        self.text("; ")
+    }
+
+    /// What happened, its causes and what to do now, with `separator` between them.
+    fn text(&self, separator: &str) -> String {
+        let causes = self.causes.iter().map(|cause| format!("{separator}because: {cause}"));
+        let hint = self.hint.iter().map(|hint| format!("{separator}what to do: {hint}"));
+        std::iter::once(self.message.clone()).chain(causes).chain(hint).collect()
     }
 
     /// Nobody reads stdout any more (`| head`): no failure, and nothing to say, but there is no use in going on.
@@ -81,19 +81,10 @@ impl Failure {
         Failure::new(Exit::Done, "")
     }
 
-    /// On stderr.
     pub(super) fn print(&self, stderr: &Stderr) {
-        if self.exit == Exit::Done {
-            return;
+        if self.exit != Exit::Done {
+            stderr.line(format!("error: {}\n", self.text("\n  ")).into_bytes());
         }
-        let mut text = format!("error: {}\n", self.message);
-        for cause in &self.causes {
-            text.push_str(&format!("  because: {cause}\n"));
-        }
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("  what to do: {hint}\n"));
-        }
-        stderr.line(text.into_bytes());
     }
 }
 

@@ -40,8 +40,7 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
         let there = exported.existing.iter();
         let there = there.map(|file| row("export", format_args!("{} is there already", file.path)));
         format!("{}{}{}", row("folder", dir.display()), summary(&exported), there.collect::<String>())
-    })?;
-    Ok(Exit::Done)
+    })
 }
 
 /// The JSON result of `export`; the files' paths are relative to `dir`.

@@ -3,7 +3,7 @@
 use super::args::{Global, LogFormat};
 use super::stderr::Stderr;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::thread;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -22,8 +22,7 @@ pub(super) fn start(global: &Global, runs: bool, stderr: &Stderr) {
     // Libraries below may log what we must not: URLs with tokens, header names. They stay silent.
     let ours = Targets::new().with_target("malomo_mirror", level);
     let stderr = stderr.clone();
-    let line = move || Line { stderr: stderr.clone(), text: Vec::new() };
-    let lines = tracing_subscriber::fmt::layer().with_writer(line).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || stderr.clone()).with_target(false);
     let json = match global.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
@@ -51,27 +50,4 @@ fn log_panics() {
             panic.payload_as_str().unwrap_or("it doesn't say why")
         );
     }));
-}
-
-/// A log line, which goes to stderr as a whole.
-struct Line {
-    stderr: Stderr,
-    text: Vec<u8>,
-}
-
-impl Write for Line {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.stderr.line(std::mem::take(&mut self.text));
-    }
 }

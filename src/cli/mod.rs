@@ -36,33 +36,20 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use stderr::Stderr;
+use stderr::{FlushAtEnd, Stderr};
 
 /// Runs the command that the arguments name, prints its result or its failure, and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let bar = ProgressBar::hidden();
     let stderr = Stderr::start(bar.clone());
-    let _flushed = stderr.flush_at_end();
+    let _flushed = FlushAtEnd(stderr.clone());
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => return answer(&error, &arguments, &stderr).into(),
     };
     logging::start(&args.global, matches!(args.command, Command::Sync(_) | Command::Daemon), &stderr);
-    let result = enough_descriptors()
-        .and_then(|()| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .map_err(Failure::because("the program could not be started"))
-        })
-        .and_then(|runtime| {
-            let result = runtime.block_on(run(args, &bar));
-            // What is still at work was told to stop and did not: nobody waits for it.
-            runtime.shutdown_background();
-            result
-        });
+    let result = on_a_runtime(args, &bar);
     bar.finish_and_clear();
     match result {
         Ok(exit) => exit.into(),
@@ -71,6 +58,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+fn on_a_runtime(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
+    enough_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(Failure::because("the program could not be started"))?;
+    let result = runtime.block_on(run(args, bar));
+    // What is still at work was told to stop and did not: nobody waits for it.
+    runtime.shutdown_background();
+    result
 }
 
 /// Says what is wrong with the arguments. Help and version, which were asked for, come this way too.

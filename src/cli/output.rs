@@ -1,4 +1,4 @@
-//! Results on stdout.
+//! Results on stdout. What a command prints last is its end: [`Exit::Done`].
 
 use super::exit::{Exit, Failure};
 use serde::Serialize;
@@ -6,18 +6,22 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
 /// Prints text as it is.
-pub(super) fn text(text: &str) -> Result<(), Failure> {
+pub(super) fn text(text: &str) -> Result<Exit, Failure> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).or_else(settle)
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map(|()| Exit::Done).map_err(|error| match error.kind() {
+        // A reader that has seen enough (`| head`) is no failure: the program ends quietly with what it has printed.
+        ErrorKind::BrokenPipe => Failure::reader_gone(),
+        _ => Failure::new(Exit::Failed, format!("stdout could not be written: {error}")),
+    })
 }
 
-/// Prints a line.
-pub(super) fn line(line: &str) -> Result<(), Failure> {
+pub(super) fn line(line: &str) -> Result<Exit, Failure> {
     text(&format!("{line}\n"))
 }
 
 /// Prints a value as JSON over several lines.
-pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn json(value: &impl Serialize) -> Result<Exit, Failure> {
     let text =
         serde_json::to_string_pretty(value).map_err(Failure::because("the result has no JSON form"))?;
     line(&text)
@@ -28,7 +32,7 @@ pub(super) fn result(
     as_json: bool,
     value: &impl Serialize,
     for_people: impl FnOnce() -> String,
-) -> Result<(), Failure> {
+) -> Result<Exit, Failure> {
     if as_json { json(value) } else { text(&for_people()) }
 }
 
@@ -37,25 +41,11 @@ pub(super) fn row(about: &str, what: impl Display) -> String {
     format!("  {about:<10} {what}\n")
 }
 
-/// A reader that has seen enough (`| head`) is no failure: the program ends quietly with what it has printed.
-fn settle(error: std::io::Error) -> Result<(), Failure> {
-    Err(match error.kind() {
-        ErrorKind::BrokenPipe => Failure::reader_gone(),
-        _ => Failure::new(Exit::Failed, format!("stdout could not be written: {error}")),
-    })
-}
-
 /// A count with separators, for people: 1234567 is `1,234,567`.
 pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
+    let digits = number.to_string().into_bytes();
+    let groups: Vec<_> = digits.rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 /// `1 customer`, `2 customers`.

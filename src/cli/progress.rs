@@ -17,7 +17,6 @@ const LOG_EVERY_IN_DAEMON: Duration = Duration::from_secs(300);
 /// The drawn line is renewed this often at most.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows or logs what happens in a run.
 pub(super) struct Progress {
     bar: ProgressBar,
     drawn: bool,
@@ -51,10 +50,7 @@ impl Progress {
     pub(super) fn new(bar: &ProgressBar, quiet: bool) -> Progress {
         let drawn = std::io::stderr().is_terminal() && !quiet;
         if drawn {
-            bar.set_style(
-                ProgressStyle::with_template("{spinner} {msg}")
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-            );
+            bar.set_style(ProgressStyle::default_spinner());
             bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.enable_steady_tick(DRAW_EVERY);
         }

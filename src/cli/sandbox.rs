@@ -1,9 +1,7 @@
 //! `sandbox`.
 
-use super::args;
 use super::exit::{Exit, Failure};
-use super::output;
-use super::signals;
+use super::{args, output, signals};
 use crate::sandbox::start;
 
 pub(super) async fn run(args: args::Sandbox) -> Result<Exit, Failure> {

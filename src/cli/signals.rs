@@ -12,19 +12,12 @@ pub(super) fn stop_token() -> Result<CancellationToken, Failure> {
         (received(SignalKind::interrupt())?, received(SignalKind::terminate())?);
     let token = stop.clone();
     tokio::spawn(async move {
-        for code in [None, Some(130)] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            match code {
-                None => {
-                    tracing::info!("stopping after what is being committed; a second signal stops at once");
-                    token.cancel();
-                }
-                Some(code) => std::process::exit(code),
-            }
-        }
+        let mut signal = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
+        signal().await;
+        tracing::info!("stopping after what is being committed; a second signal stops at once");
+        token.cancel();
+        signal().await;
+        std::process::exit(130)
     });
     Ok(stop)
 }

@@ -5,14 +5,12 @@ mod runs;
 mod text;
 
 use super::args::{Global, Json};
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output;
+use super::{assemble, output};
 use jiff::Timestamp;
 
 pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let status = report::read(&config, Timestamp::now())?;
-    output::result(args.json, &status, || text::text(&status))?;
-    Ok(Exit::Done)
+    output::result(args.json, &status, || text::text(&status))
 }

@@ -41,11 +41,10 @@ struct Limits {
 
 #[derive(Default)]
 struct State {
+    /// The first one stays here while it is written.
     lines: VecDeque<Vec<u8>>,
     /// Bytes in `lines`.
     bytes: usize,
-    /// Whether the writer is at a line that it has taken out of `lines`.
-    writing: bool,
     /// Lines that were written or refused.
     done: u64,
     dropped: u64,
@@ -102,18 +101,12 @@ impl Stderr {
         self.0.changed.notify_all();
     }
 
-    /// Flushes at the end of a scope, however that is left.
-    pub(super) fn flush_at_end(&self) -> FlushAtEnd {
-        FlushAtEnd(self.clone())
-    }
-
     /// Waits until everything is written, or stderr takes nothing more.
     pub(super) fn flush(&self) {
         let mut state = self.0.locked();
-        while state.writer.is_some() && !state.is_empty() {
+        while state.writer.is_some() && !state.lines.is_empty() {
             let before = state.done;
-            // A line counts as done a moment before the writer rests.
-            let is_stuck = |now: &mut State| now.done == before && !now.is_empty();
+            let is_stuck = |now: &mut State| now.done == before;
             let waiting = self.0.changed.wait_timeout_while(state, self.0.limits.stall, is_stuck);
             let (now, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
             if timeout.timed_out() {
@@ -124,8 +117,8 @@ impl Stderr {
     }
 }
 
-/// See [`Stderr::flush_at_end`].
-pub(super) struct FlushAtEnd(Stderr);
+/// Flushes at the end of a scope, however that is left.
+pub(super) struct FlushAtEnd(pub(super) Stderr);
 
 impl Drop for FlushAtEnd {
     fn drop(&mut self) {
@@ -133,14 +126,22 @@ impl Drop for FlushAtEnd {
     }
 }
 
+/// For log lines, each of which is written by one call.
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> IoResult<usize> {
+        self.line(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> IoResult<()> {
+        Ok(())
+    }
+}
+
 impl State {
     fn has_room(&self, bytes: usize) -> bool {
         // A line that is larger than all the room there is goes alone.
         self.lines.is_empty() || self.bytes + bytes <= ROOM
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lines.is_empty() && !self.writing
     }
 }
 
@@ -164,24 +165,21 @@ impl Queue {
     fn serve(&self, write: impl Fn(&[u8]) -> IoResult<()>, announce: impl Fn(u64)) {
         loop {
             let waiting = self.changed.wait_while(self.locked(), |state| state.lines.is_empty());
-            let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
-            let line = state.lines.pop_front().unwrap_or_default();
+            let state = waiting.unwrap_or_else(PoisonError::into_inner);
+            let line = state.lines.front().cloned().unwrap_or_default();
+            drop(state);
+            if write(&line).is_ok() {
+                let dropped = std::mem::take(&mut self.locked().dropped);
+                if dropped > 0 {
+                    announce(dropped);
+                }
+            } else {
+                self.locked().dropped += 1;
+            }
+            let mut state = self.locked();
+            state.lines.pop_front();
             state.bytes -= line.len();
-            state.writing = true;
-            drop(state);
-            let is_written = write(&line).is_ok();
-            let mut state = self.locked();
             state.done += 1;
-            if !is_written {
-                state.dropped += 1;
-            }
-            let dropped = if is_written { std::mem::take(&mut state.dropped) } else { 0 };
-            drop(state);
-            if dropped > 0 {
-                announce(dropped);
-            }
-            let mut state = self.locked();
-            state.writing = false;
             if state.lines.is_empty() {
                 state.patience = self.limits.patience;
             }

@@ -106,7 +106,7 @@ fn dropped_lines_are_announced_before_a_flush_is_done() {
     for text in ["refused\n", "taken\n"] {
         stderr.line(text.into());
     }
-    drop(stderr.flush_at_end());
+    drop(FlushAtEnd(stderr));
     assert_eq!(*lines.lock().unwrap(), ["taken\n", "1 were dropped\n"]);
 }
 

@@ -1,11 +1,10 @@
 //! `sync`: one run, then an export of its changes.
 
 use super::args::{self, Global};
-use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, count, counted, row};
 use super::progress::Progress;
-use super::signals;
+use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
 use crate::export::{Exported, export};
 use crate::mirror::{
@@ -87,7 +86,9 @@ pub(super) async fn run_once(
     let stop = tools.stop.clone();
     let mut finished = sync::sync(mirror?, tools, settings, scope).await?;
     log(&finished.report);
-    if finished.report.outcome == Outcome::Interrupted || is_in_doubt(&mut finished.mirror)? {
+    if finished.report.outcome == Outcome::Interrupted
+        || finished.mirror.snapshot()?.account()?.doubt.is_some()
+    {
         return Ok((finished, Ok(None)));
     }
     finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
@@ -98,10 +99,6 @@ pub(super) async fn run_once(
         (finished, exported)
     })
     .await
-}
-
-fn is_in_doubt(mirror: &mut Mirror) -> Result<bool, MirrorError> {
-    Ok(mirror.snapshot()?.account()?.doubt.is_some())
 }
 
 fn export_after(
@@ -259,7 +256,6 @@ fn log(report: &Report) {
     }
 }
 
-/// The JSON result of `sync`.
 #[derive(Serialize)]
 struct SyncResult<'a> {
     #[serde(flatten)]
@@ -336,8 +332,7 @@ async fn preview(
     let plan = dry_run(mirror.as_mut(), tools, &assemble::sync_settings(config, 0), scope).await;
     progress.finish();
     let plan = plan?;
-    output::result(json, &plan, || plan_text(&plan))?;
-    Ok(Exit::Done)
+    output::result(json, &plan, || plan_text(&plan))
 }
 
 fn plan_text(plan: &DryRun) -> String {

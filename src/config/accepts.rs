@@ -1,13 +1,13 @@
 //! What keys accept, and how that is read as what it means.
 
 use super::{duration as durations, size as sizes};
+use crate::api::{OriginError, check_base};
 use crate::export::Format;
 use crate::schedule::Schedule;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use reqwest::Url;
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use toml::Value;
@@ -15,7 +15,6 @@ use toml::Value;
 /// Why a value is refused, where more can be said than what is expected.
 pub(super) type Why = Option<String>;
 
-/// What a key accepts.
 pub(super) struct Accepts<T> {
     /// Follows the word "expected".
     pub(super) expected: Cow<'static, str>,
@@ -187,29 +186,19 @@ fn database_path(given: &str) -> Result<PathBuf, Why> {
 /// `localhost` is never looked up: what it resolves to can change.
 fn parse_base_url(given: &str) -> Result<Url, Why> {
     let mut url = Url::parse(given).map_err(because)?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(because("it is no http or https URL"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(because("it holds a user name or password"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(because("it holds a query or a fragment"));
-    }
-    if url.scheme() == "http" && !is_loopback(&url) {
-        return Err(because("plain HTTP would send the key unencrypted over the network; use https"));
-    }
+    check_base(&url).map_err(|error| match error {
+        OriginError::UserInfo => because("it holds a user name or password"),
+        OriginError::NotABase => because("it holds a query or a fragment"),
+        OriginError::PlainHttp => {
+            because("plain HTTP would send the key unencrypted over the network; use https")
+        }
+        _ => because("it is no http or https URL"),
+    })?;
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

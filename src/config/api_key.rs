@@ -6,35 +6,32 @@ use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const VARIABLE: &str = "MALOMO_API_KEY";
 const CREDENTIAL: &str = "malomo_api_key";
 /// Far above any key, far below what hurts: somebody may name the wrong file.
 const LONGEST: u64 = 4096;
+const GROUP_AND_OTHERS_READ_WRITE: u32 = 0o066;
 const UNPRINTABLE: &str = "holds a space, a line break or another character that is not visible ASCII; it should hold \
                            the key and nothing else";
 
-/// The secret key. Visible ASCII, never empty, so it can stand in a header as it is.
-#[derive(Clone)]
+/// The secret key.
+#[derive(Debug)]
 pub struct ApiKey {
-    secret: SecretString,
-    origin: KeyOrigin,
+    /// Visible ASCII, never empty, so it can stand in a header as it is.
+    pub secret: SecretString,
+    /// Where it came from.
+    pub origin: KeyOrigin,
 }
 
 impl ApiKey {
-    /// The key itself, for the `Authorization` header and nothing else.
-    pub fn expose(&self) -> &str {
-        self.secret.expose_secret()
-    }
-
-    /// Where it came from.
-    pub fn origin(&self) -> &KeyOrigin {
-        &self.origin
-    }
-
-    fn take(text: String, origin: KeyOrigin) -> Result<ApiKey, KeyError> {
-        let text = SecretString::from(text);
+    fn take(given: Vec<u8>, origin: KeyOrigin) -> Result<ApiKey, KeyError> {
+        let Ok(text) = String::from_utf8(given).map(SecretString::from) else {
+            return Err(KeyError::Unusable { origin, reason: UNPRINTABLE });
+        };
         let key = text.expose_secret();
         let key = key.strip_suffix('\n').map_or(key, |key| key.strip_suffix('\r').unwrap_or(key));
         let reason = if key.is_empty() {
@@ -53,13 +50,6 @@ impl ApiKey {
     }
 }
 
-/// Shows where the key came from, never the key.
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey(******** from {})", self.origin)
-    }
-}
-
 /// Where the key came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
@@ -68,7 +58,7 @@ pub enum KeyOrigin {
     /// The file that `api.api_key_file` names.
     File(PathBuf),
     /// The systemd credential `malomo_api_key`.
-    Credential(PathBuf),
+    Credential,
 }
 
 impl fmt::Display for KeyOrigin {
@@ -76,7 +66,7 @@ impl fmt::Display for KeyOrigin {
         match self {
             KeyOrigin::Variable => write!(f, "${VARIABLE}"),
             KeyOrigin::File(path) => write!(f, "the file {} (api.api_key_file)", path.display()),
-            KeyOrigin::Credential(_) => write!(f, "the systemd credential \"{CREDENTIAL}\""),
+            KeyOrigin::Credential => write!(f, "the systemd credential \"{CREDENTIAL}\""),
         }
     }
 }
@@ -131,62 +121,35 @@ pub enum KeyError {
 /// When none is given, or the one that counts cannot be read, is open to other users, or can be no secret key.
 pub fn api_key(config: &Config, environment: &Environment) -> Result<ApiKey, KeyError> {
     if let Some(value) = environment.get(VARIABLE) {
-        let origin = KeyOrigin::Variable;
-        return match value.to_str() {
-            Some(text) => ApiKey::take(text.to_owned(), origin),
-            None => Err(KeyError::Unusable { origin, reason: UNPRINTABLE }),
-        };
+        return ApiKey::take(value.as_bytes().to_owned(), KeyOrigin::Variable);
     }
     if let Some(path) = &config.api_key_file {
         let origin = KeyOrigin::File(path.clone());
-        let file = open(&environment.directory().join(path), &origin)?;
-        refuse_exposed(&file, path, &origin)?;
-        return ApiKey::take(read(file, &origin)?, origin);
+        let unreadable = |source| KeyError::Unreadable { origin: origin.clone(), source };
+        let file = File::open(environment.directory.join(path)).map_err(unreadable)?;
+        // The mode of the open file: a name's may be exchanged in between.
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+        if mode & GROUP_AND_OTHERS_READ_WRITE != 0 {
+            return Err(KeyError::Exposed { path: path.clone(), mode });
+        }
+        return ApiKey::take(read(file).map_err(unreadable)?, origin);
     }
     if let Some(directory) = environment.get("CREDENTIALS_DIRECTORY").filter(|name| !name.is_empty()) {
-        let origin = KeyOrigin::Credential(Path::new(directory).join(CREDENTIAL));
-        return match open(&Path::new(directory).join(CREDENTIAL), &origin) {
+        return match File::open(Path::new(directory).join(CREDENTIAL)).and_then(read) {
+            Ok(key) => ApiKey::take(key, KeyOrigin::Credential),
             // The unit has credentials, but not this one.
-            Err(KeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Err(KeyError::Missing)
-            }
-            file => ApiKey::take(read(file?, &origin)?, origin),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Err(KeyError::Missing),
+            Err(source) => Err(KeyError::Unreadable { origin: KeyOrigin::Credential, source }),
         };
     }
     Err(KeyError::Missing)
 }
 
-fn open(path: &Path, origin: &KeyOrigin) -> Result<File, KeyError> {
-    File::open(path).map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })
-}
-
-fn read(file: File, origin: &KeyOrigin) -> Result<String, KeyError> {
+fn read(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // Room for the key's line break, and one byte more to see that a file is too long.
-    file.take(LONGEST + 3)
-        .read_to_end(&mut bytes)
-        .map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })?;
-    String::from_utf8(bytes).map_err(|_| KeyError::Unusable { origin: origin.clone(), reason: UNPRINTABLE })
-}
-
-/// Looks at the open file, so that it cannot be exchanged in between.
-#[cfg(unix)]
-fn refuse_exposed(file: &File, path: &Path, origin: &KeyOrigin) -> Result<(), KeyError> {
-    use std::os::unix::fs::PermissionsExt;
-    const GROUP_AND_OTHERS_READ_WRITE: u32 = 0o066;
-    let metadata =
-        file.metadata().map_err(|source| KeyError::Unreadable { origin: origin.clone(), source })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & GROUP_AND_OTHERS_READ_WRITE == 0 {
-        Ok(())
-    } else {
-        Err(KeyError::Exposed { path: path.to_owned(), mode })
-    }
-}
-
-#[cfg(not(unix))]
-fn refuse_exposed(_file: &File, _path: &Path, _origin: &KeyOrigin) -> Result<(), KeyError> {
-    Ok(())
+    file.take(LONGEST + 3).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ fn the_first_way_that_is_given_counts() {
         ("", vec![credentials], "sk_credential", "the systemd credential \"malomo_api_key\""),
     ] {
         let key = key_with(&folder, config, &variables).unwrap();
-        assert_eq!((key.expose(), &*key.origin().to_string()), (expected, origin));
+        assert_eq!((key.secret.expose_secret(), &*key.origin.to_string()), (expected, origin));
         assert!(!format!("{key:?}").contains(expected));
     }
 }
@@ -88,7 +88,10 @@ fn a_file_open_to_others_is_refused() {
     }
     for mode in [0o600, 0o400, 0o700] {
         write(&folder, "key", SECRET, mode);
-        assert_eq!(key_with(&folder, "api.api_key_file = \"key\"", &[]).unwrap().expose(), SECRET);
+        assert_eq!(
+            key_with(&folder, "api.api_key_file = \"key\"", &[]).unwrap().secret.expose_secret(),
+            SECRET
+        );
     }
 }
 
@@ -105,7 +108,7 @@ fn showing_the_configuration_names_the_source_alone() {
     let environment =
         Environment::new([], folder.path().to_owned()).with_system_file(folder.path().join("none.toml"));
     let config = Config::load(None, &environment, &[]).unwrap();
-    let key = ApiKey::take(SECRET.to_owned(), KeyOrigin::Variable).unwrap();
+    let key = ApiKey::take(SECRET.into(), KeyOrigin::Variable).unwrap();
     let shown = format!("{}{}", config.to_toml(Ok(&key)), config.to_json(Ok(&key)));
     assert!(shown.contains("# API key: ******** (from $MALOMO_API_KEY)"), "{shown}");
     assert!(!shown.contains(SECRET));

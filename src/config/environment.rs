@@ -4,14 +4,14 @@ use super::layers::Layers;
 use super::problem::{Origin, PREFIX, variable_of};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The process's surroundings, as far as the configuration looks at them.
+/// The process's surroundings, as far as the configuration looks at them. `Debug` is left out: the API key may be there.
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
-    directory: PathBuf,
-    system_file: PathBuf,
+    pub(super) directory: PathBuf,
+    pub(super) system_file: PathBuf,
 }
 
 impl Environment {
@@ -30,21 +30,6 @@ impl Environment {
     pub(super) fn get(&self, variable: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(variable)).map(OsString::as_os_str)
     }
-
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    pub(super) fn system_file(&self) -> &Path {
-        &self.system_file
-    }
-}
-
-/// Shows no values: one of them may be the API key.
-impl std::fmt::Debug for Environment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Environment").field("directory", &self.directory).finish_non_exhaustive()
-    }
 }
 
 /// A value that a flag sets.
@@ -58,7 +43,6 @@ pub struct Override {
     pub value: String,
 }
 
-/// Puts the variables into the layers.
 pub(super) fn apply_variables(environment: &Environment, layers: &mut Layers) {
     for (name, value) in &environment.variables {
         let variable = name.to_string_lossy();
@@ -74,7 +58,6 @@ pub(super) fn apply_variables(environment: &Environment, layers: &mut Layers) {
     }
 }
 
-/// Puts the flags into the layers.
 pub(super) fn apply_flags(flags: &[Override], layers: &mut Layers) {
     for flag in flags {
         layers.set_text(&flag.key, Some(&flag.value), Origin::Flag { name: flag.flag.clone() });

@@ -1,15 +1,13 @@
 //! The layer of the file: which one it is, and its keys with their lines.
 
 use super::environment::Environment;
-use super::keys;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin, Problem};
-use super::value;
+use super::{keys, value};
 use std::io;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
-/// A configuration file that was read.
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
     text: String,
@@ -21,7 +19,7 @@ pub(super) fn find(
     explicit: Option<&Path>,
     environment: &Environment,
 ) -> Result<Option<ConfigFile>, ConfigError> {
-    let at = |path: &Path| environment.directory().join(path);
+    let at = |path: &Path| environment.directory.join(path);
     if let Some(path) = explicit {
         return read(at(path), "--config").map(Some);
     }
@@ -30,7 +28,7 @@ pub(super) fn find(
     }
     for (path, place) in [
         (at(Path::new("config.toml")), "its place in the current directory"),
-        (environment.system_file().to_owned(), "its place in the system"),
+        (environment.system_file.to_owned(), "its place in the system"),
     ] {
         match read(path, place) {
             Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
@@ -48,7 +46,6 @@ fn read(path: PathBuf, named_by: &'static str) -> Result<ConfigFile, ConfigError
 }
 
 impl ConfigFile {
-    /// A file that holds `text`.
     pub(super) fn new(path: PathBuf, text: String) -> ConfigFile {
         ConfigFile { path, text }
     }

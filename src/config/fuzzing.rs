@@ -14,10 +14,9 @@ pub fn config(data: &[u8]) {
     match read(text) {
         Ok(config) => check_shown(&config),
         Err(error) => {
-            assert!(!error.problems().is_empty());
-            for problem in error.problems() {
-                check_located(&problem.to_string(), text);
-            }
+            let ConfigError::Invalid { problems } = &error else { panic!("{error}") };
+            assert!(!problems.is_empty());
+            problems.iter().for_each(|problem| check_located(&problem.to_string(), text));
             let told = format!("{error} {error:?}");
             assert!(!KEYS_BEGIN.iter().any(|begin| told.contains(begin)), "{told}");
         }

@@ -9,7 +9,6 @@ use toml::de::DeTable;
 
 const EXAMPLE: &str = include_str!("../../config.toml.example");
 
-/// A key of the configuration.
 #[derive(Debug)]
 pub(super) struct Key {
     /// Its dotted path.
@@ -43,7 +42,6 @@ fn uncommented(example: &str) -> String {
     example.lines().map(line).collect()
 }
 
-/// The key of that path.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
     ALL.iter().find(|key| key.path == path)
 }

@@ -2,9 +2,8 @@
 
 use super::accepts::Accepts;
 use super::keys::{self, Key};
-use super::nearest;
 use super::problem::{Origin, Problem};
-use super::value;
+use super::{nearest, value};
 use toml::de::DeValue;
 use toml::{Spanned, Value};
 
@@ -23,26 +22,21 @@ pub(super) struct Setting {
     pub(super) origin: Origin,
 }
 
-enum Entry {
-    Setting(Setting),
-    Wrong(Problem),
-}
-
-/// What the layers say, in their order.
-pub(super) struct Layers(Vec<Entry>);
+/// What the layers say, in their order, or what is wrong with it.
+pub(super) struct Layers(Vec<Result<Setting, Problem>>);
 
 impl Layers {
     /// The defaults alone.
     pub(super) fn new() -> Layers {
         let default = |key: &'static Key| {
             let (value, found) = (Some(key.default.clone()), key.default.to_string());
-            Entry::Setting(Setting { key, value, found, origin: Origin::Default })
+            Setting { key, value, found, origin: Origin::Default }
         };
-        Layers(keys::ALL.iter().map(default).collect())
+        Layers(keys::ALL.iter().map(default).map(Ok).collect())
     }
 
     pub(super) fn report(&mut self, problem: Problem) {
-        self.0.push(Entry::Wrong(problem));
+        self.0.push(Err(problem));
     }
 
     /// Sets `path` from a variable or a flag; `None` is text that is not UTF-8.
@@ -54,10 +48,9 @@ impl Layers {
             Some(text) => value::for_message(&format!("{text:?}")),
             None => "text that is not UTF-8".to_owned(),
         };
-        self.0.push(Entry::Setting(Setting { key, value, found, origin }));
+        self.0.push(Ok(Setting { key, value, found, origin }));
     }
 
-    /// Sets `path` from the file.
     pub(super) fn set_toml(&mut self, path: &str, given: &Spanned<DeValue<'_>>, origin: Origin) {
         let found = value::describe(given.get_ref());
         if keys::is_section(path) {
@@ -66,7 +59,7 @@ impl Layers {
         }
         let Some(key) = self.known(path, &origin) else { return };
         let value = value::of_document_like(given, &key.default);
-        self.0.push(Entry::Setting(Setting { key, value, found, origin }));
+        self.0.push(Ok(Setting { key, value, found, origin }));
     }
 
     fn known(&mut self, path: &str, origin: &Origin) -> Option<&'static Key> {
@@ -94,13 +87,13 @@ impl Layers {
         let mut meaning = None;
         for entry in &mut self.0 {
             let setting = match entry {
-                Entry::Setting(setting) if setting.key.path == path => setting,
+                Ok(setting) if setting.key.path == path => setting,
                 _ => continue,
             };
             match setting.value.as_ref().ok_or(None).and_then(&accepts.read) {
                 Ok(read) => meaning = Some(read),
                 Err(why) => {
-                    *entry = Entry::Wrong(Problem::Unexpected {
+                    *entry = Err(Problem::Unexpected {
                         origin: setting.origin.clone(),
                         key: path.to_owned(),
                         expected: accepts.expected.to_string(),
@@ -119,13 +112,9 @@ impl Layers {
 
     /// The effective setting of every key in their order, once all were read; or everything that is wrong.
     pub(super) fn finish(self) -> Result<Vec<Setting>, Vec<Problem>> {
-        let (mut settings, mut problems) = (Vec::new(), Vec::new());
-        for entry in self.0 {
-            match entry {
-                Entry::Setting(setting) => settings.push(setting),
-                Entry::Wrong(problem) => problems.push(problem),
-            }
-        }
+        let (settings, problems): (Vec<_>, Vec<_>) = self.0.into_iter().partition(Result::is_ok);
+        let settings: Vec<Setting> = settings.into_iter().flatten().collect();
+        let problems: Vec<Problem> = problems.into_iter().filter_map(Result::err).collect();
         let effective = |key: &Key| settings.iter().rfind(|setting| setting.key.path == key.path).cloned();
         if problems.is_empty() { Ok(keys::ALL.iter().filter_map(effective).collect()) } else { Err(problems) }
     }

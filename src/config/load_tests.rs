@@ -47,12 +47,14 @@ impl Place {
     /// The messages without the folder's name.
     fn mistakes(&self) -> Vec<String> {
         let folder = format!("{}/", self.folder.path().display());
-        let error = self.load().expect_err("a mistake");
-        error.problems().iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
+        let ConfigError::Invalid { problems } = self.load().expect_err("a mistake") else {
+            panic!("no file")
+        };
+        problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
     }
 
     fn file_name(&self, config: &Config) -> Option<String> {
-        Some(config.file()?.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned())
+        Some(config.file.as_ref()?.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned())
     }
 }
 
@@ -63,7 +65,7 @@ fn mistakes_of(text: &str) -> Vec<String> {
 #[test]
 fn no_file_gives_the_defaults() {
     let config = Place::new().load().unwrap();
-    assert_eq!(config.file(), None);
+    assert_eq!(config.file, None);
     assert_eq!(config.api.base_url.as_str(), "https://api.gomalomo.com/");
     assert_eq!(config.api_key_file, None);
     assert_eq!((config.api.concurrency, config.api.retry.attempts), (16, 9));

@@ -141,16 +141,6 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// The mistakes, one by one; none where the file could not be read at all.
-    pub fn problems(&self) -> &[Problem] {
-        match self {
-            ConfigError::Unreadable { .. } => &[],
-            ConfigError::Invalid { problems } => problems,
-        }
-    }
-}
-
 fn listed(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }

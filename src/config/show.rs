@@ -9,12 +9,12 @@ impl Config {
     /// The effective configuration as TOML, with a comment on every value's origin. It parses to this very
     /// configuration. Of the API key only its source is told.
     pub fn to_toml(&self, key: Result<&ApiKey, &KeyError>) -> String {
-        let mut shown = match self.file() {
+        let mut shown = match &self.file {
             Some(file) => format!("# file: {}\n", file.display()),
             None => "# file: none\n".to_owned(),
         };
         let told = match key {
-            Ok(key) => format!("# API key: ******** (from {})", key.origin()),
+            Ok(key) => format!("# API key: ******** (from {})", key.origin),
             Err(error) => format!("# API key: none usable: {error}").replace('\n', "\n#   "),
         };
         shown.push_str(&format!("{told}\n"));
@@ -33,7 +33,7 @@ impl Config {
     /// and `origin` under every key's dotted path.
     pub fn to_json(&self, key: Result<&ApiKey, &KeyError>) -> serde_json::Value {
         let api_key = match key {
-            Ok(key) => serde_json::json!({ "origin": key.origin().to_string() }),
+            Ok(key) => serde_json::json!({ "origin": key.origin.to_string() }),
             Err(error) => serde_json::json!({ "problem": error.to_string() }),
         };
         let shown = |setting: &Setting| {
@@ -41,7 +41,7 @@ impl Config {
             (setting.key.path.clone(), shown)
         };
         let values: serde_json::Map<_, _> = self.settings.iter().map(shown).collect();
-        let file = self.file().map(|file| file.display().to_string());
+        let file = self.file.as_ref().map(|file| file.display().to_string());
         serde_json::json!({ "file": file, "api_key": api_key, "values": values })
     }
 }

@@ -37,7 +37,8 @@ pub struct Config {
     pub timezone: TimeZone,
     /// `[http]`
     pub http: HttpConfig,
-    file: Option<PathBuf>,
+    /// The configuration file, if there is one.
+    pub file: Option<PathBuf>,
     /// In the order of the keys.
     pub(super) settings: Vec<Setting>,
 }
@@ -103,11 +104,6 @@ impl Config {
     /// Where the value of `key` (a dotted path) came from; `None` for an unknown key.
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.settings.iter().find(|setting| setting.key.path == key).map(|setting| &setting.origin)
-    }
-
-    /// The configuration file, if there is one.
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
     }
 }
 

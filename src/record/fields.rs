@@ -2,11 +2,10 @@
 
 use super::decimal::scaled;
 use super::lone_surrogates::replace_lone_surrogates;
+use super::members::members;
 use super::repair::{Repair, Repairs};
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// Why a record could not be taken. Carries the field and the expected type, never the field's content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,9 +56,11 @@ struct Member<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn parse(record: &'a str) -> Result<Self, Rejection> {
-        let mut deserializer = serde_json::Deserializer::from_str(record);
-        let members = deserializer.deserialize_map(Members).map_err(|_| Rejection::NotAnObject)?;
-        deserializer.end().map_err(|_| Rejection::NotAnObject)?;
+        let members = members(serde_json::Deserializer::from_str(record), |written, value| {
+            let name = text(written).unwrap_or_default();
+            Member { name, written: written.get(), value: Some(value) }
+        });
+        let members = members.map_err(|_| Rejection::NotAnObject)?;
         Ok(Fields { members, repairs: Vec::new() })
     }
 
@@ -188,25 +189,6 @@ fn string(value: &RawValue) -> Option<(Cow<'_, str>, IsMended)> {
     match serde_json::from_str(value.get()) {
         Ok(text) => Some((Cow::Owned(text), IsMended(false))),
         Err(_) => replace_lone_surrogates(value.get()).map(|text| (Cow::Owned(text), IsMended(true))),
-    }
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<Member<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(12);
-        while let Some(written) = map.next_key::<&'de RawValue>()? {
-            let name = text(written).unwrap_or_default();
-            members.push(Member { name, written: written.get(), value: Some(map.next_value()?) });
-        }
-        Ok(members)
     }
 }
 

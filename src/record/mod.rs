@@ -10,6 +10,7 @@ mod fields;
 mod id_set;
 mod instant;
 mod lone_surrogates;
+mod members;
 #[expect(clippy::module_inception, reason = "the module of the type")]
 mod record;
 mod repair;
@@ -19,6 +20,7 @@ pub use column::{Column, ColumnKind, Op, Value};
 pub use fields::{Rejection, peek_id, text};
 pub use id_set::{FingerprintSet, IdSet, fingerprint};
 pub use instant::{Instant, instant};
+pub use members::members;
 pub use record::{OwnedValue, Record};
 pub use repair::{Decoded, Repair, Repairs};
 pub use stream::Stream;

@@ -82,8 +82,8 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn new(source: Source, serial: u64, row: &EventRow) -> Told<'_> {
-        let plan = source.plan(serial, row.ordinal.order());
-        let step = row.ordinal.step();
+        let plan = source.plan(serial, row.ordinal.order);
+        let step = row.ordinal.step as usize;
         Told {
             source,
             serial,
@@ -120,7 +120,7 @@ impl Told<'_> {
     }
 
     fn shipment(&self, parcel: u8, Status(status): Status) -> String {
-        let part = u64::from(self.row.ordinal.order()) * 4 + u64::from(parcel);
+        let part = u64::from(self.row.ordinal.order) * 4 + u64::from(parcel);
         let mut draw = self.draw(Purpose::Parcel, part);
         let id = draw.uuid();
         let (carrier, prefix, digits) = draw.pick(CARRIERS);
@@ -154,7 +154,7 @@ struct Order {
 
 impl Order {
     fn drawn(seed: u64, serial: u64, ordinal: Ordinal) -> Order {
-        let order = u64::from(ordinal.order());
+        let order = u64::from(ordinal.order);
         let mut draw = Draw::new(seed, Purpose::OrderFields, serial, order);
         Order {
             number: 1001 + serial + order * NUMBERS_APART,
@@ -178,15 +178,15 @@ mod tests {
     use super::*;
     use crate::record::Record;
 
-    fn row(order: u32, step: usize) -> EventRow {
+    fn row(order: u32, step: u32) -> EventRow {
         let at = 1_548_855_000_000;
-        EventRow { ordinal: Ordinal::new(order, step), revision: 0, created: at, updated: at }
+        EventRow { ordinal: Ordinal { order, step }, revision: 0, created: at, updated: at }
     }
 
     /// The events of a customer's order.
     fn rows(source: Source, serial: u64, order: u32) -> Vec<EventRow> {
         let steps = source.plan(serial, order).steps().len();
-        (0..steps).map(|step| row(order, step)).collect()
+        (0..).take(steps).map(|step| row(order, step)).collect()
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
             for row in rows(source, serial, 0) {
                 let event: serde_json::Value = serde_json::from_str(&source.event(serial, &row)).unwrap();
                 let shipment = &event["properties"]["shipment"];
-                let step = source.plan(serial, 0).steps()[row.ordinal.step()];
+                let step = source.plan(serial, 0).steps()[row.ordinal.step as usize];
                 let Some((_, status)) = step.parcel else {
                     assert!(shipment.is_null());
                     continue;

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// A field of a customer that the API lets a client write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,8 +33,6 @@ impl CustomerField {
 }
 
 /// What a write sends: for each field a text, null, or nothing at all.
-///
-/// `Debug` shows which fields are set, never what they hold.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CustomerFields(BTreeMap<CustomerField, Option<Box<str>>>);
 
@@ -64,14 +61,6 @@ impl CustomerFields {
         self.0.extend(newer.0);
     }
 
-    /// The same with null for every field that isn't sent: what a new customer has there.
-    pub(super) fn completed(mut self) -> Self {
-        for field in CustomerField::ALL {
-            self.0.entry(field).or_default();
-        }
-        self
-    }
-
     /// Reads the body of a write.
     ///
     /// # Errors
@@ -92,12 +81,6 @@ impl CustomerFields {
     }
 }
 
-impl fmt::Debug for CustomerFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys().map(|field| field.name())).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,11 +95,5 @@ mod tests {
         for bad in ["", "[]", "null", "{", r#"{"email":1}"#, r#"{"phone_number":["a"]}"#] {
             assert!(CustomerFields::from_body(bad.as_bytes()).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn debug_shows_no_content() {
-        let fields = CustomerFields::default().set(CustomerField::FirstName, "Ann");
-        assert_eq!(format!("{fields:?}"), r#"{"first_name"}"#);
     }
 }

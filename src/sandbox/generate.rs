@@ -115,7 +115,7 @@ impl Source {
         let (mut events, mut under_way) = (Vec::new(), Vec::new());
         for (order, ordered) in (0..).zip(self.order_times(serial, created, orders)) {
             let plan = self.plan(serial, order);
-            for (step, ordinal) in plan.steps().iter().zip((0..).map(|step| Ordinal::new(order, step))) {
+            for (step, ordinal) in plan.steps().iter().zip((0..).map(|step| Ordinal { order, step })) {
                 let at = ordered + 1000 * i64::from(step.at);
                 if at >= CLOCK_START {
                     under_way.push(Due { at, slot, ordinal });

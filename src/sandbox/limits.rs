@@ -8,32 +8,24 @@ use std::time::Duration;
 pub(super) struct Bucket {
     rate: f64,
     burst: f64,
-    level: Mutex<Level>,
-}
-
-#[derive(Debug)]
-struct Level {
-    tokens: f64,
-    at: Duration,
+    /// The tokens, and when they were counted.
+    level: Mutex<(f64, Duration)>,
 }
 
 impl Bucket {
     pub(super) fn new(rate: f64) -> Bucket {
         let burst = (rate / 5.0).max(1.0);
-        Bucket { rate, burst, level: Mutex::new(Level { tokens: burst, at: Duration::ZERO }) }
+        Bucket { rate, burst, level: Mutex::new((burst, Duration::ZERO)) }
     }
 
     /// Whether a request is let through `now`, counted from any fixed moment.
     pub(super) fn take(&self, now: Duration) -> bool {
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.saturating_sub(level.at).as_secs_f64();
-        level.tokens = (level.tokens + passed * self.rate).min(self.burst);
-        level.at = level.at.max(now);
-        if level.tokens < 1.0 {
-            return false;
-        }
-        level.tokens -= 1.0;
-        true
+        let (tokens, at) = &mut *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        *tokens = (*tokens + now.saturating_sub(*at).as_secs_f64() * self.rate).min(self.burst);
+        *at = now.max(*at);
+        let is_let_through = *tokens >= 1.0;
+        *tokens -= f64::from(u8::from(is_let_through));
+        is_let_through
     }
 }
 

@@ -1,17 +1,9 @@
 //! The two lists, a page at a time.
 
+use super::answer::Refusal;
 use super::paging::{Index, Position, Side, Tokens, Window};
 use super::settings::TokenStyle;
 use super::world::World;
-
-/// Why there is no page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPage {
-    /// The customer of the events is gone.
-    Customer,
-    /// The cursor is none of this list's.
-    Cursor,
-}
 
 /// A page, with tokens for the places where the list goes on, in the order of the list.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +18,7 @@ pub(super) struct Page {
 
 impl World {
     /// A page of customers.
-    pub(super) fn customer_page(&self, cursor: Option<(Side, &str)>) -> Result<Page, NoPage> {
+    pub(super) fn customer_page(&self, cursor: Option<(Side, &str)>) -> Result<Page, Refusal> {
         let state = self.read();
         let by_id = |id: &str| state.position(id, self.settings.order);
         let customer = |slot: u32| {
@@ -37,9 +29,13 @@ impl World {
     }
 
     /// A page of a customer's events.
-    pub(super) fn event_page(&self, customer_id: &str, cursor: Option<(Side, &str)>) -> Result<Page, NoPage> {
+    pub(super) fn event_page(
+        &self,
+        customer_id: &str,
+        cursor: Option<(Side, &str)>,
+    ) -> Result<Page, Refusal> {
         let state = self.read();
-        let (slot, row) = state.living(customer_id).ok_or(NoPage::Customer)?;
+        let (slot, row) = state.living(customer_id).ok_or_else(|| Refusal::not_found("customer"))?;
         let (serial, index) = (u64::from(slot), self.event_index(slot, row));
         let by_id = |id: &str| index.keys().find(|place| &*place.id == id).cloned();
         let event = |at: u32| Some(self.source.event(serial, row.events.get(at as usize)?));
@@ -55,7 +51,7 @@ impl World {
         cursor: Option<(Side, &str)>,
         by_id: impl Fn(&str) -> Option<Position>,
         json: impl Fn(u32) -> Option<String>,
-    ) -> Result<Page, NoPage> {
+    ) -> Result<Page, Refusal> {
         let settings = &self.settings;
         let tokens = Tokens::new(settings.seed, settings.order, list);
         let cursor = cursor.map(|(side, text)| {
@@ -63,7 +59,8 @@ impl World {
                 TokenStyle::LastId => by_id(text),
                 TokenStyle::Link | TokenStyle::Envelope | TokenStyle::Header => tokens.read(text),
             };
-            place.map(|place| (side, place)).ok_or(NoPage::Cursor)
+            let no_cursor = || Refusal::new(400, "invalid_cursor", "the cursor is none of this list's");
+            place.map(|place| (side, place)).ok_or_else(no_cursor)
         });
         let cursor = cursor.transpose()?;
         let cursor = cursor.as_ref().map(|(side, place)| (*side, place));
@@ -140,9 +137,9 @@ mod tests {
         let (_, ends) = page(&world, None);
         let token = ends.forward.unwrap();
         for text in ["", "x", &id, &token[1..]] {
-            assert_eq!(world.customer_page(Some((Side::After, text))), Err(NoPage::Cursor));
+            assert_eq!(world.customer_page(Some((Side::After, text))).unwrap_err().status, 400);
         }
-        assert_eq!(world.event_page(&id, Some((Side::After, &token))), Err(NoPage::Cursor));
-        assert_eq!(world.event_page("nobody", None), Err(NoPage::Customer));
+        assert_eq!(world.event_page(&id, Some((Side::After, &token))).unwrap_err().status, 400);
+        assert_eq!(world.event_page("nobody", None).unwrap_err().status, 404);
     }
 }

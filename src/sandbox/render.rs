@@ -28,12 +28,12 @@ impl Source {
     /// The customer of that number as one JSON object.
     pub(super) fn customer(self, serial: u64, row: &CustomerRow) -> String {
         let oddity = if row.plain { None } else { self.customer_oddity(serial) };
-        let person = Person::drawn(self.seed, serial);
         let mut members = vec![format!(r#""id":{}"#, quoted(&row.id))];
         for field in CustomerField::ALL {
             let json = match row.written.as_ref().and_then(|written| written.get(field)) {
                 Some(text) => Some(text.map_or("null".to_owned(), quoted)),
-                None => person.json(field, oddity),
+                None if row.plain => Some("null".to_owned()),
+                None => drawn(self.seed, serial, field, oddity),
             };
             members.extend(json.map(|json| format!(r#""{}":{json}"#, field.name())));
         }
@@ -49,52 +49,27 @@ impl Source {
     }
 }
 
-/// What the seed says about a customer.
-struct Person {
-    first: &'static str,
-    last: &'static str,
-    serial: u64,
-    phone: u64,
-}
-
-impl Person {
-    fn drawn(seed: u64, serial: u64) -> Person {
-        let mut draw = Draw::new(seed, Purpose::CustomerFields, serial, 0);
-        Person {
-            first: draw.pick(FIRST_NAMES),
-            last: draw.pick(LAST_NAMES),
-            serial,
-            phone: draw.below(10_000_000),
-        }
+/// A field of the customer of that number as JSON, as the seed says; `None` where the customer lacks the field.
+fn drawn(seed: u64, serial: u64, field: CustomerField, oddity: Option<CustomerOddity>) -> Option<String> {
+    match (oddity, field) {
+        (Some(CustomerOddity::OnlyId), _) => return None,
+        (Some(CustomerOddity::Missing(missing)), _) if missing == field => return None,
+        (Some(CustomerOddity::Null(null)), _) if null == field => return Some("null".to_owned()),
+        (Some(CustomerOddity::FirstName(json)), CustomerField::FirstName) => return Some(json.to_owned()),
+        (Some(CustomerOddity::LongLastName), CustomerField::LastName) => return Some(awkward::long_text()),
+        _ => {}
     }
-
-    /// The field's value as JSON; `None` where the customer lacks the field.
-    fn json(&self, field: CustomerField, oddity: Option<CustomerOddity>) -> Option<String> {
-        match (oddity, field) {
-            (Some(CustomerOddity::OnlyId), _) => return None,
-            (Some(CustomerOddity::Missing(missing)), _) if missing == field => return None,
-            (Some(CustomerOddity::Null(null)), _) if null == field => return Some("null".to_owned()),
-            (Some(CustomerOddity::FirstName(json)), CustomerField::FirstName) => {
-                return Some(json.to_owned());
-            }
-            (Some(CustomerOddity::LongLastName), CustomerField::LastName) => {
-                return Some(awkward::long_text());
-            }
-            _ => {}
+    let mut draw = Draw::new(seed, Purpose::CustomerFields, serial, 0);
+    let (first, last, phone) = (draw.pick(FIRST_NAMES), draw.pick(LAST_NAMES), draw.below(10_000_000));
+    Some(quoted(&match field {
+        CustomerField::FirstName => first.to_owned(),
+        CustomerField::LastName => last.to_owned(),
+        CustomerField::Email => {
+            let domain = if phone.is_multiple_of(2) { "com" } else { "org" };
+            format!("{first}.{last}{serial}@example.{domain}").to_ascii_lowercase()
         }
-        let text = match field {
-            CustomerField::FirstName => self.first.to_owned(),
-            CustomerField::LastName => self.last.to_owned(),
-            CustomerField::Email => {
-                let domain = if self.phone.is_multiple_of(2) { "com" } else { "org" };
-                format!("{}.{}{}@example.{domain}", self.first, self.last, self.serial).to_ascii_lowercase()
-            }
-            CustomerField::PhoneNumber => {
-                format!("555-{:03}-{:04}", self.phone / 10_000, self.phone % 10_000)
-            }
-        };
-        Some(quoted(&text))
-    }
+        CustomerField::PhoneNumber => format!("555-{:03}-{:04}", phone / 10_000, phone % 10_000),
+    }))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::answer::{Refusal, json_text};
 use super::fields::CustomerFields;
-use super::lists::{NoPage, Page};
+use super::lists::Page;
 use super::paging::Side;
 use super::settings::TokenStyle;
 use super::world::World;
@@ -97,15 +97,11 @@ impl Call<'_> {
     fn list(
         &self,
         world: &World,
-        page: impl FnOnce(Option<(Side, &str)>) -> Result<Page, NoPage>,
+        page: impl FnOnce(Option<(Side, &str)>) -> Result<Page, Refusal>,
     ) -> Result<Response, Refusal> {
         let swapped = world.settings.swap_direction;
         let cursor = self.cursor(swapped)?;
-        let page = page(cursor.as_ref().map(|(side, text)| (*side, text.as_str())));
-        let page = page.map_err(|reason| match reason {
-            NoPage::Customer => Refusal::not_found("customer"),
-            NoPage::Cursor => Refusal::new(400, "invalid_cursor", "the cursor is none of this list's"),
-        })?;
+        let page = page(cursor.as_ref().map(|(side, text)| (*side, text.as_str())))?;
         let header = match world.settings.token_style {
             TokenStyle::Link => self.links(&page, swapped),
             TokenStyle::Header => page.forward.map(|token| (HeaderName::from_static("x-next-cursor"), token)),

@@ -6,7 +6,6 @@ use super::settings::Order;
 use std::sync::Arc;
 
 /// A customer as it is kept. Its place in the world's table is its number, which is never used again.
-#[derive(Debug)]
 pub(super) struct CustomerRow {
     pub(super) id: Arc<str>,
     /// Milliseconds since 1970.
@@ -15,7 +14,7 @@ pub(super) struct CustomerRow {
     pub(super) updated: i64,
     /// What clients wrote; the rest follows from the seed.
     pub(super) written: Option<Box<CustomerFields>>,
-    /// A client made it: nothing about it is odd.
+    /// A client made it: nothing about it is odd, and what wasn't written is null.
     pub(super) plain: bool,
     /// Oldest first.
     pub(super) events: Vec<EventRow>,
@@ -52,33 +51,17 @@ pub(super) struct Due {
     pub(super) ordinal: Ordinal,
 }
 
-/// Which of its customer's events it is: a step in the plan of one of the customer's orders, which are counted
-/// from 0. Never used again.
+/// Which of its customer's events it is: a step in the plan of one of the customer's orders, both counted from 0. Never used
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ordinal(u32);
+pub(super) struct Ordinal {
+    pub(super) order: u32,
+    pub(super) step: u32,
+}
 
 impl Ordinal {
-    /// Bits for the step; no plan is that long.
-    const STEP: u32 = 6;
-
-    pub(super) fn new(order: u32, step: usize) -> Ordinal {
-        Ordinal((order << Self::STEP) | step as u32)
-    }
-
-    pub(super) fn order(self) -> u32 {
-        self.0 >> Self::STEP
-    }
-
-    pub(super) fn step(self) -> usize {
-        (self.0 & ((1 << Self::STEP) - 1)) as usize
-    }
-
-    /// The step after it.
-    pub(super) fn next(self) -> Ordinal {
-        Ordinal::new(self.order(), self.step() + 1)
-    }
-
+    /// Both in one; no plan has 64 steps.
     pub(super) fn number(self) -> u64 {
-        u64::from(self.0)
+        u64::from(self.order) << 6 | u64::from(self.step)
     }
 }

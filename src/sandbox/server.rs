@@ -1,8 +1,6 @@
 //! The running server: limits, latency and faults around the calls.
 
-use super::access;
 use super::answer::{Refusal, html_page, request_id};
-use super::churn;
 use super::connection::{Breaker, Door};
 use super::counts::RequestCounts;
 use super::faults::{Fault, Wait};
@@ -10,6 +8,7 @@ use super::limits::Bucket;
 use super::routes::{Call, Route};
 use super::settings::Settings;
 use super::world::World;
+use super::{access, churn};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};

@@ -1,23 +1,23 @@
 //! How large the sandbox's world is and how its server behaves.
 
-use clap::ArgAction;
+use clap::{ArgAction, Parser};
 use std::time::Duration;
 
 /// What a sandbox is made of. The same settings give the same world and the same faults. They are also the flags of the
 /// command `sandbox`, whose help shows these texts.
-#[derive(Debug, Clone, PartialEq, clap::Args)]
+#[derive(Debug, Clone, PartialEq, Parser)]
 pub struct Settings {
     /// Customers at the start
-    #[arg(long, value_name = "N", default_value_t = DEFAULT.customers)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub customers: usize,
     /// Events per customer at the start: the mean of a heavy-tailed distribution
-    #[arg(long, value_name = "MEAN", default_value_t = DEFAULT.events_per_customer)]
+    #[arg(long, value_name = "MEAN", default_value_t = 5.0)]
     pub events_per_customer: f64,
     /// Records on a page
-    #[arg(long, value_name = "N", default_value_t = DEFAULT.page_size)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     pub page_size: usize,
     /// The same seed gives the same world and the same faults
-    #[arg(long, value_name = "N", default_value_t = DEFAULT.seed)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Wait before each answer, such as 50ms
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
@@ -29,13 +29,13 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     pub concurrency_limit: Option<usize>,
     /// Share of faulty answers, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = DEFAULT.fault_rate)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub fault_rate: f64,
     /// Changes to the world a second: orders, new customers, edits, deletions; orders under way go on meanwhile
-    #[arg(long, value_name = "N", default_value_t = DEFAULT.churn)]
+    #[arg(long, value_name = "N", default_value_t = 0.0)]
     pub churn: f64,
     /// With --churn: how many times as fast as real time the world's clock runs; 1440: a minute is a day
-    #[arg(long, value_name = "N", default_value_t = DEFAULT.time_factor)]
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub time_factor: f64,
     // `api-contract` point 10
     /// A new event moves its customer's `updated_at`
@@ -46,7 +46,7 @@ pub struct Settings {
     pub account: bool,
     // `api-contract` point 1
     /// Where a list's answer says how it goes on
-    #[arg(long, value_enum, value_name = "STYLE", default_value_t = DEFAULT.token_style)]
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = TokenStyle::Link)]
     pub token_style: TokenStyle,
     // `api-contract` point 2
     /// Exchange the meanings of the parameters `next` and `prev`
@@ -54,35 +54,17 @@ pub struct Settings {
     pub swap_direction: bool,
     // `api-contract` point 5
     /// The order of lists
-    #[arg(long, value_enum, value_name = "ORDER", default_value_t = DEFAULT.order)]
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::CreatedAsc)]
     pub order: Order,
     /// Odd records: quotes, newlines, formulas, emoji, right-to-left text, nulls, undocumented fields, odd numbers
     #[arg(long)]
     pub awkward: bool,
 }
 
-const DEFAULT: Settings = Settings {
-    customers: 1000,
-    events_per_customer: 5.0,
-    page_size: 50,
-    seed: 1,
-    latency: Duration::ZERO,
-    rate_limit: None,
-    concurrency_limit: None,
-    fault_rate: 0.0,
-    churn: 0.0,
-    time_factor: 1.0,
-    events_touch_customer: false,
-    account: true,
-    token_style: TokenStyle::Link,
-    swap_direction: false,
-    order: Order::CreatedAsc,
-    awkward: false,
-};
-
 impl Default for Settings {
-    fn default() -> Self {
-        DEFAULT
+    /// What the flags are without being given.
+    fn default() -> Settings {
+        Settings::parse_from([""])
     }
 }
 

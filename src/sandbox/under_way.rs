@@ -48,7 +48,7 @@ impl World {
     /// Begins an order of a living customer now. Returns which event that is.
     pub(super) fn begin_order(&self, state: &mut State, slot: u32) -> Option<Ordinal> {
         let row = state.rows[slot as usize].as_mut()?;
-        let ordinal = Ordinal::new(row.orders, 0);
+        let ordinal = Ordinal { order: row.orders, step: 0 };
         row.orders += 1;
         self.happens(state, slot, ordinal);
         Some(ordinal)
@@ -74,9 +74,13 @@ impl World {
         if self.settings.events_touch_customer {
             state.touch(slot, self.settings.order);
         }
-        let plan = self.source.plan(u64::from(slot), ordinal.order());
-        if let Some(wait) = plan.wait_after(ordinal.step()) {
-            state.under_way.insert(Due { at: now + 1000 * i64::from(wait), slot, ordinal: ordinal.next() });
+        let plan = self.source.plan(u64::from(slot), ordinal.order);
+        if let Some(wait) = plan.wait_after(ordinal.step as usize) {
+            state.under_way.insert(Due {
+                at: now + 1000 * i64::from(wait),
+                slot,
+                ordinal: Ordinal { step: ordinal.step + 1, ..ordinal },
+            });
         }
     }
 }

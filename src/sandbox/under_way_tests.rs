@@ -232,8 +232,8 @@ fn what_was_under_way_ends_and_what_was_there_stays_as_it_was() {
     let to_come: usize = waiting
         .iter()
         .map(|due| {
-            let plan = world.source.plan(u64::from(due.slot), due.ordinal.order());
-            plan.steps().len() - due.ordinal.step()
+            let plan = world.source.plan(u64::from(due.slot), due.ordinal.order);
+            plan.steps().len() - due.ordinal.step as usize
         })
         .sum();
     assert_eq!(after.len(), before.len() + to_come);

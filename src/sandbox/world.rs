@@ -67,7 +67,7 @@ impl World {
     /// Makes a customer; a field that isn't sent is null. Returns its id.
     pub fn create_customer(&self, fields: CustomerFields) -> String {
         let mut state = self.write();
-        let (_, id) = self.add_customer(&mut state, Some(Box::new(fields.completed())));
+        let (_, id) = self.add_customer(&mut state, Some(Box::new(fields)));
         id.to_string()
     }
 

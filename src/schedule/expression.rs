@@ -4,9 +4,13 @@ use super::error::ScheduleError;
 use super::field::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY};
 
 /// What an expression says.
+#[derive(Debug, Clone)]
 pub(super) struct Parsed {
+    /// Holds the sets of the fields. Its own evaluation is not used: it is not crontab's.
     pub(super) sets: cron::Schedule,
+    /// Whether one of the two day fields is enough.
     pub(super) either_day: bool,
+    /// Whether it runs by real time where the clock is changed.
     pub(super) is_wildcard: bool,
 }
 

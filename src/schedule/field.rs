@@ -58,17 +58,12 @@ impl Field {
 
     /// One item of a list: `*`, `a`, `a-b`, each but `a` also with `/n`.
     fn item(&self, item: &str) -> Result<Vec<u32>, String> {
-        let (range, step) = match item.split_once('/') {
-            Some((range, step)) => (range, Some(step)),
-            None => (item, None),
-        };
-        let step_by = match step.map(number) {
+        let (range, step) = item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
+        let step_by = match step {
             None => 1,
-            Some(Some(step)) if step > 0 => step,
-            Some(_) => {
-                let text = step.unwrap_or_default();
-                return Err(format!("the step `{text}` is no whole number above zero"));
-            }
+            Some(text) => number(text)
+                .filter(|step| *step > 0)
+                .ok_or_else(|| format!("the step `{text}` is no whole number above zero"))?,
         };
         let run = match range.split_once('-') {
             _ if range == "*" => (self.least..=self.greatest).collect(),

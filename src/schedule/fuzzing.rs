@@ -48,6 +48,6 @@ fn check_firings(schedule: &Schedule, mut after: Timestamp) {
 
 /// Another way to write the same.
 fn check_same(schedule: &Schedule, other: &str, after: Timestamp) {
-    let other = Schedule::parse(other, schedule.zone().clone());
+    let other = Schedule::parse(other, schedule.zone.clone());
     assert_eq!(other.map(|other| other.next_after(after)), Ok(schedule.next_after(after)));
 }

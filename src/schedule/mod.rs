@@ -28,6 +28,7 @@ mod next;
 
 pub use error::ScheduleError;
 
+use expression::Parsed;
 use jiff::tz::TimeZone;
 
 /// When something runs: an expression in a time zone. It is known to fire.
@@ -35,12 +36,7 @@ use jiff::tz::TimeZone;
 pub struct Schedule {
     expression: String,
     zone: TimeZone,
-    /// Holds the sets of the fields. Its own evaluation is not used: it is not crontab's.
-    sets: cron::Schedule,
-    /// Whether one of the two day fields is enough.
-    either_day: bool,
-    /// Whether it runs by real time where the clock is changed.
-    is_wildcard: bool,
+    parsed: Parsed,
 }
 
 /// The rest follows from these.
@@ -58,13 +54,7 @@ impl Schedule {
     pub fn parse(expression: &str, zone: TimeZone) -> Result<Schedule, ScheduleError> {
         let expression = expression.trim();
         let parsed = expression::parse(expression)?;
-        let schedule = Schedule {
-            expression: expression.to_owned(),
-            zone,
-            sets: parsed.sets,
-            either_day: parsed.either_day,
-            is_wildcard: parsed.is_wildcard,
-        };
+        let schedule = Schedule { expression: expression.to_owned(), zone, parsed };
         if schedule.ever_fires() {
             Ok(schedule)
         } else {
@@ -75,11 +65,6 @@ impl Schedule {
     /// The expression as it was given, without surrounding space.
     pub fn expression(&self) -> &str {
         &self.expression
-    }
-
-    /// The zone on whose clocks it is evaluated.
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
     }
 }
 

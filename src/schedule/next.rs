@@ -17,7 +17,7 @@ impl Schedule {
     /// the end of the calendar, in the year 9999. The instants of successive calls ascend, so a loop over
     /// them ends. The search is bounded.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        if self.is_wildcard { self.next_shown(after) } else { self.next_once(after) }
+        if self.parsed.is_wildcard { self.next_shown(after) } else { self.next_once(after) }
     }
 
     /// The next instant at which the clock shows a matching time, however often it shows it.
@@ -83,7 +83,7 @@ impl Schedule {
         let end = from.year().saturating_add(CALENDAR_CYCLE_YEARS);
         let mut day = from;
         while day.year() <= end {
-            if !self.sets.months().includes(day.month().unsigned_abs().into()) {
+            if !self.parsed.sets.months().includes(day.month().unsigned_abs().into()) {
                 day = day.last_of_month().tomorrow().ok()?;
             } else if self.day_matches(day) {
                 return Some(day);
@@ -95,29 +95,29 @@ impl Schedule {
     }
 
     fn day_matches(&self, date: Date) -> bool {
-        let day = self.sets.days_of_month().includes(date.day().unsigned_abs().into());
+        let day = self.parsed.sets.days_of_month().includes(date.day().unsigned_abs().into());
         let weekday = date.weekday().to_sunday_one_offset().unsigned_abs().into();
-        let weekday = self.sets.days_of_week().includes(weekday);
-        if self.either_day { day || weekday } else { day && weekday }
+        let weekday = self.parsed.sets.days_of_week().includes(weekday);
+        if self.parsed.either_day { day || weekday } else { day && weekday }
     }
 
     /// The first matching time of day at or after `from`.
     fn next_time(&self, from: Time) -> Option<Time> {
         let (hour, minute, second) =
             (unsigned(from.hour()), unsigned(from.minute()), unsigned(from.second()));
-        let this_hour = self.sets.hours().includes(hour);
+        let this_hour = self.parsed.sets.hours().includes(hour);
         if this_hour
-            && self.sets.minutes().includes(minute)
-            && let Some(second) = at_or_after(self.sets.seconds(), second)
+            && self.parsed.sets.minutes().includes(minute)
+            && let Some(second) = at_or_after(self.parsed.sets.seconds(), second)
         {
             return time(hour, minute, second);
         }
-        let first_second = at_or_after(self.sets.seconds(), 0)?;
-        if this_hour && let Some(minute) = at_or_after(self.sets.minutes(), minute + 1) {
+        let first_second = at_or_after(self.parsed.sets.seconds(), 0)?;
+        if this_hour && let Some(minute) = at_or_after(self.parsed.sets.minutes(), minute + 1) {
             return time(hour, minute, first_second);
         }
-        let first_minute = at_or_after(self.sets.minutes(), 0)?;
-        time(at_or_after(self.sets.hours(), hour + 1)?, first_minute, first_second)
+        let first_minute = at_or_after(self.parsed.sets.minutes(), 0)?;
+        time(at_or_after(self.parsed.sets.hours(), hour + 1)?, first_minute, first_second)
     }
 }
 

@@ -75,12 +75,12 @@ pub async fn dry_run(
             }
         }
     }
-    let is_last_id = |stream| tools.known.style(stream) == Some(TokenStyle::LastId);
+    let is_last_id = |stream| tools.known.of(stream).style() == Some(TokenStyle::LastId);
     let child = Stream::FIRST.child().unwrap_or(Stream::FIRST);
     let extra = ByIds {
         parents: is_last_id(Stream::FIRST),
         children: is_last_id(Stream::FIRST) || is_last_id(child),
-        direction_is_open: tools.known.forward_is_open(child),
+        direction_is_open: tools.known.of(child).forward().is_none(),
     };
     plan.finish(settings, extra)
 }

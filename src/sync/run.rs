@@ -335,8 +335,9 @@ fn finish(
     failpoint::reached(Place::BeforeRunRecord);
     let mut batch = mirror.batch()?;
     record_findings(&mut batch, report.finished_at, base_url, findings)?;
-    if let Some(learned) = learned {
-        limits::record(&mut batch, report.finished_at, base_url, learned)?;
+    for (point, value) in learned.into_iter().flat_map(limits::points) {
+        let (stream, evidence) = (limits::STREAM, limits::EVIDENCE);
+        batch.record_behaviour(stream, point, &value, evidence, base_url, report.finished_at)?;
     }
     let failures = failures_text(report);
     let error = match &report.error {

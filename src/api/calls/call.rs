@@ -12,7 +12,6 @@ pub(in crate::api) struct Call {
     pub(in crate::api) body: Option<Vec<u8>>,
     /// For the observer.
     pub(in crate::api) stream: Stream,
-    /// Whether it asks for a list.
     pub(super) is_list: bool,
     pub(super) attempts_at_most: Option<u32>,
 }

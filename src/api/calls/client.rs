@@ -35,10 +35,8 @@ struct Shared {
     clock: ServerClock,
     base: Url,
     policy: RetryPolicy,
-    /// It has been reported that an http link was followed by https.
-    reported_http_links: AtomicBool,
-    /// It has been reported that an answer held bytes that are not UTF-8.
-    reported_invalid_utf8: AtomicBool,
+    told_of_http_links: AtomicBool,
+    told_of_invalid_utf8: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -67,8 +65,8 @@ impl Client {
             clock: ServerClock::default(),
             base: settings.base_url,
             policy: settings.retry,
-            reported_http_links: AtomicBool::new(false),
-            reported_invalid_utf8: AtomicBool::new(false),
+            told_of_http_links: AtomicBool::new(false),
+            told_of_invalid_utf8: AtomicBool::new(false),
         });
         Ok(Client { shared, observer })
     }
@@ -87,12 +85,12 @@ impl Client {
 
     /// Starts from limits that another run has learned, unless this client has learned some by itself.
     pub fn expect(&self, learned: Learned) {
-        self.shared.admission.expect(learned);
+        self.shared.admission.change(|limits, now| limits.expect(learned, now));
     }
 
     /// The limits that the API has shown; `None` if it never asked for fewer requests.
     pub fn learned(&self) -> Option<Learned> {
-        self.shared.admission.learned()
+        self.shared.admission.limits().learned()
     }
 
     pub(super) fn redactor(&self) -> &Redactor {
@@ -114,8 +112,9 @@ impl Client {
             path.push('/');
             for byte in segment.bytes() {
                 match byte {
-                    b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
-                    byte if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+                    b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                        path.push(char::from(byte))
+                    }
                     byte => path.push_str(&format!("%{byte:02X}")),
                 }
             }
@@ -131,15 +130,13 @@ impl Client {
     /// [`ErrorKind::CrossOrigin`]; nothing was sent there.
     pub(in crate::api) fn origin_resolve(&self, request_url: &Url, reference: &str) -> Result<Url, ApiError> {
         let link = resolve_link(&self.shared.base, request_url, reference);
-        if link.as_ref().is_ok_and(|link| link.is_by_https_instead)
-            && !self.shared.reported_http_links.swap(true, Ordering::Relaxed)
-        {
+        if let Ok((_, true)) = link {
             let text = "the API's links begin with http:// and are followed by https://, as `api.base_url` has it: the proxy \
                         in front of it does not tell it of TLS";
-            self.observer.observe(&Event::Remark { text });
+            self.remark_once(&self.shared.told_of_http_links, text);
         }
         let redactor = &self.shared.redactor;
-        link.map(|link| link.url).map_err(|error| {
+        link.map(|(url, _)| url).map_err(|error| {
             let detail = redactor.redact(&error.to_string());
             let error = ApiError::new(ErrorKind::CrossOrigin).with_detail(detail);
             error.of_call(redactor, &Method::GET, request_url, 1, false)
@@ -167,7 +164,11 @@ impl Client {
                     let detail = SafeText::own("it holds bytes that are no UTF-8");
                     return Err(Failed::from(ApiError::new(ErrorKind::NotDocumented).with_detail(detail)));
                 }
-                self.report_invalid_utf8(&answer);
+                if answer.is_repaired {
+                    let text = "the API's answers hold bytes that are no UTF-8: in documented fields U+FFFD stands in their \
+                                place, in others an escape from \\udc80 to \\udcff, whose last two digits are the byte";
+                    self.remark_once(&shared.told_of_invalid_utf8, text);
+                }
                 decode(answer).map_err(|NotDocumented(reason)| {
                     let error = ApiError::new(ErrorKind::NotDocumented).with_status(status);
                     Failed::from(error.with_detail(shared.redactor.redact(&reason)))
@@ -220,7 +221,7 @@ impl Client {
         if let Ok(answer) = &mut result {
             shared.clock.observe(&answer.headers, Timestamp::now());
             if let Some(streams) = answer.streams {
-                shared.admission.lower_to(streams);
+                shared.admission.change(|limits, now| limits.concurrency.lower_to(streams, now));
             }
             if call.is_list && is_empty_success(answer) {
                 answer.body = b"[]".to_vec();
@@ -243,10 +244,8 @@ impl Client {
         }
     }
 
-    fn report_invalid_utf8(&self, answer: &Answer) {
-        if answer.is_repaired && !self.shared.reported_invalid_utf8.swap(true, Ordering::Relaxed) {
-            let text = "the API's answers hold bytes that are no UTF-8: in documented fields U+FFFD stands in their place, in \
-                        others an escape from \\udc80 to \\udcff, whose last two digits are the byte";
+    fn remark_once(&self, told: &AtomicBool, text: &str) {
+        if !told.swap(true, Ordering::Relaxed) {
             self.observer.observe(&Event::Remark { text });
         }
     }

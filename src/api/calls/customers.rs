@@ -7,36 +7,28 @@ use crate::api::transport::Answer;
 use crate::record::Stream;
 use reqwest::{Method, Url};
 use serde_json::value::RawValue;
-use std::fmt;
 
-/// What to send of a customer; what is `None` is not sent. `Debug` shows which fields are given, not what
-/// they hold.
-#[derive(Clone, Default, PartialEq, Eq, serde::Serialize)]
+/// What to send of a customer; what is `None` is not sent. They are also the flags of the commands that write a customer,
+/// whose help shows these texts. `Debug` is left out: they hold personal data.
+#[derive(Clone, Default, serde::Serialize, clap::Args)]
+#[group(required = true, multiple = true)]
 pub struct CustomerFields {
-    /// E-mail address.
+    /// E-mail address
+    #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// First name.
+    /// First name
+    #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
-    /// Last name.
+    /// Last name
+    #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<String>,
-    /// Phone number, in any form.
+    /// Phone number
+    #[arg(long, value_name = "TEXT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
-}
-
-impl fmt::Debug for CustomerFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = |field: &Option<String>| field.as_ref().map(|_| "***");
-        f.debug_struct("CustomerFields")
-            .field("email", &masked(&self.email))
-            .field("first_name", &masked(&self.first_name))
-            .field("last_name", &masked(&self.last_name))
-            .field("phone_number", &masked(&self.phone_number))
-            .finish()
-    }
 }
 
 impl Client {

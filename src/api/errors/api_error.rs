@@ -4,7 +4,6 @@ pub use super::kind::ErrorKind;
 pub(in crate::api) use super::kind::Repeat;
 use super::redact::{RedactedCause, Redactor, SafeText};
 use reqwest::{Method, Url};
-use std::error::Error;
 use std::fmt;
 
 /// A call that failed, after all its attempts.
@@ -12,10 +11,16 @@ use std::fmt;
 /// Whatever an answer, a proxy or a library says of it comes in through `redact`: neither the key nor e-mail addresses,
 /// telephone numbers or control characters are in it. `Display` is one line for the person at the terminal and holds the
 /// vendor's own words, which may still name a person: [`log_form`](ApiError::log_form) and `Debug` leave them out.
-pub struct ApiError(Box<Details>);
-
-struct Details {
+#[derive(thiserror::Error)]
+#[error("{}", self.line(true))]
+pub struct ApiError {
     kind: ErrorKind,
+    source: Option<RedactedCause>,
+    details: Box<Details>,
+}
+
+#[derive(Default)]
+struct Details {
     status: Option<u16>,
     code: Option<SafeText>,
     message: Option<SafeText>,
@@ -25,24 +30,11 @@ struct Details {
     request: Option<SafeText>,
     attempts: u32,
     lost_answer: bool,
-    source: Option<RedactedCause>,
 }
 
 impl ApiError {
     pub(in crate::api) fn new(kind: ErrorKind) -> ApiError {
-        ApiError(Box::new(Details {
-            kind,
-            status: None,
-            code: None,
-            message: None,
-            request_id: None,
-            is_documented_form: false,
-            detail: None,
-            request: None,
-            attempts: 0,
-            lost_answer: false,
-            source: None,
-        }))
+        ApiError { kind, source: None, details: Box::default() }
     }
 
     /// For an answer whose status is no success: takes what its body says about the error.
@@ -54,7 +46,7 @@ impl ApiError {
     ) -> ApiError {
         let mut error = ApiError::new(ErrorKind::of_status(status)).with_status(status);
         let parsed: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        error.0.is_documented_form = ["code", "message"]
+        error.details.is_documented_form = ["code", "message"]
             .into_iter()
             .all(|name| parsed.get(name).is_some_and(serde_json::Value::is_string));
         let object = parsed.get("error").filter(|inner| inner.is_object()).unwrap_or(&parsed);
@@ -63,32 +55,32 @@ impl ApiError {
             Some(serde_json::Value::Number(number)) => redactor.redact(&number.to_string()).if_any(),
             _ => None,
         };
-        error.0.code = field("code");
-        error.0.message = field("message");
+        error.details.code = field("code");
+        error.details.message = field("message");
         let by_header = || request_id_header.and_then(|id| redactor.redact(id).if_any());
-        error.0.request_id = field("request_id").filter(is_one_word).or_else(by_header).filter(is_one_word);
+        error.details.request_id =
+            field("request_id").filter(is_one_word).or_else(by_header).filter(is_one_word);
         error
     }
 
-    /// Adds what exactly was wrong.
     pub(in crate::api) fn with_detail(mut self, detail: SafeText) -> ApiError {
-        self.0.detail = detail.if_any();
+        self.details.detail = detail.if_any();
         self
     }
 
     /// With the kind that the status means to the call.
     pub(in crate::api) fn of_kind(mut self, kind: ErrorKind) -> ApiError {
-        self.0.kind = kind;
+        self.kind = kind;
         self
     }
 
     pub(in crate::api) fn with_status(mut self, status: u16) -> ApiError {
-        self.0.status = Some(status);
+        self.details.status = Some(status);
         self
     }
 
     pub(in crate::api) fn with_source(mut self, source: RedactedCause) -> ApiError {
-        self.0.source = Some(source);
+        self.source = Some(source);
         self
     }
 
@@ -102,46 +94,46 @@ impl ApiError {
         attempts: u32,
         lost_answer: bool,
     ) -> ApiError {
-        self.0.request = Some(request_line(redactor, method, url));
-        self.0.attempts = attempts;
-        self.0.lost_answer = lost_answer;
+        self.details.request = Some(request_line(redactor, method, url));
+        self.details.attempts = attempts;
+        self.details.lost_answer = lost_answer;
         self
     }
 
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
-        self.0.kind
+        self.kind
     }
 
     /// The HTTP status of the last attempt's answer, if one came.
     pub fn status(&self) -> Option<u16> {
-        self.0.status
+        self.details.status
     }
 
     /// What the vendor's support asks for; one word.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_ref().map(SafeText::as_str)
+        self.details.request_id.as_ref().map(SafeText::as_str)
     }
 
     /// Whether the answer is the API's own word, not that of a gateway in front of it: a JSON object with the documented
     /// members of an error, `code` and `message`, each a string (`api-contract`, Transport).
     pub fn is_documented_form(&self) -> bool {
-        self.0.is_documented_form
+        self.details.is_documented_form
     }
 
     /// How often the request was attempted.
     pub fn attempts(&self) -> u32 {
-        self.0.attempts
+        self.details.attempts
     }
 
     /// Whether an attempt before the last one may have been carried out although its answer was lost.
     pub(in crate::api) fn lost_answer(&self) -> bool {
-        self.0.lost_answer
+        self.details.lost_answer
     }
 
     /// What to do now, in one or two sentences.
     pub fn hint(&self) -> &'static str {
-        self.0.kind.hint()
+        self.kind.row().hint
     }
 
     /// The line for logs: like `Display`, without the vendor's `message`, and without a `code` of several words, which is
@@ -151,10 +143,10 @@ impl ApiError {
     }
 
     fn line(&self, with_message: bool) -> String {
-        let error = &self.0;
+        let error = &*self.details;
         let is_told = |code: &&SafeText| with_message || is_one_word(code);
         let mut line = error.request.as_ref().map_or_else(String::new, |request| format!("{request}: "));
-        line.push_str(error.kind.what());
+        line.push_str(self.kind.row().what);
         if let Some(detail) = &error.detail {
             line = format!("{line}: {detail}");
         }
@@ -175,26 +167,14 @@ impl ApiError {
     }
 }
 
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line(true))
-    }
-}
-
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_tuple("ApiError");
-        shown.field(&self.0.kind).field(&self.log_form());
-        if let Some(source) = &self.0.source {
+        shown.field(&self.kind).field(&self.log_form());
+        if let Some(source) = &self.source {
             shown.field(&source.to_string());
         }
         shown.finish()
-    }
-}
-
-impl Error for ApiError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_ref().map(|source| source as &(dyn Error + 'static))
     }
 }
 
@@ -215,6 +195,7 @@ fn request_line(redactor: &Redactor, method: &Method, url: &Url) -> SafeText {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error;
 
     const KEY: &str = "sk_test_example";
 
@@ -263,7 +244,7 @@ mod tests {
             ),
         ] {
             let error = refused(body);
-            let found = [&error.0.code, &error.0.message, &error.0.request_id];
+            let found = [&error.details.code, &error.details.message, &error.details.request_id];
             let found = found.map(|text| text.as_ref().map(SafeText::as_str));
             assert_eq!(found, [code, message, id], "{body}");
         }

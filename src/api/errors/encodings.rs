@@ -13,11 +13,8 @@ pub(super) fn decoded(text: &str) -> String {
         while let Some(at) = rest.find(['%', '\\', '&']) {
             bytes.extend_from_slice(&rest.as_bytes()[..at]);
             rest = &rest[at..];
-            let (length, decoded) = escape(rest).unwrap_or((1, Decoded::Byte(rest.as_bytes()[0])));
-            match decoded {
-                Decoded::Byte(byte) => bytes.push(byte),
-                Decoded::Char(c) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
+            let (length, decoded) = escape(rest).unwrap_or_else(|| (1, rest.as_bytes()[..1].to_vec()));
+            bytes.extend(decoded);
             rest = &rest[length..];
         }
         bytes.extend_from_slice(rest.as_bytes());
@@ -30,20 +27,15 @@ pub(super) fn decoded(text: &str) -> String {
     }
 }
 
-enum Decoded {
-    Byte(u8),
-    Char(char),
-}
-
 /// What a text begins with: how long the escape is, and what it stands for.
-fn escape(text: &str) -> Option<(usize, Decoded)> {
+fn escape(text: &str) -> Option<(usize, Vec<u8>)> {
     let digits = |from: usize, to: usize, radix| {
         let digits = text.get(from..to).filter(|digits| digits.chars().all(|c| c.is_digit(radix)))?;
         u32::from_str_radix(digits, radix).ok()
     };
-    let character = |length, code| Some((length, Decoded::Char(char::from_u32(code)?)));
+    let character = |length, code| Some((length, char::from_u32(code)?.to_string().into_bytes()));
     match text.as_bytes() {
-        [b'%', ..] => Some((3, Decoded::Byte(u8::try_from(digits(1, 3, 16)?).ok()?))),
+        [b'%', ..] => Some((3, vec![u8::try_from(digits(1, 3, 16)?).ok()?])),
         [b'\\', b'u', ..] => character(6, digits(2, 6, 16)?),
         [b'\\', b'x', ..] => character(4, digits(2, 4, 16)?),
         [b'&', b'#', ..] => {

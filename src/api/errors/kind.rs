@@ -51,14 +51,17 @@ pub(in crate::api) enum Repeat {
 }
 
 /// A row of the table: what one kind of failure means.
-struct Row {
-    what: &'static str,
-    hint: &'static str,
-    repeat: Repeat,
+pub(in crate::api) struct Row {
+    /// What happened, in a few words.
+    pub(in crate::api) what: &'static str,
+    /// What to do now, in one or two sentences.
+    pub(in crate::api) hint: &'static str,
+    /// Which calls may be repeated after it.
+    pub(in crate::api) repeat: Repeat,
 }
 
 impl ErrorKind {
-    const fn row(self) -> Row {
+    pub(in crate::api) const fn row(self) -> Row {
         use Repeat::{Always, Idempotent, Never};
         const fn row(repeat: Repeat, what: &'static str, hint: &'static str) -> Row {
             Row { what, hint, repeat }
@@ -154,21 +157,6 @@ impl ErrorKind {
                  (Debian: apt-get install ca-certificates).",
             ),
         }
-    }
-
-    /// What happened, in a few words.
-    pub(in crate::api) const fn what(self) -> &'static str {
-        self.row().what
-    }
-
-    /// What to do now, in one or two sentences.
-    pub(in crate::api) const fn hint(self) -> &'static str {
-        self.row().hint
-    }
-
-    /// Which calls may be repeated after it.
-    pub(in crate::api) const fn repeat(self) -> Repeat {
-        self.row().repeat
     }
 
     /// The kind of an answer with a status that does not belong to the call.

@@ -25,7 +25,7 @@ const PHONE_DIGITS: usize = 7;
 const PHONE_GAP: usize = 3;
 
 /// Text that may be repeated anywhere: on a terminal, in logs, in the mirror.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::api) struct SafeText(String);
 
 impl SafeText {
@@ -57,27 +57,11 @@ pub fn shown(text: &str) -> String {
 }
 
 /// An error's text and that of its causes.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
 pub(in crate::api) struct RedactedCause {
     text: SafeText,
     source: Option<Box<RedactedCause>>,
-}
-
-impl fmt::Display for RedactedCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.as_str())
-    }
-}
-
-impl fmt::Debug for RedactedCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text.as_str())
-    }
-}
-
-impl Error for RedactedCause {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
-    }
 }
 
 /// Knows the key, so that it can be cut out of text.

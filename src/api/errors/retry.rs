@@ -58,7 +58,7 @@ pub(in crate::api) fn decide(
     now: SystemTime,
     random: f64,
 ) -> Option<Duration> {
-    let repeatable = match fault.kind.repeat() {
+    let repeatable = match fault.kind.row().repeat {
         Repeat::Always => true,
         Repeat::Idempotent => is_idempotent,
         Repeat::Never => false,
@@ -207,7 +207,7 @@ mod tests {
             let fault = Fault { kind, retry_after: header.as_deref() };
             match decide(fault, true, attempt, &policy, now(), random) {
                 None => prop_assert!(
-                    attempt >= policy.attempts_after(kind) || kind.repeat() == Repeat::Never
+                    attempt >= policy.attempts_after(kind) || kind.row().repeat == Repeat::Never
                 ),
                 Some(delay) => {
                     prop_assert!(attempt < policy.attempts_after(kind));

@@ -1,15 +1,11 @@
 //! Where requests wait for their turn: first come, first served.
 
+use super::Outcome;
 use super::controller::{Controller, Ticket};
-use super::{Learned, Outcome};
 use crate::observe::{Event, Observer};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
-
-/// A place comes free with a notification only.
-const UNTIL_NOTIFIED: Duration = Duration::from_secs(3600);
 
 /// Lets requests start as the limits allow.
 pub(in crate::api) struct Admission {
@@ -17,73 +13,46 @@ pub(in crate::api) struct Admission {
     turn: tokio::sync::Mutex<()>,
     /// Tells that one that the limits or the requests in flight have changed.
     changed: Notify,
-    state: Mutex<State>,
+    controller: Mutex<Controller>,
     observer: Arc<dyn Observer>,
-}
-
-struct State {
-    controller: Controller,
-    in_flight: usize,
 }
 
 impl Admission {
     /// No more than `max` requests are ever in flight; 0 counts as 1.
     pub(in crate::api) fn new(max: usize, observer: Arc<dyn Observer>) -> Admission {
-        let state = Mutex::new(State { controller: Controller::new(max), in_flight: 0 });
-        Admission { turn: tokio::sync::Mutex::default(), changed: Notify::new(), state, observer }
-    }
-
-    /// Starts from what another run has learned, unless this one has learned something by itself.
-    pub(in crate::api) fn expect(&self, learned: Learned) {
-        self.change(|controller| controller.expect(learned, Instant::now()));
-    }
-
-    /// What was learned, if the API ever asked for less than was wanted of it.
-    pub(in crate::api) fn learned(&self) -> Option<Learned> {
-        self.state().controller.learned()
-    }
-
-    /// The server takes no more than so many requests at once over its connection.
-    pub(in crate::api) fn lower_to(&self, streams: usize) {
-        self.change(|controller| controller.lower_to(streams, Instant::now()));
+        let controller = Mutex::new(Controller::new(max));
+        Admission { turn: tokio::sync::Mutex::default(), changed: Notify::new(), controller, observer }
     }
 
     /// Waits until a request may start. Dropping the future gives its turn to the next one, dropping the permit its place.
     pub(in crate::api) async fn enter(&self) -> Permit<'_> {
         let _turn = self.turn.lock().await;
         loop {
-            let until = {
-                let State { controller, in_flight } = &mut *self.state();
-                let now = Instant::now();
-                let start_at = controller.next_start().unwrap_or(now);
-                if *in_flight >= controller.concurrency() {
-                    now + UNTIL_NOTIFIED
-                } else if start_at > now {
-                    start_at
-                } else {
-                    *in_flight += 1;
-                    return Permit { admission: self, ticket: controller.start(*in_flight, now) };
-                }
-            };
-            let _ = timeout_at(until, self.changed.notified()).await;
+            let admitted = self.limits().admit(Instant::now());
+            match admitted {
+                Ok(ticket) => return Permit { admission: self, ticket, outcome: Outcome::Unknown },
+                Err(None) => self.changed.notified().await,
+                Err(Some(at)) => drop(timeout_at(at, self.changed.notified()).await),
+            }
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Controller)) {
-        let (before, after) = {
-            let controller = &mut self.state().controller;
-            let before = controller.concurrency();
-            change(controller);
-            (before, controller.concurrency())
-        };
+    /// Changes the limits, tells whoever waits, and reports it if another number of requests may be in flight.
+    pub(in crate::api) fn change(&self, change: impl FnOnce(&mut Controller, Instant)) {
+        let mut limits = self.limits();
+        let before = limits.concurrency.limit;
+        change(&mut limits, Instant::now());
+        let limit = limits.concurrency.limit;
+        drop(limits);
         self.changed.notify_one();
-        if before != after {
-            self.observer.observe(&Event::ConcurrencyChanged { limit: after });
+        if limit != before {
+            self.observer.observe(&Event::ConcurrencyChanged { limit });
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the API bears, as far as it has shown.
+    pub(in crate::api) fn limits(&self) -> MutexGuard<'_, Controller> {
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,19 +60,19 @@ impl Admission {
 pub(in crate::api) struct Permit<'a> {
     admission: &'a Admission,
     ticket: Ticket,
+    outcome: Outcome,
 }
 
 impl Permit<'_> {
     /// Gives the place back and tells what became of the request.
-    pub(in crate::api) fn finish(self, outcome: Outcome) {
-        self.admission.change(|controller| controller.finish(self.ticket, outcome, Instant::now()));
+    pub(in crate::api) fn finish(mut self, outcome: Outcome) {
+        self.outcome = outcome;
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.admission.state().in_flight -= 1;
-        self.admission.changed.notify_one();
+        self.admission.change(|controller, now| controller.finish(self.ticket, self.outcome, now));
     }
 }
 
@@ -111,6 +80,7 @@ impl Drop for Permit<'_> {
 mod tests {
     use super::*;
     use crate::observe::Unobserved;
+    use std::time::Duration;
     use tokio::time::timeout;
 
     #[derive(Default)]

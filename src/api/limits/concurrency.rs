@@ -5,11 +5,11 @@ use super::HOLD;
 use tokio::time::Instant;
 
 #[derive(Debug)]
-pub(super) struct Concurrency {
-    limit: usize,
+pub(in crate::api) struct Concurrency {
+    pub(super) limit: usize,
     max: usize,
     /// The smallest number that was refused, and when it may be tried again.
-    ceiling: Option<(usize, Instant)>,
+    pub(super) ceiling: Option<(usize, Instant)>,
     /// Requests accepted since the limit changed.
     accepted: usize,
 }
@@ -21,24 +21,16 @@ impl Concurrency {
         Concurrency { limit: max, max, ceiling: None, accepted: 0 }
     }
 
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
     /// The largest number that may be borne: the one below the ceiling, or the maximum.
     pub(super) fn highest(&self) -> usize {
         self.ceiling.map_or(self.max, |(refused, _)| (refused - 1).min(self.max))
     }
 
-    pub(super) fn has_ceiling(&self) -> bool {
-        self.ceiling.is_some()
-    }
-
-    /// No more than so many at once are tried until then.
-    pub(super) fn lower_to(&mut self, limit: usize, until: Instant) {
+    /// No more than so many at once are tried for a while.
+    pub(in crate::api) fn lower_to(&mut self, limit: usize, now: Instant) {
         let limit = limit.max(1);
         if limit < self.limit {
-            (self.limit, self.ceiling, self.accepted) = (limit, Some((limit + 1, until)), 0);
+            (self.limit, self.ceiling, self.accepted) = (limit, Some((limit + 1, now + HOLD)), 0);
         }
     }
 
@@ -49,9 +41,7 @@ impl Concurrency {
         let is_held = self.ceiling.is_some_and(|(ceiling, until)| next == ceiling && now < until);
         if self.accepted >= self.limit && !is_held {
             // What is borne now is below the ceiling.
-            self.ceiling = self
-                .ceiling
-                .map(|(ceiling, until)| (if self.limit >= ceiling { next } else { ceiling }, until));
+            self.ceiling = self.ceiling.map(|(ceiling, until)| (ceiling.max(next), until));
             (self.limit, self.accepted) = (next.min(self.max), 0);
         }
     }
@@ -74,7 +64,7 @@ mod tests {
     /// Accepts so many requests, all at that moment.
     fn accept(concurrency: &mut Concurrency, count: usize, now: Instant) -> usize {
         (0..count).for_each(|_| concurrency.accepted(now));
-        concurrency.limit()
+        concurrency.limit
     }
 
     #[test]
@@ -82,13 +72,13 @@ mod tests {
         let now = Instant::now();
         let mut concurrency = Concurrency::new(16);
         concurrency.refused(16, now);
-        assert_eq!(concurrency.limit(), 8);
+        assert_eq!(concurrency.limit, 8);
         for (accepted, expected) in [(7, 8), (1, 9), (8, 9), (1, 10), (10 + 11 + 12 + 13, 14), (14, 15)] {
             assert_eq!(accept(&mut concurrency, accepted, now), expected);
         }
         for expected in [7, 3, 1, 1] {
             concurrency.refused(1, now);
-            assert_eq!(concurrency.limit(), expected);
+            assert_eq!(concurrency.limit, expected);
         }
     }
 
@@ -106,17 +96,17 @@ mod tests {
         }
         // It is borne at last.
         assert_eq!(accept(&mut concurrency, 1_000, now), 16);
-        assert_eq!((concurrency.highest(), concurrency.has_ceiling()), (16, true));
+        assert_eq!((concurrency.highest(), concurrency.ceiling.is_some()), (16, true));
     }
 
     #[test]
     fn it_is_lowered_and_never_raised_by_what_is_known() {
         let now = Instant::now();
         let mut concurrency = Concurrency::new(8);
-        assert_eq!((concurrency.highest(), concurrency.has_ceiling()), (8, false));
+        assert_eq!((concurrency.highest(), concurrency.ceiling.is_some()), (8, false));
         for (known, expected) in [(9, 8), (8, 8), (5, 5), (6, 5), (0, 1)] {
-            concurrency.lower_to(known, now + Duration::from_secs(60));
-            assert_eq!(concurrency.limit(), expected, "{known}");
+            concurrency.lower_to(known, now);
+            assert_eq!(concurrency.limit, expected, "{known}");
         }
         assert_eq!(accept(&mut concurrency, 100, now), 1);
         assert_eq!(accept(&mut concurrency, 100, now + Duration::from_secs(60)), 8);

@@ -5,8 +5,8 @@
 //! accepted several times just before.
 
 use super::concurrency::Concurrency;
-use super::rate::{Rate, SLOWEST};
-use super::{HOLD, Learned, Outcome};
+use super::rate::Rate;
+use super::{Learned, Outcome};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -33,12 +33,12 @@ pub(super) struct Ticket {
 }
 
 #[derive(Debug)]
-pub(super) struct Controller {
-    concurrency: Concurrency,
+pub(in crate::api) struct Controller {
+    pub(in crate::api) concurrency: Concurrency,
+    in_flight: usize,
     rate: Option<Rate>,
-    /// When the next request may start: the bucket has its next token then, or a pause ends.
-    next_at: Option<Instant>,
-    /// How long requests pause after the next refusal without `Retry-After`.
+    /// When the next request may start: the bucket has its next token then, or a pause ends. `None` before the first one.
+    pub(super) next_at: Option<Instant>,
     backoff: Duration,
     /// Raised by each refusal that counts: what started before it says nothing about the limits after it.
     generation: u64,
@@ -60,6 +60,7 @@ impl Controller {
     pub(super) fn new(max: usize) -> Controller {
         Controller {
             concurrency: Concurrency::new(max),
+            in_flight: 0,
             rate: None,
             next_at: None,
             backoff: FIRST_BACKOFF,
@@ -68,105 +69,84 @@ impl Controller {
         }
     }
 
-    /// Requests at once.
-    pub(super) fn concurrency(&self) -> usize {
-        self.concurrency.limit()
-    }
-
     /// What was learned, if the API ever asked for less than was wanted of it.
-    pub(super) fn learned(&self) -> Option<Learned> {
-        let rate = self.rate.as_ref().map(Rate::learned);
-        let is_limited = self.concurrency.has_ceiling() || rate.is_some();
+    pub(in crate::api) fn learned(&self) -> Option<Learned> {
+        let rate = self.rate.as_ref().map(|rate| rate.base);
+        let is_limited = self.concurrency.ceiling.is_some() || rate.is_some();
         is_limited.then(|| Learned { concurrency: self.concurrency.highest(), rate })
     }
 
     /// Starts from what another run has learned, unless this one has learned something by itself.
-    pub(super) fn expect(&mut self, learned: Learned, now: Instant) {
+    pub(in crate::api) fn expect(&mut self, learned: Learned, now: Instant) {
         if self.generation == 0 && self.learned().is_none() {
-            self.lower_to(learned.concurrency, now);
-            let rate = learned.rate.filter(|rate| rate.is_finite() && *rate >= SLOWEST);
-            self.rate = rate.map(|rate| Rate::known(rate, now));
+            self.concurrency.lower_to(learned.concurrency, now);
+            self.rate = learned.rate.and_then(|rate| Rate::known(rate, now));
         }
     }
 
-    /// The server takes no more than so many at once.
-    pub(super) fn lower_to(&mut self, limit: usize, now: Instant) {
-        self.concurrency.lower_to(limit, now + HOLD);
-    }
-
-    /// When the next request may start; `None` before the first one.
-    pub(super) fn next_start(&self) -> Option<Instant> {
-        self.next_at
-    }
-
-    /// A request starts, with so many in flight, itself included.
-    pub(super) fn start(&mut self, in_flight: usize, now: Instant) -> Ticket {
-        if self.next_start().is_none_or(|at| at + IDLE < now) {
+    /// Lets a request start; else says when to ask again: `None` is when another one has ended.
+    pub(super) fn admit(&mut self, now: Instant) -> Result<Ticket, Option<Instant>> {
+        if self.in_flight >= self.concurrency.limit {
+            return Err(None);
+        }
+        if let Some(at) = self.next_at.filter(|at| *at > now) {
+            return Err(Some(at));
+        }
+        self.in_flight += 1;
+        if self.next_at.is_none_or(|at| at + IDLE < now) {
             self.seen = Seen { since: Some(now), ..Seen::default() };
         }
-        if in_flight > self.seen.peak {
-            (self.seen.peak, self.seen.accepted_at_peak) = (in_flight, 0);
+        if self.in_flight > self.seen.peak {
+            (self.seen.peak, self.seen.accepted_at_peak) = (self.in_flight, 0);
         }
-        let interval = self.interval(now);
-        self.next_at = Some(self.next_at.map_or(now, |at| at.max(now - LATENESS)) + interval);
-        Ticket { generation: self.generation, in_flight }
+        let interval = self.rate.as_ref().map_or(0.0, |rate| 1.0 / rate.a_second(now));
+        let begin = self.next_at.map_or(now, |at| at.max(now - LATENESS));
+        self.next_at = Some(begin + Duration::from_secs_f64(interval));
+        Ok(Ticket { generation: self.generation, in_flight: self.in_flight })
     }
 
-    /// The time between the starts of two requests.
-    fn interval(&self, now: Instant) -> Duration {
-        self.rate.as_ref().map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate.a_second(now)))
-    }
-
-    /// Takes what became of a request.
+    /// A request has ended, in this way.
     pub(super) fn finish(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) {
-        let is_current = ticket.generation == self.generation;
+        self.in_flight -= 1;
+        if let Outcome::Throttled(Some(pause)) = outcome {
+            self.next_at = self.next_at.max(Some(now + pause));
+        }
+        if ticket.generation != self.generation {
+            return;
+        }
         match outcome {
-            Outcome::Throttled(pause) if is_current || pause.is_some() => {
-                let resumed = now + pause.unwrap_or(self.backoff);
-                self.next_at = self.next_at.max(Some(resumed));
-                if is_current {
-                    self.cut(pause.is_some(), now, resumed);
-                    self.backoff = (2 * self.backoff).min(LONGEST_BACKOFF);
-                    self.begin_generation(now);
-                }
-            }
-            Outcome::Accepted if is_current => {
+            Outcome::Accepted => {
                 self.backoff = FIRST_BACKOFF;
                 self.seen.accepted += 1;
                 self.seen.accepted_at_peak += u32::from(ticket.in_flight >= self.seen.peak);
-                self.concurrency.accepted(now);
+                return self.concurrency.accepted(now);
             }
-            Outcome::Unavailable if is_current => {
-                self.concurrency.refused(self.seen.peak, now);
-                self.begin_generation(now);
-            }
-            _ => {}
+            Outcome::Throttled(pause) => self.refused(pause, now),
+            Outcome::Unavailable => self.concurrency.refused(self.seen.peak, now),
+            Outcome::Unknown => return,
         }
+        self.generation += 1;
+        self.seen = Seen { since: Some(now), ..Seen::default() };
     }
 
-    /// Cuts the limit that a refusal was about.
-    fn cut(&mut self, is_timed: bool, now: Instant, resumed: Instant) {
+    /// Lets requests pause, and cuts the limit that a refusal was about.
+    fn refused(&mut self, pause: Option<Duration>, now: Instant) {
+        let resumed = now + pause.unwrap_or(self.backoff);
+        self.next_at = self.next_at.max(Some(resumed));
+        self.backoff = (2 * self.backoff).min(LONGEST_BACKOFF);
         let Seen { since, accepted, peak, accepted_at_peak } = self.seen;
         let is_within_limit = self.rate.is_some() && peak <= self.concurrency.highest();
         let is_of_rate =
-            is_timed || is_within_limit || self.concurrency() == 1 || accepted_at_peak >= SHOWN_BY;
-        if accepted == 0 {
-            // Fewer are tried at first, but nothing shows how many are too many.
-            self.concurrency.refused(1, resumed);
-        } else if !is_of_rate {
-            self.concurrency.refused(peak, resumed);
-        } else {
-            let seconds = since.map_or(0.0, |since| (now - since).as_secs_f64());
-            let let_through = f64::from(accepted) / seconds.max(0.001);
-            match &mut self.rate {
-                Some(rate) => rate.refused(let_through, now, resumed),
-                None => self.rate = Some(Rate::below(let_through, resumed)),
-            }
+            pause.is_some() || is_within_limit || self.concurrency.limit == 1 || accepted_at_peak >= SHOWN_BY;
+        if accepted == 0 || !is_of_rate {
+            // While none is accepted, fewer are tried, but nothing shows how many are too many.
+            return self.concurrency.refused(if accepted == 0 { 1 } else { peak }, resumed);
         }
-    }
-
-    fn begin_generation(&mut self, now: Instant) {
-        self.generation += 1;
-        self.seen = Seen { since: Some(now), ..Seen::default() };
+        let seconds = since.map_or(0.0, |since| (now - since).as_secs_f64());
+        let let_through = f64::from(accepted) / seconds.max(0.001);
+        match &mut self.rate {
+            Some(rate) => rate.refused(let_through, now, resumed),
+            None => self.rate = Some(Rate::below(let_through, resumed)),
+        }
     }
 }

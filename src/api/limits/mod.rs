@@ -1,6 +1,6 @@
 //! How many requests are in flight at once, and how many start in a second (`api-contract` point 13).
 //!
-//! In: each request asks [`Admission`] for a [`Permit`] and tells it what became of the request, as an [`Outcome`]. Out:
+//! In: each request asks [`Admission`] for a `Permit` and tells it what became of the request, as an [`Outcome`]. Out:
 //! when a request may start, and what was [`Learned`], which the mirror keeps for the next run. Nothing here sends a
 //! request or decides whether one is repeated. `concurrency` and `rate` are the two limits, `controller` decides which
 //! of them a refusal is about, and `admission` lets requests wait for their turn; only the last one reads a clock.

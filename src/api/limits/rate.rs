@@ -32,8 +32,8 @@ const CUTS_IN_VAIN: u32 = 6;
 
 #[derive(Debug)]
 pub(super) struct Rate {
-    /// Requests a second after the last cut.
-    base: f64,
+    /// Requests a second after the last cut: what another run may begin with.
+    pub(super) base: f64,
     /// What was refused: the rate rises to it in the time `rise`.
     refused: f64,
     rise: Duration,
@@ -50,18 +50,13 @@ impl Rate {
         Rate::rising(LARGEST_CUT * refused, refused, FIRST_RISE, resumed)
     }
 
-    /// Another run has learned it: for a while nothing faster is tried.
-    pub(super) fn known(base: f64, now: Instant) -> Rate {
-        Rate::rising(base, 1.1 * base, HOLD, now + HOLD)
+    /// Another run has learned it: for a while nothing faster is tried. `None` if it can't have been learned.
+    pub(super) fn known(base: f64, now: Instant) -> Option<Rate> {
+        (base.is_finite() && base >= SLOWEST).then(|| Rate::rising(base, 1.1 * base, HOLD, now + HOLD))
     }
 
     fn rising(base: f64, refused: f64, rise: Duration, rises_from: Instant) -> Rate {
         Rate { base, refused, rise, rises_from, before_cuts: refused, in_vain: 0 }
-    }
-
-    /// What another run may begin with.
-    pub(super) fn learned(&self) -> f64 {
-        self.base
     }
 
     /// Requests a second by now: quickly to just below what was refused, slowly past it, then faster and faster, as CUBIC
@@ -105,14 +100,14 @@ mod tests {
     #[test]
     fn it_is_cut_to_the_middle_by_half_at_most() {
         let now = Instant::now();
-        close(Rate::below(100.0, now).learned(), 50.0);
-        close(Rate::below(0.0, now).learned(), SLOWEST);
+        close(Rate::below(100.0, now).base, 50.0);
+        close(Rate::below(0.0, now).base, SLOWEST);
         for (let_through, expected) in
             [(0.0, 50.0), (16.0, 50.0), (64.0, 80.0), (100.0, 97.0), (1_000.0, 97.0)]
         {
-            let mut rate = Rate::known(100.0, now);
+            let mut rate = Rate::known(100.0, now).unwrap();
             rate.refused(let_through, now, now);
-            close(rate.learned(), expected);
+            close(rate.base, expected);
         }
     }
 
@@ -128,7 +123,7 @@ mod tests {
     #[test]
     fn what_is_known_is_relied_on_for_a_while() {
         let now = Instant::now();
-        let rate = Rate::known(98.0, now);
+        let rate = Rate::known(98.0, now).unwrap();
         close(rate.a_second(now + HOLD), 98.0);
         assert!(rate.a_second(now + 2 * HOLD) > 107.0);
     }
@@ -136,13 +131,13 @@ mod tests {
     #[test]
     fn cuts_in_vain_are_undone() {
         let now = Instant::now();
-        let mut rate = Rate::known(100.0, now);
+        let mut rate = Rate::known(100.0, now).unwrap();
         for cuts in 1..CUTS_IN_VAIN {
             rate.refused(100.0, now, now);
-            close(rate.learned(), 100.0 * SMALLEST_CUT.powi(cuts as i32));
+            close(rate.base, 100.0 * SMALLEST_CUT.powi(cuts as i32));
         }
         rate.refused(100.0, now, now);
-        close(rate.learned(), 110.0);
+        close(rate.base, 110.0);
         // A cut that has helped ends the row.
         rate.refused(100.0, now, now);
         let risen = now + FIRST_RISE;

@@ -143,9 +143,7 @@ fn simulate(controller: &mut Controller, server: &Server, seed: u64, from: u64, 
                 if accepted { served.accepted += 1 } else { served.refused += 1 }
             }
         }
-        while in_flight.len() < controller.concurrency() && controller.next_start().is_none_or(|at| at <= now)
-        {
-            let ticket = controller.start(in_flight.len() + 1, now);
+        while let Ok(ticket) = controller.admit(now) {
             in_flight.push((ticket, Flight::There { arrives: ms + chance.u64(0..=server.jitter_ms) }));
         }
     }
@@ -231,7 +229,7 @@ fn without_refusals_nothing_is_limited_or_learned() {
     let server = server(Allows::AtOnce(100), None);
     let mut controller = Controller::new(16);
     let served = simulate(&mut controller, &server, 1, 0, 10);
-    assert_eq!((served.refused, controller.concurrency(), controller.learned()), (0, 16, None));
+    assert_eq!((served.refused, controller.concurrency.limit, controller.learned()), (0, 16, None));
 }
 
 /// Whatever a server refuses by chance, a single refusal must not slow requests down for long.
@@ -257,12 +255,9 @@ proptest! {
         let slowest = Duration::from_secs_f64(1.0 / SLOWEST);
         for (outcome, passed, more) in steps {
             now += Duration::from_millis(passed);
-            for _ in 0..more {
-                let in_flight = (tickets.len() + 1).min(controller.concurrency());
-                tickets.push_back(controller.start(in_flight, now));
-            }
+            tickets.extend((0..more).flat_map(|_| controller.admit(now)));
             let Some(ticket) = tickets.pop_front() else { continue };
-            let before = controller.concurrency();
+            let before = controller.concurrency.limit;
             let outcome = [
                 Outcome::Accepted,
                 Outcome::Throttled(None),
@@ -271,24 +266,25 @@ proptest! {
                 Outcome::Unknown,
             ][usize::from(outcome)];
             controller.finish(ticket, outcome, now);
-            prop_assert!((1..=max.max(1)).contains(&controller.concurrency()));
-            prop_assert!(controller.concurrency() <= before + 1);
+            prop_assert!((1..=max.max(1)).contains(&controller.concurrency.limit));
+            prop_assert!(controller.concurrency.limit <= before + 1);
             if let Some(Learned { concurrency, rate }) = controller.learned() {
                 prop_assert!((1..=max.max(1)).contains(&concurrency));
                 prop_assert!(rate.is_none_or(|rate| rate.is_finite() && rate >= SLOWEST));
             }
         }
+        tickets.into_iter().for_each(|ticket| controller.finish(ticket, Outcome::Unknown, now));
         // Nobody waits for longer than a token, or a pause, takes; then it goes faster and faster.
-        now = now.max(controller.next_start().unwrap_or(now));
+        now = now.max(controller.next_at.unwrap_or(now));
         let start = now;
         for _ in 0..20_000 {
-            let ticket = controller.start(controller.concurrency(), now);
-            let next = controller.next_start().unwrap_or(now).max(now + Duration::from_millis(20));
+            let ticket = controller.admit(now).unwrap();
+            let next = controller.next_at.unwrap_or(now).max(now + Duration::from_millis(20));
             prop_assert!(next - now <= slowest + Duration::from_millis(20), "{:?}", next - now);
             controller.finish(ticket, Outcome::Accepted, now + Duration::from_millis(1));
             now = next;
         }
         prop_assert!(now - start < Duration::from_secs(1_800), "{:?} {controller:?}", now - start);
-        prop_assert_eq!(controller.concurrency(), max.max(1));
+        prop_assert_eq!(controller.concurrency.limit, max.max(1));
     }
 }

@@ -39,7 +39,6 @@ impl Probe {
 }
 
 impl AnswerKind {
-    /// How many new records it brought.
     pub(super) fn new_records(self) -> usize {
         match self {
             AnswerKind::Fresh => usize::MAX,

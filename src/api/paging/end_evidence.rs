@@ -29,14 +29,10 @@ impl EndEvidence {
         self.answers += 1;
         self.last = hints.clone();
         if let Some(total) = hints.total {
-            self.totals = Some(match self.totals {
-                None => Totals { least: total, last: total, grown: 0 },
-                Some(totals) => Totals {
-                    least: totals.least.min(total),
-                    last: total,
-                    grown: totals.grown + total.saturating_sub(totals.last),
-                },
-            });
+            let totals = self.totals.get_or_insert(Totals { least: total, last: total, grown: 0 });
+            totals.least = totals.least.min(total);
+            totals.grown += total.saturating_sub(totals.last);
+            totals.last = total;
         }
     }
 

@@ -1,7 +1,6 @@
 //! What the names of members and headers mean for paging: names of the next page (`api-contract` points 1 b and 1 c) and of
 //! what an end must not contradict (point 3). One table. Pure.
 
-/// What a name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The next page's token, or perhaps its URL (point 1).

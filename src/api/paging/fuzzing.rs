@@ -2,13 +2,12 @@
 
 use super::cursor::Cursor;
 use super::headers::read_headers;
-use super::json_members::raw_members;
 use super::link_header::next_target;
 use super::list_hints::ListHints;
 use super::next_page::{Next, Offer};
 use super::page_body::read_page;
 use super::token_style::TokenStyle;
-use crate::api::transport::{Link, resolve_link};
+use crate::api::transport::resolve_link;
 use crate::record::{ColumnKind, OwnedValue, Record, Stream};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -103,7 +102,8 @@ fn string(json: &str) -> Option<String> {
 }
 
 fn members(object: &str) -> Vec<(&RawValue, &RawValue)> {
-    raw_members(object.as_bytes()).unwrap_or_else(|error| panic!("{error}: {object}"))
+    crate::record::members(serde_json::Deserializer::from_str(object), |name, value| (name, value))
+        .unwrap_or_else(|error| panic!("{error}: {object}"))
 }
 
 /// Tries a `Link` header, and where its target would lead.
@@ -123,11 +123,11 @@ pub fn link(data: &[u8]) {
 /// A reference either leads to the API or is refused; what it leads to leads there again.
 fn check_stays_home(reference: &str) {
     let home = home();
-    if let Ok(Link { url, .. }) = resolve_link(&home, &asked(), reference) {
+    if let Ok((url, _)) = resolve_link(&home, &asked(), reference) {
         assert!(url.as_str().starts_with("https://api.example.com/"), "{url}");
         assert_eq!((url.fragment(), url.username(), url.password()), (None, "", None), "{url}");
         let Cursor::Url(stored) = Cursor::of_url(&url) else { panic!("{url}") };
-        assert_eq!(resolve_link(&home, &asked(), &stored), Ok(Link { url, is_by_https_instead: false }));
+        assert_eq!(resolve_link(&home, &asked(), &stored), Ok((url, false)));
     }
 }
 

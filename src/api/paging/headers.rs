@@ -72,10 +72,8 @@ impl HeaderHints {
             (TokenStyle::Header, self.header),
         ];
         let hints = hints.merge(self.hints);
-        let mut offers = all
-            .into_iter()
-            .filter_map(|(style, next)| next.map(|next| Offer { style, next }))
-            .collect::<Vec<_>>();
+        let offers = all.into_iter().filter_map(|(style, next)| Some(Offer { style, next: next? }));
+        let mut offers: Vec<Offer> = offers.collect();
         let offer = match only {
             Some(TokenStyle::LastId) => None,
             Some(style) => {

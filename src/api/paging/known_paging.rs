@@ -115,7 +115,7 @@ impl Paging {
     }
 
     /// When tokens of an earlier walk may be used. Ids may be used at once, as they name records.
-    fn reuse(&self) -> Reuse {
+    pub fn reuse(&self) -> Reuse {
         let learned = self.token_names.as_ref().map(|(names, _)| *names);
         match learned.or(self.recorded_token_names) {
             _ if self.settings.never_reuse => Reuse::Never,
@@ -182,14 +182,9 @@ impl KnownPaging {
         KnownPaging(Arc::new(Mutex::new(Stream::ALL.map(|stream| Paging::new(settings(stream))))))
     }
 
-    /// Where a stream's page tokens come from, if it is set or was seen.
-    pub fn style(&self, stream: Stream) -> Option<TokenStyle> {
-        self.lock()[stream.index()].style()
-    }
-
-    /// Whether it is still unknown which parameter moves forward.
-    pub fn forward_is_open(&self, stream: Stream) -> bool {
-        self.lock()[stream.index()].forward().is_none()
+    /// What is known of a stream's paging by now.
+    pub fn of(&self, stream: Stream) -> Paging {
+        self.lock()[stream.index()].clone()
     }
 
     /// Adds what an earlier run recorded about the same server.
@@ -197,11 +192,6 @@ impl KnownPaging {
         if let Some(stream) = Stream::from_name(stream) {
             self.lock()[stream.index()].remember(point, value);
         }
-    }
-
-    /// When a walk of the stream's list may use tokens that an earlier one was given.
-    pub fn reuse(&self, stream: Stream) -> Reuse {
-        self.lock()[stream.index()].reuse()
     }
 
     /// Adds what two walks together have shown about the stream's tokens.

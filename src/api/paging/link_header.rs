@@ -13,7 +13,7 @@ pub fn next_target(header: &str) -> Option<&str> {
             Some(bracketed) => bracketed.split_once('>')?,
             None => rest.split_at(rest.find([';', ',']).unwrap_or(rest.len())),
         };
-        let (parameters, remaining) = split_parameters(after);
+        let (parameters, remaining) = split_before(after, ',');
         if is_next(parameters) {
             return Some(target.trim().trim_matches(QUOTES));
         }
@@ -31,25 +31,19 @@ pub fn names_next(header: &str) -> bool {
 /// RFC 8288 allows double quotes only; some servers write single ones (point 1 a).
 const QUOTES: [char; 2] = ['"', '\''];
 
-/// Splits before the comma that ends a link's parameters, ignoring commas in quoted strings.
-fn split_parameters(text: &str) -> (&str, &str) {
-    let end = unquoted(text).find(|(_, character)| *character == ',').map_or(text.len(), |(at, _)| at);
-    text.split_at(end)
-}
-
-/// The characters outside quoted strings, with their places.
-fn unquoted(text: &str) -> impl Iterator<Item = (usize, char)> {
+/// Splits before the first such mark that stands outside quoted strings.
+fn split_before(text: &str, mark: char) -> (&str, &str) {
     let (mut quoted, mut escaped) = (false, false);
-    text.char_indices().filter(move |(_, character)| {
-        let was_quoted = quoted;
+    let end = text.find(|character| {
         match character {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
             _ => {}
         }
-        !was_quoted && !quoted
-    })
+        character == mark && !quoted
+    });
+    text.split_at(end.unwrap_or(text.len()))
 }
 
 fn is_next(parameters: &str) -> bool {
@@ -66,14 +60,12 @@ fn is_next(parameters: &str) -> bool {
     relation.is_some_and(|value| value.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next")))
 }
 
-fn each_parameter(parameters: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut ends: Vec<usize> =
-        unquoted(parameters).filter(|(_, character)| *character == ';').map(|(at, _)| at).collect();
-    ends.push(parameters.len());
-    let mut start = 0;
-    ends.into_iter().filter_map(move |end| {
-        let parameter = parameters[start..end].trim();
-        start = (end + 1).min(parameters.len());
+fn each_parameter(mut rest: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parameters = std::iter::from_fn(move || {
+        let (parameter, after) = split_before(rest.strip_prefix(';').unwrap_or(rest), ';');
+        (!std::mem::replace(&mut rest, after).is_empty()).then_some(parameter)
+    });
+    parameters.filter_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         Some((name.trim(), value.trim().trim_matches(QUOTES)))
     })

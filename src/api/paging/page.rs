@@ -3,10 +3,8 @@
 use super::cursor::Cursor;
 use super::page_outcome::ListEnd;
 use crate::record::{Decoded, Rejection, Repairs, peek_id};
-use std::fmt;
 
 /// A record of a page.
-#[derive(Debug)]
 pub enum Item<R> {
     /// It could be decoded.
     Record(R),
@@ -36,7 +34,7 @@ impl<R> Item<R> {
     }
 }
 
-/// A record that was decoded with a repair. `raw` may hold personal data: not for logs.
+/// A record that was decoded with a repair. `raw` may hold personal data: not for logs, and without `Debug`.
 pub struct RepairedItem<R> {
     /// The record.
     pub record: R,
@@ -46,13 +44,7 @@ pub struct RepairedItem<R> {
     pub raw: String,
 }
 
-impl<R> fmt::Debug for RepairedItem<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RepairedItem").field("repairs", &self.repairs).finish_non_exhaustive()
-    }
-}
-
-/// A record that could not be decoded. `raw` may hold personal data: not for logs.
+/// A record that could not be decoded. `raw` may hold personal data: not for logs, and without `Debug`.
 pub struct RejectedItem {
     /// Its id, where it has a usable one.
     pub id: Option<String>,
@@ -62,17 +54,7 @@ pub struct RejectedItem {
     pub raw: String,
 }
 
-impl fmt::Debug for RejectedItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RejectedItem")
-            .field("id", &self.id)
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A page of a list.
-#[derive(Debug)]
 pub struct Page<R> {
     /// Its records, in the list's order.
     pub items: Vec<Item<R>>,
@@ -82,7 +64,6 @@ pub struct Page<R> {
 }
 
 /// What a step through a list brought.
-#[derive(Debug)]
 pub enum Turn<R> {
     /// The next page.
     Page(Page<R>),

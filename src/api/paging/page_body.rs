@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A list answer's body, borrowed from its bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PageBody<'a> {
     /// The records, each as it was written.
     pub records: Vec<&'a RawValue>,
@@ -29,10 +29,7 @@ pub struct PageBody<'a> {
 /// When it is anything else.
 pub(super) fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>, NotDocumented> {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'[') => {
-            let records = serde_json::from_slice(body)?;
-            Ok(PageBody { records, next: None, hints: ListHints::default() })
-        }
+        Some(b'[') => Ok(PageBody { records: serde_json::from_slice(body)?, ..PageBody::default() }),
         Some(b'{') => {
             let members = members(body)?;
             if is_error(&members) {
@@ -44,7 +41,7 @@ pub(super) fn read_page<'a>(body: &'a [u8], asked: &Url) -> Result<PageBody<'a>,
         }
         _ => match serde_json::from_slice::<&RawValue>(body)?.get() {
             // Some servers write an empty list as null (point 3).
-            "null" => Ok(PageBody { records: Vec::new(), next: None, hints: ListHints::default() }),
+            "null" => Ok(PageBody::default()),
             _ => Err(not_documented("the body is neither an array nor an object")),
         },
     }

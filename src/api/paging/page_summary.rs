@@ -3,8 +3,8 @@
 use super::list_hints::ListHints;
 use super::next_page::Offer;
 
-/// What the walk needs to know of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the walk needs to know of a page; by default of a request that brought none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageSummary {
     /// The key of each record, in the list's order.
     pub keys: Vec<RecordKey>,
@@ -15,11 +15,6 @@ pub struct PageSummary {
 }
 
 impl PageSummary {
-    /// For a request that brought no page.
-    pub(super) fn nothing() -> PageSummary {
-        PageSummary { keys: Vec::new(), offer: None, hints: ListHints::default() }
-    }
-
     /// Whether the answer says that this is the list's last page, whatever token it carries (`api-contract` point 3).
     pub(super) fn says_last(&self) -> bool {
         self.hints.more == Some(false)

@@ -158,7 +158,7 @@ impl Walk {
     pub fn no_page(&mut self, paging: &mut Paging, kind: AnswerKind) -> PageOutcome {
         let outcome = match self.request {
             RequestKind::Probe(parameter) => {
-                self.probe_answered(paging, parameter, kind, PageSummary::nothing())
+                self.probe_answered(paging, parameter, kind, PageSummary::default())
             }
             _ if kind == AnswerKind::Failed => Skip(NextStep::Fail),
             _ if self.empty > 0 => Skip(self.end_after_empty_pages(paging)),

@@ -14,8 +14,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// `Content-Encoding`, which proxies drop, double, or keep on a body that they have decompressed.
 const GZIP_MARK: &[u8] = b"\x1f\x8b";
 
-/// Why a body can't be used.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is longer than allowed.
     TooLarge,
@@ -23,7 +22,6 @@ pub(super) enum BodyError {
     Damaged,
 }
 
-/// A body that has arrived.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Collected {
     pub(super) bytes: Vec<u8>,
@@ -31,18 +29,19 @@ pub(super) struct Collected {
     pub(super) is_repaired: bool,
 }
 
-/// Collects a body part by part.
 pub(super) enum Collector {
     Plain(Bounded),
     /// RFC 1952 section 2.2: a file is one member or several, one after the other.
     Zipped(Box<MultiGzDecoder<Bounded>>),
 }
 
+/// The error of a [`Bounded`] buffer alone.
+const FULL: io::ErrorKind = io::ErrorKind::FileTooLarge;
+
 /// A buffer that refuses to grow beyond `max` bytes.
 pub(super) struct Bounded {
     bytes: Vec<u8>,
     max: u64,
-    is_full: bool,
 }
 
 impl Collector {
@@ -50,24 +49,23 @@ impl Collector {
     pub(super) fn new(length: Option<u64>, max: u64) -> Collector {
         // The header may be wrong: only so much is reserved on its word.
         let expected = length.unwrap_or_default().min(MAX_RESERVED);
-        Collector::Plain(Bounded { bytes: Vec::with_capacity(expected as usize), max, is_full: false })
+        Collector::Plain(Bounded { bytes: Vec::with_capacity(expected as usize), max })
     }
 
-    /// Adds the next part.
     pub(super) fn take(&mut self, part: &[u8]) -> Result<(), BodyError> {
         match self {
             Collector::Plain(body) => {
                 let is_beginning = body.bytes.len() < GZIP_MARK.len();
                 if !is_beginning || !body.bytes.iter().chain(part).take(GZIP_MARK.len()).eq(GZIP_MARK) {
-                    return body.write_all(part).map_err(|_| BodyError::TooLarge);
+                    return Ok(body.write_all(part)?);
                 }
                 let (begun, max) = (std::mem::take(&mut body.bytes), body.max);
-                let unzipped = Bounded { bytes: Vec::new(), max, is_full: false };
+                let unzipped = Bounded { bytes: Vec::new(), max };
                 *self = Collector::Zipped(Box::new(MultiGzDecoder::new(unzipped)));
                 self.take(&begun)?;
                 self.take(part)
             }
-            Collector::Zipped(decoder) => decoder.write_all(part).map_err(|_| fault(decoder.get_ref())),
+            Collector::Zipped(decoder) => Ok(decoder.write_all(part)?),
         }
     }
 
@@ -78,11 +76,11 @@ impl Collector {
             Collector::Plain(body) => body,
             Collector::Zipped(mut decoder) => {
                 let end = decoder.try_finish();
-                let body = decoder.get_mut();
-                if is_whole && end.is_err() {
-                    return Err(fault(body));
+                if is_whole {
+                    end?;
                 }
-                Bounded { bytes: std::mem::take(&mut body.bytes), ..*body }
+                let Bounded { bytes, max } = decoder.get_mut();
+                Bounded { bytes: std::mem::take(bytes), max: *max }
             }
         };
         if body.bytes.starts_with(BYTE_ORDER_MARK) {
@@ -95,15 +93,19 @@ impl Collector {
     }
 }
 
-fn fault(body: &Bounded) -> BodyError {
-    if body.is_full { BodyError::TooLarge } else { BodyError::Damaged }
+impl From<io::Error> for BodyError {
+    fn from(error: io::Error) -> BodyError {
+        match error.kind() {
+            FULL => BodyError::TooLarge,
+            _ => BodyError::Damaged,
+        }
+    }
 }
 
 impl Write for Bounded {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         if (self.bytes.len() + part.len()) as u64 > self.max {
-            self.is_full = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(FULL.into());
         }
         self.bytes.extend_from_slice(part);
         Ok(part.len())

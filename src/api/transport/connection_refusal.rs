@@ -1,5 +1,6 @@
 //! Why a request was refused before the server took it: found deep inside the HTTP libraries' errors.
 
+use crate::api::errors::ErrorKind;
 use rustls::CertificateError::{
     BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
     NotValidYetContext, Revoked, UnknownIssuer,
@@ -7,28 +8,19 @@ use rustls::CertificateError::{
 use std::error::Error;
 use std::io;
 
-/// Why there is no connection, where trying again would end the same way.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ConnectionRefusal {
-    /// What is wrong with the server's certificate.
-    Certificate(String),
-    /// 407.
-    ProxyCredentials,
-}
-
 /// What hyper-util says of a proxy's 407; the error's type is private.
 const PROXY_CREDENTIALS: &str = "proxy authorization required";
 
 /// What webpki says of an authority's certificate that a server uses for itself; the error's type is another crate's.
 const AUTHORITYS_OWN: &str = "CaUsedAsEndEntity";
 
-/// The refusal behind an error, if there is one.
-pub(super) fn of(error: &(dyn Error + 'static)) -> Option<ConnectionRefusal> {
+/// Why there is no connection, where trying again would end the same way; of a certificate also what is wrong with it.
+pub(super) fn of(error: &(dyn Error + 'static)) -> Option<(ErrorKind, Option<String>)> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
         Some(rustls::Error::InvalidCertificate(fault)) => {
-            Some(ConnectionRefusal::Certificate(certificate_fault(fault)))
+            Some((ErrorKind::Certificate, Some(certificate_fault(fault))))
         }
-        _ if cause.to_string().ends_with(PROXY_CREDENTIALS) => Some(ConnectionRefusal::ProxyCredentials),
+        _ if cause.to_string().ends_with(PROXY_CREDENTIALS) => Some((ErrorKind::ProxyRefused, None)),
         _ => None,
     })
 }

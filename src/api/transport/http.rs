@@ -1,7 +1,7 @@
 //! One attempt at one request, with every limit on it: time, size, redirects, origin.
 
 use super::body::{BodyError, Collected, Collector};
-use super::connection_refusal::{self, ConnectionRefusal, is_unprocessed, was_never_sent};
+use super::connection_refusal::{self, is_unprocessed, was_never_sent};
 use super::in_flight::{InFlight, InFlightGuard, TrackedBody};
 use super::origin::{self, OriginError};
 use crate::api::errors::{ApiError, ErrorKind, Redactor, SafeText};
@@ -82,10 +82,9 @@ impl Transport {
         redactor: Redactor,
     ) -> Result<Transport, ApiError> {
         let base = settings.base_url.clone();
-        let unusable = |error: OriginError| {
+        origin::check_base(&base).map_err(|error| {
             ApiError::new(ErrorKind::Client).with_detail(redactor.redact(&error.to_string()))
-        };
-        origin::check_base(&base).map_err(unusable)?;
+        })?;
         let http = builder(settings, &base).default_headers(headers(key)?).build().map_err(|error| {
             let detail = "no certificate of an authority was found; are they installed (Debian: ca-certificates), and do \
                           SSL_CERT_FILE and SSL_CERT_DIR, if set, name some?";
@@ -95,7 +94,7 @@ impl Transport {
         })?;
         Ok(Transport {
             http,
-            in_flight: InFlight::new(),
+            in_flight: InFlight::default(),
             redactor,
             base,
             idle_timeouts: [
@@ -215,13 +214,9 @@ impl Transport {
         let parts = self.read_parts(&mut response, max, &mut body);
         let read = within(self.body_timeout, "whole body", parts).await.flatten();
         drop(guard);
-        let is_whole = read.is_ok();
-        let (body, fault) = match (read, body.finish(is_whole)) {
-            (Ok(()), Ok(body)) => (body, None),
-            (Ok(()), Err(error)) => (Collected::default(), Some(unusable(error, max))),
-            (Err(error), body) => (body.unwrap_or_default(), Some(error)),
-        };
-        let Collected { bytes: body, is_repaired } = body;
+        let collected = body.finish(read.is_ok());
+        let fault = read.err().or_else(|| collected.as_ref().err().map(|error| unusable(*error, max)));
+        let Collected { bytes: body, is_repaired } = collected.unwrap_or_default();
         // An error's status counts, whatever became of its body.
         match fault.filter(|_| success) {
             Some(error) => Err(error.with_status(status)),
@@ -246,21 +241,18 @@ impl Transport {
     }
 
     fn sending_failed(&self, error: reqwest::Error) -> ApiError {
-        let refused = connection_refusal::of(&error);
-        let kind = match &refused {
-            Some(ConnectionRefusal::Certificate(_)) => ErrorKind::Certificate,
-            Some(ConnectionRefusal::ProxyCredentials) => ErrorKind::ProxyRefused,
+        let (kind, fault) = match connection_refusal::of(&error) {
+            Some(refusal) => refusal,
             // Even where it timed out: nothing is sent before there is a connection.
-            None if error.is_connect() => ErrorKind::Unreachable,
-            None if error.is_timeout() => ErrorKind::Timeout,
-            None if error.is_builder() => ErrorKind::Client,
-            None => ErrorKind::BrokenAnswer,
+            None if error.is_connect() => (ErrorKind::Unreachable, None),
+            None if error.is_timeout() => (ErrorKind::Timeout, None),
+            None if error.is_builder() => (ErrorKind::Client, None),
+            None => (ErrorKind::BrokenAnswer, None),
         };
-        match refused {
-            Some(ConnectionRefusal::Certificate(fault)) => {
-                self.failed(kind, error).with_detail(self.redactor.redact(&fault))
-            }
-            _ => self.failed(kind, error),
+        let failed = self.failed(kind, error);
+        match fault {
+            Some(fault) => failed.with_detail(self.redactor.redact(&fault)),
+            None => failed,
         }
     }
 
@@ -300,14 +292,12 @@ fn builder(settings: &Settings, base: &Url) -> reqwest::ClientBuilder {
 
 fn headers(key: &SecretString) -> Result<HeaderMap, ApiError> {
     let key = key.expose_secret();
-    let unusable = || {
+    let is_usable = !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+    let bearer = HeaderValue::from_str(&format!("Bearer {key}")).ok().filter(|_| is_usable);
+    let mut bearer = bearer.ok_or_else(|| {
         ApiError::new(ErrorKind::Client)
             .with_detail(SafeText::own("the key holds characters that no key holds"))
-    };
-    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(unusable());
-    }
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| unusable())?;
+    })?;
     bearer.set_sensitive(true);
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, ACCEPTED), (ACCEPT_ENCODING, GZIP)]))
 }

@@ -48,15 +48,12 @@ impl Body for TrackedBody {
 }
 
 /// Counts the requests of one client that have been sent and are not yet fully answered.
+#[derive(Default)]
 pub(super) struct InFlight {
     busy: watch::Sender<usize>,
 }
 
 impl InFlight {
-    pub(super) fn new() -> InFlight {
-        InFlight { busy: watch::Sender::new(0) }
-    }
-
     /// How many there are.
     pub(super) fn busy(&self) -> usize {
         *self.busy.borrow()
@@ -96,7 +93,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idleness_counts_from_the_last_request_that_was_on_its_way() {
-        let in_flight = InFlight::new();
+        let in_flight = InFlight::default();
         let start = Instant::now();
         let others = async {
             for _ in 0..3 {

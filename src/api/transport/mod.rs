@@ -19,6 +19,4 @@ mod utf8_repair;
 pub use origin::{OriginError, check_base};
 
 pub(super) use http::{Answer, Transport};
-#[cfg(any(test, feature = "fuzzing"))]
-pub(super) use origin::Link;
 pub(super) use origin::resolve_link;

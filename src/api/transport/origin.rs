@@ -37,15 +37,6 @@ pub enum OriginError {
     NotABase,
 }
 
-/// A link to a next page, as it is to be followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::api) struct Link {
-    /// Within the base URL's origin.
-    pub(in crate::api) url: Url,
-    /// The server wrote it with http.
-    pub(in crate::api) is_by_https_instead: bool,
-}
-
 /// Resolves a redirect found in the answer to `request_url`; fragments are dropped.
 ///
 /// # Errors
@@ -56,7 +47,8 @@ pub(super) fn resolve(base: &Url, request_url: &Url, reference: &str) -> Result<
 }
 
 /// Resolves a link to a next page found in the answer to `request_url`; fragments are dropped. Where TLS ends at a proxy,
-/// the API behind it writes its links with http: one to the base URL's own host and port is followed by https.
+/// the API behind it writes its links with http: one to the base URL's own host and port is followed by https, of which
+/// the second part of the result tells.
 ///
 /// # Errors
 /// When the result would be of another origin than `base`, or holds user information.
@@ -64,7 +56,7 @@ pub(in crate::api) fn resolve_link(
     base: &Url,
     request_url: &Url,
     reference: &str,
-) -> Result<Link, OriginError> {
+) -> Result<(Url, bool), OriginError> {
     let mut url = request_url.join(reference).map_err(|_| OriginError::Unreadable)?;
     let port_fits = url.port() == base.port() || url.port() == base.port_or_known_default();
     let is_by_https_instead =
@@ -73,7 +65,7 @@ pub(in crate::api) fn resolve_link(
         // Neither can fail for a URL with a host.
         let _ = (url.set_scheme("https"), url.set_port(base.port()));
     }
-    Ok(Link { url: at_home(base, url)?, is_by_https_instead })
+    Ok((at_home(base, url)?, is_by_https_instead))
 }
 
 fn at_home(base: &Url, mut url: Url) -> Result<Url, OriginError> {
@@ -102,18 +94,14 @@ pub(super) fn guard(base: &Url, url: &Url) -> Result<(), OriginError> {
 /// What is wrong with it.
 pub fn check_base(url: &Url) -> Result<(), OriginError> {
     match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(url) => {}
-        "http" => return Err(OriginError::PlainHttp),
-        scheme => return Err(OriginError::Scheme { scheme: scheme.to_owned() }),
+        scheme if !matches!(scheme, "http" | "https") => {
+            Err(OriginError::Scheme { scheme: scheme.to_owned() })
+        }
+        _ if has_user_info(url) => Err(OriginError::UserInfo),
+        _ if url.query().is_some() || url.fragment().is_some() => Err(OriginError::NotABase),
+        "http" if !is_loopback(url) => Err(OriginError::PlainHttp),
+        _ => Ok(()),
     }
-    if has_user_info(url) {
-        return Err(OriginError::UserInfo);
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(OriginError::NotABase);
-    }
-    Ok(())
 }
 
 /// Whether the host is this machine: 127.0.0.0/8, ::1 or localhost.
@@ -206,7 +194,7 @@ mod tests {
         let followed = |base: &str, reference: &str| {
             let base = Url::parse(base).unwrap();
             let found = resolve_link(&base, &base.join("/customers").unwrap(), reference);
-            found.ok().map(|link| String::from(link.url))
+            found.ok().map(|(url, _)| String::from(url))
         };
         let (default, other) = ("https://api.example.com", "https://api.example.com:8443");
         for (base, reference, expected) in [
@@ -272,7 +260,7 @@ mod tests {
         ) {
             let (base, asked) = (Url::parse(BASE).unwrap(), Url::parse(REQUEST).unwrap());
             let reference = scheme + &reference;
-            let link = resolve_link(&base, &asked, &reference).map(|link| link.url);
+            let link = resolve_link(&base, &asked, &reference).map(|(url, _)| url);
             for url in [resolve(&base, &asked, &reference), link].into_iter().flatten() {
                 prop_assert!(url.as_str().starts_with("https://api.gomalomo.com/"), "{url}");
                 prop_assert_eq!(url.fragment(), None);

@@ -4,7 +4,6 @@ use super::super::exit::{Exit, Failure};
 use super::super::output;
 use super::metrics_source::MetricsSource;
 use super::runner::Runner;
-use super::watchdog::Watchdog;
 use crate::daemon::{Exposition, MirrorState};
 use axum::Router;
 use axum::extract::State;
@@ -14,40 +13,28 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-
-/// Serves until it is dropped.
-pub(super) struct Endpoint(JoinHandle<()>);
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What the answers are made from.
-struct Sources {
-    runner: Arc<Runner>,
-    metrics_source: Arc<MetricsSource>,
-    watchdog: Arc<Watchdog>,
+pub(super) struct Sources {
+    pub(super) runner: Arc<Runner>,
+    pub(super) metrics_source: Arc<MetricsSource>,
+    /// When the loop last went round.
+    pub(super) last_round: watch::Receiver<Instant>,
+    /// The loop counts as stuck after this long without a round.
+    pub(super) stuck_after: Duration,
 }
 
-/// Listens on `http.listen`; connections are answered from the return on.
-pub(super) async fn start(
-    address: SocketAddr,
-    runner: Arc<Runner>,
-    metrics_source: Arc<MetricsSource>,
-    watchdog: Arc<Watchdog>,
-) -> Result<Endpoint, Failure> {
+/// Listens on `http.listen`; connections are answered from the return on, until the result is dropped.
+pub(super) async fn start(address: SocketAddr, sources: Sources) -> Result<AbortOnDropHandle<()>, Failure> {
     let refused = |error: std::io::Error| {
-        Failure::new(
-            Exit::Failed,
-            format!(
-                "{address} can't be listened on: {error}; set http.listen to another address, or to \"\""
-            ),
-        )
+        let text = format!(
+            "{address} can't be listened on: {error}; set http.listen to another address, or to \"\""
+        );
+        Failure::new(Exit::Failed, text)
     };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
@@ -56,8 +43,8 @@ pub(super) async fn start(
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .with_state(Arc::new(Sources { runner, metrics_source, watchdog }));
-    Ok(Endpoint(tokio::spawn(async move {
+        .with_state(Arc::new(sources));
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::error!(%error, "/metrics is no longer served");
         }
@@ -84,7 +71,7 @@ async fn metrics(State(sources): State<Arc<Sources>>, asked: HeaderMap) -> Respo
 
 /// Whether the loop goes round.
 async fn healthz(State(sources): State<Arc<Sources>>) -> Response {
-    match sources.watchdog.is_fresh() {
+    match sources.last_round.borrow().elapsed() <= sources.stuck_after {
         true => sentence(StatusCode::OK, "alive"),
         false => sentence(StatusCode::SERVICE_UNAVAILABLE, "the scheduler is stuck"),
     }

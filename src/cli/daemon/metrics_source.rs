@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+/// What it read last, with the version of the data.
+type Read = Option<(i64, MirrorState)>;
+
 /// A connection that stays open as long as the daemon runs, from when there is a mirror that holds something. (A first load
 /// needs an empty one for itself.)
 pub(super) struct MetricsSource {
@@ -15,13 +18,7 @@ pub(super) struct MetricsSource {
     path: PathBuf,
     /// The export folder.
     exports: PathBuf,
-    open: Mutex<Option<Open>>,
-}
-
-struct Open {
-    mirror: Mirror,
-    /// What was read last, with the version of the data.
-    read: Option<(i64, MirrorState)>,
+    open: Mutex<Option<(Mirror, Read)>>,
 }
 
 impl MetricsSource {
@@ -33,36 +30,33 @@ impl MetricsSource {
     /// since.
     pub(super) fn read(&self, formats: Vec<&'static str>) -> Result<MirrorState, Failure> {
         let mut kept = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open = match kept.take() {
+        let (mut mirror, read) = match kept.take() {
             Some(open) => open,
             None => match Mirror::open_read_only(&self.path) {
-                Ok(mirror) => Open { mirror, read: None },
+                Ok(mirror) => (mirror, None),
                 Err(MirrorError::Missing { .. }) => {
                     return Ok(MirrorState { formats, ..MirrorState::default() });
                 }
                 Err(error) => return Err(error.into()),
             },
         };
-        let version = open.mirror.data_version()?;
-        let known = open.read.take().filter(|(read, _)| *read == version);
-        let reading = match known {
+        let version = mirror.data_version()?;
+        let reading = match read.filter(|(of, _)| *of == version) {
             Some((_, reading)) => reading,
-            None => open.read_anew(&self.exports)?,
+            None => self.read_anew(&mut mirror)?,
         };
-        open.read = Some((version, reading.clone()));
-        let (database_bytes, wal_bytes) = mirror::sizes(open.mirror.path());
-        *kept = Some(open).filter(|_| reading.streams.iter().any(|stream| stream.last_change_seq > 0));
+        let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
+        let is_filled = reading.streams.iter().any(|stream| stream.last_change_seq > 0);
+        *kept = is_filled.then(|| (mirror, Some((version, reading.clone()))));
         Ok(MirrorState { formats, database_bytes, wal_bytes, ..reading })
     }
-}
 
-impl Open {
-    fn read_anew(&mut self, exports: &Path) -> Result<MirrorState, MirrorError> {
-        let snapshot = self.mirror.snapshot()?;
+    fn read_anew(&self, mirror: &mut Mirror) -> Result<MirrorState, MirrorError> {
+        let snapshot = mirror.snapshot()?;
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(MirrorState {
             streams: snapshot.freshness()?,
-            exports: newest_files(&snapshot, exports)?,
+            exports: newest_files(&snapshot, &self.exports)?,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
             audit: snapshot.last_audit()?,

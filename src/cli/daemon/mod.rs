@@ -8,24 +8,22 @@ mod run_history;
 mod runner;
 mod status_line;
 mod systemd;
-mod watchdog;
 
 use super::args::Global;
-use super::assemble;
 use super::exit::{Exit, Failure};
-use super::signals;
+use super::{assemble, signals};
 use crate::daemon::{self, Control, Pace, Plan};
 use crate::observe::Unobserved;
+use endpoint::Sources;
 use jiff::Timestamp;
 use metrics_source::MetricsSource;
 use notifier::Notifier;
 use runner::Runner;
+use sd_notify::NotifyState;
 use std::sync::Arc;
-use std::time::Duration;
-use systemd::Systemd;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::SignalKind;
-use tokio::sync::mpsc;
-use watchdog::Watchdog;
+use tokio::sync::{mpsc, watch};
 
 /// The loop goes round at least this often, so that it soon notices when the clock was changed.
 const BEAT: Duration = Duration::from_secs(10);
@@ -41,8 +39,9 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     // A mistake that would fail every run fails the daemon's start.
     assemble::client(&config, Arc::new(Unobserved))?;
     let (history, last) = run_history::read(&config)?;
-    let systemd = Systemd::from_environment();
-    let pace = Pace { beat: systemd.watchdog().map_or(BEAT, |limit| BEAT.min(limit / 3)), grace: GRACE };
+    // How long the service manager waits for a sign of life; none: it expects none.
+    let patience = sd_notify::watchdog_enabled();
+    let pace = Pace { beat: patience.map_or(BEAT, |patience| BEAT.min(patience / 3)), grace: GRACE };
     let plan = Plan::new(config.schedule.clone(), &history, Timestamp::now(), fastrand::Rng::new());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -55,17 +54,20 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let runner = Arc::new(Runner::new(config, last));
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, runner.clone(), changed));
-    let watchdog = Arc::new(Watchdog::new(pace.beat));
-    let _endpoint = match runner.config().http.listen {
+    let (last_round, rounds) = watch::channel(Instant::now());
+    let config = runner.config();
+    let _endpoint = match config.http.listen {
         Some(address) => {
-            let metrics_source =
-                MetricsSource::new(&runner.config().mirror.path, &runner.config().export.dir);
-            Some(endpoint::start(address, runner.clone(), Arc::new(metrics_source), watchdog.clone()).await?)
+            let metrics_source = MetricsSource::new(&config.mirror.path, &config.export.dir).into();
+            // Three rounds may be missed.
+            let stuck_after = 4 * pace.beat;
+            let sources = Sources { runner: runner.clone(), metrics_source, last_round: rounds, stuck_after };
+            Some(endpoint::start(address, sources).await?)
         }
         None => None,
     };
-    let notifier = Notifier { runner: runner.clone(), systemd, watchdog };
-    Systemd::ready();
+    let notifier = Notifier { runner: runner.clone(), shows_life: patience.is_some(), last_round };
+    systemd::tell(&[NotifyState::Ready]);
     daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
     reloading.abort();
     tracing::info!("daemon ends");

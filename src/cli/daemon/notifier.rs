@@ -2,25 +2,31 @@
 
 use super::runner::Runner;
 use super::status_line::status_line;
-use super::systemd::Systemd;
-use super::watchdog::Watchdog;
+use super::systemd;
 use crate::daemon::{Happening, Watcher};
 use jiff::Timestamp;
+use sd_notify::NotifyState;
 use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
 
-/// Reports it.
 pub(super) struct Notifier {
     pub(super) runner: Arc<Runner>,
-    pub(super) systemd: Systemd,
-    pub(super) watchdog: Arc<Watchdog>,
+    /// Whether the service manager expects signs of life.
+    pub(super) shows_life: bool,
+    /// When the loop last went round.
+    pub(super) last_round: watch::Sender<Instant>,
 }
 
 impl Watcher for Notifier {
     fn watch(&self, happening: Happening, now: Timestamp) {
         match happening {
             Happening::Alive => {
-                self.watchdog.beat();
-                self.systemd.alive();
+                self.last_round.send_replace(Instant::now());
+                // The loop alone gives it: when the loop is stuck, it stays out and the service is restarted.
+                if self.shows_life {
+                    systemd::tell(&[NotifyState::Watchdog]);
+                }
             }
             Happening::Started(_) | Happening::Ended(..) | Happening::Reloaded => {}
             Happening::Skipped(kind, why) => {
@@ -31,9 +37,9 @@ impl Watcher for Notifier {
                 let (config, last) = (self.runner.config(), self.runner.last());
                 let line = status_line(going, last.as_ref(), next, &config.timezone, now);
                 tracing::debug!("{line}");
-                Systemd::status(&line);
+                systemd::tell(&[NotifyState::Status(&line)]);
             }
-            Happening::Stopping => Systemd::stopping(),
+            Happening::Stopping => systemd::tell(&[NotifyState::Stopping]),
             Happening::Abandoned(kind) => {
                 tracing::warn!(
                     mode = kind.name(),

@@ -4,9 +4,10 @@ use super::super::args::Global;
 use super::super::assemble;
 use super::super::exit::Failure;
 use super::runner::Runner;
-use super::systemd::Systemd;
+use super::systemd;
 use crate::config::Config;
 use crate::daemon::Schedules;
+use sd_notify::NotifyState;
 use std::sync::Arc;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
@@ -19,7 +20,7 @@ pub(super) async fn on_hangup(
     changed: mpsc::Sender<Schedules>,
 ) {
     while hangups.recv().await.is_some() {
-        Systemd::reloading();
+        systemd::tell_of_reload();
         match read(&global, &runner.config()) {
             Ok((config, kept)) => {
                 for key in kept {
@@ -36,7 +37,7 @@ pub(super) async fn on_hangup(
                 tracing::error!(error = failure.line(), "configuration refused; the old one stays in force");
             }
         }
-        Systemd::ready();
+        systemd::tell(&[NotifyState::Ready]);
     }
 }
 

@@ -8,7 +8,6 @@ use crate::mirror::{LockError, Mirror, MirrorError, Mode, Outcome, Run, Snapshot
 use crate::record::Stream;
 use jiff::Timestamp;
 
-/// The newest run of the mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LastRun {
     pub(super) mode: Mode,

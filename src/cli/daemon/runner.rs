@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// Runs them, one at a time.
 pub(super) struct Runner {
     config: Mutex<Arc<Config>>,
     last: Mutex<Option<LastRun>>,

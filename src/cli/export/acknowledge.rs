@@ -1,9 +1,8 @@
 //! `export acknowledge`: consumers say what they have taken over. Waits for no run.
 
 use super::super::args::{Acknowledge, Global};
-use super::super::assemble;
 use super::super::exit::{Exit, Failure};
-use super::super::output;
+use super::super::{assemble, output};
 use crate::export::{ExportError, acknowledge};
 
 pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> {
@@ -20,6 +19,5 @@ pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> 
             output::row("acknowledged", format_args!("{stream:<10} {format:<7} up to change {through}"))
         });
         lines.collect()
-    })?;
-    Ok(Exit::Done)
+    })
 }

@@ -38,10 +38,7 @@ fn file_text(file: &RepairedFile) -> String {
             counted(gone, "row")
         ),
     };
-    let repaired = row("repaired", with_rows(&file.path, file.rows) + &how);
     let kept = file.kept.iter();
-    repaired
-        + &kept
-            .map(|kept| row("kept", format_args!("{kept}: remove it when nobody needs it any more")))
-            .collect::<String>()
+    let kept = kept.map(|kept| row("kept", format_args!("{kept}: remove it when nobody needs it any more")));
+    row("repaired", with_rows(&file.path, file.rows) + &how) + &kept.collect::<String>()
 }

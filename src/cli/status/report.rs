@@ -23,7 +23,6 @@ const FAILURES: usize = 20;
 /// Records set aside that are named.
 const SET_ASIDE: usize = 5;
 
-/// The JSON result of `status`.
 #[derive(Serialize)]
 pub(super) struct Status {
     pub(super) mirror: String,

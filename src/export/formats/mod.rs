@@ -3,7 +3,7 @@
 //! Comes in: changes of the mirror, and the dialect in which rows are written; for reading, bytes. Goes out: bytes; for
 //! reading, decoded rows.
 //!
-//! A format is one folder with its encoder, its reader for verification, and a [`FormatDefinition`] that is registered in
+//! A format is one folder with its encoder, its reader for verification, and a `FormatDefinition` that is registered in
 //! one line of `registry.rs`. Names, extensions, configuration values, verification and repair ask the registry.
 //!
 //! Never: open a file, know of manifests and folders, or match on a format outside of the registry.

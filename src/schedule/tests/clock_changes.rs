@@ -119,9 +119,9 @@ proptest! {
     ) {
         let expression = format!("{minute} {hour} * * *");
         let schedule = schedule(&expression, zone);
-        prop_assume!(schedule.is_wildcard);
+        prop_assume!(schedule.parsed.is_wildcard);
         // By the sets of the fields alone.
-        let (zone, fields) = (TimeZone::get(zone).unwrap(), schedule.sets.clone());
+        let (zone, fields) = (TimeZone::get(zone).unwrap(), schedule.parsed.sets.clone());
         let matches = |instant: Timestamp| {
             use cron::TimeUnitSpec;
             let clock = zone.to_datetime(instant);

@@ -172,7 +172,7 @@ impl Listing {
     /// Starts further walkers, if this is the time; `number` is walker 0's page, `place` the page at which an earlier walk
     /// got the same request.
     fn split(&mut self, number: u64, place: Option<u64>, next: &Cursor) -> bool {
-        let from = match self.context.known.reuse(self.context.stream) {
+        let from = match self.context.known.of(self.context.stream).reuse() {
             Reuse::AtOnce => Some(place.unwrap_or(number)),
             Reuse::OnceGivenAgain => place,
             Reuse::Never => None,
@@ -245,7 +245,7 @@ impl Listing {
             let evidence = "the server refused every token of an earlier walk".to_owned();
             self.context.known.learn_token_names(self.context.stream, TokenNames::Walk, evidence);
         }
-        let may_remember = self.context.known.reuse(self.context.stream) != Reuse::Never;
+        let may_remember = self.context.known.of(self.context.stream).reuse() != Reuse::Never;
         let recorder = chain.iter().map(|walker| &self.walkers[*walker].recorder).filter(|_| may_remember);
         let tokens = self.is_from_start.then(|| tokens_to_save(recorder));
         Some(Listed::End(Whole { end: self.end.clone(), tokens, given_again: self.given_again }))

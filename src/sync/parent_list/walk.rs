@@ -71,7 +71,7 @@ async fn walk_once(
 
 /// The page tokens that an earlier walk saved, if they may be used.
 async fn saved_tokens(context: &Context) -> Result<SavedTokens, SyncError> {
-    if context.known.reuse(context.stream) == Reuse::Never {
+    if context.known.of(context.stream).reuse() == Reuse::Never {
         return Ok(SavedTokens::default());
     }
     let (stream, base_url) = (context.stream, context.settings.base_url.clone());
@@ -150,7 +150,7 @@ async fn keep_end(context: &Context, walk: ListWalk, whole: Whole) -> Result<Lis
 fn learn_token_names(context: &Context, walk: &ListWalk, whole: &Whole) {
     let is_long = whole.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
     let evidence = match whole.given_again {
-        _ if is_long && context.known.style(context.stream) == Some(TokenStyle::LastId) => {
+        _ if is_long && context.known.of(context.stream).style() == Some(TokenStyle::LastId) => {
             "the ids of records are the cursors".to_owned()
         }
         Some(page) if is_long && walk.changed > 0 => {

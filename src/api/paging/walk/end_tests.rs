@@ -188,7 +188,7 @@ fn that_there_is_more_forbids_an_end() {
     let mut walking = Walking::new();
     let outcome = walking.arrives(saying(page(&["a"], ended), true));
     assert_eq!(outcome, PageOutcome::Accept(unproven(UnprovenEnd::MoreIsSaid)));
-    assert_eq!(walking.known.style(Stream::Customers), None);
+    assert_eq!(walking.known.of(Stream::Customers).style(), None);
 }
 
 /// `has_more` is often whether the page was full: a promise that an empty page breaks without fault.
@@ -255,9 +255,9 @@ fn cursor(token: &str) -> Option<Offer> {
 fn a_cursor_may_be_the_next_pages() {
     let mut walking = Walking::new();
     assert_eq!(walking.arrives(page(&["a"], cursor("1"))), PageOutcome::Accept(bare(Parameter::Next, "1")));
-    assert_eq!(walking.known.style(Stream::Customers), None, "nothing has shown it yet");
+    assert_eq!(walking.known.of(Stream::Customers).style(), None, "nothing has shown it yet");
     assert_eq!(walking.arrives(page(&["b"], cursor("2"))), PageOutcome::Accept(bare(Parameter::Next, "2")));
-    assert_eq!(walking.known.style(Stream::Customers), Some(TokenStyle::Envelope));
+    assert_eq!(walking.known.of(Stream::Customers).style(), Some(TokenStyle::Envelope));
     assert_eq!(walking.arrives(page(&["c"], None)), PageOutcome::Accept(NextStep::End(ListEnd::Proven)));
 }
 

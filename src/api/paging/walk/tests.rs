@@ -72,7 +72,7 @@ impl Server {
         match self.unknown {
             Unknown::Refuses | Unknown::Fails => None,
             Unknown::Ignores => Some(self.page(0, self.page_size)),
-            Unknown::AnswersEmpty => Some(PageSummary::nothing()),
+            Unknown::AnswersEmpty => Some(PageSummary::default()),
         }
     }
 
