@@ -70,6 +70,8 @@ pub(super) enum Command {
     Daemon,
     /// Write what is not yet exported
     Export(Export),
+    /// What became of a record: every version of it that the mirror knows, field by field
+    History(History),
     /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs
     Status(Json),
     /// The API's customers, as JSON on stdout; the mirror is not touched
@@ -96,6 +98,16 @@ pub(super) enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct History {
+    /// Of a customer or an event
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

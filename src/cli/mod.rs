@@ -12,6 +12,7 @@ mod daemon;
 mod demo;
 mod exit;
 mod export;
+mod history;
 mod logging;
 mod misplaced_key;
 mod output;
@@ -108,6 +109,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Sync(args) => sync::run(&global, args, bar).await,
         Command::Daemon => daemon::run(&global).await,
         Command::Export(args) => export::run(&global, &args),
+        Command::History(args) => history::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Customers { action } => customers::run(&global, action).await,
         Command::Events { action: args::Events::List { customer_id } } => {

@@ -8,6 +8,7 @@ mod deletion;
 mod event_list;
 mod event_ownership;
 mod event_plan;
+mod fields;
 mod sample;
 
 pub use account::{AccountId, Overlap, is_same_record, judge_account_id};
@@ -18,6 +19,7 @@ pub use deletion::{
 pub use event_list::{EventListShape, KnownEventList, deleted_if_missing_since, is_short};
 pub use event_ownership::{Ownership, judge_ownership};
 pub use event_plan::EventPlan;
+pub use fields::{FieldChange, changed_fields};
 pub use sample::{Sample, sample_seed};
 
 use crate::record::{Record, instant};

@@ -16,7 +16,7 @@ mod runs;
 mod tables;
 mod transaction;
 
-pub use changes::{Change, History, Logged};
+pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use error::MirrorError;

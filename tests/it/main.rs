@@ -18,6 +18,7 @@ mod export_readers;
 mod faults;
 mod first_load;
 mod forbidden;
+mod history;
 mod incremental;
 mod mirror_path;
 mod missing_events;

@@ -9,6 +9,8 @@
 mod history;
 mod rows;
 mod values;
+mod versions;
 
 pub use history::{History, Logged};
 pub use values::Change;
+pub use versions::RecordChange;

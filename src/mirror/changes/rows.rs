@@ -191,6 +191,7 @@ mod tests {
     use crate::record::{Record, Value};
     use jiff::Timestamp;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     type Found = Vec<(i64, Stream, Op, String, Option<String>)>;
 
@@ -299,5 +300,51 @@ mod tests {
                 }
             }
         }
+
+        /// Whatever happens, also where a process dies before it commits: the rows of every earlier point are known, and what
+        /// is read of it is what was there.
+        #[test]
+        fn every_state_of_the_past_is_known(
+            steps in prop::collection::vec((0..5usize, prop::bool::weighted(0.7), any::<bool>(), 0..4u8), 1..40),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("mirror.db");
+            let mut mirror = Mirror::open(&path).unwrap();
+            let mut states = Vec::new();
+            for (n, (id, is_there, is_event, end)) in steps.iter().enumerate() {
+                let (id, value) = (format!("id {id}"), is_there.then_some(n));
+                let mut batch = mirror.batch().unwrap();
+                if *is_event { put_event(&mut batch, &id, value) } else { put_customer(&mut batch, &id, value) }
+                match end {
+                    0 => drop(batch),
+                    1 => {
+                        batch.commit().unwrap();
+                        drop(mirror);
+                        mirror = Mirror::open(&path).unwrap();
+                    }
+                    _ => batch.commit().unwrap(),
+                }
+                let snapshot = mirror.snapshot().unwrap();
+                states.push((snapshot.head().unwrap(), Stream::ALL.map(|stream| all_rows(&snapshot, stream, i64::MAX))));
+            }
+            let snapshot = mirror.snapshot().unwrap();
+            for (head, state) in states {
+                for stream in Stream::ALL {
+                    prop_assert_eq!(&all_rows(&snapshot, stream, head), &state[stream.index()]);
+                }
+            }
+        }
+    }
+
+    /// Every row of that point, by id: the number of its newest change, and its values.
+    fn all_rows(snapshot: &Snapshot<'_>, stream: Stream, as_of: i64) -> BTreeMap<String, (i64, String)> {
+        let mut rows = BTreeMap::new();
+        let read = snapshot.rows(stream, as_of, |change| {
+            let row = (change.seq, format!("{:?}", change.row));
+            assert_eq!(rows.insert(change.id.to_owned(), row), None);
+            Ok::<_, MirrorError>(())
+        });
+        read.unwrap();
+        rows
     }
 }

@@ -1,0 +1,153 @@
+//! `history`: what became of a record.
+
+use super::args::{Global, History};
+use super::assemble;
+use super::exit::{Exit, Failure};
+use super::output::{self, count};
+use crate::diff::{FieldChange, changed_fields};
+use crate::mirror::{Mirror, RecordChange};
+use crate::record::{Op, Stream};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Longer values are cut for people; `--json` has the whole.
+const SHOWN: usize = 100;
+
+/// The JSON result of `history`.
+#[derive(Serialize)]
+struct Told {
+    id: String,
+    /// Of each stream that has or had such a record.
+    streams: Vec<OfStream>,
+}
+
+#[derive(Serialize)]
+struct OfStream {
+    stream: Stream,
+    /// Every version that was there from this change on is known; 0: every one.
+    known_from: i64,
+    changes: Vec<Change>,
+    /// How many children it has, and had.
+    children: Option<Children>,
+}
+
+#[derive(Serialize)]
+struct Children {
+    stream: Stream,
+    now: u64,
+    deleted: u64,
+}
+
+#[derive(Serialize)]
+struct Change {
+    seq: i64,
+    op: Op,
+    observed_at: String,
+    run_id: i64,
+    evidence: Option<String>,
+    /// For an insert, all that holds something; for an update, what differs; none: not known.
+    fields: Option<Vec<FieldChange>>,
+}
+
+pub(super) fn run(global: &Global, args: &History) -> Result<Exit, Failure> {
+    let config = assemble::config(global)?;
+    let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
+    let snapshot = mirror.snapshot()?;
+    let mut streams = Vec::new();
+    for reach in snapshot.history_reach()? {
+        let stream = reach.stream;
+        let changes = snapshot.changes_of(stream, &args.id)?;
+        if changes.is_empty() {
+            continue;
+        }
+        let children = stream.child().map(|child| {
+            let counts = snapshot.children_of(child, &args.id);
+            counts.map(|(now, deleted)| Children { stream: child, now, deleted })
+        });
+        let (known_from, children) = (reach.from_seq, children.transpose()?);
+        streams.push(OfStream { stream, known_from, changes: told(stream, changes), children });
+    }
+    if streams.is_empty() {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the mirror never had a record with this id: look for it in the tables of the mirror, such as with \
+             `SELECT id FROM customers WHERE email = …`"
+                .to_owned(),
+        ));
+    }
+    let told = Told { id: args.id.clone(), streams };
+    output::result(args.json, &told, || told.streams.iter().map(|of| text(&told.id, of)).collect())
+}
+
+fn told(stream: Stream, changes: Vec<RecordChange>) -> Vec<Change> {
+    let mut before: Option<RecordChange> = None;
+    let mut told = Vec::new();
+    for change in changes {
+        let old = before.as_ref().and_then(|before| before.values.as_deref());
+        let fields = match (change.op, &change.values) {
+            (Op::Insert, Some(new)) => Some(changed_fields(stream, None, new)),
+            (Op::Update, Some(new)) => old.map(|old| changed_fields(stream, Some(old), new)),
+            _ => None,
+        };
+        let RecordChange { seq, op, run_id, .. } = change;
+        let (observed_at, evidence) = (change.observed_at.clone(), change.evidence.clone());
+        told.push(Change { seq, op, observed_at, run_id, evidence, fields });
+        before = Some(change);
+    }
+    told
+}
+
+fn text(id: &str, of: &OfStream) -> String {
+    let mut text = format!("{} {}\n", of.stream.singular(), quoted(id));
+    for change in &of.changes {
+        let done = match change.op {
+            Op::Insert => "inserted",
+            Op::Update => "updated",
+            Op::Delete => "deleted",
+        };
+        text += &format!("  {}  {done} (change {}, run {})\n", change.observed_at, change.seq, change.run_id);
+        match &change.fields {
+            Some(fields) => fields.iter().for_each(|field| text += &line(change.op, field)),
+            None if change.op == Op::Delete => {
+                text += &change.evidence.as_deref().map_or(String::new(), |proof| format!("      {proof}\n"));
+            }
+            None => text += "      what it changed is not known\n",
+        }
+    }
+    if of.known_from > 0 {
+        text += &format!("  versions that ended before change {} are not known\n", of.known_from);
+    }
+    if let Some(children) = &of.children {
+        text += &format!(
+            "  has {} {stream}; {} were deleted (see {stream}_history, by its {key})\n",
+            count(children.now),
+            count(children.deleted),
+            stream = children.stream,
+            key = children.stream.parent_key()
+        );
+    }
+    text
+}
+
+fn line(op: Op, field: &FieldChange) -> String {
+    let new = shown(field.new.as_deref());
+    match op {
+        Op::Insert => format!("      {:<16} {new}\n", field.field),
+        _ => format!("      {:<16} {} → {new}\n", field.field, shown(field.old.as_deref())),
+    }
+}
+
+/// JSON escapes what a terminal would take for a command, but not in the raw text of the API.
+fn shown(value: Option<&RawValue>) -> String {
+    let text = value.map_or("NULL", RawValue::get);
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let mut shown: String = text.chars().take(SHOWN).map(clean).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn quoted(id: &str) -> String {
+    format!("{id:?}")
+}
