@@ -6,8 +6,8 @@ use crate::api::shown;
 use crate::config::Config;
 use crate::export::newest_files;
 use crate::mirror::{
-    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Holder, Mirror, Mode, Outcome,
-    SetAside, holder,
+    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, HistoryReach, Holder, Mirror,
+    Mode, Outcome, SetAside, holder,
 };
 use crate::record::Stream;
 use crate::schedule::Schedule;
@@ -40,6 +40,8 @@ pub(super) struct Status {
     pub(super) account_doubt: Option<Doubt>,
     pub(super) last_error: Option<LastError>,
     pub(super) streams: Vec<Freshness>,
+    /// How far back the history of each stream reaches.
+    pub(super) history: Vec<HistoryReach>,
     pub(super) last_ok: LastOk,
     pub(super) runs: Vec<ShownRun>,
     pub(super) api_behaviour: Vec<Behaviour>,
@@ -123,6 +125,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         last_error,
         export_lag: export_lag(config, &streams, &exports),
         streams,
+        history: snapshot.history_reach()?,
         last_ok,
         runs,
         api_behaviour: snapshot.behaviour()?,

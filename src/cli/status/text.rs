@@ -14,6 +14,7 @@ pub(super) fn text(status: &Status) -> String {
         account(status),
         last_error(status),
         streams(status),
+        history(status),
         runs(status),
         exports(status),
         api_behaviour(status),
@@ -70,6 +71,21 @@ fn streams(status: &Status) -> String {
         )
     });
     section("streams", streams)
+}
+
+/// Nothing where the history reaches back to the beginning.
+fn history(status: &Status) -> String {
+    let limited = status.history.iter().filter(|reach| reach.from_seq > 0);
+    let limited: Vec<String> = limited
+        .map(|reach| {
+            let pruned = reach.pruned_at.as_ref().map_or(String::new(), |at| {
+                let (pruned, at) = (count(reach.pruned), when(at, status.now));
+                format!("; {pruned} older versions were removed, the last ones {at}")
+            });
+            format!("{:<10} known from change {} on{pruned}", reach.stream, reach.from_seq)
+        })
+        .collect();
+    if limited.is_empty() { String::new() } else { section("history", limited) }
 }
 
 fn runs(status: &Status) -> String {
