@@ -52,13 +52,13 @@ const FIRST: Case = Case {
     concurrency: 16,
     before: Before::Nothing,
     full: true,
-    bar: Bar::Floor(1.5),
+    bar: Bar::Floor(1.8),
 };
 
 const SLOW: Case = Case { customers: 2_000, latency_ms: 50, bar: Bar::Wire(1.08), ..FIRST };
 
 const NEXT: Case =
-    Case { customers: 100_000, before: Before::Synced, full: false, bar: Bar::Floor(1.2), ..FIRST };
+    Case { customers: 100_000, before: Before::Synced, full: false, bar: Bar::Floor(1.15), ..FIRST };
 
 pub const ALL: &[Case] = &[
     Case { name: "first full sync, 10,000 customers", ..FIRST },

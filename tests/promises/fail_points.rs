@@ -54,7 +54,7 @@ pub async fn scenario(effort: &Effort) -> Findings {
     }
     let syncs = tries.into_iter().map(|(compression, is_first, point)| one(compression, is_first, point));
     let mut found = effort.all(syncs).await;
-    found.add(effort.all([upgrade()].into_iter()).await);
+    found.add(effort.all(UPGRADE_POINTS.into_iter().map(|(time, version)| upgrade(time, version))).await);
     let each = |(point, times): (&'static str, u64)| (1..=times).map(move |time| format!("{point}:{time}"));
     found.add(effort.all(SNAPSHOT_POINTS.into_iter().flat_map(each).map(snapshot)).await);
     found.add(effort.all(REPLACING_POINTS.into_iter().flat_map(each).map(pruning)).await);
@@ -86,8 +86,12 @@ async fn one(compression: &str, is_first: bool, point: String) -> Findings {
     found
 }
 
+/// The points of a migration from the first version at which the process dies, and the version that the mirror then has:
+/// before anything is durable; while rows are moved, which is committed step by step; and before they take their place.
+const UPGRADE_POINTS: [(u64, i64); 3] = [(1, 1), (11, 11), (12, 11)];
+
 /// A mirror of the first version, with rows in it, is brought to the newest one and the process dies over it.
-async fn upgrade() -> Findings {
+async fn upgrade(time: u64, version: i64) -> Findings {
     let mut found = Findings::of_a_try();
     let account = account(12, 2, 4).shared();
     let server = account.serve().await;
@@ -96,9 +100,9 @@ async fn upgrade() -> Findings {
     found.ended(&program.run(&["sync", "--full"]).await, &[0]);
     put_back_to_the_first_version(&place);
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
-    dies(&mut found, &program, "migration:1", &["sync"]).await;
-    let version = place.number("PRAGMA user_version");
-    found.check(version == 1, || format!("half a migration is told as version {version}"));
+    dies(&mut found, &program, &format!("migration:{time}"), &["sync"]).await;
+    let told = place.number("PRAGMA user_version");
+    found.check(told == version, || format!("half a migration is told as version {told}"));
     found.ended(&program.run(&["sync"]).await, &[0]);
     found.judge(&account.state(), &place, &program).await;
     found
