@@ -171,14 +171,13 @@ impl Reading<'_, '_> {
             return Ok(());
         }
         let mut found = self.lookup.query([change.id]).map_err(MirrorError::from)?;
-        let values;
-        match found.next().map_err(MirrorError::from)? {
+        let values = match found.next().map_err(MirrorError::from)? {
             Some(row) if row.get::<_, i64>(1).map_err(MirrorError::from)? == change.seq => {
-                values = read_values(row, self.stream, FIRST_VALUE)?;
+                read_values(row, self.stream, FIRST_VALUE)?
             }
-            None if change.op == Op::Delete => values = read_keys(line, self.stream, change.id, 5)?,
+            None if change.op == Op::Delete => read_keys(line, self.stream, change.id, 5)?,
             _ => return Ok(()),
-        }
+        };
         each(self.stream, Change { row: Some(&values), ..change })
     }
 }
