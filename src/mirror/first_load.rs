@@ -32,9 +32,12 @@ const LOADING: &str = ".loading";
 /// How the name of its journal ends.
 const JOURNAL: &str = "-journal";
 
+/// How the name of the empty mirror's copy ends, until it is whole.
+const COPY: &str = ".loading-new";
+
 /// Records that were listed twice are compared at the end of the load, as far as they are no more than this. If there are
-/// more, the lists are not to be trusted; the first listing of each record is kept then, and what its children's lists
-/// hold is read again by the next run.
+/// more, the lists are not to be trusted; the first listing of each record is kept then, the next run reads all children's
+/// lists again, and the run is incomplete.
 const LISTED_TWICE_AT_MOST: usize = 10_000;
 
 /// The key in `meta` under which the definitions stand that are to be made again: a JSON array of SQL texts.
@@ -49,6 +52,8 @@ pub struct Loaded {
     pub updated: [u64; Stream::ALL.len()],
     /// Parents whose children are to be read again: what was listed twice doesn't tell whose it is.
     pub read_again: Vec<MirroredParent>,
+    /// Whether more records were listed twice than are compared.
+    pub is_truncated: bool,
 }
 
 /// Where the mirror is filled that will be at `mirror`.
@@ -67,8 +72,12 @@ impl Mirror {
         }
         let (path, loading) = (self.path.clone(), loading_name(&self.path));
         drop(self);
-        let copied = fs::copy(&path, &loading).and_then(|_| adopt(&File::open(&loading)?, folder_of(&path)));
-        copied.map_err(|source| MirrorError::Create { path: loading, source })?;
+        // Under another name until it is whole.
+        let copy = beside(&path, COPY);
+        let copied = fs::copy(&path, &copy).and_then(|_| adopt(&File::open(&copy)?, folder_of(&path)));
+        copied.map_err(|source| MirrorError::Create { path: copy.clone(), source })?;
+        remove(&beside(&loading, JOURNAL))?;
+        rename(&copy, &loading)?;
         let mirror = Mirror::loading(path)?;
         defer_definitions(&mirror.connection)?;
         Ok(mirror)
@@ -80,13 +89,25 @@ impl Mirror {
     /// As [`Mirror::end_load`].
     pub(super) fn end_interrupted_load(path: &Path) -> Result<(), MirrorError> {
         let loading = loading_name(path);
+        remove(&beside(path, COPY))?;
         if !loading.exists() {
             return Ok(());
         }
-        if path.exists() && !read_only::connect(path).is_ok_and(|mirror| is_empty(&mirror).unwrap_or(false)) {
-            // Somebody has put another one there since.
-            tracing::warn!(path = %loading.display(), "this file of a first load is removed: there is a mirror by now");
-            return remove(&loading);
+        if path.exists() {
+            match read_only::connect(path).and_then(|mirror| is_empty(&mirror)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    // Somebody has put another one there since.
+                    tracing::warn!(
+                        path = %loading.display(),
+                        "this file of a first load is removed: there is a mirror with rows in it by now"
+                    );
+                    remove(&loading)?;
+                    return remove(&beside(&loading, JOURNAL));
+                }
+                // Opening the mirror is going to tell what is wrong with it.
+                Err(_) => return Ok(()),
+            }
         }
         tracing::info!(path = %path.display(), "a first load was cut off: what it loaded is put in place");
         let mut mirror = Mirror::loading(path.to_owned())?;
@@ -120,6 +141,8 @@ impl Mirror {
         if !self.is_loading {
             return Ok(Loaded::default());
         }
+        // So much memory also goes to sorting.
+        self.connection.pragma_update(None, "cache_size", -8_000)?;
         let mut batch = Batch::begin(&mut self.connection, false)?;
         let loaded = batch.complete(stamp)?;
         failpoint::reached(Place::FirstLoad);
@@ -163,6 +186,7 @@ impl Batch<'_> {
         self.transaction.execute("DELETE FROM meta WHERE key = ?1", [DEFERRED])?;
         if twice.len() > LISTED_TWICE_AT_MOST {
             twice.clear();
+            loaded.is_truncated = true;
             for parents in Stream::parents() {
                 self.transaction.execute(&format!("UPDATE {parents} SET events_checked_at = NULL"), [])?;
             }
@@ -293,4 +317,75 @@ fn remove(path: &Path) -> Result<(), MirrorError> {
 fn rename(from: &Path, to: &Path) -> Result<(), MirrorError> {
     let renamed = fs::rename(from, to).and_then(|()| File::open(folder_of(to))?.sync_all());
     renamed.map_err(|source| MirrorError::Create { path: to.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: Stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
+
+    fn load(mirror: &mut Mirror, records: &[Record]) {
+        let mut batch = mirror.batch().unwrap();
+        let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
+        batch
+            .apply_parents(STAMP, Stream::Customers, records, Trust::Listed, plan, &mut RowSet::default())
+            .unwrap();
+        batch.commit().unwrap();
+    }
+
+    fn customer(n: usize, name: &str) -> Record {
+        Record::customer(&format!(r#"{{"id":"c{n}","first_name":"{name}"}}"#))
+    }
+
+    #[test]
+    fn too_many_records_that_are_listed_twice_keep_their_first_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let mut mirror = Mirror::open(&path).unwrap().begin_load().unwrap();
+        for name in ["first", "second"] {
+            load(&mut mirror, &(0..=LISTED_TWICE_AT_MOST).map(|n| customer(n, name)).collect::<Vec<_>>());
+        }
+        let loaded = mirror.end_load(STAMP).unwrap();
+        assert!(loaded.is_truncated && loaded.read_again.is_empty());
+        assert_eq!(loaded.listed_twice, [LISTED_TWICE_AT_MOST as u64 + 1, 0]);
+        let count = |sql: &str| mirror.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(
+            count("SELECT count(*) FROM customers WHERE first_name = 'first'"),
+            loaded.listed_twice[0] as i64
+        );
+        assert_eq!(count("SELECT count(*) FROM changes"), loaded.listed_twice[0] as i64);
+        assert_eq!(
+            count("SELECT row_count FROM stream_totals WHERE stream = 'customers'"),
+            loaded.listed_twice[0] as i64
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_a_cut_off_load_is_put_in_place_or_removed_and_never_taken_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let rows = |mirror: &Mirror| -> i64 {
+            mirror.connection.query_row("SELECT count(*) FROM customers", [], |row| row.get(0)).unwrap()
+        };
+        // Cut off while the empty mirror was copied, and after rows were loaded.
+        fs::write(beside(&path, COPY), "half").unwrap();
+        let mut mirror = Mirror::open(&path).unwrap().begin_load().unwrap();
+        load(&mut mirror, &[customer(1, "Ann")]);
+        drop(mirror);
+        assert!(loading_name(&path).exists());
+        let mirror = Mirror::open(&path).unwrap();
+        assert_eq!((rows(&mirror), loading_name(&path).exists()), (1, false));
+        // A mirror with rows stays as it is.
+        fs::write(loading_name(&path), "something").unwrap();
+        drop(mirror);
+        let mirror = Mirror::open(&path).unwrap();
+        assert_eq!((rows(&mirror), loading_name(&path).exists()), (1, false));
+        assert!(!mirror.begin_load().unwrap().is_loading());
+        assert!(!beside(&path, COPY).exists());
+        // Where the mirror can't be read, nothing is removed.
+        fs::write(loading_name(&path), "something").unwrap();
+        fs::write(&path, "no mirror at all, but long enough to be looked at as one").unwrap();
+        assert!(Mirror::open(&path).is_err() && loading_name(&path).exists());
+    }
 }

@@ -10,6 +10,12 @@ use tokio::sync::mpsc;
 
 /// Corrects the counts of a run whose mirror's first load has ended: each record was inserted once.
 pub(super) fn count(counters: &RunCounters, loaded: &Loaded) {
+    if loaded.is_truncated {
+        counters.incomplete(
+            "so many records were listed twice that only the first version of each was kept; the next run compares them again"
+                .to_owned(),
+        );
+    }
     counters.count(|counts| {
         for stream in Stream::ALL {
             let (twice, counts) = (loaded.listed_twice[stream.index()], &mut counts[stream]);
