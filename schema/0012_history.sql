@@ -52,12 +52,15 @@ END;
 
 -- The change log: one row for each insert, update or delete that reached the mirror. Ask for a range of `seq`, and sort by
 -- it, where you can: that reads just those lines. (To know the newest: ORDER BY seq DESC LIMIT 1; max(seq) reads all.)
+-- SQLite merges the three tables in order only where each column has the same type in all of them, hence the casts.
 CREATE VIEW changes (seq, stream, op, id, observed_at, run_id, evidence, customer_id) AS
 SELECT seq, stream, op, id, observed_at, run_id, evidence, customer_id FROM change_log
 UNION ALL
-SELECT inserted_seq, 'customers', 'insert', id, inserted_at, inserted_run, NULL, NULL FROM customers
+SELECT inserted_seq, CAST('customers' AS TEXT), CAST('insert' AS TEXT), id, inserted_at, inserted_run,
+       CAST(NULL AS TEXT), CAST(NULL AS TEXT) FROM customers
 UNION ALL
-SELECT inserted_seq, 'events', 'insert', id, inserted_at, inserted_run, NULL, NULL FROM events;
+SELECT inserted_seq, CAST('events' AS TEXT), CAST('insert' AS TEXT), id, inserted_at, inserted_run,
+       CAST(NULL AS TEXT), CAST(NULL AS TEXT) FROM events;
 
 -- Every known version of every customer: the columns of customers, then the change that began it (`seq`, `op`, `valid_from`)
 -- and the one that ended it (`end_seq`, `end_op`, `valid_to`; NULL: it is current).
@@ -70,9 +73,9 @@ FROM customers_superseded AS old CROSS JOIN change_log AS ending ON ending.seq =
 UNION ALL
 SELECT row.id, row.email, row.first_name, row.last_name, row.phone_number, row.created_at, row.updated_at, row.extra,
        row.change_seq, CASE WHEN row.change_seq = row.inserted_seq THEN 'insert' ELSE 'update' END,
-       CASE WHEN row.change_seq = row.inserted_seq THEN row.inserted_at
-            ELSE (SELECT observed_at FROM change_log WHERE seq = row.change_seq) END,
-       NULL, NULL, NULL
+       CAST(CASE WHEN row.change_seq = row.inserted_seq THEN row.inserted_at
+                 ELSE (SELECT observed_at FROM change_log WHERE seq = row.change_seq) END AS TEXT),
+       CAST(NULL AS INTEGER), CAST(NULL AS TEXT), CAST(NULL AS TEXT)
 FROM customers AS row;
 
 -- The same for events. An event that moved from one customer to another has a version with each `customer_id`.
@@ -86,9 +89,9 @@ UNION ALL
 SELECT row.id, row.customer_id, row.type, row.label, row.link_back_url, row.timestamp, row.properties, row.created_at,
        row.updated_at, row.extra,
        row.change_seq, CASE WHEN row.change_seq = row.inserted_seq THEN 'insert' ELSE 'update' END,
-       CASE WHEN row.change_seq = row.inserted_seq THEN row.inserted_at
-            ELSE (SELECT observed_at FROM change_log WHERE seq = row.change_seq) END,
-       NULL, NULL, NULL
+       CAST(CASE WHEN row.change_seq = row.inserted_seq THEN row.inserted_at
+                 ELSE (SELECT observed_at FROM change_log WHERE seq = row.change_seq) END AS TEXT),
+       CAST(NULL AS INTEGER), CAST(NULL AS TEXT), CAST(NULL AS TEXT)
 FROM events AS row;
 
 -- Customers that were deleted and didn't come back, as they last stood, with `deleted_at` and what proved it. All but `id`

@@ -99,8 +99,7 @@ impl History<'_> {
         (first, last): (i64, i64),
         mut each: impl FnMut(Logged<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql =
-            format!("{} WHERE c.seq BETWEEN ?1 AND ?2 AND c.stream = ?3 ORDER BY c.seq", select(stream));
+        let sql = select(stream);
         let mut select = self.snapshot.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
         let mut rows = select.query(params![first, last, stream.name()]).map_err(MirrorError::from)?;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
@@ -119,9 +118,9 @@ impl History<'_> {
         seq: i64,
         read: impl FnOnce(Option<Logged<'_>>) -> R,
     ) -> Result<R, MirrorError> {
-        let sql = format!("{} WHERE c.seq = ?1 AND c.stream = ?2", select(stream));
+        let sql = select(stream);
         let mut select = self.snapshot.transaction.prepare_cached(&sql)?;
-        let mut rows = select.query(params![seq, stream.name()])?;
+        let mut rows = select.query(params![seq, seq, stream.name()])?;
         match rows.next()? {
             Some(row) => logged(row, stream, |logged| read(Some(logged))),
             None => Ok(read(None)),
@@ -139,10 +138,14 @@ impl History<'_> {
     }
 }
 
+/// Takes a range of numbers, and the stream's name. The order is that of the lines: SQLite goes through the left side of a
+/// LEFT JOIN first, and the LIMIT keeps it from leaving out the ORDER BY of a subquery. An ORDER BY of the whole would have it
+/// sort all rows, with their values.
 fn select(stream: Stream) -> String {
     format!(
-        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, c.customer_id, {}, old.seq, {} FROM changes AS c \
-         LEFT JOIN temp.successors AS s ON s.seq = c.seq LEFT JOIN {stream} AS t ON t.id = c.id \
+        "SELECT c.seq, c.op, c.observed_at, c.id, s.next, t.change_seq, c.customer_id, {}, old.seq, {} FROM \
+         (SELECT seq, op, observed_at, id, customer_id FROM changes WHERE seq BETWEEN ?1 AND ?2 AND stream = ?3 \
+         ORDER BY seq LIMIT -1) AS c LEFT JOIN temp.successors AS s ON s.seq = c.seq LEFT JOIN {stream} AS t ON t.id = c.id \
          LEFT JOIN {stream}_superseded AS old ON old.end_seq = s.next",
         columns(stream, "t."),
         columns(stream, "old.")
