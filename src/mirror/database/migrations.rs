@@ -43,9 +43,13 @@ pub(in crate::mirror) fn migrate(connection: &Connection, path: &Path) -> Result
         0 => return advance(connection, path, CURRENT),
         _ => {}
     }
-    advance(connection, path, MOVING)?;
-    row_move::run(connection, || Ok(version(connection, path)? == MOVING))?;
-    advance(connection, path, CURRENT)
+    // Else no table could take another's name where somebody has made a view on that one.
+    connection.pragma_update(None, "legacy_alter_table", true)?;
+    let migrated = advance(connection, path, MOVING)
+        .and_then(|()| row_move::run(connection, || Ok(version(connection, path)? == MOVING)))
+        .and_then(|()| advance(connection, path, CURRENT));
+    connection.pragma_update(None, "legacy_alter_table", false)?;
+    migrated
 }
 
 /// Brings the database to version `to` or beyond, in one transaction.
@@ -137,6 +141,8 @@ mod tests {
                      VALUES ('customers', 'insert', 'c-1', '2026-01-01T00:00:00.000Z', 1);
                  INSERT INTO customers (id, first_name, extra, change_seq) VALUES ('c-1', 'Ann', '{\"balance\":12.30}', 1);
                  INSERT INTO export_files VALUES ('customers', 'csv', 1, 1, 'customers/f.csv', 1, 2, '00', 't');
+                 CREATE VIEW an_analysts AS SELECT count(*) AS n FROM customers JOIN changes USING (id) LEFT JOIN events
+                     ON events.customer_id = customers.id;
                  PRAGMA user_version = 1;",
             )
             .unwrap();
@@ -180,7 +186,10 @@ mod tests {
                 (&"customers/f.csv".into(), &serde_json::json!([]))
             );
         }
-        assert_eq!(Mirror::open_read_only(&path).unwrap().id(), "the-first");
+        let mirror = Mirror::open_read_only(&path).unwrap();
+        assert_eq!(mirror.id(), "the-first");
+        let seen = mirror.connection.query_row("SELECT n FROM an_analysts", [], |row| row.get(0));
+        assert_eq!(seen, Ok(1), "views that people have made go on");
     }
 
     #[test]
