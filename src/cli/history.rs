@@ -80,25 +80,22 @@ pub(super) fn run(global: &Global, args: &History) -> Result<Exit, Failure> {
 }
 
 fn told(stream: Stream, changes: Vec<RecordChange>) -> Vec<Change> {
-    let mut before: Option<RecordChange> = None;
-    let mut told = Vec::new();
-    for change in changes {
-        let old = before.as_ref().and_then(|before| before.values.as_deref());
-        let fields = match (change.op, &change.values) {
-            (Op::Insert, Some(new)) => Some(changed_fields(stream, None, new)),
-            (Op::Update, Some(new)) => old.map(|old| changed_fields(stream, Some(old), new)),
+    let mut before = None;
+    let told = changes.into_iter().map(|change| {
+        let RecordChange { seq, op, observed_at, run_id, evidence, values } = change;
+        let fields = match (op, before.as_deref(), values.as_deref()) {
+            (Op::Insert, _, Some(new)) => Some(changed_fields(stream, None, new)),
+            (Op::Update, Some(old), Some(new)) => Some(changed_fields(stream, Some(old), new)),
             _ => None,
         };
-        let RecordChange { seq, op, run_id, .. } = change;
-        let (observed_at, evidence) = (change.observed_at.clone(), change.evidence.clone());
-        told.push(Change { seq, op, observed_at, run_id, evidence, fields });
-        before = Some(change);
-    }
-    told
+        before = values;
+        Change { seq, op, observed_at, run_id, evidence, fields }
+    });
+    told.collect()
 }
 
 fn text(id: &str, of: &OfStream) -> String {
-    let mut text = format!("{} {}\n", of.stream.singular(), quoted(id));
+    let mut text = format!("{} {:?}\n", of.stream.singular(), id);
     for change in &of.changes {
         let done = match change.op {
             Op::Insert => "inserted",
@@ -146,8 +143,4 @@ fn shown(value: Option<&RawValue>) -> String {
         shown.push('…');
     }
     shown
-}
-
-fn quoted(id: &str) -> String {
-    format!("{id:?}")
 }

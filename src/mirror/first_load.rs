@@ -14,7 +14,7 @@ use super::connection::{Mirror, configure, configure_to_load, connect};
 use super::database::{BUSY_TIMEOUT, beside, folder_of, read_only};
 use super::error::MirrorError;
 use super::tables::{MirroredParent, RowSet};
-use super::transaction::{Batch, RunId, Stamp};
+use super::transaction::{Batch, RunId, Stamp, head};
 use crate::diff::{EventPlan, Trust};
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
@@ -215,9 +215,7 @@ impl Batch<'_> {
             if records.len() <= LISTED_TWICE_AT_MOST {
                 records.extend(self.stored_at(stream, row)?.map(|stored| stored.record));
             }
-            self.transaction
-                .prepare_cached(&format!("DELETE FROM {stream} WHERE inserted_seq = ?1"))?
-                .execute([row])?;
+            self.delete_row(stream, row)?;
             loaded.listed_twice[stream.index()] += 1;
         }
         self.transaction.execute_batch(&format!("DROP INDEX {stream}_twice"))?;
@@ -297,10 +295,7 @@ fn defer_definitions(connection: &Connection) -> Result<(), MirrorError> {
 
 /// Whether nothing was ever loaded.
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    let rows: String =
-        Stream::ALL.iter().map(|stream| format!(" AND NOT EXISTS (SELECT 1 FROM {stream})")).collect();
-    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM change_log){rows}");
-    connection.query_row(&sql, [], |row| row.get(0))
+    Ok(head(connection)? == 0)
 }
 
 /// Removes a file, if there is one.

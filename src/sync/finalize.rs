@@ -3,12 +3,11 @@
 
 use super::SyncError;
 use super::account::{Witness, find_witness};
-use super::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
+use super::context::Context;
 use super::pending_deletions::{Contested, PendingParents};
 use crate::diff::{MissingEvents, deleted_if_missing_since, may_delete_events};
 use crate::record::Stream;
 use crate::sync::child_lists::{self, Reading};
-use tokio::sync::mpsc;
 
 /// Moves and deletes what was collected, or reports why not; the next run then checks the customers concerned again. A
 /// contested event moves as soon as the customer who has it no longer lists it, without leaving the mirror in between. As
@@ -63,13 +62,7 @@ async fn read_owners(context: &Context) -> Result<(), SyncError> {
         return Ok(());
     }
     let unread = context.write(move |batch| batch.unread_since(stream, owners, since)).await?;
-    let (due, queue) = mpsc::channel(DUE_QUEUE);
-    let handing = async {
-        queue_due(context, &due, unread).await;
-        drop(due);
-    };
-    let ((), read) = tokio::join!(handing, child_lists::walk_all(context, queue, Reading::First));
-    halt_on_error(context, read)
+    child_lists::walk_these(context, unread, Reading::First).await
 }
 
 /// Moves contested events that their owners' lists lacked in this run.

@@ -2,11 +2,10 @@
 
 use super::SyncError;
 use super::child_lists::{self, Reading};
-use super::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
+use super::context::Context;
 use super::counters::RunCounters;
 use crate::mirror::Loaded;
 use crate::record::Stream;
-use tokio::sync::mpsc;
 
 /// Corrects the counts of a run whose mirror's first load has ended: each record was inserted once.
 pub(super) fn count(counters: &RunCounters, loaded: &Loaded) {
@@ -31,14 +30,5 @@ pub(super) fn count(counters: &RunCounters, loaded: &Loaded) {
 pub(super) async fn end(context: &Context) -> Result<(), SyncError> {
     let loaded = context.writer.end_load().await?;
     count(&context.counters, &loaded);
-    if loaded.read_again.is_empty() {
-        return Ok(());
-    }
-    let (due, queue) = mpsc::channel(DUE_QUEUE);
-    let handing = async {
-        queue_due(context, &due, loaded.read_again).await;
-        drop(due);
-    };
-    let ((), read) = tokio::join!(handing, child_lists::walk_all(context, queue, Reading::Again));
-    halt_on_error(context, read)
+    child_lists::walk_these(context, loaded.read_again, Reading::Again).await
 }

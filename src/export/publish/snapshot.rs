@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Writes every stream's rows, as they are now or were at an earlier point, each as an insert with the number and time of its
-/// newest change by then, to `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file too. Positions of
-/// [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is reported, not
-/// written again. Blocks; the caller holds the mirror's process lock.
+/// newest change by then, to `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file
+/// too. Positions of [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is
+/// reported, not written again. Blocks; the caller holds the mirror's process lock.
 ///
 /// When this returns, files, manifest and what the mirror remembers of it are durable.
 ///

@@ -1,9 +1,10 @@
 //! What became of one record.
 
-use super::values::{columns, read_values};
+use super::values::{Change, columns, read_change};
+use crate::mirror::tables::owned_values;
 use crate::mirror::{MirrorError, Snapshot};
-use crate::record::{Op, OwnedValue, Stream, Value};
-use rusqlite::{OptionalExtension, params};
+use crate::record::{Op, OwnedValue, Stream};
+use rusqlite::{OptionalExtension, Row, params};
 
 /// A change of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,34 +32,28 @@ impl Snapshot<'_> {
     /// When the mirror can't be read.
     pub fn changes_of(&self, stream: Stream, id: &str) -> Result<Vec<RecordChange>, MirrorError> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT seq, op, observed_at, run_id, evidence FROM changes WHERE stream = ?1 AND id = ?2 ORDER BY seq",
+            "SELECT seq, op, observed_at, id, run_id, evidence FROM changes WHERE stream = ?1 AND id = ?2 ORDER BY seq",
         )?;
         let mut lines = select.query([stream.name(), id])?;
         let mut changes = Vec::new();
         while let Some(line) = lines.next()? {
-            let op = line.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-            changes.push(RecordChange {
-                seq: line.get(0)?,
-                op: Op::from_name(op).ok_or_else(|| MirrorError::unreadable("a change's op"))?,
-                observed_at: line.get(2)?,
-                run_id: line.get(3)?,
-                evidence: line.get(4)?,
-                values: None,
-            });
+            let Change { seq, op, observed_at, .. } = read_change(line)?;
+            let (observed_at, run_id, evidence) = (observed_at.to_owned(), line.get(4)?, line.get(5)?);
+            changes.push(RecordChange { seq, op, observed_at, run_id, evidence, values: None });
         }
-        // A version ends with the record's next change.
         let names = columns(stream, "");
+        // A version ends with the record's next change.
         let superseded =
-            format!("SELECT {names} FROM {stream}_superseded WHERE end_seq = ?1 AND seq = ?2 AND id = ?3");
-        let current = format!("SELECT {names} FROM {stream} WHERE id = ?3 AND change_seq = ?2 AND ?1 = 0");
-        let ends: Vec<i64> = changes.iter().skip(1).map(|change| change.seq).chain([0]).collect();
+            format!("SELECT {names} FROM {stream}_superseded WHERE seq = ?1 AND id = ?2 AND end_seq = ?3");
+        let current =
+            format!("SELECT {names} FROM {stream} WHERE change_seq = ?1 AND id = ?2 AND ?3 IS NULL");
+        let ends: Vec<Option<i64>> =
+            changes.iter().map(|change| Some(change.seq)).skip(1).chain([None]).collect();
         for (change, end) in changes.iter_mut().zip(ends).filter(|(change, _)| change.op != Op::Delete) {
-            let mut select =
-                self.transaction.prepare_cached(if end == 0 { &current } else { &superseded })?;
-            let mut found = select.query(params![end, change.seq, id])?;
-            if let Some(row) = found.next()? {
-                change.values = Some(read_values(row, stream, 0)?.iter().map(owned).collect());
-            }
+            let sql = if end.is_some() { &superseded } else { &current };
+            let mut select = self.transaction.prepare_cached(sql)?;
+            let found = select.query_row(params![change.seq, id, end], |row| owned_values(row, stream, 0));
+            change.values = found.optional()?;
         }
         Ok(changes)
     }
@@ -73,21 +68,8 @@ impl Snapshot<'_> {
              WHERE op = 'delete' AND stream = ?1 AND customer_id = ?2)",
             key = stream.parent_key()
         );
-        let counts = self
-            .transaction
-            .query_row(&sql, [stream.name(), parent], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-            })
-            .optional()?;
-        let (has, had) = counts.unwrap_or_default();
-        Ok((has as u64, had as u64))
-    }
-}
-
-fn owned(value: &Value<'_>) -> OwnedValue {
-    match value {
-        Value::Null => OwnedValue::Null,
-        Value::Integer(number) => OwnedValue::Integer(*number),
-        Value::Text(text) => OwnedValue::Text((*text).to_owned()),
+        let count = |row: &Row<'_>, column| row.get::<_, i64>(column).map(|count| count as u64);
+        let mut select = self.transaction.prepare_cached(&sql)?;
+        Ok(select.query_row([stream.name(), parent], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
     }
 }

@@ -24,6 +24,7 @@ pub use behaviour::Behaviour;
 pub use children::ChildrenApplied;
 pub use exports::{ExportFile, ExportFolder};
 pub use parents::{MirroredParent, ParentPreview, ParentsApplied};
+pub(in crate::mirror) use records::owned_values;
 pub use records::{Applied, Stored};
 pub(in crate::mirror) use rejected::stream_at;
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};

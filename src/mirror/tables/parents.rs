@@ -7,7 +7,7 @@ use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
 use crate::mirror::{MirrorError, RowSet};
 use crate::record::{Record, Stream};
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::collections::HashSet;
 
 /// What a page of a parents' list did to the mirror.
@@ -166,7 +166,7 @@ impl Batch<'_> {
         id: &str,
         evidence: &str,
     ) -> Result<Option<u64>, MirrorError> {
-        let Some(Stored { row, .. }) = self.stored(stream, id)? else { return Ok(None) };
+        let Some(MirroredParent { row, .. }) = self.parent(stream, id)? else { return Ok(None) };
         let mut deleted = 0;
         if let Some(child) = stream.child() {
             let children = self.child_ids(child, id)?;
@@ -217,8 +217,10 @@ impl Batch<'_> {
     /// # Errors
     /// When the mirror can't be read.
     pub fn parent(&self, stream: Stream, id: &str) -> Result<Option<MirroredParent>, MirrorError> {
-        let stored = self.stored(stream, id)?;
-        Ok(stored.map(|Stored { row, .. }| MirroredParent { row, id: id.to_owned() }))
+        let mut select =
+            self.transaction.prepare_cached(&format!("SELECT inserted_seq FROM {stream} WHERE id = ?1"))?;
+        let row = select.query_row([id], |row| row.get(0)).optional()?;
+        Ok(row.map(|row| MirroredParent { row, id: id.to_owned() }))
     }
 
     /// Those of these records whose children were last read to their end before `since`, or not at all.

@@ -136,18 +136,26 @@ fn bind(
 
 /// Reads a row that one of a stream's [`Statements`] selected.
 pub(in crate::mirror) fn read_stored(row: &Row<'_>, stream: Stream) -> rusqlite::Result<Stored> {
-    let count = stream.columns().len();
-    let values = (FIRST_COLUMN..FIRST_COLUMN + count).map(|column| {
+    Ok(Stored {
+        row: row.get(0)?,
+        record: Record::from_values(stream, owned_values(row, stream, FIRST_COLUMN)?),
+        noted_at: noted_at(row, stream)?,
+    })
+}
+
+/// The values of a row whose columns begin at `first`, in the order of [`Stream::columns`].
+pub(in crate::mirror) fn owned_values(
+    row: &Row<'_>,
+    stream: Stream,
+    first: usize,
+) -> rusqlite::Result<Vec<OwnedValue>> {
+    let values = (first..first + stream.columns().len()).map(|column| {
         Ok(match row.get_ref(column)? {
             ValueRef::Integer(number) => OwnedValue::Integer(number),
             value => value.as_str_or_null()?.map(str::to_owned).into(),
         })
     });
-    Ok(Stored {
-        row: row.get(0)?,
-        record: Record::from_values(stream, values.collect::<rusqlite::Result<_>>()?),
-        noted_at: time(row, FIRST_COLUMN + count)?,
-    })
+    values.collect()
 }
 
 /// Whether a selected row holds the very same content as a record; none of its texts is copied.
@@ -270,11 +278,15 @@ impl Batch<'_> {
         (id, parent): (&str, Option<&str>),
         evidence: &str,
     ) -> rusqlite::Result<()> {
-        let of = statements(stream);
         let line = (stream, Op::Delete, id);
         let seq = self.log.add(&self.transaction, stamp, line, Some(evidence), parent)?;
-        self.transaction.prepare_cached(&of.supersede)?.execute([row, seq])?;
-        self.transaction.prepare_cached(&of.delete)?.execute([row])?;
+        self.transaction.prepare_cached(&statements(stream).supersede)?.execute([row, seq])?;
+        self.delete_row(stream, row)
+    }
+
+    /// Takes a row away, without a word in the log.
+    pub(in crate::mirror) fn delete_row(&mut self, stream: Stream, row: i64) -> rusqlite::Result<()> {
+        self.transaction.prepare_cached(&statements(stream).delete)?.execute([row])?;
         Ok(())
     }
 

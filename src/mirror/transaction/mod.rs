@@ -11,6 +11,7 @@ mod snapshot;
 mod stamp;
 
 pub use batch::Batch;
+pub(in crate::mirror) use change_log::head;
 pub use snapshot::{Halt, Snapshot};
 pub(in crate::mirror) use stamp::utc_text;
 pub use stamp::{RunId, Stamp};

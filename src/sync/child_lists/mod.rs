@@ -10,4 +10,4 @@ mod walk;
 mod walkers;
 
 pub(super) use walk::Reading;
-pub(super) use walkers::{FAILURES_UNTIL_DOWN, walk_all};
+pub(super) use walkers::{FAILURES_UNTIL_DOWN, walk_all, walk_these};

@@ -5,7 +5,7 @@ use crate::api::{ApiError, ErrorKind, WalkError};
 use crate::mirror::MirroredParent;
 use crate::observe;
 use crate::sync::SyncError;
-use crate::sync::context::Context;
+use crate::sync::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
 use crate::sync::report::Failure;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,6 +38,24 @@ pub(in crate::sync) async fn walk_all(
         }
     }
     result
+}
+
+/// Reads the events of these customers in the same way.
+pub(in crate::sync) async fn walk_these(
+    context: &Context,
+    customers: Vec<MirroredParent>,
+    reading: Reading,
+) -> Result<(), SyncError> {
+    if customers.is_empty() {
+        return Ok(());
+    }
+    let (due, queue) = mpsc::channel(DUE_QUEUE);
+    let handing = async {
+        queue_due(context, &due, customers).await;
+        drop(due);
+    };
+    let ((), read) = tokio::join!(handing, walk_all(context, queue, reading));
+    halt_on_error(context, read)
 }
 
 /// The server counts as down once it fails for this many customers in a row.
