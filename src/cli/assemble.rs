@@ -7,7 +7,7 @@ use crate::api::{Client, KnownPaging};
 use crate::config::{ApiKey, Config, Environment, Override, api_key};
 use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
 use crate::observe::Observer;
-use crate::sync::{self, Tools};
+use crate::sync::{self, EventBudget, Tools};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,18 @@ pub(super) fn tools(
 
 /// How a run works that reads `audit` customers again at its end.
 pub(super) fn sync_settings(config: &Config, audit: u64) -> sync::Settings {
-    sync::Settings { audit, ..config.sync.clone() }
+    let mut settings = sync::Settings { audit, ..config.sync.clone() };
+    if let EventBudget::Auto { interval } = &mut settings.event_budget {
+        *interval = between_runs(config, Timestamp::now()).unwrap_or(*interval);
+    }
+    settings
+}
+
+/// The time from the next scheduled sync to the one after it.
+fn between_runs(config: &Config, now: Timestamp) -> Option<Duration> {
+    let schedule = config.schedule.sync.as_ref()?;
+    let next = schedule.next_after(now)?;
+    Duration::try_from(schedule.next_after(next)?.duration_since(next)).ok()
 }
 
 /// The right to write the mirror.

@@ -2,7 +2,7 @@
 
 use super::args::{self, Global};
 use super::exit::{Exit, Failure};
-use super::output::{self, count, counted, row};
+use super::output::{self, count, counted, row, span};
 use super::progress::Progress;
 use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
@@ -346,7 +346,18 @@ fn plan_text(plan: &DryRun) -> String {
     row(plan.events_of_new_or_changed, "event lists of customers that are new or changed");
     row(plan.events_pending, "event lists that an earlier run could not read to their end");
     row(plan.events_due, "event lists whose turn it is");
+    row(plan.events_expected, "event lists that are likely to have news");
     row(plan.missing, "customers to be asked for alone: mirrored, but not in the list");
+    if let (Some(events), Some(mean), Some(p95)) =
+        (plan.expected_events, plan.expected_unseen_mean_seconds, plan.expected_unseen_p95_seconds)
+    {
+        text.push_str(&format!(
+            "of customers known before, these lists are likely to bring {events:.0} new events, which have been at the vendor \
+             for {} in the mean, 95 % of them for less than {}\n",
+            span(mean),
+            span(p95)
+        ));
+    }
     if let Some(refused) = &plan.deletions_refused {
         text.push_str(&format!("  they would not be asked for: {refused}\n"));
     }

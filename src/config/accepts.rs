@@ -4,12 +4,14 @@ use super::{duration as durations, size as sizes};
 use crate::api::{OriginError, check_base};
 use crate::export::Format;
 use crate::schedule::Schedule;
+use crate::sync::EventBudget;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use reqwest::Url;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 use toml::Value;
 
 /// Why a value is refused, where more can be said than what is expected.
@@ -54,6 +56,20 @@ pub(super) fn integer<T: TryFrom<i64>>(range: RangeInclusive<i64>) -> Accepts<T>
     let expected = format!("a whole number from {} to {}", range.start(), range.end());
     let read = move |number| if range.contains(&number) { T::try_from(number).ok() } else { None };
     values(expected, move |value| value.as_integer().and_then(&read).ok_or(None))
+}
+
+/// What a run by hand takes for the time between two runs where none are scheduled.
+const USUAL_INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+pub(super) fn event_budget() -> Accepts<EventBudget> {
+    let expected = "\"auto\", or a whole number from 0 to 1000000000";
+    let lists = integer(0..=1_000_000_000);
+    values(expected, move |value| match value.as_str().map(str::trim) {
+        Some("auto") => Ok(EventBudget::Auto { interval: USUAL_INTERVAL }),
+        // From the environment or a flag, where everything is text.
+        Some(text) => (lists.read)(&Value::Integer(text.parse().map_err(|_| None)?)).map(EventBudget::Lists),
+        None => (lists.read)(value).map(EventBudget::Lists),
+    })
 }
 
 pub(super) fn share() -> Accepts<f64> {

@@ -130,6 +130,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
         sync: sync::Settings {
             concurrency: api.concurrency,
             events_max_age: layers.read("sync.events_max_age", duration())?,
+            event_budget: layers.read("sync.event_budget", accepts::event_budget())?,
             deletion_limit: layers.read("sync.deletion_limit", share())?,
             deletion_wait: layers.read("sync.deletion_wait", duration())?,
             accept_account: false,

@@ -46,6 +46,8 @@ pub struct Metrics {
     audit_upper_bound: Family<Named<1>, Number>,
     last_success: Family<One, Number>,
     freshness: Family<Named<1>, Number>,
+    looks: Family<Two, Number>,
+    unseen_seconds: Family<One, Number>,
     stored: Family<Named<1>, Number>,
     export_position: Family<Named<2>, Number>,
     export_lag: Family<Named<2>, Number>,
@@ -81,6 +83,17 @@ impl Default for Metrics {
                 r,
                 "freshness_seconds",
                 "Time since the stream was last brought up to date completely",
+            ),
+            looks: add(
+                r,
+                "event_looks",
+                "Looks at customers' events that the mirror has recorded, by what called for them: all, those that found \
+                 new events, and the events found",
+            ),
+            unseen_seconds: add(
+                r,
+                "event_unseen_seconds",
+                "For how long the new events of the last seven days had been at the vendor when the mirror took them",
             ),
             stored: add(r, "stored_rows", "Rows that the mirror holds"),
             export_position: add(r, "export_position", "Number of the newest change that is exported"),
@@ -199,7 +212,19 @@ impl Metrics {
                 self.last_success.get_or_create(&[("mode", mode.name())]).set(seconds(at));
             }
         }
+        for (signal, count) in &reading.looks {
+            for (what, number) in [("looks", count.looks), ("hits", count.hits), ("events", count.events)] {
+                self.looks.get_or_create(&[("signal", signal.name()), ("what", what)]).set(number as f64);
+            }
+        }
         for stream in &reading.streams {
+            let unseen =
+                [("mean", stream.unseen_mean_seconds), ("p95", stream.unseen_p95_seconds.map(|s| s as f64))];
+            for (statistic, seconds) in unseen {
+                if let Some(seconds) = seconds {
+                    self.unseen_seconds.get_or_create(&[("statistic", statistic)]).set(seconds);
+                }
+            }
             let labels = [("stream", stream.stream.name().to_owned())];
             self.stored.get_or_create(&labels).set(stream.row_count as f64);
             if let Some(at) = reading.last_success() {

@@ -1,7 +1,8 @@
 //! The text that Prometheus gets.
 
 use super::*;
-use crate::mirror::{Counts, Mode, RunId, Stamp};
+use crate::diff::looks::Signal;
+use crate::mirror::{Counts, Mode, RunId, SignalCount, Stamp};
 use crate::sync::Audited;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ fn reading() -> MirrorState {
         last_change_seq,
         last_sync_ok_at: None,
         last_full_ok_at: None,
+        unseen_mean_seconds: (stream == "events").then_some(5400.0),
+        unseen_p95_seconds: (stream == "events").then_some(10_800),
     };
     let file = ExportFile {
         stream: "events".to_owned(),
@@ -45,6 +48,7 @@ fn reading() -> MirrorState {
         formats: vec!["csv"],
         sync_ok: Some(at("10:00:00")),
         full_ok: None,
+        looks: vec![(Signal::Expected, SignalCount { looks: 10, hits: 4, events: 6 })],
         audit: Some(found()),
         database_bytes: 4096,
         wal_bytes: 0,
@@ -93,6 +97,9 @@ fn everything_is_told_by_its_name() {
         "malomo_mirror_skipped_runs_total{mode=\"full\",reason=\"run_going\"} 0",
         "malomo_mirror_last_success_timestamp_seconds{mode=\"incremental\"} 1772359200.0",
         "malomo_mirror_freshness_seconds{stream=\"customers\"} 30.0",
+        "malomo_mirror_event_looks{signal=\"expected\",what=\"hits\"} 4.0",
+        "malomo_mirror_event_unseen_seconds{statistic=\"mean\"} 5400.0",
+        "malomo_mirror_event_unseen_seconds{statistic=\"p95\"} 10800.0",
         "malomo_mirror_stored_rows{stream=\"events\"} 30.0",
         "malomo_mirror_export_position{stream=\"events\",format=\"csv\"} 40.0",
         "malomo_mirror_export_lag{stream=\"events\",format=\"csv\"} 2.0",

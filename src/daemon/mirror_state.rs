@@ -1,6 +1,7 @@
 //! What the daemon reads from the mirror for its metrics.
 
-use crate::mirror::{Audit, ExportFile, Freshness};
+use crate::diff::looks::Signal;
+use crate::mirror::{Audit, ExportFile, Freshness, SignalCount};
 use jiff::Timestamp;
 
 /// The state of the mirror, as far as metrics show it.
@@ -16,6 +17,8 @@ pub struct MirrorState {
     pub sync_ok: Option<Timestamp>,
     /// When a full run last did.
     pub full_ok: Option<Timestamp>,
+    /// What called for looks at customers' events, and what came of it.
+    pub looks: Vec<(Signal, SignalCount)>,
     /// The newest audit.
     pub audit: Option<Audit>,
     /// The database file's size in bytes.

@@ -1,37 +1,56 @@
 //! Whose events are looked at in a run.
 
+use super::looks::Signal;
+use crate::record::RowSet;
 use jiff::{SignedDuration, Timestamp};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 /// Which customers' events a run looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventPlan {
     /// A full sync: everybody not looked at since the walk began.
     Everybody {
         /// When the walk of the customer list began; earlier than the run's start if the walk was resumed.
         walk_started_at: Timestamp,
     },
-    /// An incremental sync: customers that are new or changed, and those whose turn it is.
+    /// An incremental sync: customers that are new or changed, those whose turn it is, and those of whom new events are
+    /// expected.
     Due {
         /// Every customer's turn comes at least this often (`sync.events_max_age`); zero: in every run.
         max_age: SignedDuration,
+        /// The rows of customers for whom a look is worth most (`sync.event_budget`).
+        expected: Arc<RowSet>,
     },
 }
 
 impl EventPlan {
-    /// Whether the events of `customer_id` are to be looked at now. `checked_at` is when they were last read to
-    /// their end, `None` if not since the customer was inserted or last changed.
-    pub fn is_due(self, customer_id: &str, checked_at: Option<Timestamp>, now: Timestamp) -> bool {
-        let Some(checked_at) = checked_at else {
-            return true;
-        };
-        if now < checked_at {
-            // A look that lies in the future was taken under a wrong clock.
-            return true;
-        }
+    /// An incremental sync that looks at nobody before their turn.
+    pub fn of_turns(max_age: SignedDuration) -> EventPlan {
+        EventPlan::Due { max_age, expected: Arc::default() }
+    }
+
+    /// Why the events of a customer are to be looked at now; `None` if they aren't. `checked_at` is when they were last read
+    /// to their end, `None` if not since the customer was inserted or last changed.
+    pub fn due(
+        &self,
+        row: i64,
+        customer_id: &str,
+        checked_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Signal> {
+        // A look that lies in the future was taken under a wrong clock.
+        let Some(checked_at) = checked_at.filter(|at| *at <= now) else { return Some(Signal::Pending) };
         match self {
-            EventPlan::Everybody { walk_started_at } => checked_at < walk_started_at,
-            EventPlan::Due { max_age } => turn_has_come(phase(customer_id), max_age, checked_at, now),
+            EventPlan::Everybody { walk_started_at } => {
+                (checked_at < *walk_started_at).then_some(Signal::Full)
+            }
+            EventPlan::Due { max_age, .. }
+                if turn_has_come(phase(customer_id), *max_age, checked_at, now) =>
+            {
+                Some(Signal::Turn)
+            }
+            EventPlan::Due { expected, .. } => expected.contains(row).then_some(Signal::Expected),
         }
     }
 }
@@ -70,34 +89,43 @@ mod tests {
     }
 
     #[test]
-    fn never_looked_at_is_always_due() {
-        let never = EventPlan::Due { max_age: SignedDuration::from_hours(24) };
-        assert!(never.is_due("c", None, at(0)));
-        assert!(EventPlan::Everybody { walk_started_at: at(0) }.is_due("c", None, at(0)));
-    }
-
-    #[test]
-    fn a_full_sync_looks_once_however_often_it_is_resumed() {
-        let plan = EventPlan::Everybody { walk_started_at: at(100) };
-        assert!(plan.is_due("c", Some(at(99)), at(500)));
-        assert!(!plan.is_due("c", Some(at(100)), at(500)));
-        // Unless that look lies in the future: the clock was wrong then.
-        assert!(plan.is_due("c", Some(at(501)), at(500)));
-    }
-
-    #[test]
-    fn zero_age_is_every_run() {
-        let plan = EventPlan::Due { max_age: SignedDuration::ZERO };
-        assert!(plan.is_due("c", Some(at(100)), at(100)));
+    fn who_is_due_and_why() {
+        let mut expected = RowSet::default();
+        expected.insert(7);
+        let incremental =
+            EventPlan::Due { max_age: SignedDuration::from_secs(100), expected: Arc::new(expected) };
+        let always = EventPlan::of_turns(SignedDuration::ZERO);
+        let full = EventPlan::Everybody { walk_started_at: at(100) };
+        for (plan, row, checked_at, now, due) in [
+            (&incremental, 1, None, 0, Some(Signal::Pending)),
+            (&incremental, 1, Some(1_000), 1_010, None),
+            (&incremental, 7, Some(1_000), 1_010, Some(Signal::Expected)),
+            (&incremental, 7, Some(1_000), 1_100, Some(Signal::Turn)),
+            // A look that lies in the future was taken under a wrong clock.
+            (&incremental, 1, Some(1_000), 999, Some(Signal::Pending)),
+            (&always, 1, Some(100), 100, Some(Signal::Turn)),
+            (&full, 1, None, 0, Some(Signal::Pending)),
+            // However often a full sync is resumed, it looks once.
+            (&full, 1, Some(99), 500, Some(Signal::Full)),
+            (&full, 1, Some(100), 500, None),
+            (&full, 1, Some(501), 500, Some(Signal::Pending)),
+        ] {
+            assert_eq!(
+                plan.due(row, "c", checked_at.map(at), at(now)),
+                due,
+                "{plan:?} {row} {checked_at:?} {now}"
+            );
+        }
     }
 
     #[test]
     fn turns_are_spread() {
-        let plan = EventPlan::Due { max_age: SignedDuration::from_hours(24) };
+        let plan = EventPlan::of_turns(SignedDuration::from_hours(24));
         let mut due_by_hour = [0u32; 25];
         for customer in 0..2400 {
             let id = format!("customer-{customer}");
-            let hour = (0..=24).find(|h| plan.is_due(&id, Some(at(1_000)), at(1_000 + h * 3600))).unwrap();
+            let hour =
+                (0..=24).find(|h| plan.due(1, &id, Some(at(1_000)), at(1_000 + h * 3600)).is_some()).unwrap();
             due_by_hour[hour as usize] += 1;
         }
         assert!(due_by_hour[..12].iter().all(|n| *n == 0), "{due_by_hour:?}");

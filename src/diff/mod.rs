@@ -9,6 +9,7 @@ mod event_list;
 mod event_ownership;
 mod event_plan;
 mod fields;
+pub mod looks;
 mod sample;
 
 pub use account::{AccountId, Overlap, is_same_record, judge_account_id};

@@ -13,12 +13,12 @@
 use super::connection::{Mirror, configure, configure_to_load, connect};
 use super::database::{BUSY_TIMEOUT, beside, folder_of, read_only};
 use super::error::MirrorError;
-use super::tables::{MirroredParent, RowSet};
+use super::tables::MirroredParent;
 use super::transaction::{Batch, RunId, Stamp, head};
 use crate::diff::{EventPlan, Trust};
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
-use crate::record::{Record, Stream};
+use crate::record::{Record, RowSet, Stream};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode, FileControl, OptionalExtension, params};
 use std::fs::{self, File};
@@ -238,11 +238,11 @@ impl Batch<'_> {
         let records = [record];
         let parent = records[0].parent_id();
         let Some(parents) = stream.parent() else {
-            let (plan, seen) = (EventPlan::Due { max_age: SignedDuration::MAX }, &mut RowSet::default());
-            let applied = self.apply_parents(stamp, stream, &records, Trust::Listed, plan, seen)?;
+            let (plan, seen) = (EventPlan::of_turns(SignedDuration::MAX), &mut RowSet::default());
+            let applied = self.apply_parents(stamp, stream, &records, Trust::Listed, &plan, seen)?;
             if applied.rows.updated > 0 {
                 loaded.updated[stream.index()] += applied.rows.updated;
-                loaded.read_again.extend(applied.due);
+                loaded.read_again.extend(applied.due.into_iter().map(|due| due.parent));
             }
             return Ok(());
         };
@@ -324,7 +324,7 @@ mod tests {
         let mut batch = mirror.batch().unwrap();
         let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
         batch
-            .apply_parents(STAMP, Stream::Customers, records, Trust::Listed, plan, &mut RowSet::default())
+            .apply_parents(STAMP, Stream::Customers, records, Trust::Listed, &plan, &mut RowSet::default())
             .unwrap();
         batch.commit().unwrap();
     }

@@ -28,8 +28,8 @@ pub use runs::{
     Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
-    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, ExportFile, ExportFolder,
-    HistoryReach, Met, MirroredParent, ParentPreview, ParentsApplied, RejectedRecord, RowSet, SetAside,
-    Stored,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, DueParent, ExportFile,
+    ExportFolder, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview, ParentsApplied,
+    RejectedRecord, SetAside, SignalCount, Stored,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

@@ -24,6 +24,12 @@ impl Instant {
     fn of(seconds: i64, nanoseconds: i64) -> Instant {
         Instant(i128::from(seconds) * NANOSECONDS + i128::from(nanoseconds))
     }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, rounded down; the nearest number that there is where it has too many.
+    pub fn as_second(self) -> i64 {
+        let seconds = self.0.div_euclid(NANOSECONDS);
+        i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX })
+    }
 }
 
 impl From<Timestamp> for Instant {

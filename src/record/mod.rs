@@ -14,6 +14,7 @@ mod members;
 #[expect(clippy::module_inception, reason = "the module of the type")]
 mod record;
 mod repair;
+mod row_set;
 mod stream;
 
 pub use column::{Column, ColumnKind, Op, Value};
@@ -23,6 +24,7 @@ pub use instant::{Instant, instant};
 pub use members::members;
 pub use record::{OwnedValue, Record};
 pub use repair::{Decoded, Repair, Repairs};
+pub use row_set::RowSet;
 pub use stream::Stream;
 
 /// What a list's records have in common, however they are decoded.

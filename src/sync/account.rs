@@ -7,8 +7,7 @@ use super::SyncError;
 use super::context::{Context, Walked};
 use crate::api::{ApiError, Cursor, ErrorKind, Item, List, Turn};
 use crate::diff::{AccountId, Overlap, judge_account_id, sample_seed};
-use crate::mirror::RowSet;
-use crate::record::{Record, Stream};
+use crate::record::{Record, RowSet, Stream};
 
 /// Customers that are asked for to see whether the API knows any: one alone may have been deleted just now.
 const WITNESSES: usize = 3;

@@ -1,14 +1,15 @@
 //! What the parts of a run share.
 
 use super::counters::RunCounters;
+use super::looks::Looks;
 use super::pending_deletions::PendingDeletions;
 use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Cursor, Finding, KnownPaging, List, Page, Pager, Turn, WalkError};
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, MirrorError, MirroredParent, RowSet, RunId, Stamp};
+use crate::mirror::{Batch, DueParent, MirrorError, RunId, Stamp};
 use crate::observe::Event;
-use crate::record::{Record, Stream};
+use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub(super) run: RunId,
     pub(super) started_at: Timestamp,
     pub(super) plan: EventPlan,
+    /// What the run's looks at customers' events have taught.
+    pub(super) looks: Arc<Looks>,
     /// The stream whose list is walked.
     pub(super) stream: Stream,
     /// Cancelled when the run is to stop, or another part of it has failed.
@@ -108,8 +111,8 @@ pub(super) fn rows(page: &Page<Record>) -> u64 {
 /// Queues customers whose events are due. Returns `false` if nobody reads the queue any more or the run halts.
 pub(super) async fn queue_due(
     context: &Context,
-    due: &mpsc::Sender<MirroredParent>,
-    customers: Vec<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
+    customers: Vec<DueParent>,
 ) -> bool {
     if customers.is_empty() {
         return !context.halt.is_cancelled();

@@ -3,8 +3,8 @@
 use super::counters::RunCounters;
 use crate::api::{Item, List, RejectedItem, RepairedItem};
 use crate::diff::EventPlan;
-use crate::mirror::{Aside, Batch, Met, MirrorError, ParentsApplied, RejectedRecord, RowSet, Stamp};
-use crate::record::{Record, Repairs, Stream, instant};
+use crate::mirror::{Aside, Batch, Met, MirrorError, ParentsApplied, RejectedRecord, Stamp};
+use crate::record::{Record, Repairs, RowSet, Stream, instant};
 
 /// Records that can be stored, and items that can't be stored or only with a repair.
 #[derive(Default)]
@@ -75,7 +75,7 @@ pub(super) fn set_aside_parents(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     stream: Stream,
-    plan: EventPlan,
+    plan: &EventPlan,
     sorted: &DecodedRecords,
     seen: &mut RowSet,
     applied: &mut ParentsApplied,

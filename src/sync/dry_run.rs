@@ -1,12 +1,15 @@
 //! What a run would do, without doing it.
 
+use super::looks;
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
+use crate::diff::looks::Signal;
 use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
-use crate::mirror::{Mirror, ParentPreview, RowSet};
-use crate::record::{Record, Stream};
+use crate::mirror::{Mirror, Now, ParentPreview};
+use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The requests that a run would make, and why. Its JSON form is what `sync --dry-run --json` prints.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
@@ -27,6 +30,14 @@ pub struct DryRun {
     pub events_pending: u64,
     /// Customers whose events would be read: their turn has come, or everybody's in a full sync.
     pub events_due: u64,
+    /// Customers whose events would be read: new ones are likely by now.
+    pub events_expected: u64,
+    /// New events that the looks at customers known before are likely to find.
+    pub expected_events: Option<f64>,
+    /// For how many seconds these are likely to have been at the vendor, in the mean.
+    pub expected_unseen_mean_seconds: Option<f64>,
+    /// And what 95 in 100 of them stay below.
+    pub expected_unseen_p95_seconds: Option<f64>,
     /// Mirrored customers that the list lacks; each would be asked for alone.
     pub missing: u64,
     /// Why they would not be asked for.
@@ -58,6 +69,9 @@ pub async fn dry_run(
         let Some(turn) = tools.stop.run_until_cancelled(pager.next()).await else { break };
         match turn? {
             Turn::Page(page) => {
+                if plan.found.customer_pages == 0 {
+                    plan.choose(tools, settings, scope)?;
+                }
                 plan.found.customer_pages += 1;
                 for item in page.items {
                     if let Some(customer) = item.record() {
@@ -96,8 +110,10 @@ struct ByIds {
 struct Preview<'m> {
     mirror: Option<&'m mut Mirror>,
     plan: EventPlan,
-    now: Timestamp,
+    now: Now,
     seen: RowSet,
+    /// Of customers whose events would be read.
+    due: RowSet,
     found: DryRun,
 }
 
@@ -106,9 +122,16 @@ impl<'m> Preview<'m> {
         let now = Timestamp::now();
         let plan = match scope {
             Scope::Full => EventPlan::Everybody { walk_started_at: now },
-            _ => EventPlan::Due { max_age: settings.events_max_age },
+            _ => EventPlan::of_turns(settings.events_max_age),
         };
-        Preview { mirror, plan, now, seen: RowSet::default(), found: DryRun::default() }
+        Preview {
+            mirror,
+            plan,
+            now: Now { ours: now, servers: now.as_second() },
+            seen: RowSet::default(),
+            due: RowSet::default(),
+            found: DryRun::default(),
+        }
     }
 
     /// What earlier runs found out about the same server.
@@ -122,16 +145,30 @@ impl<'m> Preview<'m> {
         Ok(())
     }
 
+    /// Chooses whose events are worth a look as a run would: once the first answer has told what the server's clock shows.
+    fn choose(&mut self, tools: &Tools, settings: &Settings, scope: &Scope) -> Result<(), SyncError> {
+        self.now = looks::now(&tools.client);
+        let Some(mirror) = self.mirror.as_mut().filter(|_| *scope == Scope::Incremental) else {
+            return Ok(());
+        };
+        let snapshot = mirror.snapshot()?;
+        let hazards = snapshot.event_rates()?.hazards();
+        let budget = settings.event_budget.lists(settings.concurrency, tools.client.learned());
+        let expected = snapshot.expected_looks(Stream::FIRST, &self.plan, (&hazards, self.now), budget)?;
+        self.plan = EventPlan::Due { max_age: settings.events_max_age, expected: Arc::new(expected) };
+        Ok(())
+    }
+
     fn restart(&mut self) {
         let customer_pages = self.found.customer_pages;
         self.found = DryRun { customer_pages, ..DryRun::default() };
-        self.seen = RowSet::default();
+        (self.seen, self.due) = (RowSet::default(), RowSet::default());
     }
 
     fn add(&mut self, record: &Record) -> Result<(), SyncError> {
         let preview = match &mut self.mirror {
-            Some(mirror) => mirror.snapshot()?.preview(record, self.plan, self.now)?,
-            None => ParentPreview { verdict: Verdict::Insert, row: None, is_pending: true, is_due: true },
+            Some(mirror) => mirror.snapshot()?.preview(record, &self.plan, self.now.ours)?,
+            None => ParentPreview { verdict: Verdict::Insert, row: None, due: Some(Signal::New) },
         };
         let repeated = preview.row.is_some_and(|row| !self.seen.insert(row));
         if repeated {
@@ -144,12 +181,15 @@ impl<'m> Preview<'m> {
             Verdict::Update | Verdict::Undated => found.changed += 1,
             Verdict::Unchanged | Verdict::Stale => {}
         }
-        if preview.is_due {
-            match preview.verdict {
-                Verdict::Insert | Verdict::Update | Verdict::Undated => found.events_of_new_or_changed += 1,
-                _ if preview.is_pending => found.events_pending += 1,
-                _ => found.events_due += 1,
-            }
+        if let Some(row) = preview.row.filter(|_| preview.due.is_some()) {
+            self.due.insert(row);
+        }
+        match preview.due {
+            Some(Signal::New | Signal::Changed) => found.events_of_new_or_changed += 1,
+            Some(Signal::Pending) => found.events_pending += 1,
+            Some(Signal::Turn | Signal::Full) => found.events_due += 1,
+            Some(Signal::Expected) => found.events_expected += 1,
+            None => {}
         }
         Ok(())
     }
@@ -159,7 +199,13 @@ impl<'m> Preview<'m> {
         // Whose account it is.
         let mut about_the_account = 1;
         if let Some(mirror) = self.mirror {
-            let streams = mirror.snapshot()?.freshness()?;
+            let snapshot = mirror.snapshot()?;
+            let hazards = snapshot.event_rates()?.hazards();
+            let unseen = snapshot.foretell(Stream::FIRST, &self.due, (&hazards, self.now))?;
+            found.expected_events = Some(unseen.events());
+            found.expected_unseen_mean_seconds = unseen.mean();
+            found.expected_unseen_p95_seconds = unseen.quantile(0.95);
+            let streams = snapshot.freshness()?;
             let mirrored =
                 streams.iter().find(|stream| stream.stream == Stream::FIRST).map_or(0, |s| s.row_count);
             found.missing = mirrored.saturating_sub(self.seen.count());
@@ -172,7 +218,8 @@ impl<'m> Preview<'m> {
                 .deletions_refused
                 .or_else(|| refused.map(|refused: DeletionRefused| refused.to_string()));
         }
-        let walks = found.events_of_new_or_changed + found.events_pending + found.events_due;
+        let walks =
+            found.events_of_new_or_changed + found.events_pending + found.events_due + found.events_expected;
         let per_walk = if by_ids.children { 2 } else { 1 };
         let both_ways = u64::from(by_ids.children && by_ids.direction_is_open && walks > 0);
         // A customer that is there is asked for as well.

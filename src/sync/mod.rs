@@ -23,6 +23,7 @@ mod error;
 mod finalize;
 mod first_load;
 mod limits;
+mod looks;
 mod parent_list;
 mod pending_deletions;
 mod report;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use dry_run::{DryRun, dry_run};
 pub use error::SyncError;
+pub use looks::EventBudget;
 pub use report::{Audited, Failure, Report, Unread};
 pub use run::{Finished, sync};
 
@@ -48,6 +50,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// In an incremental sync, every customer's events are looked at again at least this often; zero: always.
     pub events_max_age: SignedDuration,
+    /// In an incremental sync, how many further customers' events are looked at.
+    pub event_budget: EventBudget,
     /// The largest share of the mirrored customers that one run may take as deleted.
     pub deletion_limit: f64,
     /// An event is deleted when complete walks in two runs lack it that are at least this far apart; zero: when two walks

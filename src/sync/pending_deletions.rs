@@ -2,7 +2,7 @@
 //! customers list. They have to wait, because an event that one list lacks may be in another one, and another customer may
 //! have taken over the events of a deleted one. Missing events are not collected here: they are marked in the mirror.
 
-use crate::mirror::RowSet;
+use crate::record::RowSet;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -6,17 +6,19 @@ use super::counters::RunCounters;
 use super::finalize;
 use super::first_load;
 use super::limits;
+use super::looks::{self, Looks};
 use super::report::Report;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
+use crate::diff::looks::EventRates;
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
-    Aside, Checkpoint, Mirror, MirrorError, MirroredParent, Mode, Outcome, RowSet, RunError, RunId, Stamp,
+    Aside, Checkpoint, DueParent, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId, Stamp,
 };
 use crate::observe::Event;
-use crate::record::Stream;
+use crate::record::{RowSet, Stream};
 use crate::sync::audit::audit;
 use crate::sync::child_lists::{self, Reading};
 use crate::sync::parent_list::{self, ListWalk};
@@ -51,7 +53,8 @@ pub async fn sync(
     scope: Scope,
 ) -> Result<Finished, SyncError> {
     let started_at = Timestamp::now();
-    let (run, mut walks) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
+    let (run, mut walks, rates) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
+    let looks = Arc::new(Looks::new(rates));
     let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
     if scope.mode() != Mode::Customers {
@@ -70,6 +73,7 @@ pub async fn sync(
         run,
         started_at,
         plan: EventPlan::Everybody { walk_started_at: started_at },
+        looks: looks.clone(),
         stream: Stream::FIRST,
         halt: tools.stop.child_token(),
     };
@@ -78,7 +82,7 @@ pub async fn sync(
         let walk = walks[stream.index()].take();
         let walk_started_at = walk.as_ref().map_or(started_at, |walk| walk.started_at);
         let plan = match scope {
-            Scope::Incremental => EventPlan::Due { max_age: run_context.settings.events_max_age },
+            Scope::Incremental => EventPlan::of_turns(run_context.settings.events_max_age),
             Scope::Full | Scope::Customers(_) => EventPlan::Everybody { walk_started_at },
         };
         let context = Context { stream, plan, pending: Arc::default(), ..run_context.clone() };
@@ -112,18 +116,19 @@ pub async fn sync(
     }
     drop(batch);
     let learned = tools.client.learned();
-    finish(&mut mirror, &report, &base_url, &tools.known.findings(), learned)?;
+    finish(&mut mirror, &report, &base_url, (&tools.known.findings(), learned, &looks.results()))?;
     Ok(Finished { mirror, report, error: result.err() })
 }
 
-/// Records the run's start, loads what the mirror knows about the API, and looks for interrupted walks to resume, by stream.
+/// Records the run's start, loads what the mirror knows about the API and how often events come, and looks for interrupted
+/// walks to resume, by stream.
 fn begin(
     mirror: &mut Mirror,
     tools: &Tools,
     settings: &Settings,
     mode: Mode,
     now: Timestamp,
-) -> Result<(RunId, [Option<ListWalk>; Stream::ALL.len()]), MirrorError> {
+) -> Result<(RunId, [Option<ListWalk>; Stream::ALL.len()], EventRates), MirrorError> {
     let mut batch = mirror.batch()?;
     let run = batch.begin_run(mode, now)?;
     let mut found = batch.behaviour()?;
@@ -146,8 +151,9 @@ fn begin(
         }
         walks[stream.index()] = walk;
     }
+    let rates = batch.event_rates()?;
     batch.commit()?;
-    Ok((run, walks))
+    Ok((run, walks, rates))
 }
 
 fn may_resume(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
@@ -173,6 +179,12 @@ async fn work(
     if context.halt.is_cancelled() {
         return Ok(IsOurs(true));
     }
+    // The first answers have told what the server's clock shows.
+    let plan = match scope {
+        Scope::Incremental => with_expected_looks(context).await?,
+        Scope::Full | Scope::Customers(_) => context.plan.clone(),
+    };
+    let context = &Context { plan, ..context.clone() };
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let customers = async {
         let result = match scope {
@@ -208,11 +220,22 @@ async fn work(
     Ok(IsOurs(is_ours && is_whole))
 }
 
+/// The plan of an incremental run, with the customers for whom a look before their turn is worth most.
+async fn with_expected_looks(context: &Context) -> Result<EventPlan, SyncError> {
+    let settings = &context.settings;
+    let budget = settings.event_budget.lists(settings.concurrency, context.client.learned());
+    let (stream, now, hazards) = (context.stream, looks::now(&context.client), context.looks.hazards());
+    let turns = context.plan.clone();
+    let expected =
+        context.write(move |batch| batch.expected_looks(stream, &turns, (&hazards, now), budget)).await?;
+    Ok(EventPlan::Due { max_age: settings.events_max_age, expected: Arc::new(expected) })
+}
+
 async fn sync_named(
     context: &Context,
     ids: &[String],
     identity: Identity,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
     if is_confirmed { parent_list::fetch_named(context, ids, due).await } else { Ok(()) }
@@ -223,7 +246,7 @@ async fn walk_customers(
     mode: Mode,
     interrupted: Option<ListWalk>,
     (started_at, identity): (Timestamp, Identity),
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<Option<Walked>, SyncError> {
     let walk = match interrupted {
         Some(walk) if walk.cursor == Some(Cursor::Start) => ListWalk::begin(mode, walk.started_at, identity),
@@ -276,16 +299,16 @@ async fn may_continue(context: &Context, identity: Identity) -> Result<bool, Syn
 async fn queue_waiting(
     context: &Context,
     seen: &RowSet,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     let mut after = 0;
     loop {
-        let (stream, due_by, from, seen) =
-            (context.stream, (context.plan, Timestamp::now()), after, seen.clone());
+        let (stream, (plan, now), from, seen) =
+            (context.stream, (context.plan.clone(), Timestamp::now()), after, seen.clone());
         let waiting =
-            context.write(move |batch| batch.parents_due(stream, &seen, due_by, from, BATCH)).await?;
+            context.write(move |batch| batch.parents_due(stream, &seen, (&plan, now), from, BATCH)).await?;
         let Some(last) = waiting.last() else { return Ok(()) };
-        after = last.row;
+        after = last.parent.row;
         if !queue_due(context, due, waiting).await {
             return Ok(());
         }
@@ -329,12 +352,12 @@ fn finish(
     mirror: &mut Mirror,
     report: &Report,
     base_url: &str,
-    findings: &[Finding],
-    learned: Option<Learned>,
+    (findings, learned, looks): (&[Finding], Option<Learned>, &LookResults),
 ) -> Result<(), MirrorError> {
     failpoint::reached(Place::BeforeRunRecord);
     let mut batch = mirror.batch()?;
     record_findings(&mut batch, report.finished_at, base_url, findings)?;
+    batch.keep_look_results(looks, report.finished_at)?;
     for (point, value) in learned.into_iter().flat_map(limits::points) {
         let (stream, evidence) = (limits::STREAM, limits::EVIDENCE);
         batch.record_behaviour(stream, point, &value, evidence, base_url, report.finished_at)?;

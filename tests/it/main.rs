@@ -20,6 +20,7 @@ mod first_load;
 mod forbidden;
 mod history;
 mod incremental;
+mod looks;
 mod mirror_path;
 mod missing_events;
 mod moves;

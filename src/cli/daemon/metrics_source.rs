@@ -59,6 +59,7 @@ impl MetricsSource {
             exports: newest_files(&snapshot, &self.exports)?,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
+            looks: snapshot.look_signals()?,
             audit: snapshot.last_audit()?,
             ..MirrorState::default()
         })

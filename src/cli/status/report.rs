@@ -4,10 +4,11 @@ use super::super::exit::Failure;
 use super::runs::{LastError, LastOk, ShownRun};
 use crate::api::shown;
 use crate::config::Config;
+use crate::diff::looks::Signal;
 use crate::export::newest_files;
 use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, HistoryReach, Holder, Mirror,
-    Mode, Outcome, SetAside, holder,
+    Mode, Outcome, SetAside, SignalCount, holder,
 };
 use crate::record::Stream;
 use crate::schedule::Schedule;
@@ -40,6 +41,8 @@ pub(super) struct Status {
     pub(super) account_doubt: Option<Doubt>,
     pub(super) last_error: Option<LastError>,
     pub(super) streams: Vec<Freshness>,
+    /// What called for looks at customers' events, and how often these found new ones.
+    pub(super) looks: Vec<ShownSignal>,
     /// How far back the history of each stream reaches.
     pub(super) history: Vec<HistoryReach>,
     pub(super) last_ok: LastOk,
@@ -63,6 +66,13 @@ pub(super) struct Status {
     /// Findings about another address are not used.
     #[serde(skip)]
     pub(super) base_url: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct ShownSignal {
+    pub(super) signal: Signal,
+    #[serde(flatten)]
+    pub(super) count: SignalCount,
 }
 
 #[derive(Serialize)]
@@ -112,6 +122,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     };
     let last_error = LastError::of(troubled, &last_ok);
     let account = snapshot.account()?;
+    let looks = snapshot.look_signals()?.into_iter().map(|(signal, count)| ShownSignal { signal, count });
     Ok(Status {
         mirror: path,
         mirror_id,
@@ -125,6 +136,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         last_error,
         export_lag: export_lag(config, &streams, &exports),
         streams,
+        looks: looks.collect(),
         history: snapshot.history_reach()?,
         last_ok,
         runs,

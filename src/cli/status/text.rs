@@ -3,7 +3,7 @@
 use super::super::output::{count, counted, size, span};
 use super::report::Status;
 use super::runs::{LastError, ShownRun};
-use crate::mirror::{Counts, Outcome, SetAside};
+use crate::mirror::{Counts, Outcome, SetAside, SignalCount};
 use crate::record::Stream;
 use jiff::Timestamp;
 use std::fmt::Display;
@@ -14,6 +14,7 @@ pub(super) fn text(status: &Status) -> String {
         account(status),
         last_error(status),
         streams(status),
+        looks(status),
         history(status),
         runs(status),
         exports(status),
@@ -71,6 +72,31 @@ fn streams(status: &Status) -> String {
         )
     });
     section("streams", streams)
+}
+
+/// What called for looks, and for how long events were unseen.
+fn looks(status: &Status) -> String {
+    if status.looks.is_empty() {
+        return String::new();
+    }
+    let lines = status.looks.iter().map(|shown| {
+        let (SignalCount { looks, hits, events }, name) = (shown.count, shown.signal.name());
+        let share = 100.0 * hits as f64 / looks.max(1) as f64;
+        format!("{name:<10} {:>12} looks, {share:.1} % found news: {} events", count(looks), count(events))
+    });
+    let unseen = status.streams.iter().find_map(|stream| {
+        let (mean, p95) = stream.unseen_mean_seconds.zip(stream.unseen_p95_seconds)?;
+        let p95 = if p95 == i64::MAX {
+            "more than 30d".to_owned()
+        } else {
+            format!("at most {}", span(p95 as f64))
+        };
+        let mean = span(mean);
+        Some(format!(
+            "new events of the last 7 days were unseen for {mean} in the mean, 95 % of them for {p95}"
+        ))
+    });
+    section("looks at customers' events", lines.chain(unseen))
 }
 
 /// Nothing where the history reaches back to the beginning.

@@ -8,8 +8,8 @@ use crate::export::manifest::{self, Manifest, newest_files};
 use crate::export::publish::{AsOf, Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
 use crate::export::{ExportError, Settings};
-use crate::mirror::{Mirror, RowSet, RunId, Stamp};
-use crate::record::{ColumnKind, Record, Stream};
+use crate::mirror::{Mirror, RunId, Stamp};
+use crate::record::{ColumnKind, Record, RowSet, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,9 @@ impl World {
                     .with("extra", extra.as_deref());
                 let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
                 let seen = &mut RowSet::default();
-                batch.apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, plan, seen).unwrap();
+                batch
+                    .apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, &plan, seen)
+                    .unwrap();
             }
             Put::Event(id, customer_id, text) => {
                 let properties = text.as_ref().map(|text| {

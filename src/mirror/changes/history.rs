@@ -174,8 +174,8 @@ fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) 
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Mirror, RowSet, RunId, Stamp};
-    use crate::record::Record;
+    use crate::mirror::{Mirror, RunId, Stamp};
+    use crate::record::{Record, RowSet};
     use jiff::Timestamp;
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             let plan = EventPlan::Everybody { walk_started_at: stamp.now };
             let records = &[customer];
             let seen = &mut RowSet::default();
-            batch.apply_parents(stamp, Stream::Customers, records, Trust::Alone, plan, seen).unwrap();
+            batch.apply_parents(stamp, Stream::Customers, records, Trust::Alone, &plan, seen).unwrap();
         }
         batch.delete_parent(stamp, Stream::Customers, "b", "test").unwrap();
         batch.commit().unwrap();

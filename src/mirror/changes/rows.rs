@@ -186,8 +186,8 @@ impl Reading<'_, '_> {
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Batch, Mirror, RowSet, RunId, Stamp};
-    use crate::record::{Record, Value};
+    use crate::mirror::{Batch, Mirror, RunId, Stamp};
+    use crate::record::{Record, RowSet, Value};
     use jiff::Timestamp;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -256,7 +256,7 @@ mod tests {
             let customer = Record::customer(&format!(r#"{{"id":"{id}","first_name":"{name}"}}"#));
             let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
             let seen = &mut RowSet::default();
-            batch.apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, plan, seen).unwrap();
+            batch.apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, &plan, seen).unwrap();
         } else {
             batch.delete_parent(STAMP, Stream::Customers, id, "test").unwrap();
         }

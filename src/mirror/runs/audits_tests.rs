@@ -3,8 +3,8 @@
 use super::*;
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::transaction::utc_text;
-use crate::mirror::{Counts, Mirror, Mode, Outcome, RowSet, Stamp};
-use crate::record::Record;
+use crate::mirror::{Counts, Mirror, Mode, Outcome, Stamp};
+use crate::record::{Record, RowSet};
 use std::collections::BTreeSet;
 
 fn at(day: i64) -> Timestamp {
@@ -61,7 +61,7 @@ fn every_customer_is_drawn_once_by_a_sample_of_all_and_the_seed_tells_which() {
     let plan = EventPlan::Everybody { walk_started_at: at(0) };
     let stamp = Stamp { run, now: at(0) };
     let seen = &mut RowSet::default();
-    batch.apply_parents(stamp, Stream::Customers, &customers, Trust::Listed, plan, seen).unwrap();
+    batch.apply_parents(stamp, Stream::Customers, &customers, Trust::Listed, &plan, seen).unwrap();
     // Gaps among the rows' numbers make no difference.
     batch.delete_parent(stamp, Stream::Customers, "c-10", "gone").unwrap();
     let all = batch.draw_parents(Stream::Customers, 1_000, 7).unwrap();

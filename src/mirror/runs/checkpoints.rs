@@ -1,8 +1,8 @@
 //! Where an interrupted walk of a parents' list goes on.
 
 use crate::mirror::transaction::{Batch, utc_text};
-use crate::mirror::{MirrorError, Mode, RowSet};
-use crate::record::Stream;
+use crate::mirror::{MirrorError, Mode};
+use crate::record::{RowSet, Stream};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 

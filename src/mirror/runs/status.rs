@@ -7,7 +7,7 @@ use crate::record::Stream;
 use serde::Serialize;
 
 /// How current a stream is; the `freshness` view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Freshness {
     /// The stream.
     pub stream: Stream,
@@ -19,6 +19,10 @@ pub struct Freshness {
     pub last_sync_ok_at: Option<String>,
     /// When a full sync last ended `ok`: UTC, ISO 8601.
     pub last_full_ok_at: Option<String>,
+    /// Of events, for how long those of the last seven days had been at the vendor when the mirror took them: the mean.
+    pub unseen_mean_seconds: Option<f64>,
+    /// What 95 in 100 of these times stay below.
+    pub unseen_p95_seconds: Option<i64>,
 }
 
 /// A parent whose children could not be read, such as a customer whose events could not.
@@ -43,7 +47,8 @@ impl Snapshot<'_> {
     /// When the mirror can't be read.
     pub fn freshness(&self) -> Result<Vec<Freshness>, MirrorError> {
         let mut select = self.transaction.prepare(
-            "SELECT stream, row_count, coalesce(last_change_seq, 0), last_sync_ok_at, last_full_ok_at FROM freshness \
+            "SELECT stream, row_count, coalesce(last_change_seq, 0), last_sync_ok_at, last_full_ok_at, \
+             unseen_mean_seconds, unseen_p95_seconds FROM freshness \
              ORDER BY stream",
         )?;
         let streams = select
@@ -54,6 +59,8 @@ impl Snapshot<'_> {
                     last_change_seq: row.get(2)?,
                     last_sync_ok_at: row.get(3)?,
                     last_full_ok_at: row.get(4)?,
+                    unseen_mean_seconds: row.get(5)?,
+                    unseen_p95_seconds: row.get(6)?,
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;

@@ -81,7 +81,8 @@ impl Batch<'_> {
                         deleted[stream.index()] +=
                             self.delete_children(stamp, stream, &parent, &[id], evidence)?;
                         if let Some(parent) = self.parent(parents, &parent)? {
-                            self.leave_due(parents, &parent)?;
+                            self.make_due(parents, parent.row)?;
+                            self.clear_failure(parents, &parent.id)?;
                         }
                     }
                     None => {

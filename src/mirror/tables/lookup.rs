@@ -82,11 +82,14 @@ fn compare(row: &Row<'_>, record: &Record) -> rusqlite::Result<Found> {
 mod tests {
     use super::*;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Mirror, RowSet, RunId, Stamp};
+    use crate::mirror::{Mirror, RunId, Stamp};
+    use crate::record::RowSet;
     use jiff::SignedDuration;
     use proptest::prelude::*;
 
-    const PLAN: EventPlan = EventPlan::Due { max_age: SignedDuration::from_hours(1) };
+    fn plan() -> EventPlan {
+        EventPlan::of_turns(SignedDuration::from_hours(1))
+    }
 
     fn customer(number: usize, name: &str) -> Record {
         let record = serde_json::json!({"id": format!("c{number}"), "first_name": name});
@@ -115,7 +118,7 @@ mod tests {
             let mut batch = mirror.batch().unwrap();
             let stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
             let held: Vec<Record> = (0..30).map(|number| customer(number, "Ann")).collect();
-            batch.apply_parents(stamp, Stream::Customers, &held, Trust::Listed, PLAN, &mut RowSet::default()).unwrap();
+            batch.apply_parents(stamp, Stream::Customers, &held, Trust::Listed, &plan(), &mut RowSet::default()).unwrap();
             let mut page = page;
             if sorted {
                 page.sort_unstable();
@@ -143,7 +146,7 @@ mod tests {
                 Stream::Customers,
                 page,
                 Trust::Listed,
-                PLAN,
+                &plan(),
                 &mut RowSet::default(),
             );
             let applied = applied.unwrap();

@@ -2,12 +2,13 @@
 
 use super::lookup::{Found, look_up, look_up_one};
 use super::records::{Applied, Stored, stored, time};
+use crate::diff::looks::Signal;
 use crate::diff::{EventPlan, Trust, Verdict, compare, is_same_record};
-use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
-use crate::mirror::{MirrorError, RowSet};
-use crate::record::{Record, Stream};
+use crate::mirror::MirrorError;
+use crate::mirror::transaction::{Batch, Snapshot, Stamp};
+use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 use std::collections::HashSet;
 
 /// What a page of a parents' list did to the mirror.
@@ -21,7 +22,7 @@ pub struct ParentsApplied {
     /// these alone, also those listed in another version whose age can't be told.
     pub stale: Vec<i64>,
     /// Those whose children are to be read now; each once in a walk.
-    pub due: Vec<MirroredParent>,
+    pub due: Vec<DueParent>,
 }
 
 impl std::ops::AddAssign for ParentsApplied {
@@ -40,10 +41,8 @@ pub struct ParentPreview {
     pub verdict: Verdict,
     /// The row's number, where the mirror has one.
     pub row: Option<i64>,
-    /// Whether its children could not be read, or not since its last change.
-    pub is_pending: bool,
-    /// Whether its children would be read.
-    pub is_due: bool,
+    /// Why its children would be read; `None`: they would not.
+    pub due: Option<Signal>,
 }
 
 /// A mirrored parent, by name only.
@@ -53,6 +52,15 @@ pub struct MirroredParent {
     pub row: i64,
     /// The vendor's identifier.
     pub id: String,
+}
+
+/// A mirrored parent whose children are to be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueParent {
+    /// Whose children.
+    pub parent: MirroredParent,
+    /// What called for the look.
+    pub signal: Signal,
 }
 
 impl Batch<'_> {
@@ -67,7 +75,7 @@ impl Batch<'_> {
         stream: Stream,
         records: &[Record],
         trust: Trust,
-        plan: EventPlan,
+        plan: &EventPlan,
         seen: &mut RowSet,
     ) -> Result<ParentsApplied, MirrorError> {
         let mut applied = ParentsApplied::default();
@@ -76,7 +84,8 @@ impl Batch<'_> {
                 let Some(row) = self.insert(stamp, record)? else { continue };
                 applied.rows.inserted += 1;
                 applied.first_met += u64::from(seen.insert(row));
-                applied.due.push(MirroredParent { row, id: record.id().to_owned() });
+                let parent = MirroredParent { row, id: record.id().to_owned() };
+                applied.due.push(DueParent { parent, signal: Signal::New });
             }
             return Ok(applied);
         }
@@ -87,40 +96,41 @@ impl Batch<'_> {
                 true => look_up_one(&self.transaction, record)?,
                 false => found,
             };
-            let (row, changed, checked_at) =
+            let (row, written_for, checked_at) =
                 self.apply_parent(stamp, record, found, (trust, plan), &mut applied)?;
-            if changed {
+            if written_for.is_some() {
                 written.insert(record.id());
             }
             let first_time = seen.insert(row);
             applied.first_met += u64::from(first_time);
-            if (first_time || changed) && plan.is_due(record.id(), checked_at, stamp.now) {
-                applied.due.push(MirroredParent { row, id: record.id().to_owned() });
+            let planned = || {
+                if first_time { plan.due(row, record.id(), checked_at, stamp.now) } else { None }
+            };
+            if let Some(signal) = written_for.or_else(planned) {
+                let parent = MirroredParent { row, id: record.id().to_owned() };
+                applied.due.push(DueParent { parent, signal });
             }
         }
         Ok(applied)
     }
 
-    /// Returns the record's row, whether it was written, and when its children were last read.
+    /// Returns the record's row, what calls for a look if it was written, and when its children were last read.
     fn apply_parent(
         &mut self,
         stamp: Stamp,
         record: &Record,
         found: Found,
-        (trust, plan): (Trust, EventPlan),
+        (trust, plan): (Trust, &EventPlan),
         applied: &mut ParentsApplied,
-    ) -> Result<(i64, bool, Option<Timestamp>), MirrorError> {
+    ) -> Result<(i64, Option<Signal>, Option<Timestamp>), MirrorError> {
         let stored = match found {
             Found::Nothing => {
                 let row = self.insert(stamp, record)?;
                 applied.rows.inserted += 1;
-                return Ok((
-                    row.ok_or_else(|| MirrorError::unreadable("a table's index of ids"))?,
-                    true,
-                    None,
-                ));
+                let row = row.ok_or_else(|| MirrorError::unreadable("a table's index of ids"))?;
+                return Ok((row, Some(Signal::New), None));
             }
-            Found::Same { row, noted_at } => return Ok((row, false, noted_at)),
+            Found::Same { row, noted_at } => return Ok((row, None, noted_at)),
             Found::Other(stored) => stored,
         };
         // A full sync asks for it alone instead of taking a version of unknown age.
@@ -134,7 +144,7 @@ impl Batch<'_> {
             applied.stale.push(stored.row);
         }
         let changed = matches!(verdict, Verdict::Update | Verdict::Undated);
-        Ok((stored.row, changed, stored.noted_at.filter(|_| !changed)))
+        Ok((stored.row, changed.then_some(Signal::Changed), stored.noted_at))
     }
 
     /// How many of these records, which are of one stream, the mirror holds, as far as ids and times of creation tell:
@@ -175,31 +185,6 @@ impl Batch<'_> {
         }
         self.delete(stamp, stream, row, (id, None), evidence)?;
         Ok(Some(deleted))
-    }
-
-    /// Notes that the children of a record were read to their end, as of `at`.
-    ///
-    /// # Errors
-    /// When the mirror can't be written.
-    pub fn mark_checked(
-        &mut self,
-        stream: Stream,
-        parent: &MirroredParent,
-        at: Timestamp,
-    ) -> Result<(), MirrorError> {
-        self.transaction
-            .prepare_cached(&format!("UPDATE {stream} SET events_checked_at = ?2 WHERE inserted_seq = ?1"))?
-            .execute(params![parent.row, utc_text(at)])?;
-        self.clear_failure(stream, &parent.id)
-    }
-
-    /// Notes that the children of a record were read to their end, and that they are due again all the same.
-    ///
-    /// # Errors
-    /// When the mirror can't be written.
-    pub fn leave_due(&mut self, stream: Stream, parent: &MirroredParent) -> Result<(), MirrorError> {
-        self.make_due(stream, parent.row)?;
-        self.clear_failure(stream, &parent.id)
     }
 
     /// Makes a record's children due, without a word about how they were read.
@@ -255,7 +240,7 @@ impl Batch<'_> {
         after: i64,
         limit: usize,
     ) -> Result<Vec<MirroredParent>, MirrorError> {
-        self.parents_where(stream, after, limit, |row, _, _| !seen.contains(row))
+        self.parents_that(stream, after, limit, |parent, _| (!seen.contains(parent.row)).then_some(parent))
     }
 
     /// The mirrored records in `seen`, in the order of their rows; at most `limit`, from those after row `after`.
@@ -269,7 +254,7 @@ impl Batch<'_> {
         after: i64,
         limit: usize,
     ) -> Result<Vec<MirroredParent>, MirrorError> {
-        self.parents_where(stream, after, limit, |row, _, _| seen.contains(row))
+        self.parents_that(stream, after, limit, |parent, _| seen.contains(parent.row).then_some(parent))
     }
 
     /// The mirrored records in `seen` whose children are due by `plan`, in the order of their rows; at most `limit`, from
@@ -281,22 +266,25 @@ impl Batch<'_> {
         &self,
         stream: Stream,
         seen: &RowSet,
-        (plan, now): (EventPlan, Timestamp),
+        (plan, now): (&EventPlan, Timestamp),
         after: i64,
         limit: usize,
-    ) -> Result<Vec<MirroredParent>, MirrorError> {
-        self.parents_where(stream, after, limit, |row, id, checked_at| {
-            seen.contains(row) && plan.is_due(id, checked_at, now)
+    ) -> Result<Vec<DueParent>, MirrorError> {
+        self.parents_that(stream, after, limit, |parent, checked_at| {
+            let due = || plan.due(parent.row, &parent.id, checked_at, now);
+            let signal = seen.contains(parent.row).then(due).flatten()?;
+            Some(DueParent { parent, signal })
         })
     }
 
-    fn parents_where(
+    /// What `take` makes of mirrored records, in the order of their rows. It is told when their children were last read.
+    fn parents_that<T>(
         &self,
         stream: Stream,
         after: i64,
         limit: usize,
-        keep: impl Fn(i64, &str, Option<Timestamp>) -> bool,
-    ) -> Result<Vec<MirroredParent>, MirrorError> {
+        take: impl Fn(MirroredParent, Option<Timestamp>) -> Option<T>,
+    ) -> Result<Vec<T>, MirrorError> {
         let mut select = self.transaction.prepare_cached(&format!(
             "SELECT rowid, id, events_checked_at FROM {stream} WHERE rowid > ?1 ORDER BY rowid"
         ))?;
@@ -305,10 +293,7 @@ impl Batch<'_> {
         while found.len() < limit
             && let Some(row) = rows.next()?
         {
-            let (number, id) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
-            if keep(number, id, time(row, 2)?) {
-                found.push(MirroredParent { row: number, id: id.to_owned() });
-            }
+            found.extend(take(MirroredParent { row: row.get(0)?, id: row.get(1)? }, time(row, 2)?));
         }
         Ok(found)
     }
@@ -323,9 +308,9 @@ impl Batch<'_> {
         stream: Stream,
         id: &str,
         is_new: bool,
-        (plan, now): (EventPlan, Timestamp),
+        (plan, now): (&EventPlan, Timestamp),
         seen: &mut RowSet,
-    ) -> Result<Option<MirroredParent>, MirrorError> {
+    ) -> Result<Option<DueParent>, MirrorError> {
         if self.is_loading {
             return Ok(None);
         }
@@ -334,9 +319,9 @@ impl Batch<'_> {
             self.make_due(stream, row)?;
         }
         let first_time = seen.insert(row);
-        let checked_at = noted_at.filter(|_| !is_new);
-        let is_due = (first_time || is_new) && plan.is_due(id, checked_at, now);
-        Ok(is_due.then(|| MirroredParent { row, id: id.to_owned() }))
+        let planned = || if first_time { plan.due(row, id, noted_at, now) } else { None };
+        let signal = is_new.then_some(Signal::Changed).or_else(planned);
+        Ok(signal.map(|signal| DueParent { parent: MirroredParent { row, id: id.to_owned() }, signal }))
     }
 }
 
@@ -348,18 +333,19 @@ impl Snapshot<'_> {
     pub fn preview(
         &self,
         record: &Record,
-        plan: EventPlan,
+        plan: &EventPlan,
         now: Timestamp,
     ) -> Result<ParentPreview, MirrorError> {
         let stored = stored(&self.transaction, record.stream(), record.id())?;
         let verdict = compare(stored.as_ref().map(|stored| &stored.record), record, Trust::Listed);
-        let changed = matches!(verdict, Verdict::Insert | Verdict::Update | Verdict::Undated);
-        let checked_at = stored.as_ref().and_then(|stored| stored.noted_at);
-        Ok(ParentPreview {
-            verdict,
-            row: stored.map(|stored| stored.row),
-            is_pending: checked_at.is_none(),
-            is_due: plan.is_due(record.id(), checked_at.filter(|_| !changed), now),
-        })
+        let written_for = match verdict {
+            Verdict::Insert => Some(Signal::New),
+            Verdict::Update | Verdict::Undated => Some(Signal::Changed),
+            Verdict::Unchanged | Verdict::Stale => None,
+        };
+        let row = stored.as_ref().map(|stored| stored.row);
+        let planned =
+            || plan.due(row.unwrap_or_default(), record.id(), stored.as_ref().and_then(|s| s.noted_at), now);
+        Ok(ParentPreview { verdict, row, due: written_for.or_else(planned) })
     }
 }

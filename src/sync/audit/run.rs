@@ -8,10 +8,11 @@
 use super::comparison::{Comparer, Comparison, Stop};
 use crate::api::ErrorKind;
 use crate::diff::audit::Standing;
+use crate::diff::looks::Signal;
 use crate::diff::{Trust, sample_seed};
-use crate::mirror::{Audit, MirroredParent, RowSet};
+use crate::mirror::{Audit, DueParent};
 use crate::observe::Event;
-use crate::record::Stream;
+use crate::record::{RowSet, Stream};
 use crate::sync::SyncError;
 use crate::sync::child_lists::{self, Reading};
 use crate::sync::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due};
@@ -75,7 +76,7 @@ async fn compare_all(
     context: &Context,
     comparer: Arc<Comparer>,
     ids: Vec<String>,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
     sum: &mut Sum,
 ) -> Result<(), SyncError> {
     let mut waiting = ids.into_iter();
@@ -121,15 +122,15 @@ async fn correct(
     context: &Context,
     id: String,
     comparison: Comparison,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     let mut walk = comparison.findings.iter().any(|found| found.stream.parent().is_some());
     if let Some(customer) = comparison.customer.filter(|_| !comparison.findings.is_empty()) {
-        let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan);
+        let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
         let applied = context
             .write(move |batch| {
                 let seen = &mut RowSet::default();
-                batch.apply_parents(stamp, stream, &[customer], Trust::Listed, plan, seen)
+                batch.apply_parents(stamp, stream, &[customer], Trust::Listed, &plan, seen)
             })
             .await?;
         context.counters.applied(stream, &applied.rows);
@@ -139,6 +140,7 @@ async fn correct(
     if walk {
         let stream = context.stream;
         let customer = context.write(move |batch| batch.parent(stream, &id)).await?;
+        let customer = customer.map(|parent| DueParent { parent, signal: Signal::Pending });
         queue_due(context, due, customer.into_iter().collect()).await;
     }
     Ok(())

@@ -1,13 +1,15 @@
 //! The walk of one parent's list of children: a customer's events.
 
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Turn, WalkError};
+use crate::diff::looks::{LastLook, Sightings};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
-use crate::mirror::{Batch, ChildrenApplied, MirrorError, MirroredParent};
+use crate::mirror::{Batch, ChildrenApplied, DueParent, MirrorError, MirroredParent};
 use crate::observe;
 use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, rows, turn};
 use crate::sync::decoded_records::{DecodedRecords, set_aside};
+use crate::sync::looks::server_seconds;
 use jiff::Timestamp;
 
 /// How many records of a customer are kept in memory before they are written. Most customers' events take one write, and a
@@ -33,31 +35,23 @@ pub(in crate::sync) enum Reading {
 
 /// Reads one customer's events. They are read a second time if the first reading brought versions older than the mirror's
 /// (in a full sync), or if it lacked events and deletions don't have to wait for another run.
-pub(super) async fn walk(
-    context: &Context,
-    customer: &MirroredParent,
-    reading: Reading,
-) -> Result<Outcome, SyncError> {
-    match walk_known(context, customer, reading).await {
-        Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, customer, error).await,
+pub(super) async fn walk(context: &Context, due: &DueParent, reading: Reading) -> Result<Outcome, SyncError> {
+    match walk_known(context, due, reading).await {
+        Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, &due.parent, error).await,
         read => read,
     }
 }
 
-async fn walk_known(
-    context: &Context,
-    customer: &MirroredParent,
-    reading: Reading,
-) -> Result<Outcome, SyncError> {
+async fn walk_known(context: &Context, due: &DueParent, reading: Reading) -> Result<Outcome, SyncError> {
     let started_at = Timestamp::now();
-    let Some(first) = run_pass(context, customer, Pass::First(reading), started_at).await? else {
+    let Some(first) = run_pass(context, due, Pass::First(reading), started_at).await? else {
         return Ok(Outcome::Halted);
     };
     if !first.is_in_doubt(context) {
         return Ok(Outcome::Whole);
     }
     let second =
-        run_pass(context, customer, Pass::Second { has_contested: first.has_contested }, started_at).await?;
+        run_pass(context, due, Pass::Second { has_contested: first.has_contested }, started_at).await?;
     Ok(if second.is_some() { Outcome::Whole } else { Outcome::Halted })
 }
 
@@ -96,6 +90,7 @@ enum Pass {
 struct PassResult {
     seen: IdSet,
     shape: EventListShape,
+    sightings: Sightings,
     stale: u64,
     /// How many of the customer's mirrored events it lacked.
     missing: u64,
@@ -111,6 +106,7 @@ impl PassResult {
         PassResult {
             seen: IdSet::default(),
             shape: EventListShape::default(),
+            sightings: Sightings::default(),
             stale: 0,
             missing: 0,
             is_evidence: true,
@@ -129,12 +125,12 @@ impl PassResult {
 /// with the last records as the time of the check, unless a second reading is needed.
 async fn run_pass(
     context: &Context,
-    customer: &MirroredParent,
+    due: &DueParent,
     pass: Pass,
     started_at: Timestamp,
 ) -> Result<Option<PassResult>, SyncError> {
     let Some(child) = context.stream.child() else { return Ok(Some(PassResult::new())) };
-    let list = List::of_parent(child, customer.id.clone());
+    let list = List::of_parent(child, due.parent.id.clone());
     let pager = context.pager(list.clone(), Cursor::Start);
     let is_first = matches!(pass, Pass::First(_));
     let mut pager = if is_first { pager } else { pager.rechecking_direction() };
@@ -167,6 +163,7 @@ async fn run_pass(
             }
             Turn::Restarted => {
                 (result.seen, result.shape) = (IdSet::default(), EventListShape::default());
+                result.sightings = Sightings::default();
             }
             Turn::End(end) => {
                 if let ListEnd::Unproven(why) = end {
@@ -181,14 +178,14 @@ async fn run_pass(
             store(context, &list, records, trust, &mut result, None).await?;
         }
     }
-    let end = End { customer: customer.clone(), pass, started_at };
+    let end = End { due: due.clone(), pass, started_at };
     store(context, &list, waiting, trust, &mut result, Some(end)).await?;
     Ok(Some(result))
 }
 
 /// A list's end, to be stored with its last records.
 struct End {
-    customer: MirroredParent,
+    due: DueParent,
     pass: Pass,
     started_at: Timestamp,
 }
@@ -198,6 +195,9 @@ fn note(result: &mut PassResult, page: &Page<Record>) -> u64 {
     result.shape.add_page(rows(page));
     let mut new = 0;
     for item in &page.items {
+        if let Some(event) = item.record() {
+            result.sightings.add(event);
+        }
         let id = match item {
             Item::Record(record) => Some(record.id()),
             Item::Repaired(repaired) => Some(repaired.record.id()),
@@ -263,7 +263,7 @@ fn ended(
     result: &mut PassResult,
     unlisted: Option<Vec<(i64, String)>>,
 ) -> Result<bool, MirrorError> {
-    let (stamp, parent, customer) = (context.stamp(), &end.customer, end.customer.id.as_str());
+    let (stamp, parent, customer) = (context.stamp(), &end.due.parent, end.due.parent.id.as_str());
     let rows: Vec<i64> = match unlisted {
         Some(unlisted) => {
             unlisted.into_iter().filter(|(_, id)| !result.seen.contains(id)).map(|(row, _)| row).collect()
@@ -290,13 +290,31 @@ fn ended(
     if matches!(end.pass, Pass::Second { .. }) || !result.is_in_doubt(context) {
         let checked_at = Some(end.started_at).filter(|_| !has_contested && !is_short);
         batch.forget_rejected_children(stamp, stream, customer)?;
-        match checked_at {
-            Some(at) => batch.mark_checked(context.stream, parent, at)?,
-            // To be read again.
-            None => batch.leave_due(context.stream, parent)?,
-        }
+        let look = match result.is_evidence && !is_short {
+            true => Some(learn(context, batch, &end, std::mem::take(&mut result.sightings))?),
+            false => None,
+        };
+        batch.note_look(context.stream, parent, checked_at, look.as_ref())?;
     }
     Ok(is_short)
+}
+
+/// Learns from a whole list when events come. A list that is read again in the same run tells nothing more, and isn't
+/// counted.
+fn learn(
+    context: &Context,
+    batch: &Batch<'_>,
+    end: &End,
+    sightings: Sightings,
+) -> Result<LastLook, MirrorError> {
+    let DueParent { parent, signal } = &end.due;
+    let before = batch.last_look(context.stream, parent)?;
+    let now = server_seconds(&context.client, end.started_at);
+    let (look, found) = context.looks.learn(before.as_ref(), sightings, now);
+    if end.pass != Pass::First(Reading::Again) {
+        context.looks.count(*signal, found);
+    }
+    Ok(look)
 }
 
 fn count(context: &Context, stream: Stream, applied: ChildrenApplied) {

@@ -2,7 +2,8 @@
 
 use super::walk::{Outcome, Reading, walk};
 use crate::api::{ApiError, ErrorKind, WalkError};
-use crate::mirror::MirroredParent;
+use crate::diff::looks::Signal;
+use crate::mirror::{DueParent, MirroredParent};
 use crate::observe;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 /// that fails for many customers in a row ends the run.
 pub(in crate::sync) async fn walk_all(
     context: &Context,
-    due: mpsc::Receiver<MirroredParent>,
+    due: mpsc::Receiver<DueParent>,
     reading: Reading,
 ) -> Result<(), SyncError> {
     let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
@@ -51,7 +52,8 @@ pub(in crate::sync) async fn walk_these(
     }
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let handing = async {
-        queue_due(context, &due, customers).await;
+        let pending = |parent| DueParent { parent, signal: Signal::Pending };
+        queue_due(context, &due, customers.into_iter().map(pending).collect()).await;
         drop(due);
     };
     let ((), read) = tokio::join!(handing, walk_all(context, queue, reading));
@@ -63,7 +65,7 @@ pub(in crate::sync) const FAILURES_UNTIL_DOWN: usize = 20;
 
 /// What the walkers share.
 struct Walks {
-    due: Mutex<mpsc::Receiver<MirroredParent>>,
+    due: Mutex<mpsc::Receiver<DueParent>>,
     reading: Reading,
     /// For how many customers in a row the server has failed.
     failures_in_a_row: AtomicUsize,
@@ -71,15 +73,15 @@ struct Walks {
 
 /// Reads the events of one customer after another. A task for each customer would cost its set-up each time.
 async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
-    while let Some(customer) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
-        let result = walk(&context, &customer, walks.reading).await;
-        walks.finished(&context, &customer, result).await?;
+    while let Some(due) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
+        let result = walk(&context, &due, walks.reading).await;
+        walks.finished(&context, &due.parent, result).await?;
     }
     Ok(())
 }
 
 impl Walks {
-    async fn next(&self) -> Option<MirroredParent> {
+    async fn next(&self) -> Option<DueParent> {
         self.due.lock().await.recv().await
     }
 

@@ -5,8 +5,8 @@ use super::store::apply;
 use super::walk_state::ListWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
-use crate::mirror::{MirroredParent, RowSet};
-use crate::record::Record;
+use crate::mirror::DueParent;
+use crate::record::{Record, RowSet};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, queue_due};
 use crate::sync::decoded_records::DecodedRecords;
@@ -30,7 +30,7 @@ enum Answer {
 pub(in crate::sync) async fn fetch_missing_and_stale(
     context: &Context,
     walk: &ListWalk,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     if walk.mode == crate::mirror::Mode::Full {
         fetch_stale(context, walk, due).await?;
@@ -50,7 +50,7 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
 async fn fetch_stale(
     context: &Context,
     walk: &ListWalk,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     let mut after = 0;
     while walk.stale.count() > 0 && !context.halt.is_cancelled() {
@@ -70,7 +70,7 @@ async fn fetch_stale(
 async fn fetch_missing(
     context: &Context,
     walk: &ListWalk,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     let stream = context.stream;
     let now = context.write(move |batch| batch.row_count(stream)).await?;
@@ -130,7 +130,7 @@ async fn fetch_missing(
 pub(in crate::sync) async fn fetch_named(
     context: &Context,
     ids: &[String],
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
     fetch_all(context, ids.to_vec(), due, async |id, answer| {
         report_not_found(context, &id, &answer, "asked for alone,")
@@ -153,7 +153,7 @@ fn report_not_found(context: &Context, id: &str, answer: &str, before: &str) -> 
 async fn fetch_all(
     context: &Context,
     ids: Vec<String>,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
     on_not_found: impl AsyncFn(String, String) -> Result<(), SyncError>,
 ) -> Result<u64, SyncError> {
     let mut waiting = ids.into_iter();
@@ -200,10 +200,10 @@ async fn store(
     context: &Context,
     id: &str,
     record: &RawValue,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
     failed: &mut Failures,
 ) -> Result<(), SyncError> {
-    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan);
+    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
     let item = Item::of(record.get(), Record::decode(stream, None, record.get()));
     if item.record().is_some_and(|record| record.id() != id) {
         failed.add(id, format!("the API answered with another {}", stream.singular()));
@@ -213,7 +213,7 @@ async fn store(
     sorted.add(&context.counters, vec![item]);
     let applied = context
         .write(move |batch| {
-            apply(batch, stamp, stream, (plan, Trust::Alone), &sorted, &mut RowSet::default())
+            apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())
         })
         .await?;
     context.counters.applied(stream, &applied.rows);

@@ -3,9 +3,9 @@
 use super::walk_state::ListWalk;
 use crate::api::{Cursor, Finding, Page};
 use crate::diff::{EventPlan, Overlap, Trust};
-use crate::mirror::{Batch, MirrorError, MirroredParent, Mode, ParentsApplied, RowSet, Stamp};
+use crate::mirror::{Batch, DueParent, MirrorError, Mode, ParentsApplied, Stamp};
 use crate::observe::Event;
-use crate::record::{IdSet, Record, Stream};
+use crate::record::{IdSet, Record, RowSet, Stream};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, record_findings};
 use crate::sync::decoded_records::{DecodedRecords, set_aside_parents};
@@ -46,7 +46,7 @@ pub(super) async fn store_page(
     page: StoredPage,
     findings: Vec<Finding>,
     last_checkpoint: &mut Instant,
-) -> Result<Vec<MirroredParent>, SyncError> {
+) -> Result<Vec<DueParent>, SyncError> {
     let StoredPage { sorted, cursor, checkpoint_is_due } = page;
     walk.cursor = cursor;
     let resumable = (walk.is_split || walk.cursor.is_some()) && walk.may_be_cut_off();
@@ -58,7 +58,7 @@ pub(super) async fn store_page(
         true => walk.checkpoint_at_start(base_url),
         false => walk.checkpoint(base_url),
     };
-    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan);
+    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
     let (is_confirmed, overlap, mut met) = (walk.is_confirmed, walk.overlap, std::mem::take(&mut walk.met));
     let trust = listed_trust(context);
     let taken = context
@@ -69,7 +69,7 @@ pub(super) async fn store_page(
             }
             let mut applied = ParentsApplied::default();
             for page in &pages {
-                applied += apply(batch, stamp, stream, (plan, trust), page, &mut seen)?;
+                applied += apply(batch, stamp, stream, (&plan, trust), page, &mut seen)?;
             }
             let changed = applied.rows.inserted + applied.rows.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
@@ -119,7 +119,7 @@ fn shows_account(
 }
 
 /// Counts what was stored; returns the customers whose events are due.
-fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<MirroredParent> {
+fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<DueParent> {
     walk.inserted += applied.rows.inserted;
     walk.changed += applied.rows.inserted + applied.rows.updated;
     for row in &applied.stale {
@@ -160,7 +160,7 @@ pub(in crate::sync) fn apply(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     stream: Stream,
-    (plan, trust): (EventPlan, Trust),
+    (plan, trust): (&EventPlan, Trust),
     sorted: &DecodedRecords,
     seen: &mut RowSet,
 ) -> Result<ParentsApplied, MirrorError> {

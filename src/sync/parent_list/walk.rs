@@ -14,7 +14,7 @@ use super::saved_tokens::SavedTokens;
 use super::store::{StoredPage, store_page};
 use super::walk_state::ListWalk;
 use crate::api::{Reuse, TokenNames, TokenStyle};
-use crate::mirror::{MirroredParent, Mode};
+use crate::mirror::{DueParent, Mode};
 use crate::observe::Event;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, queue_due, record_findings};
@@ -30,7 +30,7 @@ const PAGES_AHEAD: usize = 4;
 pub(in crate::sync) async fn walk(
     context: &Context,
     walk: ListWalk,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
     if walked.is_confirmed && walked.is_overflown {
@@ -55,7 +55,7 @@ async fn restart(context: &Context, walk: &mut ListWalk, is_the_same: bool) -> R
 async fn walk_once(
     context: &Context,
     walk: ListWalk,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
     let (listed, pages) = mpsc::channel(PAGES_AHEAD);
@@ -82,7 +82,7 @@ async fn store(
     context: &Context,
     mut walk: ListWalk,
     mut listed: mpsc::Receiver<Listed>,
-    due: &mpsc::Sender<MirroredParent>,
+    due: &mpsc::Sender<DueParent>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let mut last_checkpoint = Instant::now();
     let mut recorded = Vec::new();

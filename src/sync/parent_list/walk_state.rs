@@ -2,8 +2,8 @@
 
 use crate::api::{Cursor, ListEnd};
 use crate::diff::Overlap;
-use crate::mirror::{Checkpoint, Mode, RowSet};
-use crate::record::IdSet;
+use crate::mirror::{Checkpoint, Mode};
+use crate::record::{IdSet, RowSet};
 use crate::sync::account::Identity;
 use crate::sync::decoded_records::DecodedRecords;
 use jiff::Timestamp;
