@@ -3,7 +3,7 @@
 use super::args::{self, Global};
 use super::exit::{Exit, Failure};
 use super::{assemble, output};
-use crate::config::{Config, KeyError, api_key};
+use crate::config::{Config, SecretError, api_key};
 use crate::mirror::{MirrorError, is_there};
 
 pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failure> {
@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failur
             match key {
                 Ok(key) => output::line(&format!("the API key comes from {}", key.origin)),
                 // Commands that don't talk to the API work without one.
-                Err(KeyError::Missing) => {
+                Err(SecretError::Missing(_)) => {
                     output::line("no API key is set; commands that talk to the API need one")
                 }
                 Err(error) => Err(error.into()),

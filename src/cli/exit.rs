@@ -2,7 +2,7 @@
 
 use super::stderr::Stderr;
 use crate::api::{ApiError, ErrorKind, WalkError};
-use crate::config::{ConfigError, KeyError};
+use crate::config::{ConfigError, SecretError};
 use crate::export::ExportError;
 use crate::mirror::{LockError, MirrorError};
 use crate::sandbox::SandboxError;
@@ -93,7 +93,7 @@ impl Failure {
 #[error(transparent)]
 pub(super) enum LibraryError {
     Config(#[from] ConfigError),
-    Key(#[from] KeyError),
+    Key(#[from] SecretError),
     Lock(#[from] LockError),
     Mirror(#[from] MirrorError),
     Export(#[from] ExportError),

@@ -107,6 +107,10 @@ pub(super) fn database() -> Accepts<PathBuf> {
     text("the path of a file", database_path)
 }
 
+pub(super) fn secret_file() -> Accepts<Option<PathBuf>> {
+    or_none("", text("the path of a file, or \"\" for none", path))
+}
+
 /// A key in the place of its file is caught before it can be shown.
 pub(super) fn key_file() -> Accepts<Option<PathBuf>> {
     or_none(

@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::file::ConfigFile;
-use super::{Config, ConfigError, KeyError};
+use super::{Config, ConfigError, SecretError, SecretKind};
 use std::path::PathBuf;
 
 /// How keys of the API begin: secret ones, and publishable ones.
@@ -36,7 +36,7 @@ fn check_located(problem: &str, text: &str) {
 
 /// What is shown of a configuration is that configuration.
 fn check_shown(config: &Config) {
-    let shown = config.to_toml(Err(&KeyError::Missing));
+    let shown = config.to_toml(Err(&SecretError::Missing(SecretKind::ApiKey)));
     match read(&shown) {
         Ok(again) => assert_eq!(values(&again), values(config)),
         Err(error) => panic!("{error}\n{shown}"),
@@ -45,7 +45,7 @@ fn check_shown(config: &Config) {
 
 /// The effective values, without where they came from.
 fn values(config: &Config) -> Vec<serde_json::Value> {
-    let shown = config.to_json(Err(&KeyError::Missing));
+    let shown = config.to_json(Err(&SecretError::Missing(SecretKind::ApiKey)));
     let values = shown["values"].as_object().cloned().unwrap_or_default();
     values.into_iter().map(|(key, setting)| serde_json::json!([key, setting["value"]])).collect()
 }

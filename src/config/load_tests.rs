@@ -305,14 +305,14 @@ fn what_is_shown_parses_to_the_same_configuration() {
         .variable("MALOMO_MIRROR__MIRROR__PATH", "a \"quoted\"\\path")
         .variable("MALOMO_MIRROR__SYNC__DELETION_LIMIT", "1");
     let config = place.load().unwrap();
-    let shown = config.to_toml(Err(&crate::config::KeyError::Missing));
+    let shown = config.to_toml(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
     let again = Place::new().file("config.toml", &shown).load().unwrap();
     let values =
         |config: &Config| config.settings.iter().map(|setting| setting.value.clone()).collect::<Vec<_>>();
     assert_eq!(values(&again), values(&config));
     assert!(shown.contains("\nconcurrency = 16  # default\n"), "{shown}");
     assert!(shown.contains("  # $MALOMO_MIRROR__MIRROR__PATH\n"), "{shown}");
-    let data = config.to_json(Err(&crate::config::KeyError::Missing));
+    let data = config.to_json(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
     assert_eq!(data["values"]["api.concurrency"], serde_json::json!({"value": 16, "origin": "default"}));
     assert_eq!(data["values"].as_object().unwrap().len(), keys::ALL.len());
 }

@@ -1,4 +1,4 @@
-//! The configuration: what can be set, where each value came from, and the API key.
+//! The configuration: what can be set, where each value came from, and the secrets that stand elsewhere.
 //!
 //! A key stands in two places. `config.toml.example`, from which users begin, gives its name, its meaning and its default;
 //! the program reads it as the weakest layer (`keys.rs`). `typed.rs` names the field of the settings that it fills, and
@@ -10,7 +10,6 @@
 //! directory come in as an [`Environment`], so nothing here depends on the process that runs it.
 
 mod accepts;
-mod api_key;
 mod duration;
 mod environment;
 mod file;
@@ -20,12 +19,13 @@ mod keys;
 mod layers;
 mod nearest;
 mod problem;
+mod secret;
 mod show;
 mod size;
 mod typed;
 mod value;
 
-pub use api_key::{ApiKey, KeyError, KeyOrigin, api_key};
 pub use environment::{Environment, Override};
 pub use problem::{ConfigError, Origin, Problem};
-pub use typed::{Config, HttpConfig, MirrorConfig};
+pub use secret::{Secret, SecretError, SecretKind, SecretOrigin, api_key, webhook_secret};
+pub use typed::{Config, HttpConfig, MirrorConfig, WebhookConfig};

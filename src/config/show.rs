@@ -1,14 +1,14 @@
 //! The effective configuration, for `config show`.
 
-use super::api_key::{ApiKey, KeyError};
 use super::layers::Setting;
+use super::secret::{Secret, SecretError};
 use super::typed::Config;
 use toml::Value;
 
 impl Config {
     /// The effective configuration as TOML, with a comment on every value's origin. It parses to this very
     /// configuration. Of the API key only its source is told.
-    pub fn to_toml(&self, key: Result<&ApiKey, &KeyError>) -> String {
+    pub fn to_toml(&self, key: Result<&Secret, &SecretError>) -> String {
         let mut shown = match &self.file {
             Some(file) => format!("# file: {}\n", file.display()),
             None => "# file: none\n".to_owned(),
@@ -31,7 +31,7 @@ impl Config {
 
     /// The same as data: `file`, `api_key` (its `origin`, or a `problem`), and `values`, which holds `value`
     /// and `origin` under every key's dotted path.
-    pub fn to_json(&self, key: Result<&ApiKey, &KeyError>) -> serde_json::Value {
+    pub fn to_json(&self, key: Result<&Secret, &SecretError>) -> serde_json::Value {
         let api_key = match key {
             Ok(key) => serde_json::json!({ "origin": key.origin.to_string() }),
             Err(error) => serde_json::json!({ "problem": error.to_string() }),

@@ -37,6 +37,8 @@ pub struct Config {
     pub timezone: TimeZone,
     /// `[http]`
     pub http: HttpConfig,
+    /// `[webhook]`
+    pub webhook: WebhookConfig,
     /// The configuration file, if there is one.
     pub file: Option<PathBuf>,
     /// In the order of the keys.
@@ -61,6 +63,17 @@ pub struct HttpConfig {
     pub listen: Option<SocketAddr>,
     /// `/readyz` is content while the last complete run ended at most this long ago.
     pub ready_max_age: Duration,
+}
+
+/// `[webhook]`
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// Where the daemon takes deliveries; `None` = nowhere.
+    pub listen: Option<SocketAddr>,
+    /// From a customer's first hint to the run that looks.
+    pub debounce: Duration,
+    /// The file with the secret, if one is named; relative to the current directory.
+    pub secret_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -149,6 +162,11 @@ fn read(layers: &mut Layers) -> Option<Config> {
         http: HttpConfig {
             listen: layers.read("http.listen", or_none("", word(address, |text| text.parse().ok())))?,
             ready_max_age: layers.read("http.ready_max_age", positive_duration())?,
+        },
+        webhook: WebhookConfig {
+            listen: layers.read("webhook.listen", or_none("", word(address, |text| text.parse().ok())))?,
+            debounce: layers.read("webhook.debounce", duration())?,
+            secret_file: layers.read("webhook.secret_file", accepts::secret_file())?,
         },
         api,
         file: None,

@@ -1,4 +1,4 @@
-//! Where the key comes from, and which ones are refused.
+//! Where the secrets come from, and which ones are refused.
 
 use super::*;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 const SECRET: &str = "sk_live_0123456789";
 
-fn key_with(folder: &TempDir, config: &str, variables: &[(&str, &str)]) -> Result<ApiKey, KeyError> {
+fn key_with(folder: &TempDir, config: &str, variables: &[(&str, &str)]) -> Result<Secret, SecretError> {
     let path = folder.path().join("config.toml");
     std::fs::write(&path, config).unwrap();
     let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -46,7 +46,7 @@ fn a_missing_key_names_every_way() {
     let directory = folder.path().to_str().unwrap().to_owned();
     for variables in [vec![], vec![("CREDENTIALS_DIRECTORY", &*directory)]] {
         let error = key_with(&folder, "", &variables).unwrap_err();
-        assert!(matches!(error, KeyError::Missing), "{error:?}");
+        assert!(matches!(error, SecretError::Missing(SecretKind::ApiKey)), "{error:?}");
         for way in ["$MALOMO_API_KEY", "api.api_key_file", "malomo_api_key", "demo", "sandbox"] {
             assert!(error.to_string().contains(way), "{error}");
         }
@@ -108,8 +108,40 @@ fn showing_the_configuration_names_the_source_alone() {
     let environment =
         Environment::new([], folder.path().to_owned()).with_system_file(folder.path().join("none.toml"));
     let config = Config::load(None, &environment, &[]).unwrap();
-    let key = ApiKey::take(SECRET.into(), KeyOrigin::Variable).unwrap();
+    let key =
+        Secret::take(SecretKind::ApiKey, SECRET.into(), SecretOrigin::Variable("MALOMO_API_KEY")).unwrap();
     let shown = format!("{}{}", config.to_toml(Ok(&key)), config.to_json(Ok(&key)));
     assert!(shown.contains("# API key: ******** (from $MALOMO_API_KEY)"), "{shown}");
     assert!(!shown.contains(SECRET));
+}
+
+#[test]
+fn the_webhook_secret_is_found_in_the_same_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap().to_owned();
+    write(&folder, "secret", "from-the-file\n", 0o600);
+    write(&folder, "malomo_webhook_secret", "from-the-credential", 0o444);
+    let (variable, credentials) =
+        (("MALOMO_WEBHOOK_SECRET", "from-the-variable"), ("CREDENTIALS_DIRECTORY", &*directory));
+    let find = |config: &str, variables: &[(&str, &str)]| {
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, config).unwrap();
+        let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let environment = Environment::new(variables, folder.path().to_owned());
+        webhook_secret(&Config::load(Some(&path), &environment, &[]).unwrap(), &environment)
+    };
+    let named = "webhook.secret_file = \"secret\"";
+    for (config, variables, expected) in [
+        (named, vec![variable, credentials], "from-the-variable"),
+        (named, vec![credentials], "from-the-file"),
+        ("", vec![credentials], "from-the-credential"),
+    ] {
+        assert_eq!(find(config, &variables).unwrap().secret.expose_secret(), expected);
+    }
+    let error = find("", &[]).unwrap_err().to_string();
+    for way in ["$MALOMO_WEBHOOK_SECRET", "webhook.secret_file", "malomo_webhook_secret"] {
+        assert!(error.contains(way), "{error}");
+    }
+    let error = find("", &[("MALOMO_WEBHOOK_SECRET", SECRET)]).unwrap_err().to_string();
+    assert!(error.contains("is an API key") && !error.contains("0123456789"), "{error}");
 }
