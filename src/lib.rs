@@ -6,8 +6,9 @@
 //! | module | what it does | I/O |
 //! |---|---|---|
 //! | [`record`] | the vendor's records, decoded strictly where documented and loss-free where not | none |
+//! | [`webhook`] | the vendor's deliveries: their signature, and whom they may be about | none |
 //! | [`diff`] | what a record means for the mirror; which customers' events are due; what may count as deleted | none |
-//! | [`api`] | the vendor's six calls, paging, retries, the guard that keeps the key at home | network |
+//! | [`api`] | the vendor's calls, paging, retries, the guard that keeps the key at home | network |
 //! | [`mirror`] | the SQLite mirror, its change log and checkpoints; all SQL | disk |
 //! | [`sync`] | one sync run: walks, overlapped, through the diff into the mirror | both |
 //! | [`export`] | the change log as CSV and NDJSON files with a manifest | disk |
@@ -36,3 +37,4 @@ pub mod record;
 pub mod sandbox;
 pub mod schedule;
 pub mod sync;
+pub mod webhook;
