@@ -17,6 +17,10 @@ pub(crate) enum Place {
     BeforeCommit,
     /// A transaction is durable.
     AfterCommit,
+    /// The hints of deliveries are written, and not durable.
+    BeforeHintCommit,
+    /// They are durable; the deliveries have not been answered.
+    AfterHintCommit,
     /// The run has done its work; its record doesn't say so.
     BeforeRunRecord,
     /// A file of an export, or a manifest that takes another's place, is on the disk under its temporary name.
@@ -37,6 +41,8 @@ impl Place {
             Place::Migration => "migration",
             Place::BeforeCommit => "before-commit",
             Place::AfterCommit => "after-commit",
+            Place::BeforeHintCommit => "before-hint-commit",
+            Place::AfterHintCommit => "after-hint-commit",
             Place::BeforeRunRecord => "before-run-record",
             Place::BeforeRename => "before-rename",
             Place::BeforeManifest => "before-manifest",

@@ -71,6 +71,13 @@ pub enum Event<'a> {
         /// Why they could not be read; `None` where they were.
         error: Option<&'a str>,
     },
+    /// A customer that webhooks had hinted at was looked at.
+    HintsFollowed {
+        /// The customer.
+        customer_id: &'a str,
+        /// From the oldest of these hints to its rows.
+        waited: Duration,
+    },
     /// Customers were drawn to be read again one by one, and compared.
     AuditPlanned {
         /// How many.

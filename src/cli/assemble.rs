@@ -4,8 +4,8 @@ use super::args::Global;
 use super::exit::Failure;
 use super::misplaced_key;
 use crate::api::{Client, KnownPaging};
-use crate::config::{ApiKey, Config, Environment, Override, api_key};
-use crate::mirror::{LockError, Mirror, MirrorError, RunLock, is_there};
+use crate::config::{Config, Environment, Override, Secret, api_key, webhook_secret};
+use crate::mirror::{LockError, Mirror, MirrorError, RunLock, Turns, is_there};
 use crate::observe::Observer;
 use crate::sync::{self, EventBudget, Tools};
 use jiff::Timestamp;
@@ -38,8 +38,13 @@ fn set_flag(text: &str) -> Result<Override, Failure> {
 }
 
 /// The key from where the user put it.
-pub(super) fn key(config: &Config) -> Result<ApiKey, Failure> {
+pub(super) fn key(config: &Config) -> Result<Secret, Failure> {
     Ok(api_key(config, &environment()?)?)
+}
+
+/// The webhook secret from where the user put it.
+pub(super) fn webhook_key(config: &Config) -> Result<Secret, Failure> {
+    Ok(webhook_secret(config, &environment()?)?)
 }
 
 /// The API's client, with the key from where the user put it; sends nothing yet.
@@ -62,7 +67,7 @@ pub(super) fn tools(
     stop: CancellationToken,
 ) -> Result<Tools, Failure> {
     let client = client(config, observer.clone())?;
-    Ok(Tools { client, known: known_paging(config), observer, stop })
+    Ok(Tools { client, known: known_paging(config), observer, stop, turns: Turns::default() })
 }
 
 /// How a run works that reads `audit` customers again at its end.

@@ -5,8 +5,8 @@ use super::progress::Progress;
 use super::sync::{run_once, summary};
 use super::{args, assemble, output, signals};
 use crate::api::{Client, CustomerFields};
-use crate::config::{ApiKey, Config, Environment, Override, api_key};
-use crate::mirror::Outcome;
+use crate::config::{Config, Environment, Override, Secret, api_key};
+use crate::mirror::{Outcome, Turns};
 use crate::sandbox::{Sandbox, Settings, start};
 use crate::sync::{Scope, Tools};
 use indicatif::ProgressBar;
@@ -62,7 +62,8 @@ impl Demo {
         let (config, key) = configure(&dir, &sandbox.base_url())?;
         let observer = Arc::new(Progress::new(bar, true));
         let client = Client::new(config.api.clone(), key.secret, observer.clone())?;
-        let tools = Tools { client, known: assemble::known_paging(&config), observer, stop };
+        let tools =
+            Tools { client, known: assemble::known_paging(&config), observer, stop, turns: Turns::default() };
         Ok(Demo { dir, config, tools })
     }
 
@@ -152,7 +153,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// The demo's own configuration: nothing of the user's counts, neither file nor key.
-fn configure(dir: &Path, base_url: &str) -> Result<(Config, ApiKey), Failure> {
+fn configure(dir: &Path, base_url: &str) -> Result<(Config, Secret), Failure> {
     let key = [("MALOMO_API_KEY".into(), "sk_demo".into())];
     let environment = Environment::new(key, dir.to_owned()).with_system_file(dir.join("none"));
     let path = |name: &str| dir.join(name).to_string_lossy().into_owned();

@@ -105,7 +105,7 @@ impl State {
             Event::EventWalkFinished { .. } => self.walks_done += 1,
             Event::AuditPlanned { customers } => self.audits_planned += customers,
             Event::CustomerAudited { .. } => self.audits_done += 1,
-            Event::ConcurrencyChanged { .. } | Event::Remark { .. } => {}
+            Event::ConcurrencyChanged { .. } | Event::Remark { .. } | Event::HintsFollowed { .. } => {}
         }
     }
 

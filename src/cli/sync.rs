@@ -183,9 +183,9 @@ fn forget_history(mirror: &mut Mirror, run: RunId, max_age: Duration) -> Result<
 
 fn forget_runs(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
     let Some(before) = oldest_kept(max_age) else { return Ok(()) };
-    let forgotten = write(mirror, |batch| batch.forget_runs(before))?;
+    let forgotten = write(mirror, |batch| batch.forget_runs(before, Timestamp::now()))?;
     if forgotten > 0 {
-        tracing::info!(forgotten, "runs older than mirror.runs_max_age are forgotten");
+        tracing::debug!(forgotten, "runs older than mirror.runs_max_age are forgotten");
     }
     Ok(())
 }

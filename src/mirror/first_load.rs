@@ -294,7 +294,7 @@ fn defer_definitions(connection: &Connection) -> Result<(), MirrorError> {
 }
 
 /// Whether nothing was ever loaded.
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(head(connection)? == 0)
 }
 

@@ -5,12 +5,15 @@ use super::database::{BUSY_TIMEOUT, beside};
 use super::error::MirrorError;
 use super::transaction::{Batch, utc_text};
 use crate::record::Stream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::time::Duration;
 
 /// How the write-ahead log's name ends.
 const WAL: &str = "-wal";
+
+/// How long runs are remembered that followed hints of webhooks.
+const HINTED_RUNS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is left of the write-ahead log after a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,16 +76,19 @@ impl Batch<'_> {
 
     /// Forgets the runs that ended before `before`, or began before it and never ended. Each mode's newest run and
     /// its newest complete one stay: freshness and schedules count from them. Audits go with their runs, but for the
-    /// newest one. Returns how many runs went.
+    /// newest one. Runs that followed hints, which come many a minute, are kept for a day at most. Returns how many runs
+    /// went.
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn forget_runs(&mut self, before: Timestamp) -> Result<usize, MirrorError> {
+    pub fn forget_runs(&mut self, before: Timestamp, now: Timestamp) -> Result<usize, MirrorError> {
+        let a_day_ago = now.checked_sub(HINTED_RUNS_KEPT).unwrap_or(before).max(before);
         let forgotten = self.transaction.execute(
-            "DELETE FROM sync_runs WHERE coalesce(finished_at, started_at) < ?1 AND outcome <> 'running' \
+            "DELETE FROM sync_runs WHERE coalesce(finished_at, started_at) < iif(mode = 'hinted', ?2, ?1) \
+             AND outcome <> 'running' \
              AND id NOT IN (SELECT max(id) FROM sync_runs GROUP BY mode) \
              AND id NOT IN (SELECT max(id) FROM sync_runs WHERE outcome = 'ok' GROUP BY mode)",
-            [utc_text(before)],
+            [utc_text(before), utc_text(a_day_ago)],
         )?;
         self.forget_audits()?;
         Ok(forgotten)
@@ -142,8 +148,8 @@ mod tests {
             record(&mut mirror, mode, day, outcome);
         }
         let mut batch = mirror.batch().unwrap();
-        assert_eq!(batch.forget_runs(at("10")).unwrap(), 3);
-        assert_eq!(batch.forget_runs(at("10")).unwrap(), 0);
+        assert_eq!(batch.forget_runs(at("10"), at("11")).unwrap(), 3);
+        assert_eq!(batch.forget_runs(at("10"), at("11")).unwrap(), 0);
         batch.commit().unwrap();
         let left: Vec<i64> =
             mirror.snapshot().unwrap().newest_runs(10).unwrap().iter().map(|run| run.id.0).collect();

@@ -3,24 +3,27 @@
 //!
 //! A [`Mirror`] is the one connection that writes. Writing goes through a [`Batch`], one transaction: what is in it
 //! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
-//! [`Snapshot`], one read transaction.
+//! [`Snapshot`], one read transaction. Only hints of webhooks come in beside that, through a [`HintWriter`].
 
 mod changes;
 mod connection;
 mod database;
 mod error;
 mod first_load;
+mod hints;
 mod lock;
 mod maintenance;
 mod runs;
 mod tables;
 mod transaction;
+mod turns;
 
 pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use error::MirrorError;
 pub use first_load::Loaded;
+pub use hints::{HintWriter, Taken};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use runs::{
@@ -29,7 +32,9 @@ pub use runs::{
 };
 pub use tables::{
     Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, DueParent, ExportFile,
-    ExportFolder, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview, ParentsApplied,
-    RejectedRecord, SetAside, SignalCount, Stored,
+    ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview,
+    ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
 };
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};
+pub(crate) use turns::LEAST as LEAST_TURN;
+pub use turns::{Turn, Turns};

@@ -7,7 +7,7 @@ use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Cursor, Finding, KnownPaging, List, Page, Pager, Turn, WalkError};
 use crate::diff::EventPlan;
-use crate::mirror::{Batch, DueParent, MirrorError, RunId, Stamp};
+use crate::mirror::{Batch, DueParent, HintMark, MirrorError, RunId, Stamp};
 use crate::observe::Event;
 use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) settings: Arc<Settings>,
     pub(super) run: RunId,
     pub(super) started_at: Timestamp,
+    /// How far the hints of webhooks had come when the run began; `None`: there were none.
+    pub(super) hints: Option<HintMark>,
     pub(super) plan: EventPlan,
     /// What the run's looks at customers' events have taught.
     pub(super) looks: Arc<Looks>,
@@ -57,6 +59,20 @@ impl Context {
     ) -> Result<T, SyncError> {
         self.writer.write(job).await
     }
+}
+
+/// Takes away the hints about a customer that was looked at.
+pub(super) fn clear_hints(
+    context: &Context,
+    batch: &mut Batch<'_>,
+    customer_id: &str,
+) -> Result<(), MirrorError> {
+    let Some(mark) = context.hints else { return Ok(()) };
+    if let Some(waited) = batch.clear_hints(customer_id, mark, Timestamp::now())? {
+        let waited = waited.unsigned_abs();
+        context.counters.observe(&Event::HintsFollowed { customer_id, waited });
+    }
+    Ok(())
 }
 
 /// Stops the run's other parts when this one has failed.

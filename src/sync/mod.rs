@@ -37,7 +37,7 @@ pub use report::{Audited, Failure, Report, Unread};
 pub use run::{Finished, sync};
 
 use crate::api::{Client, KnownPaging};
-use crate::mirror::Mode;
+use crate::mirror::{Mode, Turns};
 use crate::observe::Observer;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -78,6 +78,8 @@ pub enum Scope {
     Incremental,
     /// These customers alone, with their events.
     Customers(Vec<String>),
+    /// The customers that webhooks have hinted at, with their events.
+    Hinted,
 }
 
 impl Scope {
@@ -87,7 +89,13 @@ impl Scope {
             Scope::Full => Mode::Full,
             Scope::Incremental => Mode::Incremental,
             Scope::Customers(_) => Mode::Customers,
+            Scope::Hinted => Mode::Hinted,
         }
+    }
+
+    /// Whether it walks the whole customer list.
+    pub(crate) const fn is_of_the_list(&self) -> bool {
+        matches!(self, Scope::Full | Scope::Incremental)
     }
 }
 
@@ -102,4 +110,6 @@ pub struct Tools {
     pub observer: Arc<dyn Observer>,
     /// Cancelled when the run is to stop: it then stops after what is being committed.
     pub stop: CancellationToken,
+    /// Shared with those who write the mirror beside the run.
+    pub turns: Turns,
 }

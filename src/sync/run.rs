@@ -15,7 +15,7 @@ use crate::diff::looks::EventRates;
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
-    Aside, Checkpoint, DueParent, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId, Stamp,
+    Aside, Checkpoint, DueParent, HintMark, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId, Stamp,
 };
 use crate::observe::Event;
 use crate::record::{RowSet, Stream};
@@ -28,6 +28,9 @@ use tokio::sync::mpsc;
 
 /// How many customers are read from the mirror at a time when a walk is resumed.
 const BATCH: usize = 1_024;
+
+/// How many customers that webhooks have hinted at one run asks for alone; the next one goes on with the rest.
+const HINTED: usize = 10_000;
 
 /// A run's end, and the mirror back.
 pub struct Finished {
@@ -53,14 +56,15 @@ pub async fn sync(
     scope: Scope,
 ) -> Result<Finished, SyncError> {
     let started_at = Timestamp::now();
-    let (run, mut walks, rates) = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
+    let Begun { run, hints, mut walks, rates } = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
     let looks = Arc::new(Looks::new(rates));
     let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
-    if scope.mode() != Mode::Customers {
+    if scope.is_of_the_list() {
         mirror = mirror.begin_load()?;
     }
-    let (writer, thread) = Writer::start(mirror, run).map_err(|source| SyncError::NoThread { source })?;
+    let (writer, thread) =
+        Writer::start(mirror, run, tools.turns.clone()).map_err(|source| SyncError::NoThread { source })?;
     let counters = Arc::new(RunCounters::new(tools.observer.clone()));
     let run_context = Context {
         client: tools.client.observed_by(counters.clone()),
@@ -72,6 +76,7 @@ pub async fn sync(
         settings: Arc::new(settings),
         run,
         started_at,
+        hints,
         plan: EventPlan::Everybody { walk_started_at: started_at },
         looks: looks.clone(),
         stream: Stream::FIRST,
@@ -83,11 +88,11 @@ pub async fn sync(
         let walk_started_at = walk.as_ref().map_or(started_at, |walk| walk.started_at);
         let plan = match scope {
             Scope::Incremental => EventPlan::of_turns(run_context.settings.events_max_age),
-            Scope::Full | Scope::Customers(_) => EventPlan::Everybody { walk_started_at },
+            Scope::Full | Scope::Customers(_) | Scope::Hinted => EventPlan::Everybody { walk_started_at },
         };
         let context = Context { stream, plan, pending: Arc::default(), ..run_context.clone() };
         match work(&context, &scope, walk, started_at).await {
-            Ok(IsOurs(true)) if !context.halt.is_cancelled() && scope.mode() != Mode::Customers => {}
+            Ok(IsOurs(true)) if !context.halt.is_cancelled() && scope.is_of_the_list() => {}
             ended => {
                 result = ended.map(drop);
                 break;
@@ -120,17 +125,32 @@ pub async fn sync(
     Ok(Finished { mirror, report, error: result.err() })
 }
 
-/// Records the run's start, loads what the mirror knows about the API and how often events come, and looks for interrupted
-/// walks to resume, by stream.
+/// What a run begins with.
+struct Begun {
+    run: RunId,
+    /// How far the hints of webhooks have come.
+    hints: Option<HintMark>,
+    /// Interrupted walks, by stream.
+    walks: [Option<ListWalk>; Stream::ALL.len()],
+    /// How often events come.
+    rates: EventRates,
+}
+
+/// Records the run's start, makes due whom webhooks have hinted at, loads what the mirror knows about the API and how often
+/// events come, and looks for interrupted walks to resume, by stream.
 fn begin(
     mirror: &mut Mirror,
     tools: &Tools,
     settings: &Settings,
     mode: Mode,
     now: Timestamp,
-) -> Result<(RunId, [Option<ListWalk>; Stream::ALL.len()], EventRates), MirrorError> {
+) -> Result<Begun, MirrorError> {
     let mut batch = mirror.batch()?;
     let run = batch.begin_run(mode, now)?;
+    let hints = batch.hint_mark()?;
+    if hints.is_some() && mode != Mode::Customers {
+        batch.make_hinted_due(now)?;
+    }
     let mut found = batch.behaviour()?;
     found.retain(|found| found.base_url == settings.base_url);
     for found in &found {
@@ -153,7 +173,7 @@ fn begin(
     }
     let rates = batch.event_rates()?;
     batch.commit()?;
-    Ok((run, walks, rates))
+    Ok(Begun { run, hints, walks, rates })
 }
 
 fn may_resume(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
@@ -189,6 +209,7 @@ async fn work(
     let customers = async {
         let result = match scope {
             Scope::Customers(ids) => sync_named(context, ids, identity, &due).await.map(|()| None),
+            Scope::Hinted => sync_hinted(context, identity, &due).await.map(|()| None),
             Scope::Full | Scope::Incremental => {
                 walk_customers(context, scope.mode(), walk, (started_at, identity), &due).await
             }
@@ -202,7 +223,7 @@ async fn work(
     let walked = customers?;
     events?;
     first_load::end(context).await?;
-    let is_whole = walked.is_some() || matches!(scope, Scope::Customers(_));
+    let is_whole = walked.is_some() || !scope.is_of_the_list();
     let is_ours = match &walked {
         Some(walked) if !context.halt.is_cancelled() => account::answers_still(context, walked).await?,
         _ => true,
@@ -213,7 +234,7 @@ async fn work(
     if let Some(walked) = walked.filter(|_| is_ours && !context.halt.is_cancelled()) {
         audit(context, walked).await?;
     }
-    if !context.halt.is_cancelled() && !matches!(scope, Scope::Customers(_)) {
+    if !context.halt.is_cancelled() && scope.is_of_the_list() {
         let (stream, mode) = (context.stream, scope.mode());
         context.write(move |batch| batch.drop_checkpoint(stream, mode)).await?;
     }
@@ -241,6 +262,30 @@ async fn sync_named(
     if is_confirmed { parent_list::fetch_named(context, ids, due).await } else { Ok(()) }
 }
 
+async fn sync_hinted(
+    context: &Context,
+    identity: Identity,
+    due: &mpsc::Sender<DueParent>,
+) -> Result<(), SyncError> {
+    let Some(mark) = context.hints else { return Ok(()) };
+    let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
+    if !is_confirmed {
+        return Ok(());
+    }
+    let ids = context.write(move |batch| batch.hinted(mark, false, HINTED)).await?;
+    parent_list::fetch_hinted(context, ids, due).await
+}
+
+/// After a walk of the whole list, asks for the customers that webhooks have hinted at and that the mirror still lacks.
+async fn fetch_hinted_strangers(
+    context: &Context,
+    due: &mpsc::Sender<DueParent>,
+) -> Result<(), SyncError> {
+    let Some(mark) = context.hints else { return Ok(()) };
+    let ids = context.write(move |batch| batch.hinted(mark, true, HINTED)).await?;
+    parent_list::fetch_hinted(context, ids, due).await
+}
+
 async fn walk_customers(
     context: &Context,
     mode: Mode,
@@ -264,6 +309,7 @@ async fn walk_customers(
         Ok(Some(walk)) => {
             account::confirm(context).await?;
             parent_list::fetch_missing_and_stale(context, &walk, due).await?;
+            fetch_hinted_strangers(context, due).await?;
             Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
         }
         Ok(None) => Ok(None),

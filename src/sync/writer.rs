@@ -5,13 +5,13 @@
 //! without it. A checkpoint is therefore never ahead of the rows that it stands for, and no page waits for the disk.
 
 use super::SyncError;
-use crate::mirror::{Batch, Loaded, Mirror, MirrorError, RunId, Stamp};
+use crate::mirror::{Batch, LEAST_TURN, Loaded, Mirror, MirrorError, RunId, Stamp, Turns};
 use jiff::Timestamp;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How many jobs may wait for the writer; whoever submits more waits.
 const QUEUE: usize = 64;
@@ -50,12 +50,12 @@ impl Writer {
     ///
     /// # Errors
     /// When the machine has no thread left.
-    pub(super) fn start(mirror: Mirror, run: RunId) -> std::io::Result<(Writer, WriterThread)> {
+    pub(super) fn start(mirror: Mirror, run: RunId, turns: Turns) -> std::io::Result<(Writer, WriterThread)> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let runtime = Handle::current();
         let thread = Builder::new()
             .name("mirror-writer".to_owned())
-            .spawn(move || work(mirror, run, queue, &runtime))?;
+            .spawn(move || work(mirror, run, queue, &Loop { runtime, turns }))?;
         Ok((Writer { jobs }, WriterThread(thread)))
     }
 
@@ -104,8 +104,14 @@ impl WriterThread {
     }
 }
 
-fn work(mut mirror: Mirror, run: RunId, mut queue: mpsc::Receiver<Job>, runtime: &Handle) -> Written {
-    let error = serve(&mut mirror, run, &mut queue, runtime).err();
+/// What the thread waits with.
+struct Loop {
+    runtime: Handle,
+    turns: Turns,
+}
+
+fn work(mut mirror: Mirror, run: RunId, mut queue: mpsc::Receiver<Job>, waits: &Loop) -> Written {
+    let error = serve(&mut mirror, run, &mut queue, waits).err();
     // The closed queue tells everybody who waits or comes later.
     Written { mirror, is_cut_off: error.is_some(), error: error.flatten() }
 }
@@ -115,7 +121,7 @@ fn serve(
     mirror: &mut Mirror,
     run: RunId,
     queue: &mut mpsc::Receiver<Job>,
-    runtime: &Handle,
+    waits: &Loop,
 ) -> Result<(), Option<MirrorError>> {
     let end_load_at = Instant::now() + LOAD_AT_MOST;
     let mut loaded = Loaded::default();
@@ -123,7 +129,7 @@ fn serve(
     while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
         let asked = match job {
             Job::Write(first) => {
-                next = batch(mirror, first, queue, runtime)?;
+                next = batch(mirror, first, queue, waits)?;
                 None
             }
             Job::EndLoad(tell) => Some(tell),
@@ -144,26 +150,37 @@ fn batch(
     mirror: &mut Mirror,
     first: Write,
     queue: &mut mpsc::Receiver<Job>,
-    runtime: &Handle,
+    waits: &Loop,
 ) -> Result<Option<Job>, Option<MirrorError>> {
-    let deadline = Instant::now() + COMMIT_AFTER;
+    waits.runtime.block_on(waits.turns.passed());
+    let began = Instant::now();
     let mut batch = mirror.batch().map_err(Some)?;
     let mut next = Some(Job::Write(first));
     while let Some(Job::Write(job)) = next {
         job(&mut batch).map_err(|()| None)?;
-        next = if batch.changes() >= CHANGES_PER_COMMIT { None } else { receive(queue, deadline, runtime) };
+        next = if batch.changes() >= CHANGES_PER_COMMIT { None } else { receive(queue, began, waits) };
     }
     batch.commit().map_err(Some)?;
     Ok(next)
 }
 
-/// The next job of the transaction; `None` when it is time to commit.
-fn receive(queue: &mut mpsc::Receiver<Job>, deadline: Instant, runtime: &Handle) -> Option<Job> {
-    if Instant::now() >= deadline {
+/// The next job of the transaction, which began at `began`; `None` when it is time to commit.
+fn receive(queue: &mut mpsc::Receiver<Job>, began: Instant, waits: &Loop) -> Option<Job> {
+    let (now, deadline, may_be_asked) = (Instant::now(), began + COMMIT_AFTER, began + LEAST_TURN);
+    if now >= deadline || (now >= may_be_asked && waits.turns.is_asked_for()) {
         return None;
     }
-    match queue.try_recv() {
-        Ok(job) => Some(job),
-        Err(_) => runtime.block_on(async { timeout_at(deadline, queue.recv()).await.ok().flatten() }),
+    if let Ok(job) = queue.try_recv() {
+        return Some(job);
     }
+    let asked_for = async {
+        sleep_until(may_be_asked).await;
+        waits.turns.asked_for().await;
+    };
+    waits.runtime.block_on(async {
+        tokio::select! {
+            job = timeout_at(deadline, queue.recv()) => job.ok().flatten(),
+            () = asked_for => None,
+        }
+    })
 }

@@ -98,7 +98,7 @@ fn audits_are_forgotten_with_their_runs_but_for_the_newest() {
     for run in &runs[..3] {
         batch.record_audit(&audit(*run), &[gone("a")]).unwrap();
     }
-    assert_eq!(batch.forget_runs(at(10)).unwrap(), 3);
+    assert_eq!(batch.forget_runs(at(10), at(10)).unwrap(), 3);
     let left = |sql: &str| batch.transaction.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(left("SELECT group_concat(run_id) FROM audits"), runs[2].to_string());
     assert_eq!(left("SELECT group_concat(run_id) FROM audit_findings"), runs[2].to_string());

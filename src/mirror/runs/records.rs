@@ -19,10 +19,12 @@ pub enum Mode {
     Incremental,
     /// Only customers named by the user.
     Customers,
+    /// Only customers that webhooks hinted at.
+    Hinted,
 }
 
 impl Mode {
-    const ALL: [Mode; 3] = [Mode::Full, Mode::Incremental, Mode::Customers];
+    const ALL: [Mode; 4] = [Mode::Full, Mode::Incremental, Mode::Customers, Mode::Hinted];
 
     /// The name in the mirror, in logs and in JSON.
     pub const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Mode {
             Mode::Full => "full",
             Mode::Incremental => "incremental",
             Mode::Customers => "customers",
+            Mode::Hinted => "hinted",
         }
     }
 }
@@ -326,12 +329,15 @@ impl Batch<'_> {
 }
 
 impl Snapshot<'_> {
-    /// The newest runs, newest first.
+    /// The newest runs, newest first. Of those that followed hints, which come many a minute, only the very newest run.
     ///
     /// # Errors
     /// When the mirror can't be read.
     pub fn newest_runs(&self, limit: usize) -> Result<Vec<Run>, MirrorError> {
-        let mut select = self.transaction.prepare("SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?1")?;
+        let mut select = self.transaction.prepare(
+            "SELECT * FROM sync_runs WHERE mode <> 'hinted' OR id = (SELECT max(id) FROM sync_runs) \
+             ORDER BY id DESC LIMIT ?1",
+        )?;
         let runs = select.query_map([limit as i64], read)?.collect::<rusqlite::Result<_>>()?;
         Ok(runs)
     }

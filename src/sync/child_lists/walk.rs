@@ -7,7 +7,7 @@ use crate::mirror::{Batch, ChildrenApplied, DueParent, MirrorError, MirroredPare
 use crate::observe;
 use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
-use crate::sync::context::{Context, rows, turn};
+use crate::sync::context::{Context, clear_hints, rows, turn};
 use crate::sync::decoded_records::{DecodedRecords, set_aside};
 use crate::sync::looks::server_seconds;
 use jiff::Timestamp;
@@ -295,6 +295,7 @@ fn ended(
             false => None,
         };
         batch.note_look(context.stream, parent, checked_at, look.as_ref())?;
+        clear_hints(context, batch, customer)?;
     }
     Ok(is_short)
 }

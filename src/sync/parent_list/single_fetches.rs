@@ -8,7 +8,7 @@ use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::DueParent;
 use crate::record::{Record, RowSet};
 use crate::sync::SyncError;
-use crate::sync::context::{Context, queue_due};
+use crate::sync::context::{Context, clear_hints, queue_due};
 use crate::sync::decoded_records::DecodedRecords;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -59,7 +59,7 @@ async fn fetch_stale(
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|record| record.id).collect();
-        fetch_all(context, ids, due, async |id, answer| {
+        fetch_all(context, ids, due, UNKNOWN, async |id, answer| {
             report_not_found(context, &id, &answer, "listed, but")
         })
         .await?;
@@ -103,7 +103,7 @@ async fn fetch_missing(
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|record| record.id).collect();
-        alive += fetch_all(context, ids, due, async |id, answer| {
+        alive += fetch_all(context, ids, due, UNKNOWN, async |id, answer| {
             // Not deleted before the run's end, because others may turn out to list its children.
             context.pending.add_parent(id, answer);
             Ok(())
@@ -132,8 +132,28 @@ pub(in crate::sync) async fn fetch_named(
     ids: &[String],
     due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
-    fetch_all(context, ids.to_vec(), due, async |id, answer| {
+    fetch_all(context, ids.to_vec(), due, UNKNOWN, async |id, answer| {
         report_not_found(context, &id, &answer, "asked for alone,")
+    })
+    .await
+    .map(drop)
+}
+
+/// Fetches the customers that webhooks have hinted at. One that the API doesn't know, or whose identifier it doesn't take, is
+/// nobody to look at again; as with [`fetch_named`], it takes a walk of the whole list to delete it.
+pub(in crate::sync) async fn fetch_hinted(
+    context: &Context,
+    ids: Vec<String>,
+    due: &mpsc::Sender<DueParent>,
+) -> Result<(), SyncError> {
+    fetch_all(context, ids, due, NOBODY, async |id, answer| {
+        context.counters.remark(format!(
+            "{} {id}: a webhook hinted at it, but the API answers {answer}; if the mirror holds it, the next walk of the \
+             whole list decides about it",
+            context.stream.singular()
+        ));
+        let here = context.clone();
+        context.write(move |batch| clear_hints(&here, batch, &id)).await
     })
     .await
     .map(drop)
@@ -148,12 +168,20 @@ fn report_not_found(context: &Context, id: &str, answer: &str, before: &str) -> 
     Ok(())
 }
 
-/// Fetches customers one by one, several at a time. Stores those that the API has, and calls `on_not_found` for the others.
-/// Returns how many the API has.
+/// What says that the API has no such record.
+const UNKNOWN: &[ErrorKind] = &[ErrorKind::NotFound];
+
+/// What says that what a webhook named is no identifier of a customer. Another shop's number may be refused as no identifier
+/// at all.
+const NOBODY: &[ErrorKind] = &[ErrorKind::NotFound, ErrorKind::BadRequest, ErrorKind::UnusableId];
+
+/// Fetches customers one by one, several at a time. Stores those that the API has, and calls `on_not_found` for those of
+/// which it says one of `unknown`. Returns how many the API has.
 async fn fetch_all(
     context: &Context,
     ids: Vec<String>,
     due: &mpsc::Sender<DueParent>,
+    unknown: &[ErrorKind],
     on_not_found: impl AsyncFn(String, String) -> Result<(), SyncError>,
 ) -> Result<u64, SyncError> {
     let mut waiting = ids.into_iter();
@@ -169,7 +197,7 @@ async fn fetch_all(
         let answered = context.halt.run_until_cancelled(asked.join_next()).await;
         let Some(Some(joined)) = answered else { break };
         let (result, id) = joined.map_err(SyncError::crashed)?;
-        match read(result) {
+        match read(result, unknown) {
             Answer::Present(record) => {
                 present += 1;
                 store(context, &id, &record, due, &mut failed).await?;
@@ -183,13 +211,16 @@ async fn fetch_all(
     Ok(present)
 }
 
-fn read(result: Result<Box<RawValue>, ApiError>) -> Answer {
+fn read(result: Result<Box<RawValue>, ApiError>, unknown: &[ErrorKind]) -> Answer {
     match result {
         Ok(record) => Answer::Present(record),
         // Only the API's own 404 proves it: a proxy may answer 404 as well (`api-contract` point 9).
-        Err(error) if error.kind() == ErrorKind::NotFound && error.is_documented_form() => {
+        Err(error) if unknown.contains(&error.kind()) && error.is_documented_form() => {
             let request = error.request_id().map_or_else(String::new, |id| format!(", request id {id}"));
             Answer::NotFound(format!("{}{request}", error.status().unwrap_or(404)))
+        }
+        Err(error) if unknown.contains(&error.kind()) && error.kind() == ErrorKind::UnusableId => {
+            Answer::NotFound("nothing: no request can name it".to_owned())
         }
         Err(error) => Answer::Failed(error),
     }
@@ -211,9 +242,15 @@ async fn store(
     }
     let mut sorted = DecodedRecords::default();
     sorted.add(&context.counters, vec![item]);
+    let (here, asked_for) = (context.clone(), id.to_owned());
     let applied = context
         .write(move |batch| {
-            apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())
+            let applied = apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())?;
+            if applied.due.is_empty() {
+                // Nothing follows that would do it.
+                clear_hints(&here, batch, &asked_for)?;
+            }
+            Ok(applied)
         })
         .await?;
     context.counters.applied(stream, &applied.rows);

@@ -1,0 +1,152 @@
+//! The hints of webhooks, as runs and `status` see them. [`HintWriter`](crate::mirror::HintWriter) writes them.
+
+use crate::mirror::MirrorError;
+use crate::mirror::transaction::{Batch, Snapshot, utc_text};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+/// A hint about a customer that neither the mirror nor the API comes to know is forgotten after this time: the vendor's own
+/// attempts at a delivery end then, too.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far hints had come at some moment: the number of the newest one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HintMark(i64);
+
+/// The hints that no run has followed yet, and the deliveries that told of nobody.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Hints {
+    /// Customers that are due for hints.
+    pub waiting: u64,
+    /// When the oldest of these hints came: UTC, ISO 8601.
+    pub oldest_at: Option<String>,
+    /// Deliveries that told of no customer that can be found.
+    pub unmatched: u64,
+    /// What these looked like, the most frequent first.
+    pub unmatched_shapes: Vec<UnmatchedShape>,
+}
+
+/// What deliveries looked like that told of no customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnmatchedShape {
+    /// Where the body's values stood, as a JSON array.
+    pub paths: String,
+    /// How many looked like this.
+    pub times: u64,
+    /// When the newest one came: UTC, ISO 8601.
+    pub last_at: String,
+}
+
+impl Batch<'_> {
+    /// How far the hints have come; `None` where none waits.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn hint_mark(&self) -> Result<Option<HintMark>, MirrorError> {
+        let newest: Option<i64> =
+            self.transaction.query_row("SELECT max(number) FROM webhook_hints", [], |row| row.get(0))?;
+        Ok(newest.map(HintMark))
+    }
+
+    /// Makes the mirrored customers due that hints wait for, so that whatever run comes next looks at them, and forgets old
+    /// hints about customers that nobody knows.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn make_hinted_due(&mut self, now: Timestamp) -> Result<(), MirrorError> {
+        if let Ok(before) = now.checked_sub(FORGOTTEN_AFTER) {
+            self.transaction.execute(
+                "DELETE FROM webhook_hints WHERE newest_at < ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM customers WHERE id = customer_id)",
+                [utc_text(before)],
+            )?;
+        }
+        self.transaction.execute(
+            "UPDATE customers SET events_checked_at = NULL \
+             WHERE id IN (SELECT customer_id FROM webhook_hints) AND events_checked_at IS NOT NULL",
+            [],
+        )?;
+        Ok(())
+    }
+
+    /// The customers that hints up to `mark` wait for, those whose newest hint is oldest first; at most `limit`.
+    /// `unmirrored`: only those that the mirror doesn't hold.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn hinted(&self, mark: HintMark, unmirrored: bool, limit: usize) -> Result<Vec<String>, MirrorError> {
+        let mut select = self.transaction.prepare(
+            "SELECT customer_id FROM webhook_hints WHERE number <= ?1 \
+             AND (NOT ?2 OR NOT EXISTS (SELECT 1 FROM customers WHERE id = customer_id)) ORDER BY number LIMIT ?3",
+        )?;
+        let ids = select.query_map(params![mark.0, unmirrored, limit as i64], |row| row.get(0))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Takes the hints about a customer away that had come at `mark`, because it was looked at since. A newer one stays.
+    /// Returns how long the oldest of them had waited, if there was any.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn clear_hints(
+        &mut self,
+        customer_id: &str,
+        mark: HintMark,
+        now: Timestamp,
+    ) -> Result<Option<SignedDuration>, MirrorError> {
+        let first_at: Option<String> = self
+            .transaction
+            .prepare_cached("SELECT first_at FROM webhook_hints WHERE customer_id = ?1")?
+            .query_row([customer_id], |row| row.get(0))
+            .optional()?;
+        let Some(first_at) = first_at else { return Ok(None) };
+        let cleared = self
+            .transaction
+            .prepare_cached("DELETE FROM webhook_hints WHERE customer_id = ?1 AND number <= ?2")?
+            .execute(params![customer_id, mark.0])?;
+        if cleared == 0 {
+            // What came meanwhile waits from then on.
+            self.transaction
+                .prepare_cached(
+                    "UPDATE webhook_hints SET first_at = newest_at, times = 1 WHERE customer_id = ?1",
+                )?
+                .execute([customer_id])?;
+        }
+        Ok(first_at.parse::<Timestamp>().ok().map(|at| now.duration_since(at).max(SignedDuration::ZERO)))
+    }
+}
+
+impl Snapshot<'_> {
+    /// Whether any hint waits.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn has_hints(&self) -> Result<bool, MirrorError> {
+        Ok(self.transaction.prepare_cached("SELECT 1 FROM webhook_hints")?.exists([])?)
+    }
+
+    /// The hints that wait, and the deliveries that told of nobody, with at most `shapes` of their shapes.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn hints(&self, shapes: usize) -> Result<Hints, MirrorError> {
+        let count = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|n| n.max(0) as u64);
+        let mut hints = self.transaction.query_row(
+            "SELECT count(*), min(first_at), (SELECT coalesce(sum(times), 0) FROM webhook_unmatched) FROM webhook_hints",
+            [],
+            |row| {
+                let (waiting, unmatched) = (count(row, 0)?, count(row, 2)?);
+                Ok(Hints { waiting, oldest_at: row.get(1)?, unmatched, unmatched_shapes: Vec::new() })
+            },
+        )?;
+        let mut select = self.transaction.prepare(
+            "SELECT paths, times, last_at FROM webhook_unmatched ORDER BY times DESC, paths LIMIT ?1",
+        )?;
+        let rows = select.query_map([shapes as i64], |row| {
+            Ok(UnmatchedShape { paths: row.get(0)?, times: count(row, 1)?, last_at: row.get(2)? })
+        })?;
+        hints.unmatched_shapes = rows.collect::<rusqlite::Result<_>>()?;
+        Ok(hints)
+    }
+}
