@@ -3,6 +3,7 @@
 use super::exposition::{self, Exposition};
 use super::mirror_state::MirrorState;
 use super::plan::{Kind, SkipReason};
+use super::webhooks::Delivery;
 use crate::diff::audit;
 use crate::mirror::{Audit, Drift, ExportFile, Freshness, Outcome};
 use crate::observe::{Event, Observer};
@@ -18,6 +19,9 @@ use std::sync::atomic::AtomicU64;
 
 /// The seconds that one request may take.
 const REQUEST_SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The seconds from a hint to its customer's rows.
+const HINT_SECONDS: [f64; 10] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0];
 
 /// The seconds that one run may take: up to half a day.
 const RUN_SECONDS: [f64; 10] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 43_200.0];
@@ -53,6 +57,10 @@ pub struct Metrics {
     export_lag: Family<Named<2>, Number>,
     database_bytes: Number,
     wal_bytes: Number,
+    deliveries: Family<One, Counter>,
+    hints_waiting: Number,
+    hints_followed: Counter,
+    hint_seconds: Histogram,
 }
 
 impl Default for Metrics {
@@ -104,6 +112,15 @@ impl Default for Metrics {
             ),
             database_bytes: add(r, "database_size_bytes", "Size of the mirror's database file"),
             wal_bytes: add(r, "wal_size_bytes", "Size of the mirror's write-ahead log"),
+            deliveries: add(r, "webhook_deliveries", "Deliveries of webhooks, by what became of them"),
+            hints_waiting: add(r, "webhook_hints_waiting", "Customers due for the hints of webhooks"),
+            hints_followed: add(r, "webhook_hints_followed", "Customers looked at for the hints of webhooks"),
+            hint_seconds: {
+                let metric = Histogram::new(HINT_SECONDS);
+                let help = "Time from a customer's oldest hint to its rows in the mirror";
+                r.register("webhook_hint_duration_seconds", help, metric.clone());
+                metric
+            },
             audit_drift: add(
                 r,
                 "audit_drift_records",
@@ -143,9 +160,14 @@ impl Metrics {
             for reason in [SkipReason::Going, SkipReason::Held] {
                 drop(self.skipped.get_or_create(&skip_labels(kind, reason)));
             }
+        }
+        for kind in [Kind::Sync, Kind::Full, Kind::Hinted] {
             for outcome in [Outcome::Ok, Outcome::Incomplete, Outcome::Failed, Outcome::Interrupted] {
                 drop(self.runs.get_or_create(&[("mode", kind.name()), ("outcome", outcome.name())]));
             }
+        }
+        for delivery in Delivery::ALL {
+            drop(self.deliveries.get_or_create(&[("result", delivery.name())]));
         }
         for stream in Stream::ALL.map(Stream::name) {
             drop(self.retries.get_or_create(&[("stream", stream)]));
@@ -197,6 +219,11 @@ impl Metrics {
         self.skipped.get_or_create(&skip_labels(kind, reason)).inc();
     }
 
+    /// Counts a delivery of a webhook.
+    pub fn delivery(&self, delivery: Delivery) {
+        self.deliveries.get_or_create(&[("result", delivery.name())]).inc();
+    }
+
     /// Everything as text; `now` is what freshness is measured at.
     ///
     /// # Errors
@@ -239,6 +266,7 @@ impl Metrics {
         }
         self.database_bytes.set(reading.database_bytes as f64);
         self.wal_bytes.set(reading.wal_bytes as f64);
+        self.hints_waiting.set(reading.hints_waiting as f64);
         exposition::text(exposition, &self.registry)
     }
 
@@ -277,6 +305,10 @@ impl Observer for Metrics {
             }
             Event::RetryScheduled { stream, .. } => {
                 self.retries.get_or_create(&[("stream", stream.name())]).inc();
+            }
+            Event::HintsFollowed { waited, .. } => {
+                self.hints_followed.inc();
+                self.hint_seconds.observe(waited.as_secs_f64());
             }
             _ => {}
         }

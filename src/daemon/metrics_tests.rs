@@ -50,6 +50,7 @@ fn reading() -> MirrorState {
         full_ok: None,
         looks: vec![(Signal::Expected, SignalCount { looks: 10, hits: 4, events: 6 })],
         audit: Some(found()),
+        hints_waiting: 3,
         database_bytes: 4096,
         wal_bytes: 0,
     }
@@ -65,6 +66,8 @@ fn everything_is_told_by_its_name() {
     let delay = Duration::from_secs(1);
     metrics.observe(&Event::RetryScheduled { stream: Stream::Customers, attempt: 1, delay, reason: "429" });
     metrics.skipped(Kind::Sync, SkipReason::Held);
+    metrics.delivery(Delivery::Forged);
+    metrics.observe(&Event::HintsFollowed { customer_id: "c1", waited: Duration::from_secs(3) });
     let mut counts = Counts::default();
     counts[Stream::Customers].inserted = 12;
     counts[Stream::Events].deleted = 2;
@@ -110,6 +113,12 @@ fn everything_is_told_by_its_name() {
         "malomo_mirror_audit_customers{what=\"audited\"} 10.0",
         "malomo_mirror_audit_customers{what=\"drifted\"} 1.0",
         "malomo_mirror_audit_upper_bound_customers{confidence=\"0.95\"} 2.0",
+        "malomo_mirror_webhook_deliveries_total{result=\"forged\"} 1",
+        "malomo_mirror_webhook_deliveries_total{result=\"hinted\"} 0",
+        "malomo_mirror_webhook_hints_waiting 3.0",
+        "malomo_mirror_webhook_hints_followed_total 1",
+        "malomo_mirror_webhook_hint_duration_seconds_bucket{le=\"5.0\"} 1",
+        "malomo_mirror_runs_total{mode=\"hinted\",outcome=\"ok\"} 0",
         "malomo_mirror_database_size_bytes 4096.0",
         "malomo_mirror_wal_size_bytes 0.0",
     ] {

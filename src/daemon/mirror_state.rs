@@ -19,6 +19,8 @@ pub struct MirrorState {
     pub full_ok: Option<Timestamp>,
     /// What called for looks at customers' events, and what came of it.
     pub looks: Vec<(Signal, SignalCount)>,
+    /// Customers that are due for the hints of webhooks.
+    pub hints_waiting: u64,
     /// The newest audit.
     pub audit: Option<Audit>,
     /// The database file's size in bytes.

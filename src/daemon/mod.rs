@@ -5,6 +5,7 @@
 //! | `plan` | what runs now, what waits, what is skipped, when to look again | none |
 //! | `missed` | which missed runs the daemon catches up with at its start | none |
 //! | `run` | the loop that asks the plan, starts its runs and waits | time |
+//! | `webhooks` | takes deliveries of the vendor's webhooks, which make a run due | network, disk |
 //! | `metrics`, `mirror_state`, `exposition` | what is counted and measured, and its text | none |
 //!
 //! The loop doesn't know what a run is: it is given a [`Work`]. It reports what happens to a [`Watcher`].
@@ -15,6 +16,7 @@ mod mirror_state;
 mod missed;
 mod plan;
 mod run;
+pub mod webhooks;
 
 pub use exposition::Exposition;
 pub use metrics::Metrics;

@@ -5,6 +5,8 @@
 //!   would.
 //! - If runs were missed while no daemon was running, one run makes up for them at the start.
 //! - A failed run is repeated after a wait that doubles with each failure, unless its next due time comes first.
+//! - A run that follows the hints of webhooks begins when they say, or after the run that is under way. It stands back behind
+//!   the others, and they wait for its end.
 //! - While another process holds the mirror, an incremental run is skipped and a full one waits.
 
 use super::missed::{History, missed};
@@ -32,6 +34,8 @@ pub enum Kind {
     Sync,
     /// A full sync, by `schedule.full`.
     Full,
+    /// A sync of the customers that webhooks have hinted at, soon after the hint.
+    Hinted,
 }
 
 impl Kind {
@@ -40,6 +44,7 @@ impl Kind {
         match self {
             Kind::Sync => "incremental",
             Kind::Full => "full",
+            Kind::Hinted => "hinted",
         }
     }
 }
@@ -99,7 +104,7 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Plan {
     /// By [`Kind`].
-    tracks: [Track; 2],
+    tracks: [Track; 3],
     jitter: Duration,
     going: Option<Kind>,
     /// The time of the last decision.
@@ -135,6 +140,12 @@ impl Track {
         self.again = None;
     }
 
+    /// Plans the next attempt of a run that has no schedule.
+    fn repeat(&mut self, now: Timestamp, random: &mut fastrand::Rng) {
+        self.failures = self.failures.saturating_add(1);
+        self.again = Some(later(now, backoff(self.failures, random)));
+    }
+
     /// Plans the next attempt, unless the next due time comes first.
     fn failed(&mut self, now: Timestamp, random: &mut fastrand::Rng) {
         self.failures = self.failures.saturating_add(1);
@@ -155,7 +166,11 @@ impl Plan {
             Track { schedule, again, ..Track::default() }
         };
         let mut plan = Plan {
-            tracks: [track(schedules.sync, history.newest_sync()), track(schedules.full, history.full)],
+            tracks: [
+                track(schedules.sync, history.newest_sync()),
+                track(schedules.full, history.full),
+                Track::default(),
+            ],
             jitter: schedules.jitter,
             going: None,
             seen: now,
@@ -165,6 +180,12 @@ impl Plan {
         plan
     }
 
+    /// Takes word of new hints: a run is to look at their customers at `due`. Where one is planned already, that stays: it
+    /// will look at these, too.
+    pub fn hint(&mut self, due: Timestamp) {
+        self.tracks[Kind::Hinted as usize].again.get_or_insert(due);
+    }
+
     /// What to do at `now`: at most one start, which is taken to happen. Due times up to `now` are used up.
     pub fn decide(&mut self, now: Timestamp) -> Vec<Decision> {
         if now.duration_since(self.seen) < -CLOCK_SLACK {
@@ -172,7 +193,7 @@ impl Plan {
         }
         self.seen = now;
         let mut decisions = Vec::new();
-        let [sync, full] = &mut self.tracks;
+        let [sync, full, hinted] = &mut self.tracks;
         if full.is_due(now) {
             full.plan(self.jitter, now, &mut self.random);
             match self.going {
@@ -190,9 +211,13 @@ impl Plan {
             Some(_) => None,
             None if full.is_waiting(now) => Some(Kind::Full),
             None if sync_due || sync.is_waiting(now) => Some(Kind::Sync),
+            None if hinted.is_waiting(now) => Some(Kind::Hinted),
             None => None,
         };
-        if sync_due && start != Some(Kind::Sync) {
+        if sync_due && self.going == Some(Kind::Hinted) {
+            // Such runs are short and come often: the schedule doesn't suffer from them.
+            sync.again = Some(now);
+        } else if sync_due && start != Some(Kind::Sync) {
             decisions.push(Decision::Skip(Kind::Sync, SkipReason::Going));
         }
         if let Some(kind) = start {
@@ -206,8 +231,15 @@ impl Plan {
     /// Takes the end of the run that was under way. Returns a skip if that run could not take place.
     pub fn ended(&mut self, ended: Ended, now: Timestamp) -> Option<Decision> {
         let kind = self.going.take()?;
-        let [sync, full] = &mut self.tracks;
+        let [sync, full, hinted] = &mut self.tracks;
         match (ended, kind) {
+            (Ended::Run(Outcome::Ok), Kind::Hinted) => hinted.failures = 0,
+            // What it left is looked at soon again, by whatever run comes first.
+            (Ended::Run(Outcome::Incomplete), Kind::Hinted) => hinted.repeat(now, &mut self.random),
+            (Ended::Run(Outcome::Failed | Outcome::Running) | Ended::Broken, Kind::Hinted) => {
+                hinted.repeat(now, &mut self.random);
+            }
+            (Ended::Held, Kind::Hinted) => hinted.again = Some(later(now, HELD_RETRY)),
             (Ended::Run(Outcome::Ok | Outcome::Incomplete), Kind::Sync) => sync.done(),
             (Ended::Run(Outcome::Ok | Outcome::Incomplete), Kind::Full) => {
                 sync.done();

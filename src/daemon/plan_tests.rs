@@ -31,11 +31,13 @@ enum Line {
     At(&'static str, &'static [Decision]),
     Ends(&'static str, Ended, Option<Decision>),
     Wakes(&'static str),
+    /// A run is to follow hints then.
+    Hint(&'static str),
 }
 
 use Decision::{Skip, Start};
-use Kind::{Full, Sync};
-use Line::{At, Ends, Wakes};
+use Kind::{Full, Hinted, Sync};
+use Line::{At, Ends, Hint, Wakes};
 use SkipReason::{Going, Held};
 
 #[track_caller]
@@ -44,6 +46,7 @@ fn play(plan: &mut Plan, lines: &[Line]) {
         match line {
             At(time, decisions) => assert_eq!(plan.decide(at(time)), *decisions, "line {n}, at {time}"),
             Ends(time, ended, skip) => assert_eq!(plan.ended(*ended, at(time)), *skip, "line {n}, at {time}"),
+            Hint(due) => plan.hint(at(due)),
             Wakes(time) => assert_eq!(plan.wake_at(), Some(at(time)), "line {n}"),
         }
     }
@@ -301,4 +304,62 @@ proptest! {
             prop_assert!(plan.wake_at().is_some_and(|wake| wake > now));
         }
     }
+}
+
+#[test]
+fn a_run_follows_hints_when_they_say() {
+    play(
+        &mut plan("", "", "10:00:00"),
+        &[
+            Hint("10:00:02"),
+            Hint("10:00:03"),
+            At("10:00:01", &[]),
+            Wakes("10:00:02"),
+            At("10:00:02", &[Start(Hinted)]),
+            // What comes during the run waits for its end.
+            Hint("10:00:05"),
+            At("10:00:05", &[]),
+            Ends("10:00:06", OK, None),
+            At("10:00:06", &[Start(Hinted)]),
+            Ends("10:00:07", OK, None),
+            At("10:59:00", &[]),
+        ],
+    );
+}
+
+#[test]
+fn the_schedule_does_not_suffer_from_hints() {
+    play(
+        &mut plan("*/15 * * * *", "30 10 * * *", "10:00:00"),
+        &[
+            Hint("10:14:59"),
+            At("10:14:59", &[Start(Hinted)]),
+            At("10:15:00", &[]),
+            Ends("10:15:01", OK, None),
+            At("10:15:01", &[Start(Sync)]),
+            Hint("10:15:03"),
+            At("10:15:03", &[]),
+            Ends("10:16:00", OK, None),
+            At("10:16:00", &[Start(Hinted)]),
+            At("10:30:00", &[]),
+            Ends("10:30:01", OK, None),
+            At("10:30:01", &[Start(Full)]),
+        ],
+    );
+}
+
+#[test]
+fn what_a_run_for_hints_left_is_tried_again() {
+    let mut plan = plan("", "", "10:00:00");
+    play(&mut plan, &[Hint("10:00:00"), At("10:00:00", &[Start(Hinted)]), Ends("10:00:00", FAILED, None)]);
+    let first = plan.wake_at().unwrap();
+    assert!(first >= at("10:00:15") && first <= at("10:00:30"), "{first}");
+    // More hints don't hasten it.
+    play(&mut plan, &[Hint("10:00:01"), At("10:00:02", &[]), At("10:00:30", &[Start(Hinted)])]);
+    play(&mut plan, &[Ends("10:00:30", Ended::Run(Outcome::Incomplete), None)]);
+    let second = plan.wake_at().unwrap();
+    assert!(second >= at("10:01:00") && second <= at("10:01:30"), "{second}");
+    play(&mut plan, &[At("10:01:30", &[Start(Hinted)]), Ends("10:01:31", Ended::Held, None)]);
+    play(&mut plan, &[Wakes("10:01:46"), At("10:01:46", &[Start(Hinted)]), Ends("10:01:47", OK, None)]);
+    assert_eq!(plan.wake_at(), None);
 }

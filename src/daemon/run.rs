@@ -68,6 +68,8 @@ pub struct Control {
     pub stop: CancellationToken,
     /// Schedules that replace the current ones.
     pub reload: mpsc::Receiver<Schedules>,
+    /// Word that there are hints of webhooks: when a run is to follow them.
+    pub hints: mpsc::Receiver<Timestamp>,
 }
 
 /// Runs the plan until it is told to stop. `clock` gives the time of day, which may jump: no wait is longer than
@@ -91,6 +93,7 @@ pub async fn run<W: Work>(
             () = control.stop.cancelled() => {}
             Some(ended) = driver.going.join_next() => driver.ended(ended.unwrap_or(Ended::Broken)),
             Some(schedules) = control.reload.recv() => driver.reload(schedules),
+            Some(due) = control.hints.recv() => driver.plan.hint(due),
             () = sleep(nap) => {}
         }
     }

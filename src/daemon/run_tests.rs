@@ -76,7 +76,7 @@ fn start(schedules: Schedules, seconds: &[u64], ended: Ended, listens: bool) -> 
     let (diary, stop) = (Arc::new(Diary::default()), CancellationToken::new());
     let (reload, schedules) = mpsc::channel(1);
     let pace = Pace { beat: Duration::from_secs(3), grace: Duration::from_secs(4) };
-    let control = Control { stop: stop.clone(), reload: schedules };
+    let control = Control { stop: stop.clone(), reload: schedules, hints: mpsc::channel(1).1 };
     let watcher = diary.clone();
     let task = tokio::spawn(async move { run(plan, work, watcher.as_ref(), clock, pace, control).await });
     Bench { diary, stop, reload, task }
@@ -166,7 +166,7 @@ async fn a_crashed_run_is_a_failed_one() {
     let plan = Plan::new(every(10), &History::default(), clock(), fastrand::Rng::with_seed(1));
     let (stop, diary) = (CancellationToken::new(), Diary::default());
     let (_reload, schedules) = mpsc::channel(1);
-    let control = Control { stop: stop.clone(), reload: schedules };
+    let control = Control { stop: stop.clone(), reload: schedules, hints: mpsc::channel(1).1 };
     let pace = Pace { beat: Duration::from_secs(3), grace: Duration::ZERO };
     let ending = async {
         sleep(Duration::from_secs(11)).await;
@@ -206,7 +206,7 @@ fn a_stuck_loop_is_no_longer_alive() {
     let watcher = Blocking(alive, Mutex::new(held), Mutex::new(0));
     let stop = CancellationToken::new();
     let (_reload, schedules) = mpsc::channel(1);
-    let control = Control { stop: stop.clone(), reload: schedules };
+    let control = Control { stop: stop.clone(), reload: schedules, hints: mpsc::channel(1).1 };
     let thread = std::thread::spawn(move || {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -60,6 +60,7 @@ impl MetricsSource {
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
             looks: snapshot.look_signals()?,
+            hints_waiting: snapshot.hints(0)?.waiting,
             audit: snapshot.last_audit()?,
             ..MirrorState::default()
         })

@@ -8,6 +8,7 @@ mod run_history;
 mod runner;
 mod status_line;
 mod systemd;
+mod webhooks;
 
 use super::args::Global;
 use super::exit::{Exit, Failure};
@@ -51,7 +52,8 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         timezone = config.timezone.iana_name(),
         "daemon begins"
     );
-    let runner = Arc::new(Runner::new(config, last));
+    let (hinted, hints) = mpsc::channel(1);
+    let runner = Arc::new(Runner::new(config, last, hinted));
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, runner.clone(), changed));
     let (last_round, rounds) = watch::channel(Instant::now());
@@ -66,9 +68,10 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         }
         None => None,
     };
+    let _webhooks = webhooks::start(&runner).await?;
     let notifier = Notifier { runner: runner.clone(), shows_life: patience.is_some(), last_round };
     systemd::tell(&[NotifyState::Ready]);
-    daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload }).await;
+    daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload, hints }).await;
     reloading.abort();
     tracing::info!("daemon ends");
     Ok(Exit::Done)

@@ -60,6 +60,8 @@ fn keep(old: &Config, new: &mut Config) -> Vec<&'static str> {
         kept(&old.mirror.path, &mut new.mirror.path, "mirror.path"),
         kept(&old.export.dir, &mut new.export.dir, "export.dir"),
         kept(&old.http.listen, &mut new.http.listen, "http.listen"),
+        kept(&old.webhook.listen, &mut new.webhook.listen, "webhook.listen"),
+        kept(&old.webhook.secret_file, &mut new.webhook.secret_file, "webhook.secret_file"),
     ];
     kept.into_iter().flatten().collect()
 }

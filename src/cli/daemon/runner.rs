@@ -7,17 +7,23 @@ use super::super::sync::run_once;
 use super::run_history::{self, LastRun};
 use crate::config::Config;
 use crate::daemon::{Ended, Kind, Metrics, Work};
-use crate::mirror::Outcome;
+use crate::mirror::{Mirror, Outcome, Turns, is_there};
 use crate::observe::{Event, Observer};
-use crate::sync::Scope;
+use crate::sync::{Scope, Tools};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(super) struct Runner {
     config: Mutex<Arc<Config>>,
     last: Mutex<Option<LastRun>>,
     metrics: Arc<Metrics>,
+    /// Shared with the listener for webhooks.
+    turns: Turns,
+    /// Tells the loop when a run is to follow hints of webhooks.
+    hinted: mpsc::Sender<Timestamp>,
 }
 
 /// Logs and counts what a run reports.
@@ -34,8 +40,28 @@ impl Observer for RunObserver {
 }
 
 impl Runner {
-    pub(super) fn new(config: Config, last: Option<LastRun>) -> Runner {
-        Runner { config: Mutex::new(Arc::new(config)), last: Mutex::new(last), metrics: Arc::default() }
+    pub(super) fn new(config: Config, last: Option<LastRun>, hinted: mpsc::Sender<Timestamp>) -> Runner {
+        Runner {
+            config: Mutex::new(Arc::new(config)),
+            last: Mutex::new(last),
+            metrics: Arc::default(),
+            turns: Turns::default(),
+            hinted,
+        }
+    }
+
+    /// Says that there are hints of webhooks, for a run to follow them after `webhook.debounce`.
+    pub(super) fn hinted(&self) {
+        let now = Timestamp::now();
+        let due = SignedDuration::try_from(self.config().webhook.debounce)
+            .map_or(Timestamp::MAX, |wait| now.checked_add(wait).unwrap_or(Timestamp::MAX));
+        // Where one such word waits to be heard, it is due earlier.
+        let _ = self.hinted.try_send(due);
+    }
+
+    /// What runs and the listener for webhooks take turns by.
+    pub(super) fn turns(&self) -> Turns {
+        self.turns.clone()
     }
 
     /// The configuration in force.
@@ -54,7 +80,7 @@ impl Runner {
     }
 
     /// What all runs have counted.
-    pub(super) fn metrics(&self) -> &Metrics {
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
@@ -64,13 +90,18 @@ impl Runner {
     /// When the run could not be recorded; with [`Exit::Held`] when another process holds the mirror.
     async fn try_run(&self, kind: Kind, stop: CancellationToken) -> Result<Outcome, Failure> {
         let config = self.config();
+        if kind == Kind::Hinted && !hints_wait(&config)? {
+            // A run that came in between has followed them.
+            return Ok(Outcome::Ok);
+        }
         let lock = assemble::lock(&config, &format!("daemon, {} sync", kind.name()))?;
         let observer =
             Arc::new(RunObserver { progress: Progress::in_daemon(), metrics: self.metrics.clone() });
-        let tools = assemble::tools(&config, observer, stop)?;
+        let tools = Tools { turns: self.turns(), ..assemble::tools(&config, observer, stop)? };
         let (scope, audit) = match kind {
             Kind::Sync => (Scope::Incremental, 0),
             Kind::Full => (Scope::Full, config.sync.audit),
+            Kind::Hinted => (Scope::Hinted, 0),
         };
         let settings = assemble::sync_settings(&config, audit);
         let (mut finished, exported) = run_once(&config, lock, tools, scope, settings).await?;
@@ -78,6 +109,10 @@ impl Runner {
         self.metrics.run_ended(report);
         *locked(&self.last) = run_history::last(&finished.mirror.snapshot()?)?;
         let run_id = report.run_id.0;
+        if kind == Kind::Hinted && report.outcome == Outcome::Ok && finished.mirror.snapshot()?.has_hints()? {
+            // They came meanwhile, or are more than one run takes.
+            self.hinted();
+        }
         if let Some(error) = &report.error {
             tracing::error!(run_id, error, what_to_do = report.what_to_do, "the run failed");
         }
@@ -117,6 +152,11 @@ impl Work for Runner {
         }
         Ended::Broken
     }
+}
+
+fn hints_wait(config: &Config) -> Result<bool, Failure> {
+    let path = &config.mirror.path;
+    Ok(is_there(path)? && Mirror::open_read_only(path)?.snapshot()?.has_hints()?)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -19,6 +19,7 @@ pub(super) fn status_line(
     let mut line = match going {
         Some((Kind::Sync, since)) => format!("sync since {}", clock(since)),
         Some((Kind::Full, since)) => format!("full sync since {}", clock(since)),
+        Some((Kind::Hinted, since)) => format!("sync of hinted customers since {}", clock(since)),
         None => "idle".to_owned(),
     };
     line.push_str(&match last {
@@ -32,7 +33,7 @@ pub(super) fn status_line(
         None => "; never ran".to_owned(),
     });
     line.push_str(&match next {
-        Some((Kind::Sync, at)) => format!("; next {}", clock(at)),
+        Some((Kind::Sync | Kind::Hinted, at)) => format!("; next {}", clock(at)),
         Some((Kind::Full, at)) => format!("; next {} (full)", clock(at)),
         None => "; nothing scheduled".to_owned(),
     });

@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::diff::looks::Signal;
 use crate::export::newest_files;
 use crate::mirror::{
-    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, HistoryReach, Holder, Mirror,
-    Mode, Outcome, SetAside, SignalCount, holder,
+    self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Hints, HistoryReach, Holder,
+    Mirror, Mode, Outcome, SetAside, SignalCount, holder,
 };
 use crate::record::Stream;
 use crate::schedule::Schedule;
@@ -23,6 +23,9 @@ const FAILURES: usize = 20;
 
 /// Records set aside that are named.
 const SET_ASIDE: usize = 5;
+
+/// Shapes of deliveries that told of nobody which are shown.
+const SHAPES: usize = 5;
 
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -61,6 +64,8 @@ pub(super) struct Status {
     /// Records that were taken with a repair, and the oldest of them.
     pub(super) repaired: u64,
     pub(super) repaired_records: Vec<SetAside>,
+    /// What webhooks have told, and no run has followed yet.
+    pub(super) webhooks: Hints,
     pub(super) last_audit: Option<Audit>,
     pub(super) next: Next,
     /// Findings about another address are not used.
@@ -149,6 +154,7 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         repaired,
         repaired_records: repaired_records.collect(),
         missing_events: snapshot.missing()?,
+        webhooks: snapshot.hints(SHAPES)?,
         last_audit: snapshot.last_audit()?,
         next: Next { sync: next(&config.schedule.sync), full: next(&config.schedule.full) },
         base_url: config.api.base_url.to_string(),

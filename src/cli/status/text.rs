@@ -19,6 +19,7 @@ pub(super) fn text(status: &Status) -> String {
         runs(status),
         exports(status),
         api_behaviour(status),
+        webhooks(status),
         missing(status),
     ]
     .concat()
@@ -184,6 +185,24 @@ fn api_behaviour(status: &Status) -> String {
         "API behaviour, where its documentation is silent",
         none.into_iter().chain(lines).chain(elsewhere),
     )
+}
+
+/// Nothing where webhooks have told nothing that is open.
+fn webhooks(status: &Status) -> String {
+    let hints = &status.webhooks;
+    let waiting = hints.oldest_at.as_ref().map(|oldest| {
+        let (customers, since) = (counted(hints.waiting, "customer"), when(oldest, status.now));
+        format!("{customers} to look at, the oldest hint {since}")
+    });
+    let unmatched = (hints.unmatched > 0).then(|| {
+        let deliveries = if hints.unmatched == 1 { "delivery" } else { "deliveries" };
+        let number = count(hints.unmatched);
+        format!("{number} {deliveries} told of no customer that can be found; their values stood at:")
+    });
+    let shapes =
+        hints.unmatched_shapes.iter().map(|shape| format!("  {} times {}", count(shape.times), shape.paths));
+    let lines: Vec<String> = waiting.into_iter().chain(unmatched).chain(shapes).collect();
+    if lines.is_empty() { String::new() } else { section("webhooks", lines) }
 }
 
 fn missing(status: &Status) -> String {
