@@ -20,7 +20,7 @@ mod settings;
 pub(crate) mod testing;
 mod transport;
 
-pub use calls::{Client, CustomerFields};
+pub use calls::{Client, CustomerFields, WebhookFields};
 pub use errors::{ApiError, ErrorKind, RetryPolicy, shown};
 pub use limits::Learned;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use crate::api::CustomerFields;
+use crate::api::{CustomerFields, WebhookFields};
 use crate::export::{AsOf, Format};
 use crate::record::Stream;
 use crate::sandbox::Settings;
@@ -83,6 +83,11 @@ pub(super) enum Command {
     Events {
         #[command(subcommand)]
         action: Events,
+    },
+    /// The API's webhooks, as JSON on stdout; `install` makes the one that the daemon takes deliveries of
+    Webhooks {
+        #[command(subcommand)]
+        action: Webhooks,
     },
     /// Serve the vendor's customer API from a made-up world, for trying things out
     Sandbox(Sandbox),
@@ -244,6 +249,45 @@ pub(super) enum Events {
         /// The customer's id
         customer_id: String,
     },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Webhooks {
+    /// Every webhook, one JSON object a line
+    List,
+    /// Create a webhook
+    Create(WebhookFields),
+    /// Change a webhook; sends only what is given
+    Update {
+        /// The webhook's id
+        id: String,
+        #[command(flatten)]
+        fields: WebhookFields,
+    },
+    /// Delete a webhook at Malomo; asks first
+    Delete {
+        /// The webhook's id
+        id: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// See to it that what the daemon is to hear of is delivered there, signed with the webhook secret; changes nothing where
+    /// it is so already
+    Install(Install),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Install {
+    /// Where the daemon can be reached from outside, such as https://mirror.example.com/webhooks/malomo
+    #[arg(long, value_name = "URL")]
+    pub(super) url: String,
+    /// What is to be delivered; may be given several times
+    #[arg(long = "topic", value_name = "TOPIC", default_value = "events:created")]
+    pub(super) topics: Vec<String>,
+    /// Send the secret again, also where nothing else has to change: after it was replaced
+    #[arg(long)]
+    pub(super) renew_secret: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -23,6 +23,7 @@ mod signals;
 mod status;
 mod stderr;
 mod sync;
+mod webhooks;
 
 pub use args::Args;
 pub use exit::Exit;
@@ -115,6 +116,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Events { action: args::Events::List { customer_id } } => {
             customers::print_list(&global, List::of_parent(Stream::Events, customer_id)).await
         }
+        Command::Webhooks { action } => webhooks::run(&global, action).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Config { action } => config::run(&global, &action),
         Command::Completions { shell } => shell::completions(shell),

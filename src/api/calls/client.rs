@@ -56,7 +56,20 @@ impl Client {
         key: SecretString,
         observer: Arc<dyn Observer>,
     ) -> Result<Client, ApiError> {
-        let redactor = Redactor::new(&key);
+        Client::hiding(settings, key, &[], observer)
+    }
+
+    /// The same for a client whose requests carry further secrets: they are cut out of what is told of answers as the key is.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn hiding(
+        settings: Settings,
+        key: SecretString,
+        secrets: &[SecretString],
+        observer: Arc<dyn Observer>,
+    ) -> Result<Client, ApiError> {
+        let redactor = Redactor::new(std::iter::once(&key).chain(secrets));
         let shared = Arc::new(Shared {
             transport: Transport::new(&settings, &key, redactor.clone())?,
             redactor,

@@ -65,7 +65,12 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::NotFound`] where there was none; otherwise when all attempts failed.
     pub async fn delete(&self, id: &str) -> Result<(), ApiError> {
-        let call = Call::new(Method::DELETE, self.url(&["customers", id])?, Stream::Customers);
+        self.remove(self.url(&["customers", id])?).await
+    }
+
+    /// Deletes what stands at a URL.
+    pub(super) async fn remove(&self, url: Url) -> Result<(), ApiError> {
+        let call = Call::new(Method::DELETE, url, Stream::Customers);
         let decode = |answer: Answer| match is_html(&answer) {
             true => Err(NotDocumented("an HTML page".to_owned())),
             false => Ok(()),
@@ -76,11 +81,12 @@ impl Client {
         }
     }
 
-    async fn write(
+    /// Sends a record's fields, and returns the record as the API gave it.
+    pub(super) async fn write(
         &self,
         method: Method,
         url: Url,
-        fields: &CustomerFields,
+        fields: &impl serde::Serialize,
     ) -> Result<Box<RawValue>, ApiError> {
         let mut call = Call::new(method, url, Stream::Customers);
         let body = serde_json::to_vec(fields)

@@ -200,7 +200,7 @@ mod tests {
     const KEY: &str = "sk_test_example";
 
     fn redactor() -> Redactor {
-        Redactor::new(&KEY.into())
+        Redactor::new([&KEY.into()])
     }
 
     fn refused(body: &str) -> ApiError {

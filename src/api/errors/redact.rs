@@ -72,9 +72,13 @@ pub(in crate::api) struct Redactor {
 }
 
 impl Redactor {
-    pub(in crate::api) fn new(key: &SecretString) -> Redactor {
-        let key = key.expose_secret();
-        let forms = std::iter::once(key.to_owned()).chain(encoded(key));
+    /// For the key, and for other secrets that requests carry.
+    pub(in crate::api) fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Redactor {
+        let forms = |secret: &'a SecretString| {
+            let secret = secret.expose_secret();
+            std::iter::once(secret.to_owned()).chain(encoded(secret)).collect::<Vec<_>>()
+        };
+        let forms = secrets.into_iter().flat_map(forms);
         let forms = forms.filter(|form| !form.is_empty()).map(|form| form.to_ascii_lowercase().into());
         Redactor { forms: Arc::new(forms.collect()) }
     }
