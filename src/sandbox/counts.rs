@@ -16,6 +16,8 @@ pub struct RequestCounts {
     pub writes: u64,
     /// The account asked for.
     pub accounts: u64,
+    /// Webhooks listed, asked for, created, updated and deleted.
+    pub webhooks: u64,
     /// Requests without a good key, API version, path or method.
     pub rejected: u64,
     /// Requests above a limit (429); they count nowhere else.
@@ -33,6 +35,11 @@ impl RequestCounts {
             Route::ListEvents(_) => &mut self.event_pages,
             Route::CreateCustomer | Route::UpdateCustomer(_) | Route::DeleteCustomer(_) => &mut self.writes,
             Route::RetrieveAccount => &mut self.accounts,
+            Route::ListWebhooks
+            | Route::CreateWebhook
+            | Route::RetrieveWebhook(_)
+            | Route::UpdateWebhook(_)
+            | Route::DeleteWebhook(_) => &mut self.webhooks,
         }
     }
 }

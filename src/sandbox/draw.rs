@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Place,
     Issue,
     Account,
+    WebhookId,
+    Delivery,
 }
 
 /// A sequence of numbers (SplitMix64). Written out here so that a seed keeps its world whatever becomes

@@ -44,7 +44,7 @@ impl World {
 
     /// The page beside the cursor: a token, or with [`TokenStyle::LastId`] a record that is still there. `list` tells
     /// the lists' tokens apart.
-    fn page(
+    pub(super) fn page(
         &self,
         index: &Index,
         list: u64,

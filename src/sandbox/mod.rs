@@ -8,7 +8,7 @@
 //! The files in the order in which a request meets them: `connection`, `server`, `limits`, `access`,
 //! `routes`, `faults`, `lists`, `paging`, `world`, `render` (customers), `events`; `rows` is what is kept of a record,
 //! `generate` and `awkward` say what the world holds at its start, `life` how an order goes on, `under_way` and `churn`
-//! what happens as time passes.
+//! what happens as time passes; `webhooks` is told of it, and `deliveries` sends that on.
 
 mod access;
 mod answer;
@@ -16,6 +16,7 @@ mod awkward;
 mod churn;
 mod connection;
 mod counts;
+mod deliveries;
 mod draw;
 mod events;
 mod faults;
@@ -32,6 +33,7 @@ mod server;
 mod settings;
 mod text;
 mod under_way;
+mod webhooks;
 mod world;
 
 pub use churn::Change;
@@ -39,4 +41,5 @@ pub use counts::RequestCounts;
 pub use fields::{CustomerField, CustomerFields};
 pub use server::{Sandbox, SandboxError, start};
 pub use settings::{Order, Settings, TokenStyle};
+pub use webhooks::DeliveryCounts;
 pub use world::World;

@@ -21,6 +21,11 @@ pub(super) enum Route {
     DeleteCustomer(String),
     ListEvents(String),
     RetrieveAccount,
+    ListWebhooks,
+    CreateWebhook,
+    RetrieveWebhook(String),
+    UpdateWebhook(String),
+    DeleteWebhook(String),
 }
 
 impl Route {
@@ -37,8 +42,13 @@ impl Route {
             ("DELETE", ["customers", customer]) => Ok(Route::DeleteCustomer(id(customer)?)),
             ("GET", ["customers", customer, "events"]) => Ok(Route::ListEvents(id(customer)?)),
             ("GET", ["accounts", "self"]) => Ok(Route::RetrieveAccount),
-            (_, ["customers"]) => Err(Refusal::method("GET, POST")),
-            (_, ["customers", _]) => Err(Refusal::method("GET, PUT, DELETE")),
+            ("GET", ["webhooks"]) => Ok(Route::ListWebhooks),
+            ("POST", ["webhooks"]) => Ok(Route::CreateWebhook),
+            ("GET", ["webhooks", webhook]) => Ok(Route::RetrieveWebhook(id(webhook)?)),
+            ("PUT", ["webhooks", webhook]) => Ok(Route::UpdateWebhook(id(webhook)?)),
+            ("DELETE", ["webhooks", webhook]) => Ok(Route::DeleteWebhook(id(webhook)?)),
+            (_, ["customers" | "webhooks"]) => Err(Refusal::method("GET, POST")),
+            (_, ["customers" | "webhooks", _]) => Err(Refusal::method("GET, PUT, DELETE")),
             (_, ["customers", _, "events"] | ["accounts", "self"]) => Err(Refusal::method("GET")),
             _ => Err(unknown()),
         }
@@ -46,7 +56,10 @@ impl Route {
 
     /// Whether the call has a body.
     pub(super) fn takes_body(&self) -> bool {
-        matches!(self, Route::CreateCustomer | Route::UpdateCustomer(_))
+        matches!(
+            self,
+            Route::CreateCustomer | Route::UpdateCustomer(_) | Route::CreateWebhook | Route::UpdateWebhook(_)
+        )
     }
 }
 
@@ -81,17 +94,29 @@ impl Call<'_> {
             Route::DeleteCustomer(_) => Err(Refusal::not_found("customer")),
             Route::RetrieveAccount if world.settings.account => Ok(json_text(world.account_json())),
             Route::RetrieveAccount => Err(Refusal::not_found("path")),
+            Route::ListWebhooks => self.list(world, |cursor| world.webhook_page(cursor)),
+            Route::RetrieveWebhook(id) => world.webhook(id).map(json_text),
+            Route::CreateWebhook => world.create_webhook(self.json()?).map(json_text),
+            Route::UpdateWebhook(id) => world.update_webhook(id, self.json()?).map(json_text),
+            Route::DeleteWebhook(id) => {
+                world.delete_webhook(id).map(|()| StatusCode::NO_CONTENT.into_response())
+            }
         }
     }
 
-    fn fields(&self) -> Result<CustomerFields, Refusal> {
+    /// The body, which has to be said to be JSON.
+    fn json(&self) -> Result<&[u8], Refusal> {
         let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/json") {
             let message = "send the body with `Content-Type: application/json`";
             return Err(Refusal::new(400, "invalid_content_type", message));
         }
-        CustomerFields::from_body(self.body).map_err(|message| Refusal::new(400, "invalid_body", message))
+        Ok(self.body)
+    }
+
+    fn fields(&self) -> Result<CustomerFields, Refusal> {
+        CustomerFields::from_body(self.json()?).map_err(|message| Refusal::new(400, "invalid_body", message))
     }
 
     fn list(
@@ -190,6 +215,8 @@ mod tests {
         assert_eq!(route(Method::DELETE, "/customers/x"), Ok(Route::DeleteCustomer("x".into())));
         assert_eq!(route(Method::GET, "/customers/x/events"), Ok(Route::ListEvents("x".into())));
         assert_eq!(route(Method::GET, "/accounts/self"), Ok(Route::RetrieveAccount));
+        assert_eq!(route(Method::PUT, "/webhooks/x"), Ok(Route::UpdateWebhook("x".into())));
+        assert_eq!(route(Method::PUT, "/webhooks"), Err(405));
         for path in [
             "/",
             "/accounts",

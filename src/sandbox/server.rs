@@ -7,8 +7,9 @@ use super::faults::{Fault, Wait};
 use super::limits::Bucket;
 use super::routes::{Call, Route};
 use super::settings::Settings;
+use super::webhooks::DeliveryCounts;
 use super::world::World;
-use super::{access, churn};
+use super::{access, churn, deliveries};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
@@ -88,6 +89,7 @@ pub async fn start(listen: SocketAddr, settings: Settings) -> Result<Sandbox, Sa
         // It ends when it is told to, and knows no other end: a failed accept is tried again.
         let _ = serving.await;
     })];
+    tasks.push(tokio::spawn(deliveries::run(Arc::clone(&server.world), stop.clone())));
     if settings.churn > 0.0 {
         tasks.push(tokio::spawn(churn::run(Arc::clone(&server.world), stop.clone())));
     }
@@ -114,6 +116,21 @@ impl Sandbox {
     /// What was asked so far.
     pub fn requests(&self) -> RequestCounts {
         *self.server.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What became of the deliveries to webhooks so far.
+    pub fn deliveries(&self) -> DeliveryCounts {
+        *self.server.world.post.counts.borrow()
+    }
+
+    /// Waits until every delivery that is due was taken, lost or given up.
+    pub async fn delivered(&self) -> DeliveryCounts {
+        let mut counts = self.server.world.post.counts.subscribe();
+        // The sender lives in the world.
+        counts
+            .wait_for(|counts| counts.pending == 0)
+            .await
+            .map_or_else(|_| DeliveryCounts::default(), |counts| *counts)
     }
 
     /// Stops: no new requests, those in flight are answered first, for up to five seconds.

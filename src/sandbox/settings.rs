@@ -44,6 +44,24 @@ pub struct Settings {
     /// `GET /accounts/self` names the account; else it is answered with 404.
     #[arg(long = "no-account", action = ArgAction::SetFalse, help = "Answer GET /accounts/self with 404")]
     pub account: bool,
+    /// Share of webhook deliveries that are never sent, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub webhook_loss: f64,
+    /// Share of webhook deliveries that are sent twice
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub webhook_repeat: f64,
+    /// Share of webhook deliveries beside which one with a false signature is sent
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub webhook_forged: f64,
+    /// Share of webhook deliveries beside which an old one is sent once more
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub webhook_replayed: f64,
+    /// Wait before each webhook delivery; its repetitions after a failure come faster by --time-factor
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
+    pub webhook_delay: Duration,
+    /// Deliver to webhooks on other machines, too; else to loopback addresses only
+    #[arg(long)]
+    pub webhook_anywhere: bool,
     // `api-contract` point 1
     /// Where a list's answer says how it goes on
     #[arg(long, value_enum, value_name = "STYLE", default_value_t = TokenStyle::Link)]
@@ -128,7 +146,9 @@ impl Settings {
     /// The first setting that makes no sense, with what was expected of it.
     pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
         const SPEED: &str = "a number above 0, at most 1000000";
+        const SHARE: &str = "a number from 0 to 1";
         let is_speed = |speed: f64| speed > 0.0 && speed <= FASTEST;
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
         let mean = self.events_per_customer;
         let rules = [
             (self.customers <= 50_000_000, "customers", "at most 50000000"),
@@ -136,9 +156,13 @@ impl Settings {
             ((1..=10_000).contains(&self.page_size), "page_size", "a number from 1 to 10000"),
             (self.rate_limit.is_none_or(is_speed), "rate_limit", SPEED),
             (self.concurrency_limit != Some(0), "concurrency_limit", "at least 1"),
-            ((0.0..=1.0).contains(&self.fault_rate), "fault_rate", "a number from 0 to 1"),
+            (is_share(self.fault_rate), "fault_rate", SHARE),
             ((0.0..=FASTEST).contains(&self.churn), "churn", "a number from 0 to 1000000"),
             (is_speed(self.time_factor), "time_factor", SPEED),
+            (is_share(self.webhook_loss), "webhook_loss", SHARE),
+            (is_share(self.webhook_repeat), "webhook_repeat", SHARE),
+            (is_share(self.webhook_forged), "webhook_forged", SHARE),
+            (is_share(self.webhook_replayed), "webhook_replayed", SHARE),
         ];
         rules.into_iter().find(|(good, ..)| !good).map(|(_, name, expected)| (name, expected))
     }

@@ -2,6 +2,7 @@
 
 use super::generate::CLOCK_START;
 use super::rows::{Due, EventRow, Ordinal};
+use super::webhooks::Topic;
 use super::world::{State, World};
 use std::time::Duration;
 
@@ -70,7 +71,9 @@ impl World {
     fn happens(&self, state: &mut State, slot: u32, ordinal: Ordinal) {
         let now = state.now;
         let Some(row) = state.rows[slot as usize].as_mut() else { return };
-        row.events.push(EventRow { ordinal, revision: 0, created: now, updated: now });
+        let event = EventRow { ordinal, revision: 0, created: now, updated: now };
+        row.events.push(event);
+        self.tell_of_event(Topic::EventCreated, &row.id, || self.source.event(u64::from(slot), &event));
         if self.settings.events_touch_customer {
             state.touch(slot, self.settings.order);
         }

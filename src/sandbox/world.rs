@@ -9,6 +9,8 @@ use super::generate::{CLOCK_START, CLOCK_STEP, Source};
 use super::paging::{Index, Position};
 use super::rows::{CustomerRow, Due, EventRow};
 use super::settings::{Order, Settings};
+use super::text::quoted;
+use super::webhooks::{Post, Topic};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +23,7 @@ pub struct World {
     pub(super) settings: Settings,
     pub(super) source: Source,
     state: RwLock<State>,
+    pub(super) post: Post,
 }
 
 /// What changes.
@@ -56,7 +59,7 @@ impl World {
             state.under_way.extend(due);
             state.add(row, settings.order);
         }
-        World { settings: settings.clone(), source, state: RwLock::new(state) }
+        World { settings: settings.clone(), source, state: RwLock::new(state), post: Post::default() }
     }
 
     /// What its clock shows.
@@ -67,7 +70,8 @@ impl World {
     /// Makes a customer; a field that isn't sent is null. Returns its id.
     pub fn create_customer(&self, fields: CustomerFields) -> String {
         let mut state = self.write();
-        let (_, id) = self.add_customer(&mut state, Some(Box::new(fields)));
+        let (slot, id) = self.add_customer(&mut state, Some(Box::new(fields)));
+        self.tell_of_customer(&state, Topic::CustomerCreated, slot);
         id.to_string()
     }
 
@@ -75,6 +79,7 @@ impl World {
     pub(super) fn create_drawn_customer(&self) {
         let mut state = self.write();
         let (slot, _) = self.add_customer(&mut state, None);
+        self.tell_of_customer(&state, Topic::CustomerCreated, slot);
         self.begin_order(&mut state, slot);
     }
 
@@ -101,6 +106,7 @@ impl World {
                 row.written.get_or_insert_default().merge(fields);
             }
             state.touch(slot, self.settings.order);
+            self.tell_of_customer(state, Topic::CustomerUpdated, slot);
         });
         updated.is_some()
     }
@@ -112,6 +118,7 @@ impl World {
             if let Some(row) = state.rows[slot as usize].take() {
                 state.index.remove(&row.position(self.settings.order));
             }
+            self.post.tell(Topic::CustomerDeleted, || format!(r#"{{"customer":{{"id":{}}}}}"#, quoted(id)));
         });
         deleted.is_some()
     }
@@ -133,16 +140,22 @@ impl World {
     /// Changes an event's content and moves its `updated_at`; the customer's own stays. False where there is
     /// no such event.
     pub fn revise_event(&self, customer_id: &str, event_id: &str) -> bool {
-        self.with_event(customer_id, event_id, |events, at, now| {
+        self.with_event(customer_id, event_id, |slot, events, at, now| {
             events[at].revision += 1;
             events[at].updated = now;
+            self.tell_of_event(Topic::EventUpdated, customer_id, || {
+                self.source.event(u64::from(slot), &events[at])
+            });
         })
     }
 
     /// Deletes an event; the customer's `updated_at` stays. False where there is no such event.
     pub fn delete_event(&self, customer_id: &str, event_id: &str) -> bool {
-        self.with_event(customer_id, event_id, |events, at, _| {
+        self.with_event(customer_id, event_id, |_, events, at, _| {
             events.remove(at);
+            self.tell_of_event(Topic::EventDeleted, customer_id, || {
+                format!(r#"{{"id":{}}}"#, quoted(event_id))
+            });
         })
     }
 
@@ -223,19 +236,37 @@ impl World {
         Some(change(&mut state, slot))
     }
 
-    /// Changes one of the events of a customer: gets all of them, its place among them, and what the clock shows. False
+    /// Puts into the outbox what happened to a living customer. What a body looks like is not documented.
+    fn tell_of_customer(&self, state: &State, topic: Topic, slot: u32) {
+        let Some(row) = &state.rows[slot as usize] else { return };
+        let customer = || format!(r#"{{"customer":{}}}"#, self.source.customer(u64::from(slot), row));
+        self.post.tell(topic, customer);
+    }
+
+    /// Puts into the outbox what happened to a customer's event.
+    pub(super) fn tell_of_event(&self, topic: Topic, customer_id: &str, event: impl FnOnce() -> String) {
+        let body = || format!(r#"{{"event":{},"customer":{{"id":{}}}}}"#, event(), quoted(customer_id));
+        self.post.tell(topic, body);
+    }
+
+    /// Moves the clock on, and returns what it shows.
+    pub(super) fn tick(&self) -> i64 {
+        self.write().tick()
+    }
+
+    /// Changes one of the events of a customer: gets the customer's number, all events, its place among them, and what the clock shows. False
     /// where there is no such event.
     fn with_event(
         &self,
         customer_id: &str,
         event_id: &str,
-        change: impl FnOnce(&mut Vec<EventRow>, usize, i64),
+        change: impl FnOnce(u32, &mut Vec<EventRow>, usize, i64),
     ) -> bool {
         let changed = self.with_customer(customer_id, |state, slot| {
             let events = &mut state.rows[slot as usize].as_mut()?.events;
             let id = |event: &EventRow| self.source.event_id(u64::from(slot), event.ordinal);
             let at = events.iter().position(|event| id(event) == event_id)?;
-            change(events, at, state.now);
+            change(slot, events, at, state.now);
             Some(())
         });
         changed.flatten().is_some()

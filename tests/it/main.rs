@@ -41,3 +41,4 @@ mod tokens;
 mod unusual_answers;
 mod unusual_ids;
 mod verify;
+mod webhooks;

@@ -33,7 +33,7 @@ pub use account::{Account, Shared, customer, event};
 pub use compare::assert_totals_are_true;
 pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
 pub use json::{Cell, Row, members, object};
-pub use listener::{address, get};
+pub use listener::{address, address_for_webhooks, get, post};
 pub use pages::{Old, Pages, Tokens};
 pub use place::{Place, query};
 pub use program::{Program, Ran, Running};
