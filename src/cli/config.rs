@@ -17,6 +17,10 @@ pub(super) fn run(global: &Global, action: &args::Config) -> Result<Exit, Failur
                 .as_ref()
                 .map_or("no file; defaults".to_owned(), |file| file.display().to_string());
             output::line(&format!("the configuration is valid ({file})"))?;
+            if config.webhook.listen.is_some() {
+                let secret = assemble::webhook_key(&config)?;
+                output::line(&format!("the webhook secret comes from {}", secret.origin))?;
+            }
             match key {
                 Ok(key) => output::line(&format!("the API key comes from {}", key.origin)),
                 // Commands that don't talk to the API work without one.

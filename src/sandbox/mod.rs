@@ -33,6 +33,7 @@ mod server;
 mod settings;
 mod text;
 mod under_way;
+mod webhook_calls;
 mod webhooks;
 mod world;
 

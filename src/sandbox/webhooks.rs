@@ -2,10 +2,9 @@
 
 use super::answer::Refusal;
 use super::draw::{Draw, Purpose};
-use super::lists::Page;
-use super::paging::{Index, Position, Side};
+use super::paging::{Index, Position};
+use super::settings::Order;
 use super::text::{object, quoted, times};
-use super::world::World;
 use crate::webhook::Key;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -14,9 +13,6 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
-
-/// The tokens of the list of webhooks are those of no customer's list.
-const LIST: u64 = u64::MAX;
 
 /// Deliveries that may wait to be sent; older ones are lost then.
 const OUTBOX: usize = 100_000;
@@ -73,6 +69,10 @@ struct Webhook {
 }
 
 impl Webhook {
+    fn position(&self, order: Order) -> Position {
+        Position { sort: order.sort_key(self.created, self.updated), id: Arc::from(self.id.as_str()) }
+    }
+
     fn json(&self) -> String {
         object(&[
             format!(r#""active":{}"#, self.is_active),
@@ -238,44 +238,35 @@ impl Post {
         self.state().outbox.pop_front()
     }
 
-    /// Whether deliveries to a webhook are still wanted.
-    pub(super) fn wants(&self, id: &str) -> bool {
-        self.state().webhooks.iter().any(|webhook| webhook.id == id && webhook.is_active)
-    }
-}
-
-impl World {
-    /// A page of webhooks, in the order in which they were made.
-    pub(super) fn webhook_page(&self, cursor: Option<(Side, &str)>) -> Result<Page, Refusal> {
-        let state = self.post.state();
-        let place = |webhook: &Webhook| Position {
-            sort: self.settings.order.sort_key(webhook.created, webhook.updated),
-            id: Arc::from(webhook.id.as_str()),
-        };
-        let index: Index = state.webhooks.iter().map(|webhook| (place(webhook), webhook.number)).collect();
-        let by_id = |id: &str| state.webhooks.iter().find(|webhook| webhook.id == id).map(place);
-        let json =
-            |number: u32| state.webhooks.iter().find(|webhook| webhook.number == number).map(Webhook::json);
-        self.page(&index, LIST, cursor, by_id, json)
+    /// Where the webhooks stand in a list of that order, each with its number.
+    pub(super) fn index(&self, order: Order) -> Index {
+        let place = |webhook: &Webhook| (webhook.position(order), webhook.number);
+        self.state().webhooks.iter().map(place).collect()
     }
 
-    pub(super) fn webhook(&self, id: &str) -> Result<String, Refusal> {
-        let state = self.post.state();
+    /// The JSON of the webhook of that number.
+    pub(super) fn json_of(&self, number: u32) -> Option<String> {
+        self.state().webhooks.iter().find(|webhook| webhook.number == number).map(Webhook::json)
+    }
+
+    /// The JSON of the webhook with that id.
+    pub(super) fn json(&self, id: &str) -> Result<String, Refusal> {
+        let state = self.state();
         let webhook = state.webhooks.iter().find(|webhook| webhook.id == id);
         webhook.map(Webhook::json).ok_or_else(|| Refusal::not_found("webhook"))
     }
 
-    pub(super) fn create_webhook(&self, body: &[u8]) -> Result<String, Refusal> {
-        let fields = Fields::of(body, self.settings.webhook_anywhere)?;
+    /// Makes a webhook at `now`; `anywhere`: also one on another machine. Returns its JSON.
+    pub(super) fn create(&self, seed: u64, now: i64, anywhere: bool, body: &[u8]) -> Result<String, Refusal> {
+        let fields = Fields::of(body, anywhere)?;
         let missing = |name| Refusal::new(400, "invalid_body", format!("`{name}` is missing"));
         let (url, topic) =
             (fields.url.ok_or_else(|| missing("url"))?, fields.topic.ok_or_else(|| missing("topic"))?);
-        let now = self.tick();
-        let state = &mut *self.post.state();
+        let state = &mut *self.state();
         let number = state.made;
         state.made += 1;
         let webhook = Webhook {
-            id: Draw::new(self.settings.seed, Purpose::WebhookId, u64::from(number), 0).uuid().to_string(),
+            id: Draw::new(seed, Purpose::WebhookId, u64::from(number), 0).uuid().to_string(),
             number,
             url,
             topic,
@@ -289,10 +280,10 @@ impl World {
         Ok(json)
     }
 
-    pub(super) fn update_webhook(&self, id: &str, body: &[u8]) -> Result<String, Refusal> {
-        let fields = Fields::of(body, self.settings.webhook_anywhere)?;
-        let now = self.tick();
-        let mut state = self.post.state();
+    /// Changes what is sent of a webhook. Returns its JSON.
+    pub(super) fn update(&self, id: &str, now: i64, anywhere: bool, body: &[u8]) -> Result<String, Refusal> {
+        let fields = Fields::of(body, anywhere)?;
+        let mut state = self.state();
         let webhook = state.webhooks.iter_mut().find(|webhook| webhook.id == id);
         let webhook = webhook.ok_or_else(|| Refusal::not_found("webhook"))?;
         webhook.url = fields.url.unwrap_or_else(|| webhook.url.clone());
@@ -303,86 +294,15 @@ impl World {
         Ok(webhook.json())
     }
 
-    pub(super) fn delete_webhook(&self, id: &str) -> Result<(), Refusal> {
-        let mut state = self.post.state();
+    pub(super) fn delete(&self, id: &str) -> Result<(), Refusal> {
+        let mut state = self.state();
         let at = state.webhooks.iter().position(|webhook| webhook.id == id);
         state.webhooks.remove(at.ok_or_else(|| Refusal::not_found("webhook"))?);
         Ok(())
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sandbox::{CustomerFields, Settings};
-
-    const HOOK: &str = r#"{"url":"http://127.0.0.1:1/","topic":"events:created","secret":"private"}"#;
-
-    fn world() -> World {
-        World::new(&Settings { customers: 3, ..Settings::default() })
-    }
-
-    #[test]
-    fn the_secret_is_never_given_back() {
-        let world = world();
-        let made: Value = serde_json::from_str(&world.create_webhook(HOOK.as_bytes()).unwrap()).unwrap();
-        let id = made["id"].as_str().unwrap();
-        let updated = world.update_webhook(id, br#"{"active":false,"secret":"private too"}"#).unwrap();
-        assert!(updated.contains(r#""active":false"#), "{updated}");
-        let page = world.webhook_page(None).unwrap().json;
-        assert!(page.contains(id) && !format!("{made}{updated}{page}").contains("private"));
-        world.delete_webhook(id).unwrap();
-        assert_eq!(world.delete_webhook(id).unwrap_err().status, 404);
-        assert_eq!(world.webhook(id).unwrap_err().status, 404);
-        assert_eq!(world.webhook_page(None).unwrap().json, "[]");
-    }
-
-    #[test]
-    fn bodies_that_are_refused() {
-        let world = world();
-        for body in [
-            "",
-            "[]",
-            r#"{"topic":"events:created"}"#,
-            r#"{"url":"http://127.0.0.1:1/"}"#,
-            r#"{"url":"http://127.0.0.1:1/","topic":"events"}"#,
-            r#"{"url":"http://127.0.0.1:1/","topic":"events:created","active":1}"#,
-            r#"{"url":"https://example.com/","topic":"events:created"}"#,
-            r#"{"url":"http://localhost.example.com/","topic":"events:created"}"#,
-            r#"{"url":"ftp://127.0.0.1/","topic":"events:created"}"#,
-        ] {
-            assert_eq!(world.create_webhook(body.as_bytes()).unwrap_err().status, 400, "{body}");
-        }
-        for host in ["127.0.0.1", "[::1]", "localhost"] {
-            let body = format!(r#"{{"url":"http://{host}:1/","topic":"events:created"}}"#);
-            world.create_webhook(body.as_bytes()).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_happens_is_put_into_the_outbox_once_for_each_webhook() {
-        let world = world();
-        let ids = world.customer_ids();
-        world.add_event(&ids[0]);
-        world.create_webhook(HOOK.as_bytes()).unwrap();
-        world.create_webhook(HOOK.replace("events:created", "customers:deleted").as_bytes()).unwrap();
-        let event = world.add_event(&ids[1]).unwrap();
-        world.revise_event(&ids[1], &event);
-        world.create_customer(CustomerFields::default());
-        world.delete_customer(&ids[2]);
-        let letters: Vec<Letter> = std::iter::from_fn(|| world.post.next_letter()).collect();
-        assert_eq!(
-            letters.iter().map(|letter| letter.topic).collect::<Vec<_>>(),
-            ["events:created", "customers:deleted"]
-        );
-        assert!(letters[0].body.contains(&event) && letters[0].body.contains(&ids[1]), "{letters:?}");
-        assert!(letters[1].body.contains(&ids[2]), "{letters:?}");
-        let key = Key::new(&SecretString::from("private"));
-        for letter in &letters {
-            assert!(
-                key.verify(letter.body.as_bytes(), letter.signature.as_ref().unwrap().as_bytes()).is_some()
-            );
-        }
-        assert_eq!(world.post.counts.borrow().due, 2);
+    /// Whether deliveries to a webhook are still wanted.
+    pub(super) fn wants(&self, id: &str) -> bool {
+        self.state().webhooks.iter().any(|webhook| webhook.id == id && webhook.is_active)
     }
 }
