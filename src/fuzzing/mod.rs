@@ -7,6 +7,7 @@ pub use crate::api::fuzzing::{link, page, token};
 pub use crate::config::fuzzing::config;
 pub use crate::export::fuzzing::manifest;
 pub use crate::schedule::fuzzing::cron;
+pub use crate::webhook::fuzzing::delivery;
 
 #[cfg(test)]
 mod tests {
@@ -14,9 +15,10 @@ mod tests {
 
     type Check = fn(&[u8]);
 
-    const CHECKS: [(&str, Check); 6] = [
+    const CHECKS: [(&str, Check); 7] = [
         ("config", super::config),
         ("cron", super::cron),
+        ("delivery", super::delivery),
         ("link", super::link),
         ("manifest", super::manifest),
         ("page", super::page),

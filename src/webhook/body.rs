@@ -42,7 +42,7 @@ pub fn candidates(body: &[u8], topic: Option<&str>) -> Option<Candidates> {
         found.customers.extend(own.map(|id| (0, id)));
     }
     found.look(&body, None, &mut Vec::new());
-    // By depth; within one depth in the order of the body.
+    // By depth; within one depth in the order of the names that lead there.
     found.customers.sort_by_key(|(depth, _)| *depth);
     let customers = distinct(found.customers.into_iter().map(|(_, id)| id));
     let mut others = distinct(found.others.into_iter());

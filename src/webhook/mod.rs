@@ -6,6 +6,8 @@
 //! Nothing here does I/O. The daemon's listener takes deliveries, and the sandbox makes them.
 
 mod body;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod signature;
 
 pub use body::{Candidates, candidates};

@@ -9,6 +9,7 @@ use malomo_mirror::sandbox::{CustomerField, CustomerFields, Sandbox, Settings};
 use malomo_mirror::webhook::Key;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 const SECRET: &str = "a-webhook-secret";
@@ -82,6 +83,13 @@ async fn followed(daemon: &mut Running, place: &Place) {
     while waiting(place) > 0 {
         daemon.logs("sync ended").await;
     }
+}
+
+/// Waits until the daemon has followed every hint, stops it, and exports what that may have kept from being exported.
+async fn settled(program: &Program, mut daemon: Running, place: &Place) {
+    followed(&mut daemon, place).await;
+    stop(daemon).await;
+    program.ends(0, &["export"]).await;
 }
 
 async fn stop(daemon: Running) {
@@ -161,7 +169,7 @@ async fn installing_makes_or_mends_and_then_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_is_mirrored_without_any_scheduled_run() {
     let (sandbox, place, program) = mirrored(small()).await;
-    let (mut daemon, address) = daemon(&program, "1ms").await;
+    let (daemon, address) = daemon(&program, "1ms").await;
     let url = url(&address);
     let mut install = vec!["webhooks", "install", "--url", &url];
     TOPICS.iter().for_each(|topic| install.extend(["--topic", topic]));
@@ -176,12 +184,11 @@ async fn what_happens_is_mirrored_without_any_scheduled_run() {
     world.add_event(&new).unwrap();
     let counts = sandbox.delivered().await;
     assert_eq!((counts.due, counts.taken, counts.given_up), (22, 22, 0));
-    followed(&mut daemon, &place).await;
+    settled(&program, daemon, &place).await;
     assert_everything_equals(&State::of_world(&world), &place);
     assert_eq!(place.number("SELECT count(*) FROM sync_runs WHERE mode NOT IN ('full', 'hinted')"), 0);
     let status = program.ends(0, &["status", "--json"]).await.json();
     assert_eq!(status["webhooks"]["waiting"], json!(0));
-    stop(daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -271,9 +278,8 @@ async fn no_hint_is_lost_that_was_answered_with_200() {
         daemon.end().await;
         assert_eq!(waiting(&place), n as i64 + 1);
     }
-    let (mut daemon, _) = daemon(&program, "1ms").await;
-    followed(&mut daemon, &place).await;
-    stop(daemon).await;
+    let (daemon, _) = daemon(&program, "1ms").await;
+    settled(&program, daemon, &place).await;
     assert_everything_equals(&State::of_world(&world), &place);
 }
 
@@ -385,14 +391,35 @@ async fn deliveries_are_refused_until_the_mirror_is_loaded() {
     let sandbox = sandbox(small()).await;
     let place = Place::new();
     let program = place.program(&sandbox.base_url()).variable("MALOMO_WEBHOOK_SECRET", SECRET);
-    let (mut daemon, address) = daemon(&program, "1ms").await;
+    let (daemon, address) = daemon(&program, "1ms").await;
     let hint = json!({"customer_id": sandbox.world().customer_ids()[0]});
     assert_eq!(deliver(&address, &hint).await, Some(503));
     program.ends(0, &["sync", "--full"]).await;
     assert_eq!(deliver(&address, &hint).await, Some(200));
-    followed(&mut daemon, &place).await;
-    stop(daemon).await;
+    settled(&program, daemon, &place).await;
     assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+}
+
+/// A run's transactions stay open to gather more work: somebody who only has a moment gets a turn in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_are_taken_while_a_run_is_under_way() {
+    let settings = Settings { latency: Duration::from_millis(5), ..small() };
+    let (sandbox, place, program) = mirrored(settings).await;
+    let ids = sandbox.world().customer_ids();
+    // One run after the other, each of which reads everybody's events.
+    let busy = listening(&program, "1h").set("schedule.sync=* * * * * *").set("sync.events_max_age=0s");
+    let mut daemon = busy.start(&["daemon"]);
+    let address = address_for_webhooks(&mut daemon).await;
+    for _ in 0..3 {
+        daemon.logs("sync begins").await;
+        for id in &ids {
+            assert_eq!(deliver(&address, &json!({"customer_id": id})).await, Some(200));
+        }
+    }
+    stop(daemon).await;
+    assert_eq!(place.number("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'webhook_hint_number'"), 90);
+    program.ends(0, &["sync"]).await;
+    assert_eq!(waiting(&place), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
