@@ -133,6 +133,27 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_followed_hints_are_kept_for_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        for (mode, day) in [
+            (Mode::Full, "08"),
+            (Mode::Full, "09"),
+            (Mode::Hinted, "09"),
+            (Mode::Hinted, "11"),
+            (Mode::Hinted, "12"),
+        ] {
+            record(&mut mirror, mode, day, Outcome::Ok);
+        }
+        let mut batch = mirror.batch().unwrap();
+        assert_eq!(batch.forget_runs(at("01"), at("12")).unwrap(), 1);
+        batch.commit().unwrap();
+        let runs = mirror.snapshot().unwrap().newest_runs(10).unwrap();
+        // Of these only the newest is shown among the others.
+        assert_eq!(runs.iter().map(|run| run.id.0).collect::<Vec<_>>(), [5, 2, 1]);
+    }
+
+    #[test]
     fn the_newest_runs_of_each_mode_stay_whatever_their_age() {
         let folder = tempfile::tempdir().unwrap();
         let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
