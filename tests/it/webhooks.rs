@@ -2,13 +2,15 @@
 //! mirror comes to hold what the API holds, and no hint that was answered with 200 is lost.
 
 use crate::support::{
-    Place, Program, Running, State, address_for_webhooks, assert_everything_equals, assert_same, post,
-    sandbox,
+    Account, Place, Program, Reply, Running, Server, State, address_for_webhooks, assert_everything_equals,
+    assert_same, post, sandbox,
 };
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Sandbox, Settings};
 use malomo_mirror::webhook::Key;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -398,6 +400,69 @@ async fn deliveries_are_refused_until_the_mirror_is_loaded() {
     assert_eq!(deliver(&address, &hint).await, Some(200));
     settled(&program, daemon, &place).await;
     assert_everything_equals(&State::of_world(&sandbox.world()), &place);
+}
+
+/// What a shop's own system calls its customer may be no identifier of the API's at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_api_refuses_is_asked_for_once() {
+    let account = Account::of(5, 1, 5);
+    let server = Server::answering(move |asked| match asked.path.as_str() {
+        "/customers/777" => Reply::error(400, "bad_request", "no identifier"),
+        _ => account.answer(asked),
+    })
+    .await;
+    let place = Place::new();
+    let program = place.program(&server.base_url()).variable("MALOMO_WEBHOOK_SECRET", SECRET);
+    program.ends(0, &["sync", "--full"]).await;
+    let (mut daemon, address) = daemon(&program, "1ms").await;
+    assert_eq!(deliver(&address, &json!({"order": {"customer": {"id": 777}}})).await, Some(200));
+    followed(&mut daemon, &place).await;
+    stop(daemon).await;
+    assert_eq!(server.count(|asked| asked.path == "/customers/777"), 1);
+    assert_eq!(place.number("SELECT count(*) FROM sync_runs WHERE outcome = 'incomplete'"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_stays_while_the_api_fails() {
+    let (account, fails) = (Account::of(5, 1, 5), Arc::new(AtomicBool::new(true)));
+    let switch = fails.clone();
+    let server = Server::answering(move |asked| match asked.path.as_str() {
+        "/customers/c-03" if switch.load(Ordering::SeqCst) => Reply::error(500, "server_error", "later"),
+        _ => account.answer(asked),
+    })
+    .await;
+    let place = Place::new();
+    let program = place.program(&server.base_url()).variable("MALOMO_WEBHOOK_SECRET", SECRET);
+    let program = program.set("api.max_attempts=1");
+    program.ends(0, &["sync", "--full"]).await;
+    let (mut daemon, address) = daemon(&program, "1ms").await;
+    assert_eq!(deliver(&address, &json!({"customer_id": "c-03"})).await, Some(200));
+    daemon.logs("sync ended").await;
+    stop(daemon).await;
+    assert_eq!(waiting(&place), 1);
+    fails.store(false, Ordering::SeqCst);
+    program.ends(0, &["sync"]).await;
+    assert_eq!(waiting(&place), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_repeats_the_secret_is_not_repeated() {
+    for status in [200, 400] {
+        let server = Server::answering(move |asked| match status {
+            // As the request had it, the secret among it.
+            200 => Reply::json(200, &asked.body),
+            _ => Reply::error(status, "invalid", &format!("the secret {SECRET} is too short")),
+        })
+        .await;
+        let place = Place::new();
+        let program = place.program(&server.base_url()).variable("MALOMO_WEBHOOK_SECRET", SECRET);
+        let create =
+            ["webhooks", "create", "--url", "http://127.0.0.1:9", "--topic", "events:created", "--secret"];
+        let ran = program.run(&create).await;
+        assert!(server.asked()[0].body.contains(SECRET), "it was sent");
+        assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(SECRET), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code(), Some(i32::from(status != 200)));
+    }
 }
 
 /// A run's transactions stay open to gather more work: somebody who only has a moment gets a turn in between.
