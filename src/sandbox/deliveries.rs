@@ -26,6 +26,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(169);
 /// Deliveries at once.
 const AT_ONCE: usize = 64;
 
+/// Deliveries that are being sent, or wait for their next attempt.
+const GOING_AT_MOST: usize = 20_000;
+
 /// Old deliveries that may be sent once more.
 const KEPT: usize = 1_000;
 
@@ -38,6 +41,13 @@ pub(super) async fn run(world: Arc<World>, stop: CancellationToken) {
     let (mut going, mut old) = (JoinSet::new(), VecDeque::new());
     loop {
         while going.try_join_next().is_some() {}
+        if going.len() >= GOING_AT_MOST {
+            // The others wait in the outbox, which loses the oldest ones where it gets too long.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = going.join_next() => continue,
+            }
+        }
         let Some(letter) = sender.world.post.next_letter() else {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -159,5 +169,29 @@ impl Sender {
             counts.taken += u64::from(status.is_some_and(|status| status.is_success()));
         });
         status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::Settings;
+
+    #[tokio::test]
+    async fn a_delivery_that_nobody_takes_is_tried_ten_times_and_then_given_up() {
+        // 24 hours in a tenth of a second.
+        let world = Arc::new(World::new(&Settings { customers: 1, time_factor: 1e6, ..Settings::default() }));
+        // Nobody listens there.
+        let hook = br#"{"url":"http://127.0.0.1:1/","topic":"events:created"}"#;
+        world.create_webhook(hook).unwrap();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(world.clone(), stop.clone()));
+        world.add_event(&world.customer_ids()[0]).unwrap();
+        let mut counts = world.post.counts.subscribe();
+        let counts = *counts.wait_for(|counts| counts.pending == 0).await.unwrap();
+        let expected = DeliveryCounts { due: 1, attempts: 10, given_up: 1, ..DeliveryCounts::default() };
+        assert_eq!(counts, expected);
+        stop.cancel();
+        running.await.unwrap();
     }
 }
