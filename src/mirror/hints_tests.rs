@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::diff::{EventPlan, Trust};
-use crate::mirror::{Mirror, RowSet, RunId, Stamp};
-use crate::record::{Record, Stream};
+use crate::mirror::{Mirror, RunId, Stamp};
+use crate::record::{Record, RowSet, Stream};
 use crate::webhook::candidates;
 use jiff::SignedDuration;
 use tempfile::TempDir;
@@ -21,9 +21,9 @@ fn mirror() -> (TempDir, PathBuf, Mirror) {
     let mut mirror = Mirror::open(&path).unwrap();
     let mut batch = mirror.batch().unwrap();
     let customers = ["c1", "c2"].map(|id| Record::customer(&format!(r#"{{"id":"{id}"}}"#)));
-    let plan = EventPlan::Due { max_age: SignedDuration::MAX };
+    let plan = EventPlan::of_turns(SignedDuration::MAX);
     batch
-        .apply_parents(STAMP, Stream::Customers, &customers, Trust::Listed, plan, &mut RowSet::default())
+        .apply_parents(STAMP, Stream::Customers, &customers, Trust::Listed, &plan, &mut RowSet::default())
         .unwrap();
     batch
         .apply_children(STAMP, Stream::Events, "c1", &[Record::event("c1", r#"{"id":"e1"}"#)], Trust::Listed)

@@ -15,7 +15,8 @@ use crate::diff::looks::EventRates;
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
-    Aside, Checkpoint, DueParent, HintMark, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId, Stamp,
+    Aside, Checkpoint, DueParent, HintMark, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId,
+    Stamp,
 };
 use crate::observe::Event;
 use crate::record::{RowSet, Stream};
@@ -56,7 +57,8 @@ pub async fn sync(
     scope: Scope,
 ) -> Result<Finished, SyncError> {
     let started_at = Timestamp::now();
-    let Begun { run, hints, mut walks, rates } = begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
+    let Begun { run, hints, mut walks, rates } =
+        begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
     let looks = Arc::new(Looks::new(rates));
     let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
@@ -202,7 +204,7 @@ async fn work(
     // The first answers have told what the server's clock shows.
     let plan = match scope {
         Scope::Incremental => with_expected_looks(context).await?,
-        Scope::Full | Scope::Customers(_) => context.plan.clone(),
+        Scope::Full | Scope::Customers(_) | Scope::Hinted => context.plan.clone(),
     };
     let context = &Context { plan, ..context.clone() };
     let (due, queue) = mpsc::channel(DUE_QUEUE);
@@ -277,10 +279,7 @@ async fn sync_hinted(
 }
 
 /// After a walk of the whole list, asks for the customers that webhooks have hinted at and that the mirror still lacks.
-async fn fetch_hinted_strangers(
-    context: &Context,
-    due: &mpsc::Sender<DueParent>,
-) -> Result<(), SyncError> {
+async fn fetch_hinted_strangers(context: &Context, due: &mpsc::Sender<DueParent>) -> Result<(), SyncError> {
     let Some(mark) = context.hints else { return Ok(()) };
     let ids = context.write(move |batch| batch.hinted(mark, true, HINTED)).await?;
     parent_list::fetch_hinted(context, ids, due).await

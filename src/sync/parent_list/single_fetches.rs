@@ -245,7 +245,8 @@ async fn store(
     let (here, asked_for) = (context.clone(), id.to_owned());
     let applied = context
         .write(move |batch| {
-            let applied = apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())?;
+            let applied =
+                apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())?;
             if applied.due.is_empty() {
                 // Nothing follows that would do it.
                 clear_hints(&here, batch, &asked_for)?;
