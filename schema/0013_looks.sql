@@ -23,7 +23,8 @@ CREATE TABLE event_rates (
 -- What calls for looks, and what came of it.
 CREATE TABLE look_signals (
     signal       TEXT PRIMARY KEY NOT NULL,  -- 'new', 'changed' (a customer's record is), 'pending' (left by an earlier run),
-                                             -- 'full' (a full sync), 'turn' (sync.events_max_age), 'expected' (sync.event_budget)
+                                             -- 'full' (a full sync), 'asked' (sync --customer), 'pushed' (a webhook),
+                                             -- 'turn' (sync.events_max_age), 'expected' (sync.event_budget)
     looks        INTEGER NOT NULL,
     hits         INTEGER NOT NULL,           -- of these, looks that found new events
     events       INTEGER NOT NULL,           -- new events that they found

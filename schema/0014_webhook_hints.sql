@@ -9,6 +9,15 @@ CREATE TABLE webhook_hints (
     number      INTEGER NOT NULL           -- of the newest one; a look takes away what came before it began, by this
 ) STRICT;
 
+-- Deliveries that named an order and nothing else that the mirror knows. The next run looks for these orders among the newest
+-- events, for all of them at once, and takes them away.
+CREATE TABLE webhook_orders (
+    delivery  INTEGER PRIMARY KEY,
+    order_ids TEXT NOT NULL,               -- JSON: an array of texts
+    paths     TEXT NOT NULL,               -- where the delivery's values stood, as in webhook_unmatched
+    at        TEXT NOT NULL                -- when it came
+) STRICT;
+
 -- Deliveries that told of no customer: what they looked like, without any of their values.
 CREATE TABLE webhook_unmatched (
     paths    TEXT PRIMARY KEY NOT NULL,    -- JSON: where the body's values stood, such as ["order.number"]; beyond 100 such

@@ -346,6 +346,7 @@ fn plan_text(plan: &DryRun) -> String {
     row(plan.events_of_new_or_changed, "event lists of customers that are new or changed");
     row(plan.events_pending, "event lists that an earlier run could not read to their end");
     row(plan.events_due, "event lists whose turn it is");
+    row(plan.events_pushed, "event lists of customers that webhooks have hinted at");
     row(plan.events_expected, "event lists that are likely to have news");
     row(plan.missing, "customers to be asked for alone: mirrored, but not in the list");
     if let (Some(events), Some(mean), Some(p95)) =

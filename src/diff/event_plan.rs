@@ -13,12 +13,16 @@ pub enum EventPlan {
     Everybody {
         /// When the walk of the customer list began; earlier than the run's start if the walk was resumed.
         walk_started_at: Timestamp,
+        /// What calls for it.
+        signal: Signal,
     },
     /// An incremental sync: customers that are new or changed, those whose turn it is, and those of whom new events are
     /// expected.
     Due {
         /// Every customer's turn comes at least this often (`sync.events_max_age`); zero: in every run.
         max_age: SignedDuration,
+        /// The rows of customers that webhooks have hinted at.
+        pushed: Arc<RowSet>,
         /// The rows of customers for whom a look is worth most (`sync.event_budget`).
         expected: Arc<RowSet>,
     },
@@ -27,7 +31,7 @@ pub enum EventPlan {
 impl EventPlan {
     /// An incremental sync that looks at nobody before their turn.
     pub fn of_turns(max_age: SignedDuration) -> EventPlan {
-        EventPlan::Due { max_age, expected: Arc::default() }
+        EventPlan::Due { max_age, pushed: Arc::default(), expected: Arc::default() }
     }
 
     /// Why the events of a customer are to be looked at now; `None` if they aren't. `checked_at` is when they were last read
@@ -39,11 +43,21 @@ impl EventPlan {
         checked_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Signal> {
+        if let EventPlan::Due { pushed, .. } = self
+            && pushed.contains(row)
+        {
+            return Some(Signal::Pushed);
+        }
         // A look that lies in the future was taken under a wrong clock.
-        let Some(checked_at) = checked_at.filter(|at| *at <= now) else { return Some(Signal::Pending) };
+        let Some(checked_at) = checked_at.filter(|at| *at <= now) else {
+            return Some(match self {
+                EventPlan::Everybody { signal, .. } if *signal != Signal::Full => *signal,
+                _ => Signal::Pending,
+            });
+        };
         match self {
-            EventPlan::Everybody { walk_started_at } => {
-                (checked_at < *walk_started_at).then_some(Signal::Full)
+            EventPlan::Everybody { walk_started_at, signal } => {
+                (checked_at < *walk_started_at).then_some(*signal)
             }
             EventPlan::Due { max_age, .. }
                 if turn_has_come(phase(customer_id), *max_age, checked_at, now) =>
@@ -92,19 +106,25 @@ mod tests {
     fn who_is_due_and_why() {
         let mut expected = RowSet::default();
         expected.insert(7);
-        let incremental =
-            EventPlan::Due { max_age: SignedDuration::from_secs(100), expected: Arc::new(expected) };
+        let mut pushed = RowSet::default();
+        pushed.insert(8);
+        let (pushed, expected) = (Arc::new(pushed), Arc::new(expected));
+        let incremental = EventPlan::Due { max_age: SignedDuration::from_secs(100), pushed, expected };
         let always = EventPlan::of_turns(SignedDuration::ZERO);
-        let full = EventPlan::Everybody { walk_started_at: at(100) };
+        let hinted = EventPlan::Everybody { walk_started_at: at(100), signal: Signal::Pushed };
+        let full = EventPlan::Everybody { walk_started_at: at(100), signal: Signal::Full };
         for (plan, row, checked_at, now, due) in [
             (&incremental, 1, None, 0, Some(Signal::Pending)),
             (&incremental, 1, Some(1_000), 1_010, None),
             (&incremental, 7, Some(1_000), 1_010, Some(Signal::Expected)),
             (&incremental, 7, Some(1_000), 1_100, Some(Signal::Turn)),
+            (&incremental, 8, Some(1_000), 1_010, Some(Signal::Pushed)),
+            (&incremental, 8, None, 1_010, Some(Signal::Pushed)),
             // A look that lies in the future was taken under a wrong clock.
             (&incremental, 1, Some(1_000), 999, Some(Signal::Pending)),
             (&always, 1, Some(100), 100, Some(Signal::Turn)),
             (&full, 1, None, 0, Some(Signal::Pending)),
+            (&hinted, 1, None, 0, Some(Signal::Pushed)),
             // However often a full sync is resumed, it looks once.
             (&full, 1, Some(99), 500, Some(Signal::Full)),
             (&full, 1, Some(100), 500, None),

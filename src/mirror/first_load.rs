@@ -317,12 +317,13 @@ fn rename(from: &Path, to: &Path) -> Result<(), MirrorError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::looks::Signal;
 
     const STAMP: Stamp = Stamp { run: RunId(1), now: Timestamp::UNIX_EPOCH };
 
     fn load(mirror: &mut Mirror, records: &[Record]) {
         let mut batch = mirror.batch().unwrap();
-        let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
+        let plan = EventPlan::Everybody { walk_started_at: STAMP.now, signal: Signal::Full };
         batch
             .apply_parents(STAMP, Stream::Customers, records, Trust::Listed, &plan, &mut RowSet::default())
             .unwrap();

@@ -24,6 +24,9 @@ const CUSTOMERS_AT_MOST: usize = 16;
 /// Shapes of deliveries that told of nobody which are told apart.
 const SHAPES_AT_MOST: i64 = 100;
 
+/// Deliveries that may wait for a run to find the orders that they name.
+const ORDERS_AT_MOST: i64 = 10_000;
+
 /// How often and how soon the write lock is tried again: for four seconds in all. The vendor gives up after ten.
 const TRIES: i32 = 2_000;
 const RETRY: Duration = Duration::from_millis(2);
@@ -31,7 +34,7 @@ const RETRY: Duration = Duration::from_millis(2);
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// It made customers due, or found them due.
+    /// It made customers due, or found them due; or it names an order, and the next run finds out whose.
     Hinted,
     /// It tells of no customer.
     Unmatched,
@@ -118,7 +121,10 @@ impl Taking<'_> {
     fn delivery(&mut self, found: &Candidates) -> rusqlite::Result<Taken> {
         let customers = self.customers(found)?;
         if customers.is_empty() {
-            self.unmatched(&found.paths)?;
+            if self.order(found)? {
+                return Ok(Taken::Hinted);
+            }
+            unmatched(&self.transaction, &paths_text(&found.paths), &self.now)?;
             return Ok(Taken::Unmatched);
         }
         for customer in customers {
@@ -171,35 +177,65 @@ impl Taking<'_> {
     fn hint(&mut self, customer: &str) -> rusqlite::Result<()> {
         let number = match self.number {
             Some(number) => number,
-            None => {
-                let next = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'webhook_hint_number' \
-                            RETURNING CAST(value AS INTEGER)";
-                *self.number.insert(self.transaction.query_row(next, [], |row| row.get(0))?)
-            }
+            None => *self.number.insert(next_number(&self.transaction)?),
         };
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO webhook_hints (customer_id, first_at, newest_at, times, number) VALUES (?1, ?2, ?2, 1, ?3) \
-                 ON CONFLICT (customer_id) DO UPDATE SET newest_at = excluded.newest_at, times = times + 1, \
-                 number = excluded.number",
-            )?
-            .execute(params![customer, self.now, number])?;
-        Ok(())
+        hint(&self.transaction, customer, &self.now, number)
     }
 
-    fn unmatched(&self, paths: &[String]) -> rusqlite::Result<()> {
-        let text = serde_json::Value::from(paths.to_vec()).to_string();
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO webhook_unmatched (paths, times, first_at, last_at) \
-                 SELECT CASE WHEN EXISTS (SELECT 1 FROM webhook_unmatched WHERE paths = ?1) \
-                               OR (SELECT count(*) FROM webhook_unmatched) < ?3 THEN ?1 ELSE '[\"(other)\"]' END, 1, ?2, ?2 \
-                 WHERE true \
-                 ON CONFLICT (paths) DO UPDATE SET times = times + 1, last_at = excluded.last_at",
-            )?
-            .execute(params![text, self.now, SHAPES_AT_MOST])?;
-        Ok(())
+    /// Leaves it to the next run to find the orders that a delivery names; `false` if it names none, or too many wait.
+    fn order(&self, found: &Candidates) -> rusqlite::Result<bool> {
+        if found.orders.is_empty() {
+            return Ok(false);
+        }
+        let insert = "INSERT INTO webhook_orders (order_ids, paths, at) SELECT ?1, ?2, ?3 \
+                      WHERE (SELECT count(*) FROM webhook_orders) < ?4";
+        let ids = paths_text(&found.orders);
+        let inserted = self.transaction.prepare_cached(insert)?.execute(params![
+            ids,
+            paths_text(&found.paths),
+            self.now,
+            ORDERS_AT_MOST
+        ])?;
+        Ok(inserted > 0)
     }
+}
+
+/// Texts as a JSON array.
+fn paths_text(texts: &[String]) -> String {
+    serde_json::Value::from(texts.to_vec()).to_string()
+}
+
+/// The number of the next hint.
+pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<i64> {
+    let next = "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'webhook_hint_number' \
+                RETURNING CAST(value AS INTEGER)";
+    connection.query_row(next, [], |row| row.get(0))
+}
+
+/// Makes a customer due.
+pub(super) fn hint(connection: &Connection, customer: &str, at: &str, number: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO webhook_hints (customer_id, first_at, newest_at, times, number) VALUES (?1, ?2, ?2, 1, ?3) \
+             ON CONFLICT (customer_id) DO UPDATE SET newest_at = excluded.newest_at, times = times + 1, \
+             number = excluded.number",
+        )?
+        .execute(params![customer, at, number])?;
+    Ok(())
+}
+
+/// Counts a delivery that tells of nobody, by where its values stood.
+pub(super) fn unmatched(connection: &Connection, paths: &str, at: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO webhook_unmatched (paths, times, first_at, last_at) \
+             SELECT CASE WHEN EXISTS (SELECT 1 FROM webhook_unmatched WHERE paths = ?1) \
+                           OR (SELECT count(*) FROM webhook_unmatched) < ?3 THEN ?1 ELSE '[\"(other)\"]' END, 1, ?2, ?2 \
+             WHERE true \
+             ON CONFLICT (paths) DO UPDATE SET times = times + 1, last_at = excluded.last_at",
+        )?
+        .execute(params![paths, at, SHAPES_AT_MOST])?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+const EVENT: &str = r#"{"id":"e1","properties":{"shopify_order":{"id":"5555"}}}"#;
+
 /// A mirror with customers c1 and c2, and event e1 of c1.
 fn mirror() -> (TempDir, PathBuf, Mirror) {
     let folder = tempfile::tempdir().unwrap();
@@ -25,9 +27,7 @@ fn mirror() -> (TempDir, PathBuf, Mirror) {
     batch
         .apply_parents(STAMP, Stream::Customers, &customers, Trust::Listed, &plan, &mut RowSet::default())
         .unwrap();
-    batch
-        .apply_children(STAMP, Stream::Events, "c1", &[Record::event("c1", r#"{"id":"e1"}"#)], Trust::Listed)
-        .unwrap();
+    batch.apply_children(STAMP, Stream::Events, "c1", &[Record::event("c1", EVENT)], Trust::Listed).unwrap();
     batch.commit().unwrap();
     (folder, path, mirror)
 }
@@ -69,6 +69,27 @@ fn whom_a_delivery_is_about() {
         assert_eq!(found, expected, "{body}");
         assert_eq!(taken, [if expected.is_empty() { Taken::Unmatched } else { Taken::Hinted }], "{body}");
     }
+}
+
+#[test]
+fn an_order_that_a_delivery_names_is_found_by_the_next_run() {
+    let (_folder, path, mut mirror) = mirror();
+    let mut writer = HintWriter::open(&path).unwrap().unwrap();
+    let order = |id: &str| format!(r#"{{"order":{{"id":{id}}}}}"#);
+    let bodies = [order("\"5555\""), order("5555"), order("9999"), r#"{"order":{"number":1}}"#.to_owned()];
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    assert_eq!(
+        take(&mut writer, &bodies, 1),
+        [Taken::Hinted, Taken::Hinted, Taken::Hinted, Taken::Unmatched]
+    );
+    assert!(waiting(&writer).is_empty() && mirror.snapshot().unwrap().has_hints().unwrap());
+    let mut batch = mirror.batch().unwrap();
+    batch.find_orders(at(2)).unwrap();
+    batch.commit().unwrap();
+    let found: Vec<String> = waiting(&writer).into_iter().map(|(id, ..)| id).collect();
+    assert_eq!(found, ["c1"]);
+    let hints = mirror.snapshot().unwrap().hints(9).unwrap();
+    assert_eq!((hints.waiting, hints.unmatched), (1, 2));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct DryRun {
     pub events_pending: u64,
     /// Customers whose events would be read: their turn has come, or everybody's in a full sync.
     pub events_due: u64,
+    /// Customers whose events would be read: webhooks have hinted at them.
+    pub events_pushed: u64,
     /// Customers whose events would be read: new ones are likely by now.
     pub events_expected: u64,
     /// New events that the looks at customers known before are likely to find.
@@ -121,7 +123,7 @@ impl<'m> Preview<'m> {
     fn new(mirror: Option<&'m mut Mirror>, settings: &Settings, scope: &Scope) -> Preview<'m> {
         let now = Timestamp::now();
         let plan = match scope {
-            Scope::Full => EventPlan::Everybody { walk_started_at: now },
+            Scope::Full => EventPlan::Everybody { walk_started_at: now, signal: Signal::Full },
             _ => EventPlan::of_turns(settings.events_max_age),
         };
         Preview {
@@ -155,7 +157,9 @@ impl<'m> Preview<'m> {
         let hazards = snapshot.event_rates()?.hazards();
         let budget = settings.event_budget.lists(settings.concurrency, tools.client.learned());
         let expected = snapshot.expected_looks(Stream::FIRST, &self.plan, (&hazards, self.now), budget)?;
-        self.plan = EventPlan::Due { max_age: settings.events_max_age, expected: Arc::new(expected) };
+        let pushed = Arc::new(snapshot.hinted_rows(Stream::FIRST)?);
+        let max_age = settings.events_max_age;
+        self.plan = EventPlan::Due { max_age, pushed, expected: Arc::new(expected) };
         Ok(())
     }
 
@@ -187,7 +191,8 @@ impl<'m> Preview<'m> {
         match preview.due {
             Some(Signal::New | Signal::Changed) => found.events_of_new_or_changed += 1,
             Some(Signal::Pending) => found.events_pending += 1,
-            Some(Signal::Turn | Signal::Full) => found.events_due += 1,
+            Some(Signal::Turn | Signal::Full | Signal::Asked) => found.events_due += 1,
+            Some(Signal::Pushed) => found.events_pushed += 1,
             Some(Signal::Expected) => found.events_expected += 1,
             None => {}
         }
@@ -218,8 +223,11 @@ impl<'m> Preview<'m> {
                 .deletions_refused
                 .or_else(|| refused.map(|refused: DeletionRefused| refused.to_string()));
         }
-        let walks =
-            found.events_of_new_or_changed + found.events_pending + found.events_due + found.events_expected;
+        let walks = found.events_of_new_or_changed
+            + found.events_pending
+            + found.events_due
+            + found.events_pushed
+            + found.events_expected;
         let per_walk = if by_ids.children { 2 } else { 1 };
         let both_ways = u64::from(by_ids.children && by_ids.direction_is_open && walks > 0);
         // A customer that is there is asked for as well.

@@ -11,7 +11,7 @@ use super::report::Report;
 use super::writer::{Writer, Written};
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, Finding, Learned, WalkError};
-use crate::diff::looks::EventRates;
+use crate::diff::looks::{EventRates, Signal};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
@@ -79,7 +79,7 @@ pub async fn sync(
         run,
         started_at,
         hints,
-        plan: EventPlan::Everybody { walk_started_at: started_at },
+        plan: EventPlan::Everybody { walk_started_at: started_at, signal: Signal::Full },
         looks: looks.clone(),
         stream: Stream::FIRST,
         halt: tools.stop.child_token(),
@@ -90,7 +90,9 @@ pub async fn sync(
         let walk_started_at = walk.as_ref().map_or(started_at, |walk| walk.started_at);
         let plan = match scope {
             Scope::Incremental => EventPlan::of_turns(run_context.settings.events_max_age),
-            Scope::Full | Scope::Customers(_) | Scope::Hinted => EventPlan::Everybody { walk_started_at },
+            Scope::Full => EventPlan::Everybody { walk_started_at, signal: Signal::Full },
+            Scope::Customers(_) => EventPlan::Everybody { walk_started_at, signal: Signal::Asked },
+            Scope::Hinted => EventPlan::Everybody { walk_started_at, signal: Signal::Pushed },
         };
         let context = Context { stream, plan, pending: Arc::default(), ..run_context.clone() };
         match work(&context, &scope, walk, started_at).await {
@@ -149,6 +151,7 @@ fn begin(
 ) -> Result<Begun, MirrorError> {
     let mut batch = mirror.batch()?;
     let run = batch.begin_run(mode, now)?;
+    batch.find_orders(now)?;
     let hints = batch.hint_mark()?;
     if hints.is_some() && mode != Mode::Customers {
         batch.make_hinted_due(now)?;
@@ -249,9 +252,15 @@ async fn with_expected_looks(context: &Context) -> Result<EventPlan, SyncError> 
     let budget = settings.event_budget.lists(settings.concurrency, context.client.learned());
     let (stream, now, hazards) = (context.stream, looks::now(&context.client), context.looks.hazards());
     let turns = context.plan.clone();
-    let expected =
-        context.write(move |batch| batch.expected_looks(stream, &turns, (&hazards, now), budget)).await?;
-    Ok(EventPlan::Due { max_age: settings.events_max_age, expected: Arc::new(expected) })
+    let has_hints = context.hints.is_some();
+    let (pushed, expected) = context
+        .write(move |batch| {
+            let pushed = if has_hints { batch.hinted_rows(stream)? } else { RowSet::default() };
+            Ok((pushed, batch.expected_looks(stream, &turns, (&hazards, now), budget)?))
+        })
+        .await?;
+    let max_age = settings.events_max_age;
+    Ok(EventPlan::Due { max_age, pushed: Arc::new(pushed), expected: Arc::new(expected) })
 }
 
 async fn sync_named(

@@ -25,6 +25,8 @@ pub struct Candidates {
     pub customers: Vec<String>,
     /// Every other identifier: an event's may be among them, or one of a customer that isn't called so.
     pub others: Vec<String>,
+    /// Of these, what the body calls an order's identifier: each `…order_id`, and the `id` of each `order` or `…_order`.
+    pub orders: Vec<String>,
     /// Whether it tells when its record was last changed. Two deliveries of different changes then differ.
     pub is_dated: bool,
     /// Where its values stand, such as `event.customer.id`, sorted; `[]` stands for any place in an array, and `*` for a name
@@ -47,8 +49,9 @@ pub fn candidates(body: &[u8], topic: Option<&str>) -> Option<Candidates> {
     let customers = distinct(found.customers.into_iter().map(|(_, id)| id));
     let mut others = distinct(found.others.into_iter());
     others.retain(|id| !customers.contains(id));
+    let orders = distinct(found.orders.into_iter());
     let paths = found.paths.into_iter().collect();
-    Some(Candidates { customers, others, is_dated: found.is_dated, paths })
+    Some(Candidates { customers, others, orders, is_dated: found.is_dated, paths })
 }
 
 #[derive(Default)]
@@ -56,6 +59,7 @@ struct Found {
     /// With the depth at which each stands.
     customers: Vec<(usize, String)>,
     others: Vec<String>,
+    orders: Vec<String>,
     is_dated: bool,
     paths: BTreeSet<String>,
 }
@@ -97,6 +101,11 @@ impl Found {
         if is_customer && self.customers.len() < AT_MOST {
             self.customers.push((depth, id));
         } else if self.others.len() < AT_MOST {
+            let is_order = |name: &str| name == "order" || name.ends_with("_order");
+            let of_order = name == "id" && of.is_some_and(is_order);
+            if of_order || name.strip_suffix("_id").is_some_and(is_order) {
+                self.orders.push(id.clone());
+            }
             self.others.push(id);
         }
     }

@@ -97,7 +97,6 @@ async fn many_rounds_replay_to_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_change_nothing_is_written_and_no_events_are_asked_for() {
     let (sandbox, place, program) = world().await;
-    let program = program.set("sync.event_budget=0");
     let (contents, files, asked) = (place.contents(), manifest(&place), sandbox.requests());
     let report = program.ends(0, &["sync", "--json"]).await.json();
     assert_eq!(report["outcome"], "ok");
@@ -130,7 +129,6 @@ async fn without_a_change_nothing_is_written_and_no_events_are_asked_for() {
 async fn events_of_a_customer_that_did_not_move_wait_for_their_turn() {
     let (sandbox, place, program) = world().await;
     let world = sandbox.world();
-    let program = program.set("sync.event_budget=0");
     let before = State::of_world(&world);
     let ids = world.customer_ids();
     world.set_event_count(&ids[7], 3);

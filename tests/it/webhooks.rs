@@ -77,7 +77,7 @@ async fn deliver(address: &str, body: &Value) -> Option<u16> {
 }
 
 fn waiting(place: &Place) -> i64 {
-    place.number("SELECT count(*) FROM webhook_hints")
+    place.number("SELECT (SELECT count(*) FROM webhook_hints) + (SELECT count(*) FROM webhook_orders)")
 }
 
 /// Waits until the daemon has followed every hint.
@@ -340,11 +340,29 @@ async fn a_scheduled_run_takes_over_the_hints_that_are_left() {
     daemon.end().await;
     let status = program.ends(0, &["status"]).await;
     status.shows(&["webhooks", "2 customers to look at", "1 delivery told of no customer", "order.number"]);
-    // Nobody else's turn has come.
-    let ran = program.set("sync.event_budget=0").ends(0, &["sync", "--json"]).await.json();
+    let ran = program.ends(0, &["sync", "--json"]).await.json();
     assert_eq!(ran["counts"]["event_walks"], json!(1));
     assert_everything_equals(&State::of_world(&world), &place);
     assert_eq!(waiting(&place), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_leads_to_its_customer() {
+    let (sandbox, place, program) = mirrored(small()).await;
+    let world = sandbox.world();
+    let of_an_order = |column: &str| {
+        place.text(&format!(
+            "SELECT {column} FROM events WHERE properties ->> '$.shopify_order.id' IS NOT NULL ORDER BY inserted_seq LIMIT 1"
+        ))
+    };
+    let (customer, order) = (of_an_order("customer_id"), of_an_order("properties ->> '$.shopify_order.id'"));
+    world.add_event(&customer).unwrap();
+    let (daemon, address) = daemon(&program, "0s").await;
+    assert_eq!(deliver(&address, &json!({"shopify_order": {"id": order}})).await, Some(200));
+    settled(&program, daemon, &place).await;
+    assert_everything_equals(&State::of_world(&world), &place);
+    assert_eq!(place.number("SELECT looks FROM look_signals WHERE signal = 'pushed'"), 1);
+    assert_eq!(place.number("SELECT hits FROM look_signals WHERE signal = 'pushed'"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

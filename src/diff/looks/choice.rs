@@ -9,17 +9,24 @@ pub struct Choice {
     budget: usize,
     /// Unordered; at most twice the budget.
     best: Vec<(f64, i64)>,
+    /// What scores less has no place any more.
+    least: f64,
 }
 
 impl Choice {
     /// A choice of at most `budget` rows.
     pub fn new(budget: usize) -> Choice {
-        Choice { budget, best: Vec::new() }
+        Choice { budget, best: Vec::new(), least: 0.0 }
     }
 
-    /// Offers a row. One that isn't worth anything is not taken.
+    /// Whether a row with this score may be among the best. One that isn't worth anything is not.
+    pub fn wants(&self, score: f64) -> bool {
+        score > 0.0 && score >= self.least && self.budget > 0
+    }
+
+    /// Offers a row.
     pub fn offer(&mut self, score: f64, row: i64) {
-        if score > 0.0 && self.budget > 0 {
+        if self.wants(score) {
             self.best.push((score, row));
             if self.best.len() >= self.budget.saturating_mul(2) {
                 self.cut();
@@ -34,6 +41,7 @@ impl Choice {
                 other.total_cmp(one).then(row.cmp(other_row))
             });
             self.best.truncate(self.budget);
+            self.least = self.best.iter().map(|(score, _)| *score).fold(f64::INFINITY, f64::min);
         }
     }
 

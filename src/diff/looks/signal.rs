@@ -13,6 +13,10 @@ pub enum Signal {
     Pending,
     /// A full sync looks at everybody.
     Full,
+    /// The user named the customer.
+    Asked,
+    /// A webhook hinted at the customer.
+    Pushed,
     /// The customer's turn has come (`sync.events_max_age`).
     Turn,
     /// New events are likely by now (`sync.event_budget`).
@@ -21,8 +25,16 @@ pub enum Signal {
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Signal; 6] =
-        [Signal::New, Signal::Changed, Signal::Pending, Signal::Full, Signal::Turn, Signal::Expected];
+    pub const ALL: [Signal; 8] = [
+        Signal::New,
+        Signal::Changed,
+        Signal::Pending,
+        Signal::Full,
+        Signal::Asked,
+        Signal::Pushed,
+        Signal::Turn,
+        Signal::Expected,
+    ];
 
     /// The name in the mirror, in metrics and in JSON.
     pub const fn name(self) -> &'static str {
@@ -31,6 +43,8 @@ impl Signal {
             Signal::Changed => "changed",
             Signal::Pending => "pending",
             Signal::Full => "full",
+            Signal::Asked => "asked",
+            Signal::Pushed => "pushed",
             Signal::Turn => "turn",
             Signal::Expected => "expected",
         }

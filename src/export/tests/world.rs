@@ -1,6 +1,7 @@
 //! A mirror and an export folder to try things with.
 
 use super::replay::{Fields, Rows, assert_announced, mirrored, replayed};
+use crate::diff::looks::Signal;
 use crate::diff::{EventPlan, Trust};
 use crate::export::formats::{Compression, Format, portable};
 use crate::export::layout::Kind;
@@ -65,7 +66,7 @@ impl World {
                     .with("first_name", first_name.as_deref())
                     .with("updated_at", text)
                     .with("extra", extra.as_deref());
-                let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
+                let plan = EventPlan::Everybody { walk_started_at: STAMP.now, signal: Signal::Full };
                 let seen = &mut RowSet::default();
                 batch
                     .apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, &plan, seen)

@@ -173,6 +173,7 @@ fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::looks::Signal;
     use crate::diff::{EventPlan, Trust};
     use crate::mirror::{Mirror, RunId, Stamp};
     use crate::record::{Record, RowSet};
@@ -187,7 +188,7 @@ mod tests {
         let mut batch = mirror.batch().unwrap();
         for (id, name) in [("a", "1"), ("b", "1"), ("a", "2"), ("a", "3")] {
             let customer = Record::customer(&format!(r#"{{"id":"{id}","first_name":"{name}"}}"#));
-            let plan = EventPlan::Everybody { walk_started_at: stamp.now };
+            let plan = EventPlan::Everybody { walk_started_at: stamp.now, signal: Signal::Full };
             let records = &[customer];
             let seen = &mut RowSet::default();
             batch.apply_parents(stamp, Stream::Customers, records, Trust::Alone, &plan, seen).unwrap();

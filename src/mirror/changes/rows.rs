@@ -185,6 +185,7 @@ impl Reading<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::looks::Signal;
     use crate::diff::{EventPlan, Trust};
     use crate::mirror::{Batch, Mirror, RunId, Stamp};
     use crate::record::{Record, RowSet, Value};
@@ -254,7 +255,7 @@ mod tests {
     fn put_customer(batch: &mut Batch<'_>, id: &str, name: Option<usize>) {
         if let Some(name) = name {
             let customer = Record::customer(&format!(r#"{{"id":"{id}","first_name":"{name}"}}"#));
-            let plan = EventPlan::Everybody { walk_started_at: STAMP.now };
+            let plan = EventPlan::Everybody { walk_started_at: STAMP.now, signal: Signal::Full };
             let seen = &mut RowSet::default();
             batch.apply_parents(STAMP, Stream::Customers, &[customer], Trust::Alone, &plan, seen).unwrap();
         } else {

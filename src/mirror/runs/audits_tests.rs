@@ -1,6 +1,7 @@
 //! Audits in the mirror.
 
 use super::*;
+use crate::diff::looks::Signal;
 use crate::diff::{EventPlan, Trust};
 use crate::mirror::transaction::utc_text;
 use crate::mirror::{Counts, Mirror, Mode, Outcome, Stamp};
@@ -58,7 +59,7 @@ fn every_customer_is_drawn_once_by_a_sample_of_all_and_the_seed_tells_which() {
     let customers: Vec<Record> =
         ids.iter().map(|id| Record::customer(&format!("{{\"id\":\"{id}\"}}"))).collect();
     let mut batch = mirror.batch().unwrap();
-    let plan = EventPlan::Everybody { walk_started_at: at(0) };
+    let plan = EventPlan::Everybody { walk_started_at: at(0), signal: Signal::Full };
     let stamp = Stamp { run, now: at(0) };
     let seen = &mut RowSet::default();
     batch.apply_parents(stamp, Stream::Customers, &customers, Trust::Listed, &plan, seen).unwrap();

@@ -1,14 +1,20 @@
 //! The hints of webhooks, as runs and `status` see them. [`HintWriter`](crate::mirror::HintWriter) writes them.
 
 use crate::mirror::MirrorError;
+use crate::mirror::hints::{hint, next_number, unmatched};
 use crate::mirror::transaction::{Batch, Snapshot, utc_text};
+use crate::record::{RowSet, Stream};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 /// A hint about a customer that neither the mirror nor the API comes to know is forgotten after this time: the vendor's own
 /// attempts at a delivery end then, too.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// The newest events among which an order is sought that a delivery names. Whoever hears of an order hears of it while it is
+/// under way; to go through all events would take long, and an index of orders would cost every event.
+const ORDERS_SOUGHT_IN: i64 = 200_000;
 
 /// How far hints had come at some moment: the number of the newest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +45,46 @@ pub struct UnmatchedShape {
 }
 
 impl Batch<'_> {
+    /// Finds the customers of the orders that deliveries have named, among the newest events, and hints at them. What isn't
+    /// found is counted as telling of nobody.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written.
+    pub fn find_orders(&mut self, now: Timestamp) -> Result<(), MirrorError> {
+        let mut select = self.transaction.prepare_cached("SELECT delivery, paths, at FROM webhook_orders")?;
+        let waiting = select
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<Vec<(i64, String, String)>>>()?;
+        drop(select);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut select = self.transaction.prepare(
+            "SELECT DISTINCT delivery, customer_id FROM \
+             (SELECT customer_id, CASE WHEN json_valid(properties) THEN properties ->> '$.shopify_order.id' END AS id \
+              FROM events ORDER BY inserted_seq DESC LIMIT ?1) AS newest \
+             JOIN (SELECT delivery, value FROM webhook_orders, json_each(order_ids)) AS named \
+             ON named.value = CAST(newest.id AS TEXT)",
+        )?;
+        let found = select
+            .query_map([ORDERS_SOUGHT_IN], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
+        drop(select);
+        let number = next_number(&self.transaction)?;
+        for (delivery, paths, at) in waiting {
+            let customers: Vec<&String> =
+                found.iter().filter(|(of, _)| *of == delivery).map(|(_, customer)| customer).collect();
+            for customer in &customers {
+                hint(&self.transaction, customer, &at, number)?;
+            }
+            if customers.is_empty() {
+                unmatched(&self.transaction, &paths, &utc_text(now))?;
+            }
+        }
+        self.transaction.execute("DELETE FROM webhook_orders", [])?;
+        Ok(())
+    }
+
     /// How far the hints have come; `None` where none waits.
     ///
     /// # Errors
@@ -47,6 +93,14 @@ impl Batch<'_> {
         let newest: Option<i64> =
             self.transaction.query_row("SELECT max(number) FROM webhook_hints", [], |row| row.get(0))?;
         Ok(newest.map(HintMark))
+    }
+
+    /// The rows of those customers that hints wait for.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn hinted_rows(&self, stream: Stream) -> Result<RowSet, MirrorError> {
+        hinted_rows(&self.transaction, stream)
     }
 
     /// Makes the mirrored customers due that hints wait for, so that whatever run comes next looks at them, and forgets old
@@ -118,12 +172,21 @@ impl Batch<'_> {
 }
 
 impl Snapshot<'_> {
+    /// As [`Batch::hinted_rows`].
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn hinted_rows(&self, stream: Stream) -> Result<RowSet, MirrorError> {
+        hinted_rows(&self.transaction, stream)
+    }
+
     /// Whether any hint waits.
     ///
     /// # Errors
     /// When the mirror can't be read.
     pub fn has_hints(&self) -> Result<bool, MirrorError> {
-        Ok(self.transaction.prepare_cached("SELECT 1 FROM webhook_hints")?.exists([])?)
+        let any = "SELECT 1 FROM webhook_hints UNION ALL SELECT 1 FROM webhook_orders";
+        Ok(self.transaction.prepare_cached(any)?.exists([])?)
     }
 
     /// The hints that wait, and the deliveries that told of nobody, with at most `shapes` of their shapes.
@@ -149,4 +212,15 @@ impl Snapshot<'_> {
         hints.unmatched_shapes = rows.collect::<rusqlite::Result<_>>()?;
         Ok(hints)
     }
+}
+
+fn hinted_rows(connection: &Connection, stream: Stream) -> Result<RowSet, MirrorError> {
+    let sql = format!("SELECT rowid FROM {stream} WHERE id IN (SELECT customer_id FROM webhook_hints)");
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut found = select.query([])?;
+    let mut rows = RowSet::default();
+    while let Some(row) = found.next()? {
+        rows.insert(row.get(0)?);
+    }
+    Ok(rows)
 }

@@ -8,7 +8,6 @@ use crate::diff::looks::{
     UnseenTime,
 };
 use crate::mirror::MirrorError;
-use crate::mirror::tables::records::time;
 use crate::mirror::transaction::{Batch, Snapshot, utc_text};
 use crate::record::{RowSet, Stream};
 use jiff::Timestamp;
@@ -299,19 +298,21 @@ fn expected_looks(
         return Ok(choice.rows());
     }
     looked_at(connection, stream, now, |row, id, checked_at, last| {
-        if plan.due(row, id, Some(checked_at), now.ours).is_none() {
-            choice.offer(hazards.worth(last, now.servers).urgency, row);
+        let urgency = hazards.worth(last, now.servers).urgency;
+        // Most are out of the question, and for these it needn't be known whether their turn has come.
+        if choice.wants(urgency) && plan.due(row, id, checked_at.parse().ok(), now.ours).is_none() {
+            choice.offer(urgency, row);
         }
     })?;
     Ok(choice.rows())
 }
 
-/// Goes through all parents that were looked at.
+/// Goes through all parents that were looked at: their rows, ids, when that was by our clock, and the look.
 fn looked_at(
     connection: &Connection,
     stream: Stream,
     now: Now,
-    mut each: impl FnMut(i64, &str, Timestamp, LookedAt<'_>),
+    mut each: impl FnMut(i64, &str, &str, LookedAt<'_>),
 ) -> Result<(), MirrorError> {
     let mut select = connection.prepare_cached(&format!(
         "SELECT rowid, id, events_checked_at, events_looked_at, newest_event, newest_event_at FROM {stream} \
@@ -320,13 +321,14 @@ fn looked_at(
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let id = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        let Some(checked_at) = time(row, 2)? else { continue };
+        let checked_at = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
         let at: Option<i64> = row.get(3)?;
         let kind = row.get_ref(4)?.as_str_or_null().map_err(rusqlite::Error::from)?;
         let newest = kind.zip(row.get::<_, Option<i64>>(5)?);
         // A look of an older version noted its time alone, by our clock.
         let ahead = now.servers.saturating_sub(now.ours.as_second());
-        let at = at.unwrap_or_else(|| checked_at.as_second().saturating_add(ahead));
+        let noted = || checked_at.parse::<Timestamp>().ok().map(|at| at.as_second().saturating_add(ahead));
+        let Some(at) = at.or_else(noted) else { continue };
         each(row.get(0)?, id, checked_at, LookedAt { at, newest });
     }
     Ok(())

@@ -32,8 +32,8 @@ impl Place {
         self.path().join("exports")
     }
 
-    /// The binary, set up for this folder and that API: a good key, no long waits between attempts, and none before an event
-    /// is deleted.
+    /// The binary, set up for this folder and that API: a good key, no long waits between attempts, none before an event is
+    /// deleted, and nobody looked at before their turn.
     pub fn program(&self, base_url: &str) -> Program {
         Program::new(self.path())
             .set(&format!("mirror.path={}", self.mirror().display()))
@@ -42,6 +42,7 @@ impl Place {
             .set("api.backoff_base=1ms")
             .set("api.backoff_max=5ms")
             .set("sync.deletion_wait=0s")
+            .set("sync.event_budget=0")
             .key("sk_test")
     }
 
