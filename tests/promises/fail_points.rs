@@ -58,6 +58,35 @@ pub async fn scenario(effort: &Effort) -> Findings {
     let each = |(point, times): (&'static str, u64)| (1..=times).map(move |time| format!("{point}:{time}"));
     found.add(effort.all(SNAPSHOT_POINTS.into_iter().flat_map(each).map(snapshot)).await);
     found.add(effort.all(REPLACING_POINTS.into_iter().flat_map(each).map(pruning)).await);
+    found.add(effort.all((1..=COMMITS_OF_A_RUN).map(forgetting)).await);
+    found
+}
+
+/// A run that finds nothing new commits no more often than this, what it forgets of the history included.
+const COMMITS_OF_A_RUN: u64 = 8;
+
+/// Old versions are forgotten, and the process dies before one of the run's commits.
+async fn forgetting(commit: u64) -> Findings {
+    let mut found = Findings::of_a_try();
+    let account = account(12, 2, 4).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = program(&place, &server.base_url());
+    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
+    found.ended(&program.run(&["sync"]).await, &[0]);
+    let versions =
+        "SELECT (SELECT count(*) FROM customers_superseded) + (SELECT count(*) FROM events_superseded)";
+    found.check(place.number(versions) > 0, || "no version is to be forgotten".to_owned());
+    let forgetting = program.clone().set("mirror.history_max_age=1ms");
+    let point = format!("before-commit:{commit}");
+    let ran = forgetting.clone().variable("MALOMO_MIRROR_FAIL_POINT", &point).run(&["sync"]).await;
+    found.heard(&ran);
+    found.deaths += u64::from(ran.signal().is_some());
+    found.ended(&forgetting.run(&["sync"]).await, &[0]);
+    let left = place.number(versions);
+    found.check(left == 0, || format!("{left} versions are left"));
+    found.judge(&account.state(), &place, &program).await;
     found
 }
 
@@ -125,6 +154,8 @@ fn put_back_to_the_first_version(place: &Place) {
         let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newest.{table}");
         connection.execute(&copy, []).unwrap();
     }
+    // What later versions have put there.
+    connection.execute("DELETE FROM main.meta WHERE key <> 'mirror_id'", []).unwrap();
     // It had a copy of the manifest.
     let copy = "INSERT INTO main.export_files SELECT ?1 ->> 'stream', ?1 ->> 'format', ?1 ->> 'first_seq', \
                 ?1 ->> 'last_seq', ?1 ->> 'path', ?1 ->> 'rows', ?1 ->> 'bytes', ?1 ->> 'sha256', ?1 ->> 'created_at'";
