@@ -272,7 +272,7 @@ async fn no_hint_is_lost_that_was_answered_with_200() {
     let (sandbox, place, program) = mirrored(small()).await;
     let world = sandbox.world();
     let ids = world.customer_ids();
-    for (n, id) in ids.iter().take(10).enumerate() {
+    for (n, id) in ids.iter().take(20).enumerate() {
         world.add_event(id).unwrap();
         let (mut daemon, address) = daemon(&program, "1h").await;
         assert_eq!(deliver(&address, &json!({"customer_id": id})).await, Some(200));
