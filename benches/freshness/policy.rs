@@ -118,7 +118,7 @@ impl Run<'_> {
             return new.map(|event| (now - event.at + 1) as f64).sum();
         }
         let LastLook { at, newest } = &known.last;
-        hazards.worth(LookedAt { at: *at, newest: Some((newest.kind.name(), newest.at)) }, now).urgency
+        hazards.urgency(LookedAt { at: *at, newest: Some((newest.kind.name(), newest.at)) }, now)
     }
 
     fn look(&mut self, row: usize, now: i64) {

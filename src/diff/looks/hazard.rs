@@ -14,17 +14,6 @@ const PRIOR: [f64; AGES.len()] =
 /// The prior weighs as much as so many days under observation; so does, for each kind, what is known of all kinds together.
 const PRIOR_DAYS: f64 = 1.0;
 
-/// What a look is worth.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub struct Worth {
-    /// How many events it is likely to find.
-    pub events: f64,
-    /// The sum of the squares of the days for which these have been unseen. To look where this is largest keeps both the
-    /// mean time and the longest times short: by the number of events alone, whoever gets few of them is left waiting
-    /// (`cargo bench --bench freshness` compares).
-    pub urgency: f64,
-}
-
 /// How often events come to customers whose newest event is of one kind, by its age.
 #[derive(Debug, Clone)]
 pub struct Hazard {
@@ -34,7 +23,7 @@ pub struct Hazard {
 }
 
 /// Of the events that are expected within some time: their number, and the sums of their days after the newest event that
-/// was seen, and of these days' squares.
+/// was seen and of these days' squares.
 #[derive(Debug, Default, Clone, Copy)]
 struct Moments {
     events: f64,
@@ -83,15 +72,11 @@ impl Hazard {
         self.before[age].and(Moments::between(begin(age), seconds as f64 / DAY, self.per_day[age]))
     }
 
-    /// What a look at `now` is worth whose customer was last looked at at `looked_at` and whose newest event came at
-    /// `newest_at`; all in seconds since 1970.
-    fn worth(&self, newest_at: i64, looked_at: i64, now: i64) -> Worth {
+    /// See [`Hazards::urgency`].
+    fn urgency(&self, newest_at: i64, looked_at: i64, now: i64) -> f64 {
         let (from, to) = ages(newest_at, looked_at, now);
-        let (seen, all, day) = (self.until(from), self.until(to), to as f64 / DAY);
-        Worth {
-            events: (all.events - seen.events).max(0.0),
-            urgency: (all.squares_until(day) - seen.squares_until(day)).max(0.0),
-        }
+        let day = to as f64 / DAY;
+        (self.until(to).squares_until(day) - self.until(from).squares_until(day)).max(0.0)
     }
 
     /// Adds to `unseen` what such a look is likely to find.
@@ -142,10 +127,12 @@ impl Hazards {
         Hazards { kinds, any: Hazard::new(any) }
     }
 
-    /// What a look at `now` is worth, in seconds since 1970.
-    pub fn worth(&self, last: LookedAt<'_>, now: i64) -> Worth {
+    /// How much a look at `now`, in seconds since 1970, is worth: the sum of the squares of the days for which events are
+    /// likely to have been unseen. To look where this is largest keeps both the mean time and the longest times short: by the
+    /// number of events alone, whoever gets few of them is left waiting (`cargo bench --bench freshness` compares).
+    pub fn urgency(&self, last: LookedAt<'_>, now: i64) -> f64 {
         let (hazard, newest_at) = self.of_look(last);
-        hazard.worth(newest_at, last.at, now)
+        hazard.urgency(newest_at, last.at, now)
     }
 
     /// Adds to `unseen` what such a look is likely to find, and for how long that has been there.
@@ -202,33 +189,36 @@ mod tests {
     fn events_at_one_rate() {
         let hazards = of([3.0; AGES.len()]);
         let last = LookedAt { at: 10 * 86_400, newest: Some(("any", 0)) };
-        let Worth { events, urgency } = hazards.worth(last, 12 * 86_400);
-        // Twice three events, and 3 times the integral of the square from 0 to 2 days.
-        assert!(near(events, 6.0) && near(urgency, 8.0), "{events} {urgency}");
+        // Three times the integral of the square from 0 to 2 days.
+        assert!(near(hazards.urgency(last, 12 * 86_400), 8.0));
         let mut unseen = UnseenTime::default();
         hazards.foretell(last, 12 * 86_400, &mut unseen);
         assert!(near(unseen.events(), 6.0) && near(unseen.mean().unwrap(), 86_400.0));
-        assert_eq!(hazards.worth(last, 10 * 86_400), Worth::default());
         // Under a clock that was put back, nothing is expected.
-        assert_eq!(hazards.worth(last, 5 * 86_400), Worth::default());
+        for now in [10 * 86_400, 5 * 86_400] {
+            assert_eq!(hazards.urgency(last, now), 0.0);
+        }
     }
 
     proptest! {
-        /// Looking twice finds as much as looking once, and what waits grows with time.
+        /// Looking twice finds as much as looking once, and urgency grows with time.
         #[test]
-        fn worth_adds_up(
+        fn what_is_foretold_adds_up(
             per_day in prop::array::uniform15(0.0..5.0f64), newest in 0i64..1_000_000,
             waits in prop::array::uniform3(0i64..40_000_000),
         ) {
             let hazards = of(per_day);
-            let worth = |from, to| hazards.worth(LookedAt { at: from, newest: Some(("any", newest)) }, to);
+            let looked_at = |at| LookedAt { at, newest: Some(("any", newest)) };
+            let events = |from, to| {
+                let mut unseen = UnseenTime::default();
+                hazards.foretell(looked_at(from), to, &mut unseen);
+                unseen.events()
+            };
             let [first, second, third] = [waits[0], waits[0] + waits[1], waits[0] + waits[1] + waits[2]];
-            let (one, two, both) = (worth(first, second), worth(second, third), worth(first, third));
-            prop_assert!((one.events + two.events - both.events).abs() < 1e-6 * (1.0 + both.events));
-            prop_assert!(both.events >= one.events && both.urgency + 1e-6 >= one.urgency);
-            let mut unseen = UnseenTime::default();
-            hazards.foretell(LookedAt { at: first, newest: Some(("any", newest)) }, third, &mut unseen);
-            prop_assert!((unseen.events() - both.events).abs() < 1e-6 * (1.0 + both.events));
+            let (one, two, both) = (events(first, second), events(second, third), events(first, third));
+            prop_assert!((one + two - both).abs() < 1e-6 * (1.0 + both));
+            let [early, late] = [second, third].map(|now| hazards.urgency(looked_at(first), now));
+            prop_assert!(late + 1e-6 * (1.0 + late) >= early);
         }
     }
 }

@@ -19,7 +19,7 @@ mod unseen;
 
 pub use cells::{AGES, Cell};
 pub use choice::Choice;
-pub use hazard::{Hazards, LookedAt, Worth};
+pub use hazard::{Hazards, LookedAt};
 pub use rates::{EventRates, LastLook};
 pub use sightings::{EventKind, NewestEvent, Sightings};
 pub use signal::Signal;

@@ -55,7 +55,7 @@ impl UnseenTime {
     }
 
     /// All their times together, in seconds.
-    pub fn seconds(&self) -> f64 {
+    fn seconds(&self) -> f64 {
         self.seconds.iter().sum()
     }
 

@@ -298,7 +298,7 @@ fn expected_looks(
         return Ok(choice.rows());
     }
     looked_at(connection, stream, now, |row, id, checked_at, last| {
-        let urgency = hazards.worth(last, now.servers).urgency;
+        let urgency = hazards.urgency(last, now.servers);
         // Most are out of the question, and for these it needn't be known whether their turn has come.
         if choice.wants(urgency) && plan.due(row, id, checked_at.parse().ok(), now.ours).is_none() {
             choice.offer(urgency, row);
