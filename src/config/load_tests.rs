@@ -2,6 +2,7 @@
 
 use super::super::keys;
 use super::*;
+use crate::sync::EventBudget;
 use jiff::SignedDuration;
 use std::ffi::OsString;
 use tempfile::TempDir;
@@ -238,6 +239,24 @@ fn values_at_the_edge_are_taken() {
     assert!(config.schedule.sync.is_none() && config.schedule.full.is_none());
     assert_eq!(config.timezone.iana_name(), Some("Europe/Berlin"));
     assert_eq!(config.http.listen, None);
+}
+
+#[test]
+fn the_event_budget_is_a_word_or_a_number() {
+    let auto = |budget| matches!(budget, EventBudget::Auto { .. });
+    let of_file = |text: &str| {
+        let text = format!("[sync]\nevent_budget = {text}\n");
+        Place::new().file("config.toml", &text).load().map(|config| config.sync.event_budget)
+    };
+    assert!(auto(of_file("\"auto\"").unwrap()) && auto(Place::new().load().unwrap().sync.event_budget));
+    for (text, lists) in [("0", 0), ("250", 250), ("\"250\"", 250)] {
+        assert_eq!(of_file(text).unwrap(), EventBudget::Lists(lists));
+    }
+    for text in ["-1", "\"-1\"", "1.5", "\"many\"", "true", "1000000001"] {
+        assert!(of_file(text).is_err(), "{text}");
+    }
+    let of_variable = Place::new().variable("MALOMO_MIRROR__SYNC__EVENT_BUDGET", "30").load().unwrap();
+    assert_eq!(of_variable.sync.event_budget, EventBudget::Lists(30));
 }
 
 #[test]

@@ -35,10 +35,11 @@ pub(super) fn of_document(given: &Spanned<DeValue<'_>>) -> Option<Value> {
     Value::deserialize(ValueDeserializer::from(given.clone())).ok()
 }
 
-/// The same, if it has the type of `like`. A whole number is also a number.
+/// The same, if it has the type of `like`. A whole number is also a number, and may stand where "auto" does.
 pub(super) fn of_document_like(given: &Spanned<DeValue<'_>>, like: &Value) -> Option<Value> {
     match (of_document(given)?, like) {
         (Value::Integer(number), Value::Float(_)) => Some(Value::Float(number as f64)),
+        (Value::Integer(number), Value::String(word)) if word == "auto" => Some(Value::Integer(number)),
         (value, _) => value.same_type(like).then_some(value),
     }
 }
