@@ -4,7 +4,7 @@
 ALTER TABLE customers ADD COLUMN events_looked_at INTEGER; -- when it was; NULL: there was none yet since this version
 ALTER TABLE customers ADD COLUMN newest_event TEXT;        -- the kind of the newest event, as in event_rates; 'none': it
                                                            -- found no event
-ALTER TABLE customers ADD COLUMN newest_event_at INTEGER;  -- when that event came, or the customer was first seen without any
+ALTER TABLE customers ADD COLUMN newest_event_at INTEGER;  -- when that event came; without any, when the customer was created
 
 -- How often events come, by the state of a customer: the kind of the newest event, and how long ago it came. Learned from
 -- every look.

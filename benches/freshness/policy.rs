@@ -146,7 +146,7 @@ impl Run<'_> {
         let mut ignored = EventRates::default();
         let rates = if self.policy == Policy::Learned { &mut self.rates } else { &mut ignored };
         let list = sightings(&self.world.events[row], now);
-        let (newest, _) = rates.learn(before.as_ref(), list, now, &mut UnseenTime::default());
+        let (newest, _) = rates.learn(before.as_ref(), (list, now), now, &mut UnseenTime::default());
         LastLook { at: now, newest }
     }
 }
@@ -155,7 +155,7 @@ impl Run<'_> {
 fn truth(world: &World) -> EventRates {
     let mut rates = EventRates::default();
     for events in &world.events {
-        rates.learn(None, sightings(events, world.ends), world.ends, &mut UnseenTime::default());
+        rates.learn(None, (sightings(events, world.ends), 0), world.ends, &mut UnseenTime::default());
     }
     rates
 }

@@ -58,17 +58,18 @@ impl Looks {
         Looks(Mutex::new(State { rates, ..State::default() }))
     }
 
-    /// Learns from a look at `now`, in seconds since 1970 by the server's clock; returns what the next one begins from.
+    /// Learns from a look at `now`, in seconds since 1970 by the server's clock, at a customer that there has been since it
+    /// `began`; returns what the next one begins from, and how many events the one before hadn't seen.
     pub(super) fn learn(
         &self,
         before: Option<&LastLook>,
-        mut sightings: Sightings,
+        (mut sightings, began): (Sightings, i64),
         now: i64,
     ) -> (LastLook, u64) {
         let mut state = self.lock();
         let State { rates, unseen, .. } = &mut *state;
         sightings.forget_after(now.saturating_add(CLOCKS_DIFFER));
-        let (newest, found) = rates.learn(before, sightings, now, unseen);
+        let (newest, found) = rates.learn(before, (sightings, began), now, unseen);
         // The list may have been read a moment after the look began.
         (LastLook { at: now.max(newest.at), newest }, found)
     }

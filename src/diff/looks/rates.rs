@@ -46,17 +46,21 @@ impl EventRates {
         changed
     }
 
-    /// Learns from a look at `now` that read the whole list. A first look learns from all that came since the first event;
-    /// a later one from what came since the last look. Returns the newest event, which the next look begins from, and
-    /// counts in `unseen` how long events had been there that the last look didn't see; returns also how many these are.
+    /// Learns from a look at `now` that read the whole list. A first look learns from all that came since the first event,
+    /// or, where there was none, since the customer `began`; a later one from what came since the last look. Returns the
+    /// newest event, which the next look begins from, and counts in `unseen` how long events had been there that the last
+    /// look didn't see; returns also how many these are.
     pub fn learn(
         &mut self,
         before: Option<&LastLook>,
-        sightings: Sightings,
+        (sightings, began): (Sightings, i64),
         now: i64,
         unseen: &mut UnseenTime,
     ) -> (NewestEvent, u64) {
         let mut events = sightings.by_time();
+        if before.is_none() && events.is_empty() {
+            events.push(NewestEvent { kind: EventKind::none(), at: began.min(now) });
+        }
         let found = self.learn_from(before, &events, now, unseen);
         let newest = events.pop().or_else(|| before.map(|look| look.newest.clone()));
         (newest.unwrap_or(NewestEvent { kind: EventKind::none(), at: now }), found)
@@ -143,7 +147,8 @@ mod tests {
     }
 
     fn learn(rates: &mut EventRates, before: Option<&LastLook>, events: &[NewestEvent], now: i64) -> u64 {
-        rates.learn(before, Sightings::from_events(events.to_vec()), now, &mut UnseenTime::default()).1
+        let list = (Sightings::from_events(events.to_vec()), now);
+        rates.learn(before, list, now, &mut UnseenTime::default()).1
     }
 
     #[test]
@@ -160,7 +165,7 @@ mod tests {
         let before = LastLook { at: 4 * hour, newest: event("b", 2 * hour) };
         let mut unseen = UnseenTime::default();
         let (newest, found) =
-            rates.learn(Some(&before), Sightings::from_events(events.to_vec()), 22 * hour, &mut unseen);
+            rates.learn(Some(&before), (Sightings::from_events(events.to_vec()), 0), 22 * hour, &mut unseen);
         assert_eq!((newest, found), (event("c", 20 * hour), 1));
         assert!(close(unseen.mean().unwrap(), 2.0 * 3600.0));
         let b = cell(&rates, "b", 5);
@@ -174,8 +179,13 @@ mod tests {
     #[test]
     fn customers_without_events_are_a_kind_of_their_own() {
         let mut rates = EventRates::default();
-        let (newest, _) = rates.learn(None, Sightings::default(), 100, &mut UnseenTime::default());
-        assert_eq!(newest, NewestEvent { kind: EventKind::none(), at: 100 });
+        let since_the_beginning = rates.hazards().per_day("none")[7];
+        let first = rates.learn(None, (Sightings::default(), -300_000), 100, &mut UnseenTime::default());
+        assert_eq!(first, (NewestEvent { kind: EventKind::none(), at: -300_000 }, 0));
+        assert!(rates.hazards().per_day("none")[7] < since_the_beginning);
+        // One that began later than now, by another clock, begins now.
+        let (newest, _) = rates.learn(None, (Sightings::default(), 900), 100, &mut UnseenTime::default());
+        assert_eq!(newest.at, 100);
         let before = LastLook { at: 100, newest };
         assert_eq!(learn(&mut rates, Some(&before), &[event("a", 86_500)], 86_500), 1);
         assert!(rates.hazards().per_day("none")[6] > EventRates::default().hazards().per_day("none")[6]);

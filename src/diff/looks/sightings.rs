@@ -68,7 +68,7 @@ struct Shipment<'a> {
 pub struct NewestEvent {
     /// Its kind.
     pub kind: EventKind,
-    /// When it came, in seconds since 1970. Of a customer without any event: when that was first seen.
+    /// When it came, in seconds since 1970. Of a customer without any event: since when there has been this customer.
     pub at: i64,
 }
 
@@ -101,6 +101,11 @@ impl Sightings {
             self.events.extend(newest);
         }
         self.events.push(NewestEvent { kind: EventKind::of(event), at });
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
     }
 
     /// Leaves out what is said to come after `second`.

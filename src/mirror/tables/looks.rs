@@ -9,7 +9,7 @@ use crate::diff::looks::{
 };
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Snapshot, utc_text};
-use crate::record::{RowSet, Stream};
+use crate::record::{RowSet, Stream, instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -72,6 +72,18 @@ impl Batch<'_> {
             Ok(Some(LastLook { at, newest: NewestEvent { kind, at: row.get(2)? } }))
         });
         Ok(found.optional()?.flatten())
+    }
+
+    /// When a parent was created at the vendor, in seconds since 1970, if that can be read.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn created_at(&self, stream: Stream, parent: &MirroredParent) -> Result<Option<i64>, MirrorError> {
+        let mut select = self
+            .transaction
+            .prepare_cached(&format!("SELECT created_at FROM {stream} WHERE inserted_seq = ?1"))?;
+        let at: Option<Option<String>> = select.query_row([parent.row], |row| row.get(0)).optional()?;
+        Ok(at.flatten().and_then(|at| instant(&at)).map(|at| at.as_second()))
     }
 
     /// Notes that the children of a parent were read to their end, as of `checked_at`, or are due again all the same; and what

@@ -311,7 +311,11 @@ fn learn(
     let DueParent { parent, signal } = &end.due;
     let before = batch.last_look(context.stream, parent)?;
     let now = server_seconds(&context.client, end.started_at);
-    let (look, found) = context.looks.learn(before.as_ref(), sightings, now);
+    let began = match before.is_none() && sightings.is_empty() {
+        true => batch.created_at(context.stream, parent)?,
+        false => None,
+    };
+    let (look, found) = context.looks.learn(before.as_ref(), (sightings, began.unwrap_or(now)), now);
     if end.pass != Pass::First(Reading::Again) {
         context.looks.count(*signal, found);
     }
