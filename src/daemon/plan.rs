@@ -148,10 +148,9 @@ impl Track {
 
     /// Plans the next attempt, unless the next due time comes first.
     fn failed(&mut self, now: Timestamp, random: &mut fastrand::Rng) {
-        self.failures = self.failures.saturating_add(1);
-        let again = later(now, backoff(self.failures, random));
-        let wanted = self.schedule.is_some() && self.due.is_none_or(|due| again < due);
-        self.again = wanted.then_some(again);
+        self.repeat(now, random);
+        let comes_first = |again: &Timestamp| self.due.is_none_or(|due| *again < due);
+        self.again = self.again.filter(|again| self.schedule.is_some() && comes_first(again));
     }
 }
 
@@ -235,10 +234,10 @@ impl Plan {
         match (ended, kind) {
             (Ended::Run(Outcome::Ok), Kind::Hinted) => hinted.failures = 0,
             // What it left is looked at soon again, by whatever run comes first.
-            (Ended::Run(Outcome::Incomplete), Kind::Hinted) => hinted.repeat(now, &mut self.random),
-            (Ended::Run(Outcome::Failed | Outcome::Running) | Ended::Broken, Kind::Hinted) => {
-                hinted.repeat(now, &mut self.random);
-            }
+            (
+                Ended::Run(Outcome::Incomplete | Outcome::Failed | Outcome::Running) | Ended::Broken,
+                Kind::Hinted,
+            ) => hinted.repeat(now, &mut self.random),
             (Ended::Held, Kind::Hinted) => hinted.again = Some(later(now, HELD_RETRY)),
             (Ended::Run(Outcome::Ok | Outcome::Incomplete), Kind::Sync) => sync.done(),
             (Ended::Run(Outcome::Ok | Outcome::Incomplete), Kind::Full) => {

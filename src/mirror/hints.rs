@@ -124,7 +124,7 @@ impl Taking<'_> {
             if self.order(found)? {
                 return Ok(Taken::Hinted);
             }
-            unmatched(&self.transaction, &paths_text(&found.paths), &self.now)?;
+            unmatched(&self.transaction, &json_array(&found.paths), &self.now)?;
             return Ok(Taken::Unmatched);
         }
         for customer in customers {
@@ -189,10 +189,10 @@ impl Taking<'_> {
         }
         let insert = "INSERT INTO webhook_orders (order_ids, paths, at) SELECT ?1, ?2, ?3 \
                       WHERE (SELECT count(*) FROM webhook_orders) < ?4";
-        let ids = paths_text(&found.orders);
+        let ids = json_array(&found.orders);
         let inserted = self.transaction.prepare_cached(insert)?.execute(params![
             ids,
-            paths_text(&found.paths),
+            json_array(&found.paths),
             self.now,
             ORDERS_AT_MOST
         ])?;
@@ -201,7 +201,7 @@ impl Taking<'_> {
 }
 
 /// Texts as a JSON array.
-fn paths_text(texts: &[String]) -> String {
+fn json_array(texts: &[String]) -> String {
     serde_json::Value::from(texts.to_vec()).to_string()
 }
 

@@ -9,7 +9,6 @@ use crate::mirror::{Mirror, Now, ParentPreview};
 use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The requests that a run would make, and why. Its JSON form is what `sync --dry-run --json` prints.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
@@ -156,10 +155,8 @@ impl<'m> Preview<'m> {
         let snapshot = mirror.snapshot()?;
         let hazards = snapshot.event_rates()?.hazards();
         let budget = settings.event_budget.lists(settings.concurrency, tools.client.learned());
-        let expected = snapshot.expected_looks(Stream::FIRST, &self.plan, (&hazards, self.now), budget)?;
-        let pushed = Arc::new(snapshot.hinted_rows(Stream::FIRST)?);
-        let max_age = settings.events_max_age;
-        self.plan = EventPlan::Due { max_age, pushed, expected: Arc::new(expected) };
+        let (max_age, with) = (settings.events_max_age, (&hazards, self.now));
+        self.plan = snapshot.with_expected_looks(Stream::FIRST, max_age, with, budget)?;
         Ok(())
     }
 

@@ -251,16 +251,8 @@ async fn with_expected_looks(context: &Context) -> Result<EventPlan, SyncError> 
     let settings = &context.settings;
     let budget = settings.event_budget.lists(settings.concurrency, context.client.learned());
     let (stream, now, hazards) = (context.stream, looks::now(&context.client), context.looks.hazards());
-    let turns = context.plan.clone();
-    let has_hints = context.hints.is_some();
-    let (pushed, expected) = context
-        .write(move |batch| {
-            let pushed = if has_hints { batch.hinted_rows(stream)? } else { RowSet::default() };
-            Ok((pushed, batch.expected_looks(stream, &turns, (&hazards, now), budget)?))
-        })
-        .await?;
     let max_age = settings.events_max_age;
-    Ok(EventPlan::Due { max_age, pushed: Arc::new(pushed), expected: Arc::new(expected) })
+    context.write(move |batch| batch.with_expected_looks(stream, max_age, (&hazards, now), budget)).await
 }
 
 async fn sync_named(
@@ -269,8 +261,10 @@ async fn sync_named(
     identity: Identity,
     due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
-    let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
-    if is_confirmed { parent_list::fetch_named(context, ids, due).await } else { Ok(()) }
+    if is_confirmed(context, identity).await? {
+        parent_list::fetch_named(context, ids, due).await?;
+    }
+    Ok(())
 }
 
 async fn sync_hinted(
@@ -278,19 +272,25 @@ async fn sync_hinted(
     identity: Identity,
     due: &mpsc::Sender<DueParent>,
 ) -> Result<(), SyncError> {
-    let Some(mark) = context.hints else { return Ok(()) };
-    let is_confirmed = identity == Identity::Confirmed || account::confirm_by_customers(context).await?;
-    if !is_confirmed {
-        return Ok(());
+    if context.hints.is_some() && is_confirmed(context, identity).await? {
+        fetch_hinted(context, false, due).await?;
     }
-    let ids = context.write(move |batch| batch.hinted(mark, false, HINTED)).await?;
-    parent_list::fetch_hinted(context, ids, due).await
+    Ok(())
 }
 
-/// After a walk of the whole list, asks for the customers that webhooks have hinted at and that the mirror still lacks.
-async fn fetch_hinted_strangers(context: &Context, due: &mpsc::Sender<DueParent>) -> Result<(), SyncError> {
+/// Whether single customers may be asked for: whose they are is known, or shown by customers that the mirror holds.
+async fn is_confirmed(context: &Context, identity: Identity) -> Result<bool, SyncError> {
+    Ok(identity == Identity::Confirmed || account::confirm_by_customers(context).await?)
+}
+
+/// Asks for the customers that webhooks have hinted at; `unmirrored`: only those that the mirror lacks.
+async fn fetch_hinted(
+    context: &Context,
+    unmirrored: bool,
+    due: &mpsc::Sender<DueParent>,
+) -> Result<(), SyncError> {
     let Some(mark) = context.hints else { return Ok(()) };
-    let ids = context.write(move |batch| batch.hinted(mark, true, HINTED)).await?;
+    let ids = context.write(move |batch| batch.hinted(mark, unmirrored, HINTED)).await?;
     parent_list::fetch_hinted(context, ids, due).await
 }
 
@@ -317,7 +317,7 @@ async fn walk_customers(
         Ok(Some(walk)) => {
             account::confirm(context).await?;
             parent_list::fetch_missing_and_stale(context, &walk, due).await?;
-            fetch_hinted_strangers(context, due).await?;
+            fetch_hinted(context, true, due).await?;
             Ok(Some(Walked { started_at: walk.started_at, seen: walk.seen }))
         }
         Ok(None) => Ok(None),

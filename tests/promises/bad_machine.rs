@@ -4,7 +4,7 @@
 use crate::effort::Effort;
 use crate::findings::Findings;
 use crate::support::{Place, Program, Ran, Shared};
-use crate::test_account::{account, change, program};
+use crate::test_account::{Mirrored, account, change, mirrored, program};
 use rusqlite::Connection;
 use std::future::Future;
 use std::pin::Pin;
@@ -82,12 +82,7 @@ async fn limited(flag: &str, limit: u64) -> Findings {
 /// Bytes of the mirror are overwritten, or its end is lost. A run may meet the damage or not; what counts is that it
 /// doesn't crash over it, that a run which fails says why, and that a backup of the file makes it good.
 async fn damaged(mut luck: fastrand::Rng) -> Findings {
-    let mut found = Findings::of_a_try();
-    let account = account(60, 2, 10).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = program(&place, &server.base_url());
-    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let Mirrored { mut found, account, place, program, server: _server } = mirrored(account(60, 2, 10)).await;
     let good = std::fs::read(place.mirror()).unwrap();
     let exports = place.exports();
     let kept = place.path().join("exports.kept");

@@ -4,7 +4,7 @@
 use crate::effort::Effort;
 use crate::findings::Findings;
 use crate::support::{Account, Asked, Place, Reply, Shared};
-use crate::test_account::{account, person, program};
+use crate::test_account::{Mirrored, account, mirrored, person, program};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_with_records_that_cannot_be_right() {
@@ -118,12 +118,7 @@ const TIMES: [&str; 7] = [
 ];
 
 async fn odd(oddity: Oddity) -> Findings {
-    let mut found = Findings::of_a_try();
-    let account = account(12, 2, 4).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = program(&place, &server.base_url());
-    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let Mirrored { mut found, account, place, program, server: _server } = mirrored(account(12, 2, 4)).await;
     oddity(&mut account.lock());
     found.ended(&program.run(&["sync", "--full"]).await, &[0, 5]);
     // Once more: nothing is left that goes to and fro.

@@ -3,7 +3,7 @@
 use crate::effort::Effort;
 use crate::findings::Findings;
 use crate::support::{Place, Program, manifest};
-use crate::test_account::{account, change, program};
+use crate::test_account::{Mirrored, account, change, mirrored, program};
 use rusqlite::Connection;
 
 /// What `abort` sends.
@@ -67,12 +67,7 @@ const COMMITS_OF_A_RUN: u64 = 8;
 
 /// Old versions are forgotten, and the process dies before one of the run's commits.
 async fn forgetting(commit: u64) -> Findings {
-    let mut found = Findings::of_a_try();
-    let account = account(12, 2, 4).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = program(&place, &server.base_url());
-    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let Mirrored { mut found, account, place, program, server: _server } = mirrored(account(12, 2, 4)).await;
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
     found.ended(&program.run(&["sync"]).await, &[0]);
     let versions =
@@ -121,12 +116,7 @@ const UPGRADE_POINTS: [(u64, i64); 3] = [(1, 1), (11, 11), (12, 11)];
 
 /// A mirror of the first version, with rows in it, is brought to the newest one and the process dies over it.
 async fn upgrade(time: u64, version: i64) -> Findings {
-    let mut found = Findings::of_a_try();
-    let account = account(12, 2, 4).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = program(&place, &server.base_url());
-    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let Mirrored { mut found, account, place, program, server: _server } = mirrored(account(12, 2, 4)).await;
     put_back_to_the_first_version(&place);
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
     dies(&mut found, &program, &format!("migration:{time}"), &["sync"]).await;
@@ -171,12 +161,7 @@ fn put_back_to_the_first_version(place: &Place) {
 }
 
 async fn snapshot(point: String) -> Findings {
-    let mut found = Findings::of_a_try();
-    let account = account(12, 2, 4).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = program(&place, &server.base_url());
-    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let Mirrored { mut found, account, place, program, server: _server } = mirrored(account(12, 2, 4)).await;
     dies(&mut found, &program, &point, &["export", "--snapshot"]).await;
     found.ended(&program.run(&["export", "--snapshot"]).await, &[0]);
     found.judge(&account.state(), &place, &program).await;
@@ -185,12 +170,7 @@ async fn snapshot(point: String) -> Findings {
 
 /// Old files are removed that a snapshot stands for.
 async fn pruning(point: String) -> Findings {
-    let mut found = Findings::of_a_try();
-    let account = account(12, 2, 4).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = program(&place, &server.base_url());
-    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    let Mirrored { mut found, account, place, program, server: _server } = mirrored(account(12, 2, 4)).await;
     found.ended(&program.run(&["export", "--snapshot"]).await, &[0]);
     change(&mut account.lock(), &mut fastrand::Rng::with_seed(1), 1);
     found.ended(&program.run(&["sync"]).await, &[0]);

@@ -1,7 +1,8 @@
 //! The account that is mirrored, with people in it who can be told from everything else: where one of their names
 //! turns up, something leaked.
 
-use crate::support::{Account, Place, Program};
+use crate::findings::Findings;
+use crate::support::{Account, Place, Program, Server, Shared};
 use serde_json::json;
 
 pub use crate::support::echo::KEY;
@@ -54,4 +55,26 @@ pub fn change(account: &mut Account, luck: &mut fastrand::Rng, round: usize) {
 /// The program with this account's key.
 pub fn program(place: &Place, base_url: &str) -> Program {
     place.program(base_url).key(KEY)
+}
+
+/// An account, and a mirror that a full sync has filled from it.
+pub struct Mirrored {
+    /// Begins with that sync.
+    pub found: Findings,
+    pub account: Shared,
+    /// Serves the account until it is dropped.
+    pub server: Server,
+    pub place: Place,
+    pub program: Program,
+}
+
+/// Mirrors an account in a new place.
+pub async fn mirrored(account: Account) -> Mirrored {
+    let mut found = Findings::of_a_try();
+    let account = account.shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let program = program(&place, &server.base_url());
+    found.ended(&program.run(&["sync", "--full"]).await, &[0]);
+    Mirrored { found, account, server, place, program }
 }

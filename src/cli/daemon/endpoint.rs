@@ -30,14 +30,7 @@ pub(super) struct Sources {
 
 /// Listens on `http.listen`; connections are answered from the return on, until the result is dropped.
 pub(super) async fn start(address: SocketAddr, sources: Sources) -> Result<AbortOnDropHandle<()>, Failure> {
-    let refused = |error: std::io::Error| {
-        let text = format!(
-            "{address} can't be listened on: {error}; set http.listen to another address, or to \"\""
-        );
-        Failure::new(Exit::Failed, text)
-    };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
+    let (listener, bound) = listen(address, "", "http.listen").await?;
     tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
     let routes = Router::new()
         .route("/metrics", get(metrics))
@@ -49,6 +42,23 @@ pub(super) async fn start(address: SocketAddr, sources: Sources) -> Result<Abort
             tracing::error!(%error, "/metrics is no longer served");
         }
     })))
+}
+
+/// Listens on `address`, which the key `setting` names; returns also where that is. `what_for` is a part of the error's text.
+pub(super) async fn listen(
+    address: SocketAddr,
+    what_for: &str,
+    setting: &str,
+) -> Result<(TcpListener, SocketAddr), Failure> {
+    let refused = |error: std::io::Error| {
+        let text = format!(
+            "{address} can't be listened on{what_for}: {error}; set {setting} to another address, or to \"\""
+        );
+        Failure::new(Exit::Failed, text)
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
 }
 
 async fn metrics(State(sources): State<Arc<Sources>>, asked: HeaderMap) -> Response {

@@ -1,12 +1,12 @@
 //! Listens for deliveries of webhooks, if the configuration says so.
 
 use super::super::assemble;
-use super::super::exit::{Exit, Failure};
+use super::super::exit::Failure;
+use super::endpoint::listen;
 use super::runner::Runner;
 use crate::daemon::webhooks::{Intake, serve};
 use crate::webhook::{Key, PATH};
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Listens on `webhook.listen`; deliveries are taken from the return on, until the result is dropped. Hints that are left from
@@ -15,14 +15,7 @@ pub(super) async fn start(runner: &Arc<Runner>) -> Result<Option<AbortOnDropHand
     let config = runner.config();
     let Some(address) = config.webhook.listen else { return Ok(None) };
     let key = Key::new(&assemble::webhook_key(&config)?.secret);
-    let refused = |error: std::io::Error| {
-        let text = format!(
-            "{address} can't be listened on for webhooks: {error}; set webhook.listen to another address, or to \"\""
-        );
-        Failure::new(Exit::Failed, text)
-    };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
+    let (listener, bound) = listen(address, " for webhooks", "webhook.listen").await?;
     let told = runner.clone();
     let intake = Intake::start(config.mirror.path.clone(), runner.turns(), move || told.hinted())
         .map_err(Failure::because("no thread could be started for webhooks"))?;

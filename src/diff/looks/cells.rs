@@ -45,9 +45,11 @@ impl Cell {
         Cell { looks, hits, events: seen(events), days: seen(days), is_changed: false }
     }
 
-    /// To be called whenever it has grown.
-    pub(super) fn age(&mut self) {
+    /// Counts events that came, and days that passed.
+    pub(super) fn add(&mut self, events: f64, days: f64) {
         self.is_changed = true;
+        self.events += events;
+        self.days += days;
         if self.events > EVENTS_REMEMBERED || self.days > DAYS_REMEMBERED {
             self.events /= 2.0;
             self.days /= 2.0;
@@ -56,6 +58,15 @@ impl Cell {
 }
 
 pub(super) type Cells = [Cell; AGES.len()];
+
+/// The [`AGES`] that a newest event goes through while it grows older, from and to so many seconds: the place of each, and
+/// the seconds between which the event has it.
+pub(super) fn ages_between(from: i64, to: i64) -> impl Iterator<Item = (usize, i64, i64)> {
+    let ends = AGES.iter().skip(1).map(|(next, _)| *next).chain([i64::MAX]);
+    let spans = AGES.iter().zip(ends).enumerate();
+    let shared = spans.map(move |(age, ((begins, _), ends))| (age, from.max(*begins), to.min(ends)));
+    shared.filter(|(_, begins, ends)| begins < ends)
+}
 
 /// The place in [`AGES`] of an event that is so many seconds old.
 pub(super) fn age_of(seconds: i64) -> usize {

@@ -1,7 +1,7 @@
 //! How many events of a customer are likely to be unseen.
 
 use super::DAY;
-use super::cells::{AGES, Cell, Cells, age_of};
+use super::cells::{AGES, Cell, Cells, age_of, ages_between};
 use super::sightings::EventKind;
 use super::unseen::UnseenTime;
 use std::collections::{BTreeMap, HashMap};
@@ -82,13 +82,9 @@ impl Hazard {
     /// Adds to `unseen` what such a look is likely to find.
     fn foretell(&self, newest_at: i64, looked_at: i64, now: i64, unseen: &mut UnseenTime) {
         let (from, to) = ages(newest_at, looked_at, now);
-        for (age, per_day) in self.per_day.iter().enumerate() {
-            let begins = from.max(AGES[age].0);
-            let ends = AGES.get(age + 1).map_or(to, |(next, _)| to.min(*next));
-            if begins < ends {
-                let events = per_day * (ends - begins) as f64 / DAY;
-                unseen.add_spread((to - ends) as f64, (to - begins) as f64, events);
-            }
+        for (age, begins, ends) in ages_between(from, to) {
+            let events = self.per_day[age] * (ends - begins) as f64 / DAY;
+            unseen.add_spread((to - ends) as f64, (to - begins) as f64, events);
         }
     }
 }

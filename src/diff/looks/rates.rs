@@ -1,7 +1,7 @@
 //! How often events come, learned from every look.
 
 use super::DAY;
-use super::cells::{AGES, Cell, Cells, age_of};
+use super::cells::{Cell, Cells, age_of, ages_between};
 use super::hazard::Hazards;
 use super::sightings::{EventKind, NewestEvent, Sightings};
 use super::unseen::UnseenTime;
@@ -27,14 +27,14 @@ pub struct EventRates {
 }
 
 impl EventRates {
-    /// Takes back what [`EventRates::changed`] gave.
+    /// Takes back what [`EventRates::changed`] gave; `cell` as [`Cell::new`] makes it.
     pub fn restore(&mut self, kind: &str, age: usize, cell: Cell) {
         if let Some(place) = self.kinds.entry(EventKind::named(kind)).or_default().get_mut(age) {
-            *place = Cell { is_changed: false, ..cell };
+            *place = cell;
         }
     }
 
-    /// What changed since this was last asked: the kind, the place in [`AGES`], and the cell.
+    /// What changed since this was last asked: the kind, the place in [`AGES`](super::AGES), and the cell.
     pub fn changed(&mut self) -> Vec<(EventKind, usize, Cell)> {
         let mut changed = Vec::new();
         for (kind, cells) in &mut self.kinds {
@@ -57,19 +57,17 @@ impl EventRates {
         now: i64,
         unseen: &mut UnseenTime,
     ) -> (NewestEvent, u64) {
-        let mut events = sightings.by_time();
-        if before.is_none() && events.is_empty() {
-            events.push(NewestEvent { kind: EventKind::none(), at: began.min(now) });
-        }
-        let found = self.learn_from(before, &events, now, unseen);
-        let newest = events.pop().or_else(|| before.map(|look| look.newest.clone()));
-        (newest.unwrap_or(NewestEvent { kind: EventKind::none(), at: now }), found)
+        let events = sightings.by_time();
+        let newest = events.last().or(before.map(|look| &look.newest)).cloned();
+        let newest = newest.unwrap_or_else(|| NewestEvent { kind: EventKind::none(), at: began.min(now) });
+        let found = self.learn_from(before, (&events, &newest), now, unseen);
+        (newest, found)
     }
 
     fn learn_from(
         &mut self,
         before: Option<&LastLook>,
-        events: &[NewestEvent],
+        (events, newest): (&[NewestEvent], &NewestEvent),
         now: i64,
         unseen: &mut UnseenTime,
     ) -> u64 {
@@ -80,14 +78,13 @@ impl EventRates {
                 (known.unwrap_or(&look.newest), look.at, events.get(new..).unwrap_or_default())
             }
             (None, [first, rest @ ..]) => (first, first.at, rest),
-            (None, []) => return 0,
+            (None, []) => (newest, newest.at, events),
         };
         let mut found = 0;
         for event in new {
             let at = event.at.min(now);
             self.pass(last, since, at);
-            self.cell(last, at).events += 1.0;
-            self.cell(last, at).age();
+            self.cell(last, at).add(1.0, 0.0);
             if before.is_some() {
                 unseen.add(now.saturating_sub(at).max(0) as f64, 1.0);
                 found += 1;
@@ -108,13 +105,8 @@ impl EventRates {
     fn pass(&mut self, last: &NewestEvent, from: i64, to: i64) {
         let cells = self.cells(&last.kind);
         let (from, to) = (from.saturating_sub(last.at).max(0), to.saturating_sub(last.at));
-        for (age, cell) in cells.iter_mut().enumerate() {
-            let begins = from.max(AGES[age].0);
-            let ends = AGES.get(age + 1).map_or(to, |(next, _)| to.min(*next));
-            if begins < ends {
-                cell.days += (ends - begins) as f64 / DAY;
-                cell.age();
-            }
+        for (age, begins, ends) in ages_between(from, to) {
+            cells[age].add(0.0, (ends - begins) as f64 / DAY);
         }
     }
 

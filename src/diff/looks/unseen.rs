@@ -37,7 +37,7 @@ impl UnseenTime {
     }
 
     /// Counts `events` of one span, which is named by its place in [`BOUNDS`], with the sum of their times.
-    pub fn add_counts(&mut self, span: usize, events: f64, seconds: f64) {
+    fn add_counts(&mut self, span: usize, events: f64, seconds: f64) {
         if let (Some(count), Some(sum)) = (self.counts.get_mut(span), self.seconds.get_mut(span)) {
             *count += events;
             *sum += seconds;

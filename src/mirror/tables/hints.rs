@@ -7,6 +7,7 @@ use crate::record::{RowSet, Stream};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// A hint about a customer that neither the mirror nor the API comes to know is forgotten after this time: the vendor's own
 /// attempts at a delivery end then, too.
@@ -66,19 +67,20 @@ impl Batch<'_> {
              JOIN (SELECT delivery, value FROM webhook_orders, json_each(order_ids)) AS named \
              ON named.value = CAST(newest.id AS TEXT)",
         )?;
-        let found = select
-            .query_map([ORDERS_SOUGHT_IN], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
+        let mut rows = select.query([ORDERS_SOUGHT_IN])?;
+        let mut customers: HashMap<i64, Vec<String>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            customers.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        drop(rows);
         drop(select);
         let number = next_number(&self.transaction)?;
         for (delivery, paths, at) in waiting {
-            let customers: Vec<&String> =
-                found.iter().filter(|(of, _)| *of == delivery).map(|(_, customer)| customer).collect();
-            for customer in &customers {
-                hint(&self.transaction, customer, &at, number)?;
-            }
-            if customers.is_empty() {
-                unmatched(&self.transaction, &paths, &utc_text(now))?;
+            match customers.get(&delivery) {
+                Some(customers) => {
+                    customers.iter().try_for_each(|id| hint(&self.transaction, id, &at, number))?;
+                }
+                None => unmatched(&self.transaction, &paths, &utc_text(now))?,
             }
         }
         self.transaction.execute("DELETE FROM webhook_orders", [])?;
@@ -93,14 +95,6 @@ impl Batch<'_> {
         let newest: Option<i64> =
             self.transaction.query_row("SELECT max(number) FROM webhook_hints", [], |row| row.get(0))?;
         Ok(newest.map(HintMark))
-    }
-
-    /// The rows of those customers that hints wait for.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn hinted_rows(&self, stream: Stream) -> Result<RowSet, MirrorError> {
-        hinted_rows(&self.transaction, stream)
     }
 
     /// Makes the mirrored customers due that hints wait for, so that whatever run comes next looks at them, and forgets old
@@ -172,14 +166,6 @@ impl Batch<'_> {
 }
 
 impl Snapshot<'_> {
-    /// As [`Batch::hinted_rows`].
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn hinted_rows(&self, stream: Stream) -> Result<RowSet, MirrorError> {
-        hinted_rows(&self.transaction, stream)
-    }
-
     /// Whether any hint waits.
     ///
     /// # Errors
@@ -214,7 +200,8 @@ impl Snapshot<'_> {
     }
 }
 
-fn hinted_rows(connection: &Connection, stream: Stream) -> Result<RowSet, MirrorError> {
+/// The rows of those customers that hints wait for.
+pub(super) fn hinted_rows(connection: &Connection, stream: Stream) -> Result<RowSet, MirrorError> {
     let sql = format!("SELECT rowid FROM {stream} WHERE id IN (SELECT customer_id FROM webhook_hints)");
     let mut select = connection.prepare_cached(&sql)?;
     let mut found = select.query([])?;

@@ -1,6 +1,7 @@
 //! What the mirror knows of looks at parents' lists of children: the newest child that each found, how often children come,
 //! what called for looks and what came of it, and for how long new children were unseen.
 
+use super::hints::hinted_rows;
 use super::parents::MirroredParent;
 use crate::diff::EventPlan;
 use crate::diff::looks::{
@@ -10,9 +11,10 @@ use crate::diff::looks::{
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Snapshot, utc_text};
 use crate::record::{RowSet, Stream, instant};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Days for which the times are kept for which events were unseen.
 const DAYS_KEPT: i64 = 400;
@@ -125,18 +127,19 @@ impl Batch<'_> {
         event_rates(&self.transaction)
     }
 
-    /// Chooses at most `budget` parents whose children `plan` doesn't look at anyway: those for whom a look is worth most.
+    /// A plan of turns, with those beside it whom webhooks have hinted at, and at most `budget` others: those for whom a look
+    /// is worth most.
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn expected_looks(
+    pub fn with_expected_looks(
         &self,
         stream: Stream,
-        plan: &EventPlan,
+        max_age: SignedDuration,
         (hazards, now): (&Hazards, Now),
         budget: usize,
-    ) -> Result<RowSet, MirrorError> {
-        expected_looks(&self.transaction, stream, plan, (hazards, now), budget)
+    ) -> Result<EventPlan, MirrorError> {
+        with_expected_looks(&self.transaction, stream, max_age, (hazards, now), budget)
     }
 
     /// Keeps what a run has learned from its looks.
@@ -182,23 +185,23 @@ impl Batch<'_> {
                     *age as i64
                 ])?;
         }
-        self.keep_unseen(&results.unseen)
+        self.keep_unseen(&results.unseen, &now)
     }
 
-    fn keep_unseen(&mut self, unseen: &UnseenTime) -> Result<(), MirrorError> {
+    fn keep_unseen(&mut self, unseen: &UnseenTime, now: &str) -> Result<(), MirrorError> {
         for (span, (events, seconds)) in unseen.spans().enumerate().filter(|(_, (events, _))| *events > 0.0) {
             let bound = BOUNDS.get(span).map_or(i64::MAX, |bound| i64::from(*bound));
             self.transaction
                 .prepare_cached(
-                    "INSERT INTO unseen_times (day, at_most_seconds, events, seconds) VALUES (date('now'), ?1, ?2, ?3) \
+                    "INSERT INTO unseen_times (day, at_most_seconds, events, seconds) VALUES (date(?4), ?1, ?2, ?3) \
                      ON CONFLICT (day, at_most_seconds) DO UPDATE SET events = events + excluded.events, \
                      seconds = seconds + excluded.seconds",
                 )?
-                .execute(params![bound, events as i64, seconds as i64])?;
+                .execute(params![bound, events as i64, seconds as i64, now])?;
         }
         self.transaction
-            .prepare_cached("DELETE FROM unseen_times WHERE day < date('now', ?1)")?
-            .execute([format!("-{DAYS_KEPT} days")])?;
+            .prepare_cached("DELETE FROM unseen_times WHERE day < date(?1, ?2)")?
+            .execute([now, &format!("-{DAYS_KEPT} days")])?;
         Ok(())
     }
 }
@@ -212,18 +215,18 @@ impl Snapshot<'_> {
         event_rates(&self.transaction)
     }
 
-    /// As [`Batch::expected_looks`].
+    /// As [`Batch::with_expected_looks`].
     ///
     /// # Errors
     /// When the mirror can't be read.
-    pub fn expected_looks(
+    pub fn with_expected_looks(
         &self,
         stream: Stream,
-        plan: &EventPlan,
+        max_age: SignedDuration,
         (hazards, now): (&Hazards, Now),
         budget: usize,
-    ) -> Result<RowSet, MirrorError> {
-        expected_looks(&self.transaction, stream, plan, (hazards, now), budget)
+    ) -> Result<EventPlan, MirrorError> {
+        with_expected_looks(&self.transaction, stream, max_age, (hazards, now), budget)
     }
 
     /// What looks at the children of these parents are likely to find, and for how long that has been there. Parents who were
@@ -265,24 +268,6 @@ impl Snapshot<'_> {
         signals.sort_by_key(|(signal, _)| *signal);
         Ok(signals)
     }
-
-    /// For how long the new events of all days that are kept were unseen.
-    ///
-    /// # Errors
-    /// When the mirror can't be read.
-    pub fn unseen_time(&self) -> Result<UnseenTime, MirrorError> {
-        let mut select = self.transaction.prepare(
-            "SELECT at_most_seconds, sum(events), sum(seconds) FROM unseen_times GROUP BY at_most_seconds",
-        )?;
-        let mut rows = select.query([])?;
-        let mut unseen = UnseenTime::default();
-        while let Some(row) = rows.next()? {
-            let (bound, events, seconds): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let span = BOUNDS.partition_point(|other| i64::from(*other) < bound);
-            unseen.add_counts(span, events as f64, seconds as f64);
-        }
-        Ok(unseen)
-    }
 }
 
 fn event_rates(connection: &Connection) -> Result<EventRates, MirrorError> {
@@ -298,25 +283,26 @@ fn event_rates(connection: &Connection) -> Result<EventRates, MirrorError> {
     Ok(rates)
 }
 
-fn expected_looks(
+fn with_expected_looks(
     connection: &Connection,
     stream: Stream,
-    plan: &EventPlan,
+    max_age: SignedDuration,
     (hazards, now): (&Hazards, Now),
     budget: usize,
-) -> Result<RowSet, MirrorError> {
+) -> Result<EventPlan, MirrorError> {
+    let turns = EventPlan::of_turns(max_age);
     let mut choice = Choice::new(budget);
-    if budget == 0 {
-        return Ok(choice.rows());
+    if budget > 0 {
+        looked_at(connection, stream, now, |row, id, checked_at, last| {
+            let urgency = hazards.urgency(last, now.servers);
+            // Most are out of the question, and for these it needn't be known whether their turn has come.
+            if choice.wants(urgency) && turns.due(row, id, checked_at.parse().ok(), now.ours).is_none() {
+                choice.offer(urgency, row);
+            }
+        })?;
     }
-    looked_at(connection, stream, now, |row, id, checked_at, last| {
-        let urgency = hazards.urgency(last, now.servers);
-        // Most are out of the question, and for these it needn't be known whether their turn has come.
-        if choice.wants(urgency) && plan.due(row, id, checked_at.parse().ok(), now.ours).is_none() {
-            choice.offer(urgency, row);
-        }
-    })?;
-    Ok(choice.rows())
+    let (pushed, expected) = (hinted_rows(connection, stream)?, choice.rows());
+    Ok(EventPlan::Due { max_age, pushed: Arc::new(pushed), expected: Arc::new(expected) })
 }
 
 /// Goes through all parents that were looked at: their rows, ids, when that was by our clock, and the look.

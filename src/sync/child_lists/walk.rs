@@ -1,6 +1,6 @@
 //! The walk of one parent's list of children: a customer's events.
 
-use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, Turn, WalkError};
+use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, RepairedItem, Turn, WalkError};
 use crate::diff::looks::{LastLook, Sightings};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
 use crate::mirror::{Batch, ChildrenApplied, DueParent, MirrorError, MirroredParent};
@@ -195,12 +195,11 @@ fn note(result: &mut PassResult, page: &Page<Record>) -> u64 {
     result.shape.add_page(rows(page));
     let mut new = 0;
     for item in &page.items {
-        if let Some(event) = item.record() {
-            result.sightings.add(event);
-        }
         let id = match item {
-            Item::Record(record) => Some(record.id()),
-            Item::Repaired(repaired) => Some(repaired.record.id()),
+            Item::Record(event) | Item::Repaired(RepairedItem { record: event, .. }) => {
+                result.sightings.add(event);
+                Some(event.id())
+            }
             Item::Rejected(rejected) => rejected.id.as_deref(),
         };
         match id {
