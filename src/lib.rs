@@ -24,6 +24,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod derived;
 pub mod diff;
 pub mod export;
 mod failpoint;

@@ -1,14 +1,18 @@
 //! What can be typed.
 
+use super::query::{Format as QueryFormat, NAMED as NAMED_QUERIES};
 use crate::api::{CustomerFields, WebhookFields};
 use crate::export::{AsOf, Format};
 use crate::record::Stream;
-use crate::sandbox::Settings;
+use crate::sandbox::{Settings, duration};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Keeps a local SQLite mirror of a Malomo account's customers and events, and exports what changed.
 #[derive(Parser)]
@@ -72,6 +76,8 @@ pub(super) enum Command {
     Export(Export),
     /// What became of a record: every version of it that the mirror knows, field by field
     History(History),
+    /// Ask the mirror: a query of your own, or one of those that have a name; whatever it is, it only reads
+    Query(Query),
     /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs
     Status(Json),
     /// The API's customers, as JSON on stdout; the mirror is not touched
@@ -114,6 +120,110 @@ pub(super) struct History {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  malomo-mirror query --list\n  malomo-mirror query repeat-purchases --since 2025-01-01\n  \
+    malomo-mirror query \"SELECT status, count(*) FROM orders GROUP BY status\" --as csv --output status.csv\n  \
+    malomo-mirror query \"SELECT * FROM events WHERE customer_id = :id\" --id CUSTOMER_ID --as ndjson"
+)]
+pub(super) struct Query {
+    /// One SQL statement of SQLite, the name of a query, or a table or view for all of its rows
+    #[arg(value_name = "SQL|NAME", value_parser = NamesOrSql, required_unless_present = "list")]
+    pub(super) query: Option<String>,
+    /// Show the named queries, or the one whose name is given, with their parameters and their SQL
+    #[arg(long)]
+    pub(super) list: bool,
+    /// How the result looks
+    #[arg(long = "as", value_enum, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: QueryFormat,
+    /// Write the result to this file, which is there when it is whole
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
+    pub(super) output: Option<PathBuf>,
+    /// Stop the query after this time
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(super) timeout: Duration,
+    /// The parameter :since, a day or a time in UTC, such as 2025-01-01
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// The parameter :until, a day or a time in UTC
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// The parameter :at, a day or a time in UTC
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// The parameter :days
+    #[arg(long, value_name = "N")]
+    pub(super) days: Option<u32>,
+    /// The parameter :id
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Option<String>,
+    /// Any other parameter of the query, by its name without the colon; may be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Every parameter that is given, without its colon.
+    pub(super) fn parameters(&self) -> Vec<(String, String)> {
+        let days = self.days.map(|days| days.to_string());
+        let named = [
+            ("since", &self.since),
+            ("until", &self.until),
+            ("at", &self.at),
+            ("days", &days),
+            ("id", &self.id),
+        ];
+        let given = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        given.chain(self.parameters.iter().cloned()).collect()
+    }
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.trim_start_matches(':').to_owned(), value.to_owned()))
+}
+
+/// Takes any text, and tells shells which names there are.
+#[derive(Clone)]
+struct NamesOrSql;
+
+impl TypedValueParser for NamesOrSql {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = NAMED_QUERIES.iter().map(|query| query.name).chain(TABLES.iter().copied());
+        Some(Box::new(names.map(PossibleValue::new)))
+    }
+}
+
+/// Tables and views that people ask for.
+const TABLES: &[&str] = &[
+    "customers",
+    "events",
+    "orders",
+    "shipments",
+    "customer_summary",
+    "event_types",
+    "event_properties",
+    "changes",
+    "field_changes",
+    "customers_history",
+    "events_history",
+    "customers_deleted",
+    "events_deleted",
+    "freshness",
+    "sync_runs",
+];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Demo {

@@ -17,6 +17,7 @@ mod logging;
 mod misplaced_key;
 mod output;
 mod progress;
+mod query;
 mod sandbox;
 mod shell;
 mod signals;
@@ -111,6 +112,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Daemon => daemon::run(&global).await,
         Command::Export(args) => export::run(&global, &args),
         Command::History(args) => history::run(&global, &args),
+        Command::Query(args) => query::run(&global, args).await,
         Command::Status(args) => status::run(&global, &args),
         Command::Customers { action } => customers::run(&global, action).await,
         Command::Events { action: args::Events::List { customer_id } } => {

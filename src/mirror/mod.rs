@@ -8,11 +8,13 @@
 mod changes;
 mod connection;
 mod database;
+mod derived;
 mod error;
 mod first_load;
 mod hints;
 mod lock;
 mod maintenance;
+mod query;
 mod runs;
 mod tables;
 mod transaction;
@@ -26,6 +28,7 @@ pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
+pub use query::{Cell, Queries, QueryError, Rows};
 pub use runs::{
     Audit, AuditFinding, Checkpoint, Counts, DrawnParents, Drift, EventFailure, Freshness, Mode, Outcome,
     Run, RunError, SavedToken, StreamCounts,

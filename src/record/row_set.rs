@@ -28,6 +28,11 @@ impl RowSet {
         self.rows.len()
     }
 
+    /// The marked rows, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
+        self.rows.iter().map(u64::cast_signed)
+    }
+
     /// The set as bytes, for [`RowSet::from_bytes`].
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.rows.serialized_size());

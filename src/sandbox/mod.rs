@@ -41,6 +41,6 @@ pub use churn::Change;
 pub use counts::RequestCounts;
 pub use fields::{CustomerField, CustomerFields};
 pub use server::{Sandbox, SandboxError, start};
-pub use settings::{Order, Settings, TokenStyle};
+pub use settings::{Order, Settings, TokenStyle, duration};
 pub use webhooks::DeliveryCounts;
 pub use world::World;

@@ -86,7 +86,11 @@ impl Default for Settings {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a span of time such as `50ms` or `2s`.
+///
+/// # Errors
+/// When it is none.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("`{text}` is no time: write it like 50ms or 2s");
     let time: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
     Duration::try_from(time).map_err(|_| expected())

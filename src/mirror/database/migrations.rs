@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0012_history.sql"),
     include_str!("../../../schema/0013_looks.sql"),
     include_str!("../../../schema/0014_webhook_hints.sql"),
+    include_str!("../../../schema/0015_answers.sql"),
 ];
 
 /// The version in which an older mirror's rows are moved.

@@ -1,0 +1,133 @@
+//! `query`: a query of the mirror, typed or named, that only reads.
+
+mod format;
+mod named;
+
+use super::args::{Global, Query};
+use super::assemble;
+use super::exit::{Exit, Failure};
+use super::output;
+use super::signals;
+use crate::mirror::{Queries, QueryError};
+pub(super) use format::Format;
+use format::{Ended, Printer};
+pub(super) use named::NAMED;
+use named::NamedQuery;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::NamedTempFile;
+
+/// How like a name another one has to be to be meant, 0 to 1.
+const LEAST_LIKENESS: f64 = 0.5;
+
+pub(super) async fn run(global: &Global, args: Query) -> Result<Exit, Failure> {
+    let Some(asked) = args.query.clone().filter(|_| !args.list) else {
+        let wanted = |query: &&NamedQuery| args.query.as_deref().is_none_or(|name| name == query.name);
+        let shown: Vec<String> = NAMED.iter().filter(wanted).map(NamedQuery::shown).collect();
+        return output::text(&shown.join("\n"));
+    };
+    let config = assemble::config(global)?;
+    let queries = Queries::open(&config.mirror.path)?;
+    let sql = statement(&queries, &asked)?;
+    let limit = args.timeout;
+    let (stop, handle) = (signals::stop_token()?, queries.interrupt_handle());
+    let mut running = tokio::task::spawn_blocking(move || answer(&queries, &sql, &args));
+    let (ended, is_late) = tokio::select! {
+        ended = &mut running => (ended, false),
+        () = stop.cancelled() => { handle.interrupt(); (running.await, false) }
+        () = tokio::time::sleep(limit) => { handle.interrupt(); (running.await, true) }
+    };
+    let ended = ended.map_err(Failure::because("the query could not be run"))?;
+    ended.map(|()| Exit::Done).map_err(|error| failure(error, is_late.then_some(limit)))
+}
+
+/// The statement that is meant: the text of a named query, all rows of a table, or what was typed.
+fn statement(queries: &Queries, asked: &str) -> Result<String, Failure> {
+    let asked = asked.trim();
+    if let Some(query) = NamedQuery::of(asked) {
+        return Ok(query.sql().to_owned());
+    }
+    let is_name = !asked.is_empty() && asked.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    if !is_name {
+        return Ok(asked.to_owned());
+    }
+    if queries.has_table(asked)? {
+        return Ok(format!("SELECT * FROM \"{asked}\""));
+    }
+    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(asked, name);
+    let nearest = NAMED.iter().map(|query| (likeness(query.name), query.name));
+    let nearest = nearest.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let hint = nearest.filter(|(likeness, _)| *likeness >= LEAST_LIKENESS).map(|(_, name)| name);
+    let hint = hint.map_or(String::new(), |name| format!("; did you mean {name}?"));
+    let failure = Failure::usage(format!("{asked:?} is no named query, no table, and no SQL{hint}"));
+    Err(failure.with_hint("`malomo-mirror query --list` shows the named queries"))
+}
+
+/// Why there is no result, or not the whole of it.
+type NoAnswer = QueryError<Ended>;
+
+fn answer(queries: &Queries, sql: &str, args: &Query) -> Result<(), NoAnswer> {
+    let parameters = args.parameters();
+    let failed = |error| QueryError::Rows(Ended::Failed(error));
+    let Some(path) = &args.output else {
+        return print(queries, sql, &parameters, args.format, io::stdout().lock()).map(drop);
+    };
+    let mut file = beside(path).map_err(failed)?;
+    print(queries, sql, &parameters, args.format, &mut file)?;
+    file.as_file()
+        .sync_all()
+        .and_then(|()| file.persist(path).map_err(|error| error.error))
+        .map(drop)
+        .map_err(failed)
+}
+
+/// A file that takes the place of the one at `path` when it is whole. Only its owner may read it.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".query-").tempfile_in(folder)
+}
+
+fn print(
+    queries: &Queries,
+    sql: &str,
+    parameters: &[(String, String)],
+    format: Format,
+    out: impl Write,
+) -> Result<(), NoAnswer> {
+    let mut printer = Printer::new(format, BufWriter::new(out));
+    let is_whole = match queries.run(sql, parameters, &mut printer) {
+        Ok(()) => true,
+        Err(QueryError::Rows(Ended::Enough)) => false,
+        Err(error) => return Err(error),
+    };
+    printer.finish(is_whole).map(drop).map_err(|error| QueryError::Rows(Ended::Failed(error)))
+}
+
+/// `late`: the limit that the query took longer than.
+fn failure(error: NoAnswer, late: Option<Duration>) -> Failure {
+    match error {
+        QueryError::Rows(Ended::Failed(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            Failure::reader_gone()
+        }
+        QueryError::Rows(Ended::Failed(error)) => {
+            Failure::new(Exit::Failed, format!("the result could not be written: {error}"))
+        }
+        QueryError::Interrupted => match late {
+            Some(limit) => Failure::new(
+                Exit::Failed,
+                format!("the query took longer than {} s and was stopped", limit.as_secs()),
+            )
+            .with_hint("ask for less, or give it more time with --timeout"),
+            None => Failure::new(Exit::Failed, "the query was stopped"),
+        },
+        QueryError::NotReadOnly => Failure::usage("this statement would do more than read")
+            .with_hint("`query` takes SELECT, VALUES, WITH, EXPLAIN, and the PRAGMAs that change nothing"),
+        QueryError::NotOne | QueryError::Syntax(_) | QueryError::UnknownParameter { .. } => {
+            Failure::usage(error.to_string())
+        }
+        QueryError::Failed(_) | QueryError::Rows(Ended::Enough) => {
+            Failure::new(Exit::Failed, error.to_string())
+        }
+    }
+}
