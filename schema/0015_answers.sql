@@ -6,6 +6,20 @@
 -- Through which change what is derived from events is up to date.
 INSERT INTO meta (key, value) VALUES ('derived_through', '0');
 
+-- How many changes there were on each day, by stream and operation. Their numbers are from the first to the last of these,
+-- among others.
+CREATE TABLE change_days (
+    day       TEXT NOT NULL,                 -- of observed_at, in UTC
+    stream    TEXT NOT NULL,
+    op        TEXT NOT NULL,
+    changes   INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,              -- changes.seq
+    last_seq  INTEGER NOT NULL,
+    PRIMARY KEY (day, stream, op)
+) STRICT;
+INSERT INTO change_days
+SELECT substr(observed_at, 1, 10) AS day, stream, op, count(*), min(seq), max(seq) FROM changes GROUP BY day, stream, op;
+
 -- The types of events. The first 200 have a view of their own with a column for each property that was seen, named event_ and
 -- the type in snake_case: ShopifyOrderCreated is event_shopify_order_created. A view that is there stays.
 CREATE TABLE event_types (
@@ -30,6 +44,17 @@ CREATE TABLE event_properties (
     first_seen_at TEXT NOT NULL,             -- as in event_types
     last_seen_at  TEXT NOT NULL,
     PRIMARY KEY (type, path)
+) STRICT;
+
+-- What the events and orders of a customer add up to. Times are seconds since 1970.
+CREATE TABLE customer_facts (
+    id               INTEGER PRIMARY KEY,    -- customers.inserted_seq; a customer without events has no row
+    first_event      INTEGER,
+    last_event       INTEGER,
+    event_count      INTEGER NOT NULL,
+    order_count      INTEGER NOT NULL,
+    open_order_count INTEGER NOT NULL,
+    last_order       INTEGER                 -- when the newest order was created, or when its first event was
 ) STRICT;
 
 -- What the view `orders` shows. Times are seconds since 1970.
@@ -150,23 +175,19 @@ SELECT c.id, c.email, c.first_name, c.last_name, c.phone_number, c.created_at, c
             WHEN c.updated_at + 0 < 1e11 THEN c.updated_at + 0.0 WHEN c.updated_at + 0 < 1e14 THEN c.updated_at / 1e3
             WHEN c.updated_at + 0 < 1e17 THEN c.updated_at / 1e6 ELSE c.updated_at / 1e9 END, 'unixepoch')
         ELSE replace(replace(upper(c.updated_at), ' UTC', 'Z'), 'UTC', 'Z') END) AS updated_at_utc,
-       strftime('%Y-%m-%dT%H:%M:%fZ', (SELECT min(e.timestamp) FROM events AS e
-                                       WHERE e.customer_id = c.id), 'unixepoch') AS first_event_at,
-       strftime('%Y-%m-%dT%H:%M:%fZ', (SELECT max(e.timestamp) FROM events AS e
-                                       WHERE e.customer_id = c.id), 'unixepoch') AS last_event_at,
-       (SELECT count(*) FROM events AS e WHERE e.customer_id = c.id) AS event_count,
-       (SELECT count(*) FROM order_facts AS o WHERE o.customer_row = c.inserted_seq) AS order_count,
-       (SELECT count(*) FROM order_facts AS o WHERE o.customer_row = c.inserted_seq AND o.is_open) AS open_order_count,
-       strftime('%Y-%m-%dT%H:%M:%fZ', (SELECT max(coalesce(o.created, o.first_event)) FROM order_facts AS o
-                                       WHERE o.customer_row = c.inserted_seq), 'unixepoch') AS last_order_at,
-       (strftime('%s', 'now') - (SELECT max(coalesce(o.created, o.first_event)) FROM order_facts AS o
-                                 WHERE o.customer_row = c.inserted_seq)) / 86400 AS days_since_last_order,
+       strftime('%Y-%m-%dT%H:%M:%fZ', f.first_event, 'unixepoch') AS first_event_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', f.last_event, 'unixepoch') AS last_event_at,
+       coalesce(f.event_count, 0) AS event_count,
+       coalesce(f.order_count, 0) AS order_count,
+       coalesce(f.open_order_count, 0) AS open_order_count,
+       strftime('%Y-%m-%dT%H:%M:%fZ', f.last_order, 'unixepoch') AS last_order_at,
+       (strftime('%s', 'now') - f.last_order) / 86400 AS days_since_last_order,
        c.events_checked_at,                  -- when its events were last read to their end; NULL: the next run is to read them
        c.events_checked_at IS NULL
-           OR EXISTS (SELECT 1 FROM event_failures AS f WHERE f.customer_id = c.id)
-           OR EXISTS (SELECT 1 FROM webhook_hints AS h WHERE h.customer_id = c.id) AS is_behind
+           OR EXISTS (SELECT 1 FROM event_failures AS failure WHERE failure.customer_id = c.id)
+           OR EXISTS (SELECT 1 FROM webhook_hints AS hint WHERE hint.customer_id = c.id) AS is_behind
                                              -- 1: its events may have changed since, and the next run is to read them
-FROM customers AS c;
+FROM customers AS c LEFT JOIN customer_facts AS f ON f.id = c.inserted_seq;
 
 -- The views of the past as before, with their times in UTC.
 DROP VIEW customers_history;

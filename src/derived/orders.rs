@@ -170,6 +170,11 @@ pub struct Shipment {
 }
 
 impl Order {
+    /// When it was created, or else when its first event happened.
+    pub fn began(&self) -> Option<i64> {
+        self.times.at[Step::Created as usize].or(self.first_event)
+    }
+
     /// Whether more is to come: it isn't fulfilled yet, or a parcel is on its way to the customer.
     pub fn is_open(&self) -> bool {
         let ends = [Step::Delivered, Step::Returned, Step::Cancelled];

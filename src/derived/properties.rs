@@ -237,8 +237,9 @@ impl Properties {
 
     fn count(&mut self, properties: &str, rows: i64) {
         let mut count = Count { rows, places: self.places, is_cut_off: self.is_cut_off };
-        if let Ok(value) = serde_json::from_str(properties) {
-            count.value(&mut self.root, value, 0);
+        let is_object = properties.starts_with('{') && count.object(&mut self.root, properties, 0);
+        if !is_object && let Ok(value) = serde_json::from_str(properties) {
+            count.leaf(&mut self.root, value);
         }
         (self.places, self.is_cut_off) = (count.places, count.is_cut_off);
     }
@@ -291,6 +292,10 @@ impl Count {
         if json.starts_with('{') && level < LEVELS && self.object(place, json, level) {
             return;
         }
+        self.leaf(place, value);
+    }
+
+    fn leaf(&self, place: &mut Place, value: &RawValue) {
         place.rows += self.rows;
         if self.rows > 0 {
             place.types = place.types.with(JsonTypes::of(value));

@@ -224,6 +224,13 @@ impl Batch<'_> {
              WHERE stream = ?1"
         );
         self.transaction.execute(&newest, params![stream.name(), rows.len() as i64])?;
+        // Until here there were inserts alone.
+        self.transaction.execute("DELETE FROM change_days WHERE stream = ?1", [stream.name()])?;
+        let days = format!(
+            "INSERT INTO change_days SELECT substr(inserted_at, 1, 10) AS day, ?1, 'insert', count(*), min(inserted_seq), \
+             max(inserted_seq) FROM {stream} GROUP BY day"
+        );
+        self.transaction.execute(&days, [stream.name()])?;
         Ok(records)
     }
 

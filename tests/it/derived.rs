@@ -1,6 +1,6 @@
 //! What is derived from events: orders, parcels, and a view for each type.
 
-use crate::support::{Account, Cell, Place, Row, customer, sandbox};
+use crate::support::{Account, Cell, Place, Row, assert_totals_are_true, customer, sandbox};
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, World};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -58,6 +58,16 @@ async fn what_is_derived_step_by_step_is_what_is_derived_at_once() {
     for (by_steps, at_once) in by_steps.iter().zip(&at_once) {
         assert!(by_steps == at_once, "{by_steps:#?}\n{at_once:#?}");
     }
+    assert_totals_are_true(&place);
+    let sums = "SELECT count(*) FROM customer_summary AS s WHERE \
+                (event_count, order_count, open_order_count, coalesce(first_event_at, ''), coalesce(last_event_at, '')) \
+                IS NOT (SELECT count(*), (SELECT count(*) FROM orders WHERE customer_id = s.id), \
+                (SELECT count(*) FROM orders WHERE customer_id = s.id AND is_open), \
+                coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', min(at), 'unixepoch'), ''), \
+                coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', max(at), 'unixepoch'), '') \
+                FROM (SELECT coalesce(timestamp, CAST(strftime('%s', created_at) AS INTEGER)) AS at FROM events \
+                WHERE customer_id = s.id))";
+    assert_eq!(place.number(sums), 0);
     // Each row of an order and a parcel belongs to somebody, and is there once.
     let strays = "SELECT (SELECT count(*) FROM orders WHERE customer_id IS NULL) + (SELECT count(*) FROM shipment_facts \
                   WHERE order_row NOT IN (SELECT id FROM order_facts)) + (SELECT count(*) FROM (SELECT 1 FROM orders \

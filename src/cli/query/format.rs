@@ -77,6 +77,12 @@ impl<W: Write> Printer<W> {
     pub(super) fn finish(self, is_whole: bool) -> io::Result<W> {
         let mut out = match self {
             Printer::Table { mut out, table, format, rows } => {
+                let mut table = table;
+                if format == Format::Table {
+                    for column in table.column_iter_mut() {
+                        column.set_padding((0, 2));
+                    }
+                }
                 writeln!(out, "{}", table.trim_fmt())?;
                 match (is_whole, format) {
                     (true, Format::Markdown) => {}

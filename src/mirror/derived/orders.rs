@@ -16,6 +16,14 @@ const ORDER_COLUMNS: &str = "order_id, order_number, status, created, fulfilled,
 const SHIPMENT_COLUMNS: &str = "shipment_id, carrier, tracking_code, is_return, status, shipped, first_scan, out_for_delivery, \
      delivered, returned, cancelled, last_event, estimated_delivery_at, event_count";
 
+/// What a customer's events add up to.
+#[derive(Default)]
+struct EventFacts {
+    count: i64,
+    first: Option<i64>,
+    last: Option<i64>,
+}
+
 impl Batch<'_> {
     /// Puts the orders of customers together anew, by the numbers of their rows; those of a customer who is gone go. Writes only what
     /// is another now.
@@ -23,7 +31,8 @@ impl Batch<'_> {
         let has_orders = "SELECT EXISTS (SELECT 1 FROM order_facts)";
         let has_orders: bool = self.transaction.query_row(has_orders, [], |row| row.get(0))?;
         for customer in customers {
-            let derived = self.orders_by_events(customer)?;
+            let (derived, facts) = self.orders_by_events(customer)?;
+            self.put_facts(customer, &facts, &derived)?;
             let mut stored = if has_orders { self.stored_orders(customer)? } else { Vec::new() };
             for order in derived {
                 // By what doesn't change: an order that has an id keeps it.
@@ -46,18 +55,50 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn orders_by_events(&self, customer: i64) -> rusqlite::Result<Vec<Order>> {
+    fn orders_by_events(&self, customer: i64) -> rusqlite::Result<(Vec<Order>, EventFacts)> {
         let mut select = self.transaction.prepare_cached(EVENTS)?;
         let mut rows = select.query([customer])?;
-        let mut derived = Orders::default();
+        let (mut derived, mut facts) = (Orders::default(), EventFacts::default());
         while let Some(row) = rows.next()? {
             let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
             let at: Option<i64> = row.get(2)?;
             let created_at = || Ok::<_, rusqlite::Error>(text(4)?.and_then(instant).map(|at| at.as_second()));
             let at = at.map_or_else(created_at, |at| Ok(Some(at)))?;
             derived.add(&OrderEvent { kind: text(0)?, label: text(1)?, at, properties: text(3)? });
+            facts.count += 1;
+            facts.first = facts.first.into_iter().chain(at).min();
+            facts.last = facts.last.max(at);
         }
-        Ok(derived.finish())
+        Ok((derived.finish(), facts))
+    }
+
+    /// Writes what a customer's events and orders add up to, where that is something else now.
+    fn put_facts(&self, customer: i64, events: &EventFacts, orders: &[Order]) -> rusqlite::Result<()> {
+        if events.count == 0 {
+            let mut delete = self.transaction.prepare_cached("DELETE FROM customer_facts WHERE id = ?1")?;
+            return delete.execute([customer]).map(drop);
+        }
+        let mut put = self.transaction.prepare_cached(
+            "INSERT INTO customer_facts (id, first_event, last_event, event_count, order_count, open_order_count, last_order) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET first_event = excluded.first_event, \
+             last_event = excluded.last_event, event_count = excluded.event_count, order_count = excluded.order_count, \
+             open_order_count = excluded.open_order_count, last_order = excluded.last_order \
+             WHERE (first_event, last_event, event_count, order_count, open_order_count, last_order) IS NOT \
+             (excluded.first_event, excluded.last_event, excluded.event_count, excluded.order_count, \
+             excluded.open_order_count, excluded.last_order)",
+        )?;
+        let open = orders.iter().filter(|order| order.is_open()).count() as i64;
+        let last_order = orders.iter().filter_map(Order::began).max();
+        put.execute(params![
+            customer,
+            events.first,
+            events.last,
+            events.count,
+            orders.len() as i64,
+            open,
+            last_order
+        ])
+        .map(drop)
     }
 
     /// With the numbers of their rows. The indexes have them in the order of these.

@@ -11,6 +11,8 @@ pub(in crate::mirror) struct ChangeLog {
     next_seq: i64,
     added: u64,
     totals: [Total; Stream::ALL.len()],
+    /// Mostly of one day.
+    days: Vec<DayCount>,
     /// The newest change's time, in milliseconds of Unix time and as text.
     time: (i64, String),
 }
@@ -25,12 +27,26 @@ struct Total {
     last_seq: Option<i64>,
 }
 
+/// The changes of a stream on one day that are the same operation.
+#[derive(Debug)]
+struct DayCount {
+    day: String,
+    stream: Stream,
+    op: Op,
+    changes: i64,
+    first_seq: i64,
+    last_seq: i64,
+}
+
+/// How long the text of a day is, such as `2026-03-01`.
+const DAY: usize = 10;
+
 impl ChangeLog {
     /// Goes on after the largest number ever given: no line is ever removed, and a row that goes leaves its insert's line.
     pub(in crate::mirror) fn open(connection: &Connection) -> rusqlite::Result<ChangeLog> {
         let time = (0, utc_text(Timestamp::UNIX_EPOCH));
         let totals = Stream::ALL.map(|stream| Total { stream, rows: 0, last_seq: None });
-        Ok(ChangeLog { next_seq: head(connection)? + 1, added: 0, totals, time })
+        Ok(ChangeLog { next_seq: head(connection)? + 1, added: 0, totals, days: Vec::new(), time })
     }
 
     /// How many changes were added.
@@ -43,7 +59,8 @@ impl ChangeLog {
         self.next_seq
     }
 
-    /// Takes the number of the next change, for an insert: the row that was just written is its line.
+    /// Takes the number of the next change, for an insert: the row that was just written, with the time that was last asked for,
+    /// is its line.
     pub(in crate::mirror) fn take(&mut self, stream: Stream) -> i64 {
         self.count(stream, Op::Insert)
     }
@@ -67,6 +84,7 @@ impl ChangeLog {
         evidence: Option<&str>,
         parent: Option<&str>,
     ) -> rusqlite::Result<i64> {
+        self.time(stamp.now);
         let seq = self.count(stream, op);
         connection
             .prepare_cached(
@@ -95,6 +113,15 @@ impl ChangeLog {
             Op::Update => 0,
             Op::Delete => -1,
         };
+        let day = self.time.1.get(..DAY).unwrap_or_default();
+        let is_same = |one: &&mut DayCount| one.stream == stream && one.op == op && one.day == day;
+        match self.days.iter_mut().find(is_same) {
+            Some(count) => (count.changes, count.last_seq) = (count.changes + 1, seq),
+            None => {
+                let day = day.to_owned();
+                self.days.push(DayCount { day, stream, op, changes: 1, first_seq: seq, last_seq: seq });
+            }
+        }
         self.next_seq += 1;
         self.added += 1;
         seq
@@ -107,6 +134,20 @@ impl ChangeLog {
         )?;
         for total in self.totals.iter().filter(|total| total.last_seq.is_some()) {
             update.execute(params![total.stream.name(), total.rows, total.last_seq])?;
+        }
+        let mut add = connection.prepare_cached(
+            "INSERT INTO change_days (day, stream, op, changes, first_seq, last_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT DO UPDATE SET changes = changes + excluded.changes, last_seq = excluded.last_seq",
+        )?;
+        for of in self.days.drain(..) {
+            add.execute(params![
+                of.day,
+                of.stream.name(),
+                of.op.name(),
+                of.changes,
+                of.first_seq,
+                of.last_seq
+            ])?;
         }
         Ok(())
     }

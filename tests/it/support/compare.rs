@@ -60,6 +60,9 @@ pub fn assert_totals_are_true(place: &Place) {
         ));
         assert!(differing.is_empty(), "{differing:?}");
     }
+    let logged = "SELECT substr(observed_at, 1, 10) AS day, stream, op, count(*) AS changes, min(seq) AS first_seq, \
+                  max(seq) AS last_seq FROM changes GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+    assert_eq!(place.query(logged), place.query("SELECT * FROM change_days ORDER BY day, stream, op"));
 }
 
 /// Asserts that every run that came to an end counted the very changes that stand under its number.
