@@ -139,6 +139,7 @@ impl Demo {
             "\nEverything is in {dir}: mirror.db (SQLite), exports/ (CSV, NDJSON and their manifest).\n\nTry next:\n  \
              sqlite3 -readonly {dir}/mirror.db \"SELECT type, count(*) AS events, count(DISTINCT customer_id) AS \
              customers FROM events GROUP BY type ORDER BY events DESC\"\n  \
+             {program} --set mirror.path={dir}/mirror.db query orders-by-month --since 2024-06-01\n  \
              tail -n 3 {dir}/exports/customers/*.ndjson\n  \
              {program} --set mirror.path={dir}/mirror.db --set export.dir={dir}/exports status\n"
         )

@@ -159,7 +159,7 @@ impl Queries {
         parameters: &[(String, String)],
         rows: &mut R,
     ) -> Result<(), QueryError<R::Error>> {
-        let mut statement = self.connection.prepare(sql).map_err(explain)?;
+        let mut statement = self.connection.prepare(sql).map_err(refuse)?;
         // What the authorizer isn't asked about, such as VACUUM INTO.
         if !statement.readonly() {
             return Err(QueryError::NotReadOnly);
@@ -207,6 +207,14 @@ fn bind<E>(statement: &mut Statement<'_>, given: &[(String, String)]) -> Result<
         bound.map_err(explain)?;
     }
     Ok(())
+}
+
+/// What an error means that comes before the statement runs.
+fn refuse<E>(error: rusqlite::Error) -> QueryError<E> {
+    match explain(error) {
+        QueryError::Failed(text) => QueryError::Syntax(text),
+        other => other,
+    }
 }
 
 fn explain<E>(error: rusqlite::Error) -> QueryError<E> {

@@ -1,8 +1,8 @@
 //! The first load: an empty mirror is filled in a file of its own, and is whole when it takes its place.
 
 use crate::support::{
-    Account, Place, Reply, Server, Shared, assert_counts_are_true, assert_everything_equals,
-    assert_no_strays, assert_totals_are_true, customer, event,
+    Account, Place, Reply, Server, Shared, assert_counts_are_true, assert_days_are_true,
+    assert_everything_equals, assert_no_strays, assert_totals_are_true, customer, event,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +54,7 @@ fn assert_whole(place: &Place) {
         assert!(!place.path().join(format!("mirror.db.loading{ending}")).exists());
     }
     assert_totals_are_true(place);
+    assert_days_are_true(place);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
