@@ -6,7 +6,6 @@
 use super::names::snake_case;
 use crate::record::{members, text};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::fmt;
 
 /// Objects within more objects than this are kept as they are.
@@ -318,12 +317,7 @@ impl Count {
     }
 
     /// The place of that name, which is looked for at `next` first; `None` if there are too many.
-    fn member<'p>(
-        &mut self,
-        place: &'p mut Place,
-        name: &Cow<'_, str>,
-        next: &mut usize,
-    ) -> Option<&'p mut Place> {
+    fn member<'p>(&mut self, place: &'p mut Place, name: &str, next: &mut usize) -> Option<&'p mut Place> {
         let is_here = place.members.get(*next).is_some_and(|(here, _)| here == name);
         let found = if is_here { Some(*next) } else { place.members.iter().position(|(one, _)| one == name) };
         let at = match found {

@@ -165,7 +165,7 @@ impl Queries {
             return Err(QueryError::NotReadOnly);
         }
         bind(&mut statement, parameters)?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         rows.begin(&columns).map_err(QueryError::Rows)?;
         let mut found = statement.raw_query();
         while let Some(row) = found.next().map_err(explain)? {

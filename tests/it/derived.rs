@@ -1,7 +1,8 @@
 //! What is derived from events: orders, parcels, and a view for each type.
 
 use crate::support::{
-    Account, Cell, Place, Row, assert_days_are_true, assert_totals_are_true, customer, sandbox,
+    Account, Cell, Place, Row, assert_days_are_true, assert_derived_is_true, assert_totals_are_true,
+    customer, sandbox,
 };
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, World};
 use rusqlite::Connection;
@@ -62,6 +63,7 @@ async fn what_is_derived_step_by_step_is_what_is_derived_at_once() {
     }
     assert_totals_are_true(&place);
     assert_days_are_true(&place);
+    assert_derived_is_true(&place);
     let sums = "SELECT count(*) FROM customer_summary AS s WHERE \
                 (event_count, order_count, open_order_count, coalesce(first_event_at, ''), coalesce(last_event_at, '')) \
                 IS NOT (SELECT count(*), (SELECT count(*) FROM orders WHERE customer_id = s.id), \

@@ -1,7 +1,8 @@
 //! What a try left behind, counted.
 
 use crate::support::{
-    Place, Program, Ran, Row, State, as_exported, assert_no_strays, assert_totals_are_true, manifest, replay,
+    Place, Program, Ran, Row, State, as_exported, assert_days_are_true, assert_derived_is_true,
+    assert_no_strays, assert_totals_are_true, manifest, replay,
 };
 use crate::test_account::SECRETS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,6 +174,8 @@ impl Findings {
         self.duplicated += exported_twice(place);
         self.read(|| assert_no_strays(place));
         self.read(|| assert_totals_are_true(place));
+        self.read(|| assert_days_are_true(place));
+        self.read(|| assert_derived_is_true(place));
         let verified = program.run(&["export", "verify"]).await;
         self.ended(&verified, &[0]);
         for path in other_files(place) {

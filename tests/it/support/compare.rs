@@ -70,6 +70,21 @@ pub fn assert_days_are_true(place: &Place) {
     assert_eq!(place.query(logged), place.query("SELECT * FROM change_days ORDER BY day, stream, op"));
 }
 
+/// Asserts that what is derived from events counts the events that are there.
+#[track_caller]
+pub fn assert_derived_is_true(place: &Place) {
+    let types =
+        "SELECT * FROM event_types AS t WHERE row_count <> (SELECT count(*) FROM events WHERE type = t.type)";
+    assert!(place.query(types).is_empty(), "{:?}", place.query(types));
+    let customers = "SELECT c.id, f.event_count FROM customers AS c LEFT JOIN customer_facts AS f ON f.id = c.inserted_seq \
+                     WHERE coalesce(f.event_count, 0) <> (SELECT count(*) FROM events AS e WHERE e.customer_id = c.id)";
+    assert!(place.query(customers).is_empty(), "{:?}", place.query(customers));
+    let strays = "SELECT (SELECT count(*) FROM customer_facts WHERE id NOT IN (SELECT inserted_seq FROM customers)) + \
+                  (SELECT count(*) FROM order_facts WHERE customer_row NOT IN (SELECT id FROM customer_facts)) + \
+                  (SELECT count(*) FROM shipment_facts WHERE order_row NOT IN (SELECT id FROM order_facts))";
+    assert_eq!(place.number(strays), 0);
+}
+
 /// Asserts that every run that came to an end counted the very changes that stand under its number.
 #[track_caller]
 pub fn assert_counts_are_true(place: &Place) {

@@ -31,7 +31,7 @@ pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same}
     unused_imports,
     reason = "the promises look at the totals of mirrors that are not to be compared"
 )]
-pub use compare::{assert_days_are_true, assert_totals_are_true};
+pub use compare::{assert_days_are_true, assert_derived_is_true, assert_totals_are_true};
 pub use json::{Cell, Row, members, object};
 pub use listener::{address, address_for_webhooks, get, post};
 pub use pages::{Old, Pages, Tokens};
