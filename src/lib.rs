@@ -26,6 +26,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod derived;
+pub mod dictionary;
 pub mod diff;
 pub mod export;
 mod failpoint;

@@ -2,10 +2,11 @@
 
 use super::query::{Format as QueryFormat, NAMED as NAMED_QUERIES};
 use crate::api::{CustomerFields, WebhookFields};
+use crate::dictionary::printers::FORMS;
 use crate::export::{AsOf, Format};
 use crate::record::Stream;
 use crate::sandbox::{Settings, duration};
-use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -78,6 +79,9 @@ pub(super) enum Command {
     History(History),
     /// Ask the mirror: a query of your own, or one of those that have a name; whatever it is, it only reads
     Query(Query),
+    /// What every table, view and column means, and how to load the exports elsewhere: as documentation, or as the text that
+    /// a database or another program takes; needs neither a mirror nor a key
+    Describe(Describe),
     /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs
     Status(Json),
     /// The API's customers, as JSON on stdout; the mirror is not touched
@@ -224,6 +228,20 @@ const TABLES: &[&str] = &[
     "freshness",
     "sync_runs",
 ];
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Describe {
+    /// A table, a view or a stream; all that are for analysts without it
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The form
+    #[arg(long = "as", value_name = "FORMAT", default_value = "text", value_parser = form_names())]
+    pub(super) form: String,
+}
+
+fn form_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(FORMS.iter().map(|form| PossibleValue::new(form.name).help(form.about)))
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Demo {

@@ -7,6 +7,44 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds.
     pub kind: ColumnKind,
+    /// What it tells of whom.
+    pub personal: Personal,
+    /// What it means, in one sentence.
+    pub about: &'static str,
+}
+
+#[cfg(test)]
+impl Column {
+    /// A column for tests.
+    pub(crate) const fn of(name: &'static str, kind: ColumnKind) -> Column {
+        Column { name, kind, personal: Personal::None, about: "" }
+    }
+}
+
+/// Whether a column holds personal data, and of which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Personal {
+    /// Nothing about a person.
+    None,
+    /// What names one person: an identifier or a name.
+    DirectIdentifier,
+    /// What reaches a person: an address or a number.
+    Contact,
+    /// Text or JSON in which anything about a person may stand.
+    FreeText,
+}
+
+impl Personal {
+    /// Its name in what the program prints.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Personal::None => "none",
+            Personal::DirectIdentifier => "direct identifier",
+            Personal::Contact => "contact",
+            Personal::FreeText => "free text",
+        }
+    }
 }
 
 /// What a column holds, besides NULL.

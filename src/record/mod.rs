@@ -17,7 +17,7 @@ mod repair;
 mod row_set;
 mod stream;
 
-pub use column::{Column, ColumnKind, Op, Value};
+pub use column::{Column, ColumnKind, Op, Personal, Value};
 pub use fields::{Rejection, peek_id, text};
 pub use id_set::{FingerprintSet, IdSet, fingerprint};
 pub use instant::{Instant, instant};

@@ -3,7 +3,8 @@
 //!
 //! A further stream takes a variant, a declaration, and a migration with its tables.
 
-use super::column::{Column, ColumnKind};
+use super::column::Personal::{Contact, DirectIdentifier, FreeText, None as Nothing};
+use super::column::{Column, ColumnKind, Personal};
 use std::fmt;
 
 /// A kind of record that is mirrored and exported on its own. What is to be known of it stands in its declaration; nothing
@@ -133,14 +134,18 @@ const CUSTOMERS: Declaration = Declaration {
     singular: "customer",
     parent: None,
     columns: &[
-        text("id"),
-        text("email"),
-        text("first_name"),
-        text("last_name"),
-        text("phone_number"),
-        time("created_at"),
-        time("updated_at"),
-        json("extra"),
+        text("id", DirectIdentifier, "The vendor's identifier of the customer, opaque."),
+        text("email", Contact, "The e-mail address."),
+        text("first_name", DirectIdentifier, "The first name."),
+        text("last_name", DirectIdentifier, "The last name."),
+        text(
+            "phone_number",
+            Contact,
+            "The telephone number, in no documented form; it may begin with zeros.",
+        ),
+        time("created_at", CREATED_AT),
+        time("updated_at", UPDATED_AT),
+        json("extra", EXTRA),
     ],
     identity: &[&["email"], &["phone_number"], &["first_name", "last_name"]],
 };
@@ -151,32 +156,40 @@ const EVENTS: Declaration = Declaration {
     singular: "event",
     parent: Some(Stream::Customers),
     columns: &[
-        text("id"),
-        text("customer_id"),
-        text("type"),
-        text("label"),
-        text("link_back_url"),
-        integer("timestamp"),
-        json("properties"),
-        time("created_at"),
-        time("updated_at"),
-        json("extra"),
+        text("id", DirectIdentifier, "The vendor's identifier of the event, opaque."),
+        text("customer_id", DirectIdentifier, "The customer in whose list the event stood."),
+        text("type", Nothing, "What happened, such as ShopifyOrderFulfilled."),
+        text("label", FreeText, "What happened, for people, such as 'Order #1000 fulfilled'."),
+        text("link_back_url", FreeText, "A link to the page of the order or the parcel."),
+        integer("timestamp", "When it happened, in Unix seconds."),
+        json(
+            "properties",
+            "What the event is about, as the API gave it; JSON, every number with its digits.",
+        ),
+        time("created_at", CREATED_AT),
+        time("updated_at", UPDATED_AT),
+        json("extra", EXTRA),
     ],
     identity: &[],
 };
 
-const fn text(name: &'static str) -> Column {
-    Column { name, kind: ColumnKind::Text }
+const CREATED_AT: &str = "When the vendor created the record, as the API gave it.";
+const UPDATED_AT: &str = "When the vendor last changed the record, as the API gave it.";
+const EXTRA: &str =
+    "The fields that the API's documentation doesn't name, as a JSON object; NULL where there are none.";
+
+const fn text(name: &'static str, personal: Personal, about: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Text, personal, about }
 }
 
-const fn time(name: &'static str) -> Column {
-    Column { name, kind: ColumnKind::Time }
+const fn time(name: &'static str, about: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Time, personal: Nothing, about }
 }
 
-const fn integer(name: &'static str) -> Column {
-    Column { name, kind: ColumnKind::Integer }
+const fn integer(name: &'static str, about: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Integer, personal: Nothing, about }
 }
 
-const fn json(name: &'static str) -> Column {
-    Column { name, kind: ColumnKind::Json }
+const fn json(name: &'static str, about: &'static str) -> Column {
+    Column { name, kind: ColumnKind::Json, personal: FreeText, about }
 }

@@ -6,6 +6,8 @@
 //!
 //! Nothing here reads or writes the rows of a stream.
 
+#[cfg(test)]
+mod dictionary_tests;
 mod location;
 pub(super) mod migrations;
 pub(super) mod read_only;

@@ -174,8 +174,7 @@ mod tests {
     use crate::record::Op;
     use proptest::prelude::*;
 
-    const COLUMNS: &[Column] =
-        &[Column { name: "id", kind: ColumnKind::Text }, Column { name: "x", kind: ColumnKind::Text }];
+    const COLUMNS: &[Column] = &[Column::of("id", ColumnKind::Text), Column::of("x", ColumnKind::Text)];
     const HEADER: &str = "\"_seq\",\"_op\",\"_observed_at\",\"id\",\"x\"\r\n";
 
     fn rows(text: &[u8]) -> Result<Vec<Row>, Unreadable> {

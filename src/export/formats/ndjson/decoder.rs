@@ -100,9 +100,9 @@ mod tests {
     use crate::export::formats::row_reader::RowReader;
 
     const COLUMNS: &[Column] = &[
-        Column { name: "id", kind: ColumnKind::Text },
-        Column { name: "n", kind: ColumnKind::Integer },
-        Column { name: "j", kind: ColumnKind::Json },
+        Column::of("id", ColumnKind::Text),
+        Column::of("n", ColumnKind::Integer),
+        Column::of("j", ColumnKind::Json),
     ];
 
     const OLD: Dialect = Dialect { old_layout: true, ..Dialect::PLAIN };

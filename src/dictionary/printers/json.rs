@@ -1,0 +1,30 @@
+//! For programs.
+
+use super::Selection;
+use crate::dictionary::{Column, Table, exported};
+use crate::record::Stream;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Dictionary<'d> {
+    tables: &'d [Table],
+    /// The columns of the export files.
+    exports: Vec<Exports>,
+}
+
+#[derive(Serialize)]
+struct Exports {
+    stream: Stream,
+    columns: Vec<Column>,
+}
+
+pub(super) fn print(selection: &Selection) -> String {
+    let exports =
+        selection.streams.iter().map(|stream| Exports { stream: *stream, columns: exported(*stream) });
+    pretty(&Dictionary { tables: &selection.tables, exports: exports.collect() })
+}
+
+/// A value as JSON over several lines. What is printed here has a JSON form: its keys are texts.
+pub(super) fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).map_or_else(|error| error.to_string(), |text| text + "\n")
+}
