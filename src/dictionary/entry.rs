@@ -66,9 +66,9 @@ pub struct Column {
     pub key: bool,
     /// Whether no two rows have the same value, beside the key.
     pub unique: bool,
-    /// The table and the column whose value it repeats.
+    /// Whose value it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub references: Option<(&'static str, &'static str)>,
+    pub references: Option<Reference>,
     /// The only values that it can have; empty: any.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub values: &'static [&'static str],
@@ -76,6 +76,17 @@ pub struct Column {
     pub personal: Personal,
     /// What it means, in one sentence.
     pub about: Cow<'static, str>,
+}
+
+/// The column whose value another one repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Reference {
+    /// Its table.
+    pub table: &'static str,
+    /// Its name.
+    pub column: &'static str,
+    /// Whether that row is always there. Rows of runs go when they are old, and an event may be read before its customer.
+    pub always_there: bool,
 }
 
 /// What a column holds, besides NULL.
@@ -229,8 +240,14 @@ impl Column {
         Column { unit: Some(unit), ..self }
     }
 
+    /// It repeats the value of a row that is always there.
     pub(super) fn of(self, table: &'static str, column: &'static str) -> Column {
-        Column { references: Some((table, column)), ..self }
+        Column { references: Some(Reference { table, column, always_there: true }), ..self }
+    }
+
+    /// It repeats the value of a row that may not be there yet, or no longer.
+    pub(super) fn of_mostly(self, table: &'static str, column: &'static str) -> Column {
+        Column { references: Some(Reference { table, column, always_there: false }), ..self }
     }
 
     pub(super) fn one_of(self, values: &'static [&'static str]) -> Column {
@@ -246,7 +263,7 @@ impl Column {
         let mut remarks = Vec::new();
         remarks.extend(self.key.then(|| "key".to_owned()));
         remarks.extend(self.unique.then(|| "unique".to_owned()));
-        remarks.extend(self.references.map(|(table, column)| format!("→ {table}.{column}")));
+        remarks.extend(self.references.map(|target| format!("→ {}.{}", target.table, target.column)));
         remarks.extend(self.unit.map(str::to_owned));
         remarks.extend((!self.values.is_empty()).then(|| self.values.join(" | ")));
         if self.personal != Personal::None {

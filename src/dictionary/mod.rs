@@ -11,7 +11,7 @@ mod runs;
 mod streams;
 mod technical;
 
-pub use entry::{Audience, Column, Kind, Table, TableKind};
+pub use entry::{Audience, Column, Kind, Reference, Table, TableKind};
 pub use streams::exported;
 
 use crate::record::Stream;

@@ -168,9 +168,9 @@ fn event_failures() -> Table {
             text("stream", "The stream of the parents.").key(),
             text("customer_id", "Whose events they are.")
                 .key()
-                .of("customers", "id")
+                .of_mostly("customers", "id")
                 .personal(DirectIdentifier),
-            integer("run_id", "The newest run that failed.").not_null().of("sync_runs", "id"),
+            integer("run_id", "The newest run that failed.").not_null().of_mostly("sync_runs", "id"),
             utc("failed_at", "When that was.").not_null(),
             text("error", "Why.").not_null(),
         ],
@@ -189,7 +189,7 @@ fn rejected() -> Table {
             text("reason", "What is wrong with the record.").not_null(),
             text("raw", "The record as the API gave it.").not_null().personal(FreeText),
             utc("first_seen_at", "When the API first gave it.").not_null(),
-            integer("run_id", "The newest run that met it.").not_null().of("sync_runs", "id"),
+            integer("run_id", "The newest run that met it.").not_null().of_mostly("sync_runs", "id"),
             text("outcome", "Whether it is in the mirror: 'taken' with a repair, or 'rejected'.")
                 .not_null()
                 .one_of(&["rejected", "taken"]),
@@ -204,7 +204,7 @@ fn audits() -> Table {
         "audits",
         "One row for each audit: a sample of the mirror, read again from the API and compared.",
         vec![
-            integer("run_id", "The run at whose end it took place.").key().of("sync_runs", "id"),
+            integer("run_id", "The run at whose end it took place.").key().of_mostly("sync_runs", "id"),
             utc("finished_at", "When it ended.").not_null(),
             text(
                 "changed_since",

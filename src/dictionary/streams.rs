@@ -36,7 +36,9 @@ fn of_record(stream: Stream, declared: &record::Column) -> Column {
     let column = Column::from(declared);
     match stream.parent() {
         _ if declared.name == ID => column.key(),
-        Some(parent) if declared.name == stream.parent_key() => column.not_null().of(parent.name(), ID),
+        Some(parent) if declared.name == stream.parent_key() => {
+            column.not_null().of_mostly(parent.name(), ID)
+        }
         _ => column,
     }
 }
@@ -58,7 +60,7 @@ fn current(stream: Stream) -> Table {
         utc("inserted_at", "When the mirror took that change.").not_null(),
         integer("inserted_run", "The run that did; its row goes when it is old.")
             .not_null()
-            .of("sync_runs", "id"),
+            .of_mostly("sync_runs", "id"),
         integer("change_seq", "The row's newest change.").not_null().of("changes", "seq"),
     ]);
     let about = match stream {
@@ -102,7 +104,7 @@ fn missing() -> [Column; 2] {
             "missing_since",
             "Since when complete walks of the customer's events lack it; NULL: the newest listed it.",
         ),
-        integer("missing_run", "The newest run whose complete walk lacked it.").of("sync_runs", "id"),
+        integer("missing_run", "The newest run whose complete walk lacked it.").of_mostly("sync_runs", "id"),
     ]
 }
 
@@ -146,7 +148,9 @@ fn deleted(stream: Stream) -> Table {
     columns.extend([
         integer("deleted_seq", "The change that deleted the record.").key().of("changes", "seq"),
         utc("deleted_at", "When the mirror took that change.").not_null(),
-        integer("run_id", "The run that did; its row goes when it is old.").not_null().of("sync_runs", "id"),
+        integer("run_id", "The run that did; its row goes when it is old.")
+            .not_null()
+            .of_mostly("sync_runs", "id"),
         text("evidence", "What proved that the record was gone."),
     ]);
     view(format!("{stream}_deleted"), about, columns)
@@ -195,7 +199,7 @@ fn log_lines() -> Vec<Column> {
         utc("observed_at", "When the mirror took the change.").not_null(),
         integer("run_id", "The run that took it; its row goes when it is old.")
             .not_null()
-            .of("sync_runs", "id"),
+            .of_mostly("sync_runs", "id"),
         text("evidence", "For a delete, what proved it."),
         text("customer_id", "Of a deleted event, whose it was.").personal(DirectIdentifier),
     ]

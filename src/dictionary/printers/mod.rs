@@ -1,7 +1,18 @@
 //! The dictionary in the forms that people and other programs read: one file a form, registered in [`FORMS`]. Pure.
 
+mod bigquery;
+mod clickhouse;
+mod duckdb;
 mod json;
 mod markdown;
+mod pandas;
+mod polars;
+mod postgres;
+mod python;
+mod redshift;
+mod snowflake;
+mod spark;
+mod sql;
 mod text;
 
 use super::Table;
@@ -47,10 +58,37 @@ pub struct Form {
 
 /// Every form.
 pub const FORMS: &[Form] = &[
-    Form { name: "text", about: "for people", is_of_exports: false, print: text::print },
-    Form { name: "markdown", about: "for documentation", is_of_exports: false, print: markdown::print },
-    Form { name: "json", about: "for programs", is_of_exports: false, print: json::print },
+    of_tables("text", "for people", text::print),
+    of_tables("markdown", "for documentation", markdown::print),
+    of_tables("json", "for programs", json::print),
+    of_exports("postgres", "tables, loading and views for PostgreSQL", postgres::print),
+    of_exports("duckdb", "the same for DuckDB", duckdb::print),
+    of_exports("bigquery", "the same for BigQuery", bigquery::print),
+    of_exports("snowflake", "the same for Snowflake", snowflake::print),
+    of_exports("redshift", "the same for Amazon Redshift", redshift::print),
+    of_exports("clickhouse", "the same for ClickHouse", clickhouse::print),
+    of_exports("spark", "the same for Spark SQL", spark::print),
+    of_exports("pandas", "a Python program that reads the exports with pandas", pandas::print),
+    of_exports("polars", "a Python program that reads the exports with polars", polars::print),
 ];
+
+/// A form that is about tables and views of the mirror.
+const fn of_tables(name: &'static str, about: &'static str, print: fn(&Selection) -> String) -> Form {
+    Form { name, about, is_of_exports: false, print }
+}
+
+/// A form that is about export files.
+const fn of_exports(name: &'static str, about: &'static str, print: fn(&Selection) -> String) -> Form {
+    Form { name, about, is_of_exports: true, print }
+}
+
+/// What a stream's view of records as they are now is.
+fn about(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Customers => "The account''s customers as the API holds them now.",
+        Stream::Events => "The events of all customers as the API holds them now.",
+    }
+}
 
 /// The form of that name.
 pub fn form(name: &str) -> Option<&'static Form> {

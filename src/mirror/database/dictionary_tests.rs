@@ -1,6 +1,6 @@
 //! The schema and the dictionary say the same.
 
-use crate::dictionary::{Table, tables};
+use crate::dictionary::{Reference, Table, tables};
 use crate::mirror::Mirror;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,7 @@ fn what_columns_refer_to_is_there() {
     for table in &tables {
         for column in &table.columns {
             assert!(column.about.ends_with('.'), "{}.{} has a sentence", table.name, column.name);
-            if let Some((other, target)) = column.references {
+            if let Some(Reference { table: other, column: target, .. }) = column.references {
                 assert!(has(other, target), "{}.{} refers to {other}.{target}", table.name, column.name);
             }
         }

@@ -1,0 +1,48 @@
+//! For PostgreSQL 12 or newer, through psql.
+
+use super::Selection;
+use super::sql::{Engine, is_json, is_own_time, script};
+use crate::dictionary::{Column, Kind, exported};
+use crate::record::Stream;
+
+const HEAD: &str = r#"-- For PostgreSQL, through psql: run it in the export folder, and again after each export.
+--     psql -f FILE
+-- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM is a view of
+-- the records as they are now. To save space, rows of STREAM_changes that a newer one of the same id follows may be deleted.
+-- The files are read as NDJSON: psql before 18 takes a line \. inside a CSV text for the end of the file. Where only CSV is
+-- exported and no text has such a line, read each file into STREAM_changes by
+--     \copy "customers_changes" FROM 'FILE' WITH (FORMAT csv, HEADER match, ENCODING 'UTF8')
+-- properties and extra have the type json, which keeps their text to the byte; for an index, cast them to jsonb.
+\set ON_ERROR_STOP on
+"#;
+
+const ENGINE: Engine = Engine { quote: '"', kind, wraps_nullable: false, comment: None, escaped_quote: "''" };
+
+fn kind(column: &Column) -> &'static str {
+    match column.kind {
+        Kind::Integer => "bigint",
+        _ if is_json(column) => "json",
+        _ if is_own_time(column) => "timestamptz",
+        _ => "text",
+    }
+}
+
+pub(super) fn print(selection: &Selection) -> String {
+    script(HEAD, selection, part)
+}
+
+fn part(stream: Stream) -> String {
+    let filled = ENGINE.filling(stream);
+    let changes: Vec<String> =
+        exported(stream).iter().map(|c| format!("\"change\".\"{}\"", c.name)).collect();
+    format!(
+        include_str!("postgres.sql"),
+        stream = stream,
+        definitions = filled.definitions,
+        columns = filled.columns,
+        record = filled.record,
+        changes = changes.join(", "),
+        about = super::about(stream),
+        comments = ENGINE.comments(stream).trim_end(),
+    )
+}
