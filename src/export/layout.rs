@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! DIR/manifest.ndjson
+//! DIR/datapackage.json
 //! DIR/acknowledged.json
 //! DIR/customers/customers-000000000001-000000000420.csv
 //! DIR/events/events-000000000001-000000000420.csv
 //! DIR/snapshots/manifest.ndjson
+//! DIR/snapshots/datapackage.json
 //! DIR/snapshots/customers/customers-000000000420.csv
 //! ```
 
@@ -16,6 +18,9 @@ use std::path::{Path, PathBuf};
 
 /// The manifest's name in its folder.
 pub(super) const MANIFEST: &str = "manifest.ndjson";
+
+/// The name of the description of the files, beside the manifest.
+pub(super) const DATA_PACKAGE: &str = "datapackage.json";
 
 /// Where snapshots stand in the export folder.
 pub(super) const FOLDER: &str = "snapshots";

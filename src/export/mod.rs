@@ -15,6 +15,7 @@
 //! | `formats` | rows as bytes and back, one folder a format |
 //! | `layout` | which files stand where in an export folder, and what they are called |
 //! | `destination` | where files go: complete or not at all, durable when it says so |
+//! | `data_package` | what their columns mean, for programs that read data packages |
 //! | `manifest` | what was announced, and how much of it the mirror remembers |
 //! | `readback` | files read back and compared with the mirror |
 //! | `provenance` | whether a folder is this mirror's |
@@ -24,6 +25,7 @@
 //!
 //! Each uses only those above it.
 
+mod data_package;
 mod destination;
 mod difference;
 mod error;

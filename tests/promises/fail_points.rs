@@ -14,16 +14,16 @@ const POINTS: [(&str, u64); 7] = [
     ("before-commit", 6),
     ("after-commit", 6),
     ("before-run-record", 1),
-    // Two streams in two formats.
+    // Two streams in two formats; before them, the first time, the data package.
     ("before-rename", 4),
     ("before-manifest", 1),
     ("half-manifest", 1),
     ("before-anchor", 1),
 ];
 
-/// Those that every snapshot of two streams in two formats comes to.
+/// Those that every first snapshot of two streams in two formats, and the data package, comes to.
 const SNAPSHOT_POINTS: [(&str, u64); 4] =
-    [("before-rename", 4), ("before-manifest", 1), ("half-manifest", 1), ("before-anchor", 1)];
+    [("before-rename", 5), ("before-manifest", 1), ("half-manifest", 1), ("before-anchor", 1)];
 
 /// Those that a repair comes to whose file comes back with other bytes, and a pruning of old files: a manifest is replaced.
 const REPLACING_POINTS: [(&str, u64); 2] = [("before-rename", 1), ("after-commit", 2)];

@@ -28,3 +28,8 @@ pub(super) fn print(selection: &Selection) -> String {
 pub(super) fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).map_or_else(|error| error.to_string(), |text| text + "\n")
 }
+
+/// A value as JSON on one line; as such it is YAML too.
+pub(super) fn compact(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| error.to_string())
+}

@@ -2,6 +2,9 @@
 
 mod bigquery;
 mod clickhouse;
+mod datapackage;
+mod datasette;
+mod dbt;
 mod duckdb;
 mod json;
 mod markdown;
@@ -15,7 +18,7 @@ mod spark;
 mod sql;
 mod text;
 
-use super::Table;
+use super::{Table, tables};
 use crate::record::Stream;
 
 /// What is to be described.
@@ -70,7 +73,22 @@ pub const FORMS: &[Form] = &[
     of_exports("spark", "the same for Spark SQL", spark::print),
     of_exports("pandas", "a Python program that reads the exports with pandas", pandas::print),
     of_exports("polars", "a Python program that reads the exports with polars", polars::print),
+    of_tables("dbt", "the mirror's tables as sources for dbt, with tests and freshness", dbt::print),
+    of_tables("datasette", "metadata for Datasette", datasette::print),
+    DATA_PACKAGE,
 ];
+
+/// The form that lies in export folders.
+pub const DATA_PACKAGE: Form = of_exports(
+    "datapackage",
+    "a Frictionless Data Package: the export folder's datapackage.json",
+    datapackage::print,
+);
+
+/// What `datapackage.json` holds in every export folder.
+pub fn data_package() -> String {
+    (DATA_PACKAGE.print)(&Selection::for_analysts(tables()))
+}
 
 /// A form that is about tables and views of the mirror.
 const fn of_tables(name: &'static str, about: &'static str, print: fn(&Selection) -> String) -> Form {
@@ -98,7 +116,7 @@ pub fn form(name: &str) -> Option<&'static Form> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dictionary::{exported, tables};
+    use crate::dictionary::exported;
 
     #[test]
     fn every_form_tells_of_every_table_or_every_exported_column() {

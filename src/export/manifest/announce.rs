@@ -2,6 +2,7 @@
 
 use super::line::ManifestLine;
 use super::open_manifest::Manifest;
+use crate::export::data_package;
 use crate::export::destination::{CompleteFile, Destination};
 use crate::export::error::ExportError;
 use crate::export::layout::MANIFEST;
@@ -40,7 +41,8 @@ impl Drop for Unannounced {
 impl Manifest {
     /// Gives complete files their names, then adds their lines at the manifest's end with a single write, tied to it; what
     /// stood behind its last line's end is taken away. Durable on return. Returns the lines as they stand there. Without files
-    /// nothing is written, but for a manifest without lines where there was none.
+    /// nothing is written, but for a manifest without lines where there was none. With files, the data package is put there before
+    /// they get their names.
     ///
     /// # Errors
     /// When a file can't get its name, or the manifest can't be written or has changed since it was read. Then nothing is
@@ -51,6 +53,9 @@ impl Manifest {
     ) -> Result<Vec<ManifestLine>, ExportError> {
         if written.is_empty() && self.found.is_some() {
             return Ok(Vec::new());
+        }
+        if !written.is_empty() {
+            data_package::keep_current(&*self.destination)?;
         }
         let mut files = Unannounced { destination: self.destination.clone(), names: Vec::new() };
         let (mut lines, mut folders) = (Vec::new(), BTreeSet::new());

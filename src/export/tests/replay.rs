@@ -3,7 +3,7 @@
 use crate::export::destination::hex;
 use crate::export::formats::Format;
 use crate::export::formats::{Compression, decompress};
-use crate::export::layout::MANIFEST;
+use crate::export::layout::{DATA_PACKAGE, MANIFEST};
 use crate::export::manifest;
 use crate::export::manifest::ManifestLine;
 use crate::export::retention::{ACKNOWLEDGED, LOCK};
@@ -174,7 +174,7 @@ fn raw_csv(text: &str) -> Vec<Fields> {
     records
 }
 
-/// Every file below `dir`, relative to it, sorted.
+/// Every file below `dir`, relative to it, sorted; but not the data packages, of which `data_package` is.
 pub(super) fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -183,7 +183,7 @@ pub(super) fn files(dir: &Path) -> Vec<String> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if !path.ends_with(DATA_PACKAGE) {
                 found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
             }
         }
