@@ -114,7 +114,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&global, &args),
         Command::History(args) => history::run(&global, &args),
         Command::Query(args) => query::run(&global, args).await,
-        Command::Describe(args) => describe::run(&args),
+        Command::Describe(args) => describe::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Customers { action } => customers::run(&global, action).await,
         Command::Events { action: args::Events::List { customer_id } } => {

@@ -5,12 +5,14 @@
 //!
 //! A further table takes its entry here.
 
+mod answers;
 mod entry;
 pub mod printers;
 mod runs;
 mod streams;
 mod technical;
 
+pub use answers::EventView;
 pub use entry::{Audience, Column, Kind, Reference, Table, TableKind};
 pub use streams::exported;
 
@@ -20,11 +22,13 @@ use crate::record::Stream;
 pub fn tables() -> Vec<Table> {
     let of_streams: Vec<[Table; 4]> = Stream::ALL.into_iter().map(streams::tables).collect();
     let mut tables: Vec<Table> = of_streams.iter().map(|[current, ..]| current.clone()).collect();
+    tables.extend(answers::for_analysts());
     tables.push(streams::changes());
     tables.extend(of_streams.iter().flat_map(|[_, history, deleted, _]| [history.clone(), deleted.clone()]));
     tables.push(streams::field_changes());
     tables.extend(runs::tables());
     tables.extend(technical::tables());
+    tables.extend(answers::technical());
     tables.push(streams::change_log());
     tables.extend(of_streams.into_iter().map(|[.., superseded]| superseded));
     tables

@@ -43,6 +43,30 @@ fn of_record(stream: Stream, declared: &record::Column) -> Column {
     }
 }
 
+/// The columns of a stream's table that its records have, without some of them.
+pub(super) fn of_table(stream: Stream, without: &[&str]) -> Vec<Column> {
+    let kept = stream.columns().iter().filter(|column| !without.contains(&column.name));
+    kept.map(|column| of_record(stream, column)).collect()
+}
+
+/// The times of a record in a form that can be compared.
+pub(super) fn utc_times() -> [Column; 2] {
+    [
+        utc("created_at_utc", "created_at in UTC; NULL where its form is unknown."),
+        utc("updated_at_utc", "updated_at in UTC; NULL where its form is unknown."),
+    ]
+}
+
+pub(super) fn occurred_at() -> Column {
+    utc("occurred_at", "When it happened: timestamp in UTC.")
+}
+
+/// The times of a stream's records in a form that can be compared.
+fn comparable_times(stream: Stream) -> impl Iterator<Item = Column> {
+    let of_events = stream.columns().iter().any(|column| column.name == "timestamp").then(occurred_at);
+    of_events.into_iter().chain(utc_times())
+}
+
 /// The columns of a stream as a version of a record has them: several rows may have the same `id`.
 fn of_version(stream: Stream) -> impl Iterator<Item = Column> {
     stream.columns().iter().map(move |declared| Column { key: false, ..of_record(stream, declared) })
@@ -100,12 +124,16 @@ fn looks() -> [Column; 4] {
 /// What is known of events that their lists lack.
 fn missing() -> [Column; 2] {
     [
-        utc(
-            "missing_since",
-            "Since when complete walks of the customer's events lack it; NULL: the newest listed it.",
-        ),
+        missing_since(),
         integer("missing_run", "The newest run whose complete walk lacked it.").of_mostly("sync_runs", "id"),
     ]
+}
+
+pub(super) fn missing_since() -> Column {
+    utc(
+        "missing_since",
+        "Since when complete walks of the customer's events lack it; NULL: the newest listed it.",
+    )
 }
 
 fn history(stream: Stream) -> Table {
@@ -126,6 +154,7 @@ fn history(stream: Stream) -> Table {
         utc("valid_to", "When the mirror took that change; NULL: the version is current."),
         text("end_op", "What that change was; NULL: the version is current.").one_of(&["update", "delete"]),
     ]);
+    columns.extend(comparable_times(stream));
     view(format!("{stream}_history"), about, columns)
 }
 
@@ -153,6 +182,7 @@ fn deleted(stream: Stream) -> Table {
             .of_mostly("sync_runs", "id"),
         text("evidence", "What proved that the record was gone."),
     ]);
+    columns.extend(comparable_times(stream));
     view(format!("{stream}_deleted"), about, columns)
 }
 

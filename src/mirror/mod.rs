@@ -23,6 +23,7 @@ mod turns;
 pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
+pub use derived::EventTypeView;
 pub use error::MirrorError;
 pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};

@@ -1,6 +1,6 @@
 //! For BigQuery.
 
-use super::Selection;
+use super::selection::Selection;
 use super::sql::{Engine, is_json, is_own_time, script};
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;

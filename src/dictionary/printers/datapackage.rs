@@ -4,8 +4,8 @@
 //! written anew with each export: the manifest is that list, which grows at its end. So the manifest is the one resource, and
 //! beside it `streams` has a table schema for each stream, and a dialect for each format, for the files that the manifest names.
 
-use super::Selection;
 use super::json::pretty;
+use super::selection::Selection;
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;
 use serde_json::{Map, Value, json};

@@ -1,34 +1,17 @@
 //! For Datasette: what its pages say of the mirror's tables.
 
-use super::Selection;
 use super::json::pretty;
+use super::selection::Selection;
 use crate::dictionary::{Column, Table};
 use serde_json::{Map, Value, json};
 
-/// Questions that are worth a page, with their SQL.
-const QUERIES: &[(&str, &str, &str)] = &[
-    (
-        "events_by_type",
-        "How many events of each type there are, and when the newest came",
-        "SELECT type, count(*) AS events, datetime(max(timestamp), 'unixepoch') AS newest FROM events \
-         GROUP BY type ORDER BY events DESC",
-    ),
-    (
-        "events_of_a_customer",
-        "Everything that happened to the customer with this e-mail address, newest first",
-        "SELECT datetime(e.timestamp, 'unixepoch') AS happened_at, e.type, e.label, e.link_back_url FROM customers AS c \
-         JOIN events AS e ON e.customer_id = c.id WHERE c.email = :email ORDER BY e.timestamp DESC",
-    ),
-    (
-        "newest_changes",
-        "What the mirror took last",
-        "SELECT seq, stream, op, id, observed_at FROM changes ORDER BY seq DESC LIMIT 100",
-    ),
-    (
-        "runs",
-        "The last runs, and what to do about those that failed",
-        "SELECT id, mode, outcome, started_at, finished_at, error, what_to_do FROM sync_runs ORDER BY id DESC LIMIT 50",
-    ),
+/// Named queries whose parameters, left empty, mean the same as none: a page leaves them so at first.
+const QUERIES: &[(&str, &str)] = &[
+    ("orders-by-month", include_str!("../../../schema/queries/orders-by-month.sql")),
+    ("order-value", include_str!("../../../schema/queries/order-value.sql")),
+    ("delivery-times", include_str!("../../../schema/queries/delivery-times.sql")),
+    ("email-changes", include_str!("../../../schema/queries/email-changes.sql")),
+    ("behind", include_str!("../../../schema/queries/behind.sql")),
 ];
 
 /// Of some tables, the columns by whose values their rows are worth counting.
@@ -38,6 +21,9 @@ const FACETS: &[(&str, &[&str])] = &[
     ("field_changes", &["stream", "column_name"]),
     ("sync_runs", &["mode", "outcome"]),
     ("rejected", &["stream", "outcome"]),
+    ("orders", &["status", "is_open", "currency"]),
+    ("shipments", &["carrier", "status", "is_return"]),
+    ("event_properties", &["type", "column_type"]),
     ("audit_findings", &["stream", "kind", "standing"]),
 ];
 
@@ -52,9 +38,7 @@ pub(super) fn print(selection: &Selection) -> String {
     tables.insert("sqlite_sequence".to_owned(), json!({"hidden": true}));
     let mut database = Map::from_iter([("tables".to_owned(), Value::Object(tables))]);
     if !selection.others.is_empty() {
-        let queries = QUERIES
-            .iter()
-            .map(|(name, title, sql)| ((*name).to_owned(), json!({"title": title, "sql": sql})));
+        let queries = QUERIES.iter().map(|(name, text)| ((*name).to_owned(), query(text)));
         database.insert("queries".to_owned(), Value::Object(queries.collect()));
     }
     pretty(&json!({
@@ -62,6 +46,13 @@ pub(super) fn print(selection: &Selection) -> String {
         "description": "Customers and events of a Malomo account. Serve it with: datasette mirror.db --metadata FILE",
         "databases": {"mirror": database},
     }))
+}
+
+/// A named query: its first line says what it answers.
+fn query(text: &str) -> Value {
+    let title = text.lines().next().unwrap_or_default().trim_start_matches("-- ");
+    let sql: Vec<&str> = text.lines().filter(|line| !line.starts_with("--")).collect();
+    json!({"title": title, "sql": sql.join("\n")})
 }
 
 fn table(table: &Table, hidden: bool) -> Value {

@@ -1,7 +1,7 @@
 //! For dbt: the mirror's tables as sources.
 
-use super::Selection;
 use super::json::compact;
+use super::selection::Selection;
 use crate::dictionary::{Column, Table};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;

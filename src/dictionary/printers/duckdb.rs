@@ -1,6 +1,6 @@
 //! For DuckDB.
 
-use super::Selection;
+use super::selection::Selection;
 use super::sql::{Engine, is_json, is_own_time, script};
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;
@@ -39,7 +39,7 @@ fn part(stream: Stream) -> String {
         columns = filled.columns,
         record = filled.record,
         types = types.join(", "),
-        about = super::about(stream),
+        about = super::sql::about(stream),
         comments = ENGINE.comments(stream).trim_end(),
     )
 }

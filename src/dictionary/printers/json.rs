@@ -1,6 +1,6 @@
 //! For programs.
 
-use super::Selection;
+use super::selection::Selection;
 use crate::dictionary::{Column, Table, exported};
 use crate::record::Stream;
 use serde::Serialize;
@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct Dictionary<'d> {
     tables: &'d [Table],
+    /// What the view of any type of events has; null where the tables have these views.
+    any_event_view: &'d Option<Table>,
     /// The columns of the export files.
     exports: Vec<Exports>,
 }
@@ -21,7 +23,11 @@ struct Exports {
 pub(super) fn print(selection: &Selection) -> String {
     let exports =
         selection.streams.iter().map(|stream| Exports { stream: *stream, columns: exported(*stream) });
-    pretty(&Dictionary { tables: &selection.tables, exports: exports.collect() })
+    pretty(&Dictionary {
+        tables: &selection.tables,
+        any_event_view: &selection.any_event_view,
+        exports: exports.collect(),
+    })
 }
 
 /// A value as JSON over several lines. What is printed here has a JSON form: its keys are texts.

@@ -1,13 +1,14 @@
 //! For documentation. `docs/mirror.md` has the whole of it.
 
-use super::Selection;
+use super::selection::Selection;
 use crate::dictionary::{Column, Table};
 use std::fmt::Write;
 
 pub(super) fn print(selection: &Selection) -> String {
     let mut parts = Vec::new();
-    if selection.tables.len() > 1 {
-        parts.push(overview("For analysts:", &selection.tables));
+    let tables = || selection.tables.iter().chain(&selection.any_event_view);
+    if tables().count() > 1 {
+        parts.push(overview("For analysts:", tables()));
     }
     if !selection.others.is_empty() {
         parts.push(overview(
@@ -15,11 +16,11 @@ pub(super) fn print(selection: &Selection) -> String {
             &selection.others,
         ));
     }
-    parts.extend(selection.tables.iter().map(details));
+    parts.extend(tables().map(details));
     parts.join("\n")
 }
 
-fn overview(head: &str, tables: &[Table]) -> String {
+fn overview<'t>(head: &str, tables: impl IntoIterator<Item = &'t Table>) -> String {
     let mut text = format!("{head}\n\n| name | | holds |\n|---|---|---|\n");
     for table in tables {
         let _ = writeln!(text, "| `{}` | {} | {} |", table.name, table.kind.name(), cell(&table.about));

@@ -13,39 +13,13 @@ mod polars;
 mod postgres;
 mod python;
 mod redshift;
+mod selection;
 mod snowflake;
 mod spark;
 mod sql;
 mod text;
 
-use super::{Table, tables};
-use crate::record::Stream;
-
-/// What is to be described.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// Tables and views.
-    pub tables: Vec<Table>,
-    /// Streams whose export files are meant.
-    pub streams: Vec<Stream>,
-    /// Tables that are there besides, and told of by name alone.
-    pub others: Vec<Table>,
-}
-
-impl Selection {
-    /// All of `tables` that are for analysts, and the exports of every stream.
-    pub fn for_analysts(tables: Vec<Table>) -> Selection {
-        let (tables, others) = tables.into_iter().partition(Table::is_for_analysts);
-        Selection { tables, streams: Stream::ALL.to_vec(), others }
-    }
-
-    /// One of `tables`, and the exports of the stream of that name, if there is one.
-    pub fn named(tables: Vec<Table>, name: &str) -> Option<Selection> {
-        let table = tables.into_iter().find(|table| table.name == name)?;
-        let streams = table.stream().into_iter().collect();
-        Some(Selection { tables: vec![table], streams, others: Vec::new() })
-    }
-}
+pub use selection::Selection;
 
 /// A form in which the dictionary can be printed.
 pub struct Form {
@@ -87,7 +61,7 @@ pub const DATA_PACKAGE: Form = of_exports(
 
 /// What `datapackage.json` holds in every export folder.
 pub fn data_package() -> String {
-    (DATA_PACKAGE.print)(&Selection::for_analysts(tables()))
+    (DATA_PACKAGE.print)(&Selection::for_analysts(None))
 }
 
 /// A form that is about tables and views of the mirror.
@@ -100,14 +74,6 @@ const fn of_exports(name: &'static str, about: &'static str, print: fn(&Selectio
     Form { name, about, is_of_exports: true, print }
 }
 
-/// What a stream's view of records as they are now is.
-fn about(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Customers => "The account''s customers as the API holds them now.",
-        Stream::Events => "The events of all customers as the API holds them now.",
-    }
-}
-
 /// The form of that name.
 pub fn form(name: &str) -> Option<&'static Form> {
     FORMS.iter().find(|form| form.name == name)
@@ -117,13 +83,14 @@ pub fn form(name: &str) -> Option<&'static Form> {
 mod tests {
     use super::*;
     use crate::dictionary::exported;
+    use crate::record::Stream;
 
     #[test]
     fn every_form_tells_of_every_table_or_every_exported_column() {
         for form in FORMS {
-            let printed = (form.print)(&Selection::for_analysts(tables()));
+            let printed = (form.print)(&Selection::for_analysts(None));
             assert!(printed.ends_with('\n') && !printed.ends_with("\n\n"), "{}", form.name);
-            let selection = Selection::for_analysts(tables());
+            let selection = Selection::for_analysts(None);
             let columns: Vec<(String, String)> = match form.is_of_exports {
                 true => Stream::ALL
                     .into_iter()
@@ -152,13 +119,13 @@ mod tests {
     #[test]
     fn one_table_is_described_alone() {
         for form in FORMS.iter().filter(|form| !form.is_of_exports) {
-            let printed = (form.print)(&Selection::named(tables(), "change_log").unwrap());
+            let printed = (form.print)(&Selection::named("change_log", None).unwrap());
             assert!(
                 printed.contains("observed_at") && !printed.contains("phone_number"),
                 "{}: {printed}",
                 form.name
             );
         }
-        assert!(Selection::named(tables(), "orders_of_others").is_none());
+        assert_eq!(Selection::named("custmers", None).unwrap_err(), "customers");
     }
 }

@@ -1,7 +1,7 @@
 //! For pandas.
 
-use super::Selection;
 use super::python::{column_types, currents};
+use super::selection::Selection;
 use crate::dictionary::{Column, Kind};
 
 fn kind(column: &Column) -> &'static str {

@@ -1,6 +1,6 @@
 //! For PostgreSQL 12 or newer, through psql.
 
-use super::Selection;
+use super::selection::Selection;
 use super::sql::{Engine, is_json, is_own_time, script};
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;
@@ -42,7 +42,7 @@ fn part(stream: Stream) -> String {
         columns = filled.columns,
         record = filled.record,
         changes = changes.join(", "),
-        about = super::about(stream),
+        about = super::sql::about(stream),
         comments = ENGINE.comments(stream).trim_end(),
     )
 }

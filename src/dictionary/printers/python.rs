@@ -1,6 +1,6 @@
 //! What the printers for Python share.
 
-use super::Selection;
+use super::selection::Selection;
 use crate::dictionary::{Column, exported};
 use crate::record::Stream;
 

@@ -1,6 +1,6 @@
 //! For Spark SQL.
 
-use super::Selection;
+use super::selection::Selection;
 use super::sql::{Engine, script};
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;

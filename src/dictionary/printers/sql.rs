@@ -1,6 +1,6 @@
 //! What the printers for databases share: how names, texts and columns stand in their SQL.
 
-use super::Selection;
+use super::selection::Selection;
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;
 
@@ -75,6 +75,14 @@ impl Engine {
             format!("COMMENT ON COLUMN {table}.{name} IS '{about}';\n")
         };
         columns.iter().map(of_column).collect()
+    }
+}
+
+/// What a stream's view of records as they are now is.
+pub(super) fn about(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Customers => "The account''s customers as the API holds them now.",
+        Stream::Events => "The events of all customers as the API holds them now.",
     }
 }
 

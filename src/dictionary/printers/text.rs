@@ -1,11 +1,12 @@
 //! For people, in a terminal.
 
-use super::Selection;
+use super::selection::Selection;
 use crate::dictionary::{Column, Table, exported};
 use std::fmt::Write;
 
 pub(super) fn print(selection: &Selection) -> String {
-    let mut parts: Vec<String> = selection.tables.iter().map(table).collect();
+    let mut parts: Vec<String> =
+        selection.tables.iter().chain(&selection.any_event_view).map(table).collect();
     parts.extend(selection.streams.iter().map(|stream| {
         let head =
             format!("files of the stream {stream} (exports), _seq, _op and _observed_at, then the row\n");

@@ -28,8 +28,13 @@ fn columns(connection: &Connection, table: &str) -> Vec<Seen> {
     let sql =
         "SELECT name, type, \"notnull\" = 0 AND NOT (pk > 0 AND type = 'INTEGER') FROM pragma_table_info(?1)";
     let mut select = connection.prepare(sql).unwrap();
-    let rows = select.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
-    rows.map(Result::unwrap).collect()
+    let rows =
+        select.query_map([table], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))).unwrap();
+    // What a view casts to an integer is called so.
+    let seen = rows.map(|row| {
+        row.map(|(name, kind, null)| (name, if kind == "INT" { "INTEGER".to_owned() } else { kind }, null))
+    });
+    seen.map(Result::unwrap).collect()
 }
 
 /// The sets of columns that no two rows have alike.

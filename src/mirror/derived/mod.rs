@@ -9,8 +9,11 @@
 //! events came or went. If the process dies on the way, the next run does it again.
 
 mod event_types;
+mod known_views;
 mod orders;
 mod views;
+
+pub use known_views::EventTypeView;
 
 use super::Mirror;
 use super::error::MirrorError;

@@ -1,0 +1,50 @@
+//! What is to be described.
+
+use crate::dictionary::{EventView, Table, tables};
+use crate::record::Stream;
+
+/// What is to be described.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Tables and views.
+    pub tables: Vec<Table>,
+    /// Streams whose export files are meant.
+    pub streams: Vec<Stream>,
+    /// What the view of any type of events has, where it isn't known which there are.
+    pub any_event_view: Option<Table>,
+    /// Tables that are there besides, and told of by name alone.
+    pub others: Vec<Table>,
+}
+
+impl Selection {
+    /// All that is for analysts, and the exports of every stream. `views` are those of types of events, where a mirror tells which
+    /// there are.
+    pub fn for_analysts(views: Option<&[EventView]>) -> Selection {
+        let (mut tables, others): (Vec<Table>, Vec<Table>) =
+            tables().into_iter().partition(Table::is_for_analysts);
+        tables.extend(views.unwrap_or_default().iter().map(EventView::table));
+        let any_event_view = views.is_none().then(|| EventView::any().table());
+        Selection { tables, streams: Stream::ALL.to_vec(), any_event_view, others }
+    }
+
+    /// One table or view, and the exports of the stream of that name, if there is one; else the nearest name that is known.
+    /// Without `views`, any name that begins like one of theirs is taken for one.
+    pub fn named(name: &str, views: Option<&[EventView]>) -> Result<Selection, String> {
+        let mut known = tables();
+        known.extend(views.unwrap_or_default().iter().map(EventView::table));
+        if let Some(table) = known.iter().find(|table| table.name == name) {
+            return Ok(Selection::of(table.clone()));
+        }
+        if views.is_none() && name.starts_with("event_") {
+            return Ok(Selection::of(EventView { name: name.to_owned(), ..EventView::any() }.table()));
+        }
+        let likeness = |table: &&Table| strsim::normalized_damerau_levenshtein(name, &table.name);
+        let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Err(nearest.map_or(String::new(), |table| table.name.to_string()))
+    }
+
+    fn of(table: Table) -> Selection {
+        let streams = table.stream().into_iter().collect();
+        Selection { tables: vec![table], streams, any_event_view: None, others: Vec::new() }
+    }
+}
