@@ -8,6 +8,7 @@
 //! | [`record`] | the vendor's records, decoded strictly where documented and loss-free where not | none |
 //! | [`derived`] | what follows from events: orders, parcels, the properties of each type | none |
 //! | [`webhook`] | the vendor's deliveries: their signature, and whom they may be about | none |
+//! | [`dictionary`] | what every table, view and column means, and how programs load the exports | none |
 //! | [`diff`] | what a record means for the mirror; which customers' events are due; what may count as deleted | none |
 //! | [`api`] | the vendor's calls, paging, retries, the guard that keeps the key at home | network |
 //! | [`mirror`] | the SQLite mirror, its change log and checkpoints; all SQL | disk |

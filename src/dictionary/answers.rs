@@ -1,16 +1,17 @@
-//! What is derived from events: orders, parcels, customers with what their events add up to, and a view for each type of events.
+//! What is derived from events: orders, parcels, customers with what their events add up to, and a view for each
+//! type of events.
 
 use super::entry::{Column, Kind, Table, count, integer, real, table, text, utc, view};
-use super::streams::{missing_since, occurred_at, of_table, utc_times};
+use super::streams::{OPS, missing_since, occurred_at, of_table, utc_times};
 use crate::record::Personal::{DirectIdentifier, FreeText};
 use crate::record::Stream;
 
-pub(super) fn for_analysts() -> [Table; 5] {
-    [orders(), shipments(), customer_summary(), event_types(), event_properties()]
+pub(super) fn for_analysts() -> [Table; 6] {
+    [orders(), shipments(), customer_summary(), event_types(), event_properties(), change_days()]
 }
 
-pub(super) fn technical() -> [Table; 2] {
-    [order_facts(), shipment_facts()].map(Table::technical)
+pub(super) fn technical() -> [Table; 3] {
+    [customer_facts(), order_facts(), shipment_facts()].map(Table::technical)
 }
 
 fn customer_id() -> Column {
@@ -163,6 +164,37 @@ fn event_properties() -> Table {
             utc("last_seen_at", "When it last took one that was new or changed.").not_null(),
         ],
     )
+}
+
+fn change_days() -> Table {
+    table(
+        "change_days",
+        "How many changes there were on each day, by stream and operation.",
+        vec![
+            text("day", "The day, in UTC.").key().unit("YYYY-MM-DD"),
+            text("stream", "The stream.").key().one_of(&["customers", "events"]),
+            text("op", "What happened to the records.").key().one_of(OPS),
+            count("changes", "changes", "How many."),
+            integer("first_seq", "The first of these changes; others stand between it and the last.")
+                .not_null()
+                .of("changes", "seq"),
+            integer("last_seq", "The last of them.").not_null().of("changes", "seq"),
+        ],
+    )
+}
+
+fn customer_facts() -> Table {
+    let mut columns = vec![
+        integer("id", "The customer; one without events has no row.").key().of_mostly("customers", "inserted_seq"),
+    ];
+    columns.extend(seconds(&["first_event", "last_event"]));
+    columns.extend([
+        count("event_count", "events", "As in customer_summary."),
+        count("order_count", "orders", "As in customer_summary."),
+        count("open_order_count", "orders", "As in customer_summary."),
+    ]);
+    columns.extend(seconds(&["last_order"]));
+    table("customer_facts", "What the view customer_summary shows, with times in seconds.", columns)
 }
 
 fn order_facts() -> Table {

@@ -85,7 +85,8 @@ pub struct Reference {
     pub table: &'static str,
     /// Its name.
     pub column: &'static str,
-    /// Whether that row is always there. Rows of runs go when they are old, and an event may be read before its customer.
+    /// Whether that row is always there. Rows of runs go when they are old, and an event may be read before its
+    /// customer.
     pub always_there: bool,
 }
 
@@ -258,7 +259,8 @@ impl Column {
         Column { personal, ..self }
     }
 
-    /// What is to be known of it beside its type: key, target, values, unit, personal data. Empty where there is nothing.
+    /// What is to be known of it beside its type: key, target, values, unit, personal data. Empty where there is
+    /// nothing.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         remarks.extend(self.key.then(|| "key".to_owned()));

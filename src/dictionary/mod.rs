@@ -1,7 +1,9 @@
-//! The data dictionary: what every table, view and column of the mirror means, and every column of the export files. Pure.
+//! The data dictionary: what every table, view and column of the mirror means, and every column of the export
+//! files. Pure.
 //!
-//! What has the columns of a stream follows from its declaration in [`crate::record`]. [`printers`] writes the dictionary in
-//! the forms that other programs read. A test beside the migrations holds it together with the schema.
+//! What has the columns of a stream follows from its declaration in [`crate::record`]. [`printers`] writes the
+//! dictionary in the forms that other programs read. A test beside the migrations holds it together with the
+//! schema.
 //!
 //! A further table takes its entry here.
 

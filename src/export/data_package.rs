@@ -1,8 +1,9 @@
-//! `datapackage.json`, beside each manifest: what the columns of the files mean, for programs that read data packages.
+//! `datapackage.json`, beside each manifest: what the columns of the files mean, for programs that read data
+//! packages.
 //!
-//! It says the same as `malomo-mirror describe --as datapackage`, names no file but the manifest, and so changes only with this
-//! program. It is no part of what was exported: nothing reads it, and one that is lost or damaged is written again by the next
-//! export that has something to announce.
+//! It says the same as `malomo-mirror describe --as datapackage`, names no file but the manifest, and so changes
+//! only with this program. It is no part of what was exported: nothing reads it, and one that is lost or damaged
+//! is written again by the next export that has something to announce.
 
 use super::destination::{Destination, NewFile, read_whole};
 use super::error::ExportError;

@@ -15,11 +15,12 @@ def run(name, version, load, json_as_text=True):
     """`load(printed, stages)` runs what `describe --as` printed, in each of the folders, and returns the rows of each stream."""
     program, world, scratch = sys.argv[1:]
     os.makedirs(scratch)
-    printed = describe(program, name)
+    printed = describe(program, name, world)
     found = load(printed, stages.stages(world, os.path.join(scratch, "stages")), scratch)
     count = expected.compare(world, found, json_as_text)
     print(f"{version}: {count} rows equal")
 
 
-def describe(program, form, *names):
-    return subprocess.run([program, "describe", *names, "--as", form], check=True, capture_output=True, text=True).stdout
+def describe(program, form, world):
+    command = [program, "--set", f"mirror.path={world}/mirror.db", "describe", "--as", form]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

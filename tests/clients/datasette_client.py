@@ -13,13 +13,13 @@ from datasette.version import __version__
 
 
 async def main(program, world):
-    metadata = json.loads(client.describe(program, "datasette"))
+    metadata = json.loads(client.describe(program, "datasette", world))
     served = Datasette([os.path.join(world, "mirror.db")], metadata=metadata)
     await served.invoke_startup()
     database = await got(served, "/mirror.json")
     tables = {table["name"]: table for table in database["tables"]}
     described = metadata["databases"]["mirror"]
-    names = {table["name"] for table in json.loads(client.describe(program, "json"))["tables"]}
+    names = {table["name"] for table in json.loads(client.describe(program, "json", world))["tables"]}
     for name, table in tables.items():
         assert table["hidden"] == (name not in names), f"{name} is hidden: {table['hidden']}"
     for view in database["views"]:

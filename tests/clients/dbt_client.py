@@ -21,12 +21,12 @@ TYPES = {"integer": "BIGINT", "real": "DOUBLE", "blob": "BLOB"}
 def main(program, world, scratch):
     os.makedirs(os.path.join(scratch, "models"))
     path = os.path.join(scratch, "copy.duckdb")
-    tables = json.loads(client.describe(program, "json"))["tables"]
+    tables = json.loads(client.describe(program, "json", world))["tables"]
     copy(world, path, tables)
     write(scratch, "dbt_project.yml", "name: malomo\nversion: '1.0'\nprofile: malomo\nmodel-paths: [models]\n")
     target = {"type": "duckdb", "path": path, "threads": 1}
     write(scratch, "profiles.yml", json.dumps({"malomo": {"target": "dev", "outputs": {"dev": target}}}))
-    write(scratch, "models/malomo.yml", client.describe(program, "dbt"))
+    write(scratch, "models/malomo.yml", client.describe(program, "dbt", world))
     for stream in expected.STREAMS:
         write(scratch, f"models/{stream}_model.sql", f"SELECT * FROM {{{{ source('malomo', '{stream}') }}}}\n")
     dbt(scratch, "build", "--select", "source:malomo", *(f"{stream}_model" for stream in expected.STREAMS))

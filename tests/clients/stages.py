@@ -13,7 +13,7 @@ def stages(world, folder):
     exports = Path(world) / "exports"
     lines = [line for line in (exports / "manifest.ndjson").read_text().split("\n") if line]
     ranges = sorted({json.loads(line)["first_seq"] for line in lines})
-    # The third increment before the first, so that what it deletes is deleted before it is there; at last everything once more.
+    # The third increment before the first: what it deletes is deleted before it is there. At last everything once more.
     orders = [[ranges[2]], [ranges[0], ranges[3]], [ranges[4], ranges[1]], ranges[::-1]]
     return [stage(exports, lines, order, Path(folder) / str(number)) for number, order in enumerate(orders)]
 

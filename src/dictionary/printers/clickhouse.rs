@@ -7,10 +7,10 @@ use crate::record::Stream;
 
 const HEAD: &str = r#"-- For ClickHouse, by clickhouse-local in the export folder, and again after each export:
 --     clickhouse local --path malomo.clickhouse --multiquery < FILE
--- For a server put the export folder into its user_files, or give each file to clickhouse-client as standard input of
--- INSERT INTO STREAM_changes FORMAT JSONEachRow, with the same settings.
--- STREAM_changes keeps the newest change of each id, a delete too, and so a file that comes twice or late changes nothing.
--- STREAM is a view of the records as they are now. properties and extra keep their text to the byte.
+-- For a server put the export folder into its user_files, or give each file to clickhouse-client as standard
+-- input of INSERT INTO STREAM_changes FORMAT JSONEachRow, with the same settings. STREAM_changes keeps the
+-- newest change of each id, a delete too, and so a file that comes twice or late changes nothing. STREAM is a
+-- view of the records as they are now. properties and extra keep their text to the byte.
 "#;
 
 const ENGINE: Engine =

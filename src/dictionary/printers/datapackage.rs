@@ -1,8 +1,9 @@
 //! A Frictionless Data Package: `datapackage.json` in the export folder.
 //!
-//! A package's resources name their files. The files of an export folder become more for years, and a list of them would be
-//! written anew with each export: the manifest is that list, which grows at its end. So the manifest is the one resource, and
-//! beside it `streams` has a table schema for each stream, and a dialect for each format, for the files that the manifest names.
+//! A package's resources name their files. The files of an export folder become more for years, and a list of
+//! them would be written anew with each export: the manifest is that list, which grows at its end. So the
+//! manifest is the one resource, and beside it `streams` has a table schema for each stream, and a dialect for
+//! each format, for the files that the manifest names.
 
 use super::json::pretty;
 use super::selection::Selection;

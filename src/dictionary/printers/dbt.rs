@@ -6,10 +6,11 @@ use crate::dictionary::{Column, Table};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
-const HEAD: &str = r#"# For dbt 1.10.5 or newer: the mirror's tables as sources, such as models/malomo.yml. dbt-duckdb reads the mirror itself:
+const HEAD: &str = r#"# For dbt 1.10.5 or newer: the mirror's tables as sources, such as models/malomo.yml. dbt-duckdb reads the mirror
+# itself:
 #     attach: [{path: mirror.db, type: sqlite, alias: malomo, read_only: true}]
-# with the variable malomo_database: malomo. `dbt source freshness` tells when the mirror last looked at the API, not when
-# something there last changed: a quiet shop isn't stale.
+# with the variable malomo_database: malomo. `dbt source freshness` tells when the mirror last looked at the API,
+# not when something there last changed: a quiet shop isn't stale.
 version: 2
 
 sources:

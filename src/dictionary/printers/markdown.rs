@@ -45,3 +45,16 @@ fn line(column: &Column) -> String {
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_for_analysts_holds_it() {
+        let page = include_str!("../../../docs/mirror.md");
+        let printed = print(&Selection::for_analysts(None));
+        let expected = format!("<!-- begin describe -->\n{printed}<!-- end describe -->\n");
+        assert!(page.contains(&expected), "the dictionary has changed: run packaging/refresh");
+    }
+}

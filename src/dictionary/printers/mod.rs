@@ -1,4 +1,5 @@
-//! The dictionary in the forms that people and other programs read: one file a form, registered in [`FORMS`]. Pure.
+//! The dictionary in the forms that people and other programs read: one file a form, registered in [`FORMS`].
+//! Pure.
 
 mod bigquery;
 mod clickhouse;

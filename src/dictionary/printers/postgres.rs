@@ -7,10 +7,11 @@ use crate::record::Stream;
 
 const HEAD: &str = r#"-- For PostgreSQL, through psql: run it in the export folder, and again after each export.
 --     psql -f FILE
--- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM is a view of
--- the records as they are now. To save space, rows of STREAM_changes that a newer one of the same id follows may be deleted.
--- The files are read as NDJSON: psql before 18 takes a line \. inside a CSV text for the end of the file. Where only CSV is
--- exported and no text has such a line, read each file into STREAM_changes by
+-- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM
+-- is a view of the records as they are now. To save space, rows of STREAM_changes that a newer one of the same
+-- id follows may be deleted. The files are read as NDJSON: psql before 18 takes a line \. inside a CSV text for
+-- the end of the file. Where only CSV is exported and no text has such a line, read each file into
+-- STREAM_changes by
 --     \copy "customers_changes" FROM 'FILE' WITH (FORMAT csv, HEADER match, ENCODING 'UTF8')
 -- properties and extra have the type json, which keeps their text to the byte; for an index, cast them to jsonb.
 \set ON_ERROR_STOP on

@@ -6,15 +6,16 @@ use crate::dictionary::{Column, Kind};
 use crate::record::Stream;
 
 const HEAD: &str = r#"-- For Amazon Redshift: written by its documentation, and not run.
--- Copy the export folder to s3://BUCKET/, with a list of each stream's files as COPY wants it, and run this after each export:
+-- Copy the export folder to s3://BUCKET/, with a list of each stream's files as COPY wants it, and run this after
+-- each export:
 --     jq -c -s '{entries: [.[] | select(.stream == "customers" and .format == "ndjson")
---                          | {url: ("s3://BUCKET/" + .path), mandatory: true}]}' manifest.ndjson > customers.manifest
+--         | {url: ("s3://BUCKET/" + .path), mandatory: true}]}' manifest.ndjson > customers.manifest
 --     aws s3 sync . s3://BUCKET/
 -- Where export.compression is gzip or zstd, for all files alike, add GZIP or ZSTD to COPY.
--- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM is a view of
--- the records as they are now. The files are read as NDJSON: of CSV, Redshift can't tell NULL from the empty string.
--- COPY takes objects of up to 4 MB and texts of up to 65,535 bytes. properties and extra have the type SUPER, which keeps
--- the values, not their text.
+-- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM
+-- is a view of the records as they are now. The files are read as NDJSON: of CSV, Redshift can't tell NULL from the
+-- empty string. COPY takes objects of up to 4 MB and texts of up to 65,535 bytes. properties and extra have the type
+-- SUPER, which keeps the values, not their text.
 "#;
 
 const ENGINE: Engine = Engine { quote: '"', kind, wraps_nullable: false, comment: None, escaped_quote: "''" };

@@ -17,8 +17,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// All that is for analysts, and the exports of every stream. `views` are those of types of events, where a mirror tells which
-    /// there are.
+    /// All that is for analysts, and the exports of every stream. `views` are those of types of events, where a
+    /// mirror tells which there are.
     pub fn for_analysts(views: Option<&[EventView]>) -> Selection {
         let (mut tables, others): (Vec<Table>, Vec<Table>) =
             tables().into_iter().partition(Table::is_for_analysts);
@@ -27,8 +27,8 @@ impl Selection {
         Selection { tables, streams: Stream::ALL.to_vec(), any_event_view, others }
     }
 
-    /// One table or view, and the exports of the stream of that name, if there is one; else the nearest name that is known.
-    /// Without `views`, any name that begins like one of theirs is taken for one.
+    /// One table or view, and the exports of the stream of that name, if there is one; else the nearest name
+    /// that is known. Without `views`, any name that begins like one of theirs is taken for one.
     pub fn named(name: &str, views: Option<&[EventView]>) -> Result<Selection, String> {
         let mut known = tables();
         known.extend(views.unwrap_or_default().iter().map(EventView::table));

@@ -9,10 +9,10 @@ const HEAD: &str = r#"-- For Snowflake: written by its documentation, and not ru
 -- Run it after each export, behind PUT for its new files:
 --     PUT 'file://EXPORTS/customers/*.csv*' @"malomo_exports"/customers AUTO_COMPRESS = FALSE;
 --     PUT 'file://EXPORTS/events/*.csv*' @"malomo_exports"/events AUTO_COMPRESS = FALSE;
--- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM is a view of
--- the records as they are now. Names are quoted, and so stay in small letters: SELECT "id" FROM "customers".
--- With these options an empty field is NULL and "" the empty string. properties and extra are text, to the byte;
--- PARSE_JSON("extra") gives their values, and may change numbers.
+-- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM
+-- is a view of the records as they are now. Names are quoted, and so stay in small letters: SELECT "id" FROM
+-- "customers". With these options an empty field is NULL and "" the empty string. properties and extra are text,
+-- to the byte; PARSE_JSON("extra") gives their values, and may change numbers.
 CREATE STAGE IF NOT EXISTS "malomo_exports";
 CREATE OR REPLACE FILE FORMAT "malomo_csv"
     TYPE = CSV COMPRESSION = AUTO SKIP_HEADER = 1 FIELD_DELIMITER = ',' RECORD_DELIMITER = '\r\n'

@@ -7,9 +7,10 @@ use crate::record::Stream;
 
 const HEAD: &str = r#"-- For Spark SQL 4.0 or newer: run it with the export folder as the current one, and again after each export.
 --     spark-sql -f FILE
--- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM is a view of
--- the records as they are now. The files are read as NDJSON: of CSV, Spark makes NULL of the empty string, and LF of CRLF
--- inside a text. With the setting below properties and extra keep their text to the byte, and without it numbers change.
+-- STREAM_changes keeps every change, deletes too, and so a file that comes twice or late changes nothing. STREAM
+-- is a view of the records as they are now. The files are read as NDJSON: of CSV, Spark makes NULL of the empty
+-- string, and LF of CRLF inside a text. With the setting below properties and extra keep their text to the byte,
+-- and without it numbers change.
 SET spark.sql.json.enableExactStringParsing = true;
 "#;
 

@@ -12,7 +12,8 @@ pub(super) struct Engine {
     pub(super) kind: fn(&Column) -> &'static str,
     /// Whether a type says itself that NULL is possible.
     pub(super) wraps_nullable: bool,
-    /// How a comment follows a column: what stands before its text, and behind it; none where there is a statement for it.
+    /// How a comment follows a column: what stands before its text, and behind it; none where there is a
+    /// statement for it.
     pub(super) comment: Option<(&'static str, &'static str)>,
     /// How quotes in texts are written.
     pub(super) escaped_quote: &'static str,

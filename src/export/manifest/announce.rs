@@ -41,8 +41,8 @@ impl Drop for Unannounced {
 impl Manifest {
     /// Gives complete files their names, then adds their lines at the manifest's end with a single write, tied to it; what
     /// stood behind its last line's end is taken away. Durable on return. Returns the lines as they stand there. Without files
-    /// nothing is written, but for a manifest without lines where there was none. With files, the data package is put there before
-    /// they get their names.
+    /// nothing is written, but for a manifest without lines where there was none. With files, the data package is put
+    /// there before they get their names.
     ///
     /// # Errors
     /// When a file can't get its name, or the manifest can't be written or has changed since it was read. Then nothing is
