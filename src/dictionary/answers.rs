@@ -185,7 +185,9 @@ fn change_days() -> Table {
 
 fn customer_facts() -> Table {
     let mut columns = vec![
-        integer("id", "The customer; one without events has no row.").key().of_mostly("customers", "inserted_seq"),
+        integer("id", "The customer; one without events has no row.")
+            .key()
+            .of_mostly("customers", "inserted_seq"),
     ];
     columns.extend(seconds(&["first_event", "last_event"]));
     columns.extend([

@@ -12,11 +12,8 @@ mod configuration;
 mod crashes;
 mod customers;
 mod deletion;
-<<<<<<< HEAD
 mod derived;
-=======
 mod describe;
->>>>>>> de8a75d (What describe prints, with its page, its tests and a CI step that loads the exports with real clients)
 mod echoed_secrets;
 mod endings;
 mod export_readers;
