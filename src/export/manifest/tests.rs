@@ -7,7 +7,7 @@ use super::open_manifest::{Manifest, newest_files, numbered};
 use super::reached::Front;
 use crate::export::destination::{self, NewFile};
 use crate::export::error::ExportError;
-use crate::export::layout::{Kind, MANIFEST};
+use crate::export::layout::{DATA_PACKAGE, Kind, MANIFEST};
 use crate::mirror::Mirror;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -264,7 +264,10 @@ fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
     let error = manifest.replace(&mut place.mirror, BTreeMap::from([(1, line)])).unwrap_err();
     assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
     assert_eq!(place.text(), broken);
-    assert_eq!(destination::names(&*destination::of(&place.dir, Kind::Changes), ""), [MANIFEST]);
+    assert_eq!(
+        destination::names(&*destination::of(&place.dir, Kind::Changes), ""),
+        [DATA_PACKAGE, MANIFEST]
+    );
 }
 
 #[test]
