@@ -30,4 +30,4 @@ pub use paging::{
     RejectedItem, RepairedItem, Reuse, TokenNames, TokenStyle, Turn, UnprovenEnd, WalkError,
 };
 pub use settings::Settings;
-pub use transport::{OriginError, check_base};
+pub use transport::{OriginError, check_base, is_loopback};

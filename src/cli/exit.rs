@@ -3,8 +3,9 @@
 use super::stderr::Stderr;
 use crate::api::{ApiError, ErrorKind, WalkError};
 use crate::config::{ConfigError, SecretError};
+use crate::daemon::notices::{Fault, FaultKind};
 use crate::export::ExportError;
-use crate::mirror::{LockError, MirrorError};
+use crate::mirror::{LockError, MirrorError, is_disk_full};
 use crate::sandbox::SandboxError;
 use crate::sync::SyncError;
 use std::error::Error;
@@ -43,11 +44,13 @@ pub(super) struct Failure {
     causes: Vec<String>,
     /// What to do now, where the message doesn't say.
     hint: Option<String>,
+    /// Whether a disk has no room left.
+    is_disk_full: bool,
 }
 
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), causes: Vec::new(), hint: None }
+        Failure { exit, message: message.into(), causes: Vec::new(), hint: None, is_disk_full: false }
     }
 
     /// What makes a failure of an error: `what` happened, because of it.
@@ -64,6 +67,16 @@ impl Failure {
         Failure { hint: Some(hint.into()), ..self }
     }
 
+    /// What went wrong, for those outside this machine who are to hear of it.
+    pub(super) fn fault(&self) -> Fault {
+        let kind = match self.exit {
+            Exit::KeyRefused => FaultKind::KeyRefused,
+            _ if self.is_disk_full => FaultKind::DiskFull,
+            _ => FaultKind::Other,
+        };
+        Fault { kind, text: self.text_without_hint("; "), hint: self.hint.clone() }
+    }
+
     /// On one line, for logs.
     pub(super) fn line(&self) -> String {
         self.text("; ")
@@ -71,9 +84,13 @@ impl Failure {
 
     /// What happened, its causes and what to do now, with `separator` between them.
     fn text(&self, separator: &str) -> String {
-        let causes = self.causes.iter().map(|cause| format!("{separator}because: {cause}"));
         let hint = self.hint.iter().map(|hint| format!("{separator}what to do: {hint}"));
-        std::iter::once(self.message.clone()).chain(causes).chain(hint).collect()
+        std::iter::once(self.text_without_hint(separator)).chain(hint).collect()
+    }
+
+    fn text_without_hint(&self, separator: &str) -> String {
+        let causes = self.causes.iter().map(|cause| format!("{separator}because: {cause}"));
+        std::iter::once(self.message.clone()).chain(causes).collect()
     }
 
     /// Nobody reads stdout any more (`| head`): no failure, and nothing to say, but there is no use in going on.
@@ -147,6 +164,7 @@ impl<E: Into<LibraryError>> From<E> for Failure {
                 causes.push(cause);
             }
         }
-        Failure { exit: error.exit(), message, causes, hint: error.hint().map(str::to_owned) }
+        let is_disk_full = is_disk_full(&error);
+        Failure { exit: error.exit(), message, causes, hint: error.hint().map(str::to_owned), is_disk_full }
     }
 }

@@ -131,6 +131,17 @@ pub(super) fn base_url() -> Accepts<Url> {
     )
 }
 
+/// Where words go that are no part of the API.
+pub(super) fn notify_url() -> Accepts<Option<Url>> {
+    or_none(
+        "",
+        text(
+            "an absolute https URL without user (http only for 127.0.0.0/8, [::1] or localhost), or \"\" for none",
+            parse_notify_url,
+        ),
+    )
+}
+
 /// At least one format, none twice.
 pub(super) fn formats() -> Accepts<Vec<Format>> {
     values("an array of \"csv\" and \"ndjson\": at least one, none twice", |value| {
@@ -221,9 +232,42 @@ fn parse_base_url(given: &str) -> Result<Url, Why> {
     Ok(url)
 }
 
+/// An address that is a secret: no reason quotes it.
+fn parse_notify_url(given: &str) -> Result<Url, Why> {
+    let url = Url::parse(given).map_err(because)?;
+    let mut base = url.clone();
+    // Receivers tell their users apart by the query, too.
+    base.set_query(None);
+    base.set_fragment(None);
+    match check_base(&base) {
+        Ok(()) => Ok(url),
+        Err(OriginError::UserInfo) => Err(because("it holds a user name or password")),
+        Err(OriginError::PlainHttp) => {
+            Err(because("plain HTTP would show everybody on the way where to write; use https"))
+        }
+        Err(_) => Err(because("it is no http or https URL")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_for_notifications() {
+        for (given, is_taken) in [
+            ("https://hooks.slack.com/services/T0/B0/x", true),
+            ("https://example.com/hook?token=x", true),
+            ("http://127.0.0.1:9/hook", true),
+            ("http://localhost/hook", true),
+            ("http://example.com/hook", false),
+            ("https://user:word@example.com/hook", false),
+            ("ftp://example.com/hook", false),
+            ("hooks.slack.com/services", false),
+        ] {
+            assert_eq!(parse_notify_url(given).is_ok(), is_taken, "{given}");
+        }
+    }
 
     fn url(given: &str) -> Result<String, Why> {
         parse_base_url(given).map(|url| url.to_string())

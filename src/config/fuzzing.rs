@@ -34,7 +34,7 @@ fn check_located(problem: &str, text: &str) {
     assert!(line.is_some_and(|line| (1..=text.split('\n').count()).contains(&line)), "{problem}");
 }
 
-/// What is shown of a configuration is that configuration.
+/// What is shown of a configuration is that configuration, as far as it is shown.
 fn check_shown(config: &Config) {
     let shown = config.to_toml(Err(&SecretError::Missing(SecretKind::ApiKey)));
     match read(&shown) {

@@ -18,6 +18,11 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Whether its value is a secret: nobody is shown more of it than where it leads.
+    pub(super) fn is_secret(&self) -> bool {
+        self.path.starts_with("notify.url")
+    }
+
     /// The table it stands in, and its name there.
     pub(super) fn section_and_name(&self) -> (&str, &str) {
         self.path.rsplit_once('.').unwrap_or(("", &self.path))

@@ -22,6 +22,14 @@ pub(super) struct Setting {
     pub(super) origin: Origin,
 }
 
+impl Setting {
+    /// Without the secret, which has been read by now.
+    fn masked(&self) -> Setting {
+        let masked = |value: &Value| value.as_str().map(|address| value::without_path(address).into());
+        Setting { value: self.value.as_ref().and_then(masked), ..self.clone() }
+    }
+}
+
 /// What the layers say, in their order, or what is wrong with it.
 pub(super) struct Layers(Vec<Result<Setting, Problem>>);
 
@@ -45,6 +53,7 @@ impl Layers {
         let value = text.and_then(|text| value::of_text_like(text, &key.default));
         let found = match text {
             Some("") => "nothing".to_owned(),
+            _ if key.is_secret() => value::HIDDEN.to_owned(),
             Some(text) => value::for_message(&format!("{text:?}")),
             None => "text that is not UTF-8".to_owned(),
         };
@@ -59,6 +68,7 @@ impl Layers {
         }
         let Some(key) = self.known(path, &origin) else { return };
         let value = value::of_document_like(given, &key.default);
+        let found = if key.is_secret() { value::HIDDEN.to_owned() } else { found };
         self.0.push(Ok(Setting { key, value, found, origin }));
     }
 
@@ -110,12 +120,15 @@ impl Layers {
         meaning
     }
 
-    /// The effective setting of every key in their order, once all were read; or everything that is wrong.
+    /// The effective setting of every key in their order, once all were read, secrets masked; or everything that is wrong.
     pub(super) fn finish(self) -> Result<Vec<Setting>, Vec<Problem>> {
         let (settings, problems): (Vec<_>, Vec<_>) = self.0.into_iter().partition(Result::is_ok);
         let settings: Vec<Setting> = settings.into_iter().flatten().collect();
         let problems: Vec<Problem> = problems.into_iter().filter_map(Result::err).collect();
-        let effective = |key: &Key| settings.iter().rfind(|setting| setting.key.path == key.path).cloned();
+        let effective = |key: &Key| {
+            let setting = settings.iter().rfind(|setting| setting.key.path == key.path)?;
+            Some(if key.is_secret() { setting.masked() } else { setting.clone() })
+        };
         if problems.is_empty() { Ok(keys::ALL.iter().filter_map(effective).collect()) } else { Err(problems) }
     }
 }

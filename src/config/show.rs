@@ -7,7 +7,7 @@ use toml::Value;
 
 impl Config {
     /// The effective configuration as TOML, with a comment on every value's origin. It parses to this very
-    /// configuration. Of the API key only its source is told.
+    /// configuration, but for secret addresses, of which only the host is told, and of the API key its source.
     pub fn to_toml(&self, key: Result<&Secret, &SecretError>) -> String {
         let mut shown = match &self.file {
             Some(file) => format!("# file: {}\n", file.display()),

@@ -6,14 +6,14 @@ use super::file::{self, ConfigFile};
 use super::layers::{Layers, Setting};
 use super::problem::{ConfigError, Origin, Problem};
 use crate::api::{self, PagingSettings, Parameter, RetryPolicy, TokenStyle};
-use crate::daemon::Schedules;
+use crate::daemon::{Schedules, notices};
 use crate::{export, sync};
 use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The effective configuration. Holds no secret.
+/// The effective configuration. Of secrets it holds the addresses of `[notify]`, which it shows to nobody.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[api]`, but for the paging and the key's file. The base URL ends in `/`, so that `join("customers")` stays below it.
@@ -37,6 +37,8 @@ pub struct Config {
     pub timezone: TimeZone,
     /// `[http]`
     pub http: HttpConfig,
+    /// `[notify]`
+    pub notify: notices::Settings,
     /// `[webhook]`
     pub webhook: WebhookConfig,
     /// The configuration file, if there is one.
@@ -162,6 +164,12 @@ fn read(layers: &mut Layers) -> Option<Config> {
         http: HttpConfig {
             listen: layers.read("http.listen", or_none("", word(address, |text| text.parse().ok())))?,
             ready_max_age: layers.read("http.ready_max_age", positive_duration())?,
+        },
+        notify: notices::Settings {
+            url: layers.read("notify.url", accepts::notify_url())?,
+            url_start: layers.read("notify.url_start", accepts::notify_url())?,
+            url_ok: layers.read("notify.url_ok", accepts::notify_url())?,
+            url_failed: layers.read("notify.url_failed", accepts::notify_url())?,
         },
         webhook: WebhookConfig {
             listen: layers.read("webhook.listen", or_none("", word(address, |text| text.parse().ok())))?,

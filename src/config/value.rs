@@ -1,5 +1,6 @@
 //! Values as they stand in a layer, before they are read as what they mean.
 
+use reqwest::Url;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Value};
@@ -62,11 +63,23 @@ pub(super) fn may_hold_key(text: &str) -> bool {
     ["sk_", "pk_"].iter().any(|mark| text.contains(mark))
 }
 
+/// What is shown of an address that is a secret: where it leads, not how one gets in. What stands for an address is one
+/// itself, and shown as it is.
+pub(super) fn without_path(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(url) => format!("{}/********", url.origin().ascii_serialization()),
+        Err(_) => String::new(),
+    }
+}
+
+/// What a message says in place of a value.
+pub(super) const HIDDEN: &str = "a value that is not shown here, since it may hold a secret";
+
 /// A value for a message: shown as it is, unless it may hold an API key or a password.
 pub(super) fn for_message(shown: &str) -> String {
     const LONGEST: usize = 80;
     if may_hold_key(shown) || shown.contains('@') {
-        "a value that is not shown here, since it may hold a secret".to_owned()
+        HIDDEN.to_owned()
     } else if shown.chars().count() > LONGEST {
         format!("{}… ({} bytes)", shown.chars().take(LONGEST).collect::<String>(), shown.len())
     } else {

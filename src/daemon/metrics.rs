@@ -3,6 +3,7 @@
 use super::exposition::{self, Exposition};
 use super::mirror_state::MirrorState;
 use super::plan::{Kind, SkipReason};
+use super::target::{Sent, Target};
 use super::webhooks::Delivery;
 use crate::diff::audit;
 use crate::mirror::{Audit, Drift, ExportFile, Freshness, Outcome};
@@ -61,6 +62,7 @@ pub struct Metrics {
     hints_waiting: Number,
     hints_followed: Counter,
     hint_seconds: Histogram,
+    notifications: Family<Two, Counter>,
 }
 
 impl Default for Metrics {
@@ -121,6 +123,11 @@ impl Default for Metrics {
                 r.register("webhook_hint_duration_seconds", help, metric.clone());
                 metric
             },
+            notifications: add(
+                r,
+                "notifications",
+                "Messages to people and pings to monitors outside, by where they were to go and what became of them",
+            ),
             audit_drift: add(
                 r,
                 "audit_drift_records",
@@ -168,6 +175,11 @@ impl Metrics {
         }
         for delivery in Delivery::ALL {
             drop(self.deliveries.get_or_create(&[("result", delivery.name())]));
+        }
+        for target in Target::ALL {
+            for result in Sent::ALL {
+                drop(self.notifications.get_or_create(&notification_labels(target, result)));
+            }
         }
         for stream in Stream::ALL.map(Stream::name) {
             drop(self.retries.get_or_create(&[("stream", stream)]));
@@ -222,6 +234,11 @@ impl Metrics {
     /// Counts a delivery of a webhook.
     pub fn delivery(&self, delivery: Delivery) {
         self.deliveries.get_or_create(&[("result", delivery.name())]).inc();
+    }
+
+    /// Counts something that was to be sent to people or monitors outside.
+    pub fn notified(&self, target: Target, result: Sent) {
+        self.notifications.get_or_create(&notification_labels(target, result)).inc();
     }
 
     /// Everything as text; `now` is what freshness is measured at.
@@ -281,6 +298,10 @@ impl Metrics {
 
 fn drift_labels(stream: Stream, kind: audit::Kind) -> Two {
     [("stream", stream.name()), ("kind", kind.name())]
+}
+
+fn notification_labels(target: Target, result: Sent) -> Two {
+    [("target", target.name()), ("result", result.name())]
 }
 
 fn skip_labels(kind: Kind, reason: SkipReason) -> Two {

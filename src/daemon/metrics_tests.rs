@@ -81,6 +81,7 @@ fn everything_is_told_by_its_name() {
         counts,
         remarks: Vec::new(),
         failures: Vec::new(),
+        deletions_refused: None,
         audit: Some(Audited { audit: found(), findings: Vec::new(), unread: Vec::new() }),
         error: None,
         what_to_do: None,

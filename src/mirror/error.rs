@@ -2,6 +2,7 @@
 
 use super::database::Unusable;
 use rusqlite::ErrorCode;
+use std::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,16 @@ pub enum MirrorError {
         /// The thing.
         what: String,
     },
+}
+
+/// Whether an error, of a mirror or of any file, comes from a disk that has no room left, or none for this user.
+pub fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source()).any(|cause| {
+        let of_a_file = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let of_sqlite = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+        matches!(of_a_file, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+            || of_sqlite == Some(ErrorCode::DiskFull)
+    })
 }
 
 /// What to do about the commonest reasons why a file can't be created.

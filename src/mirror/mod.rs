@@ -24,7 +24,7 @@ pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use derived::EventTypeView;
-pub use error::MirrorError;
+pub use error::{MirrorError, is_disk_full};
 pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};
 pub use lock::{Holder, LockError, RunLock, holder};

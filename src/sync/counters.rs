@@ -2,6 +2,7 @@
 
 use super::report::{Audited, Failure};
 use crate::api::{UnprovenEnd, shown};
+use crate::diff::DeletionRefused;
 use crate::mirror::{Applied, Aside, AsideInRun, Counts, SetAside};
 use crate::observe::{Event, Observer};
 use crate::record::{IdSet, Stream};
@@ -33,6 +34,7 @@ struct State {
     remarks_left_out: u64,
     failures: Vec<Failure>,
     incomplete: bool,
+    deletions_refused: Option<String>,
     unproven_ends: u64,
     /// What the first of them holds, and why it may be longer.
     first_unproven: Option<(Stream, UnprovenEnd)>,
@@ -59,6 +61,7 @@ pub(super) struct RunTotals {
     pub(super) remarks: Vec<String>,
     pub(super) failures: Vec<Failure>,
     pub(super) incomplete: bool,
+    pub(super) deletions_refused: Option<String>,
     pub(super) audited: Option<Audited>,
 }
 
@@ -100,6 +103,12 @@ impl RunCounters {
     pub(super) fn incomplete(&self, text: String) {
         self.lock().incomplete = true;
         self.remark(text);
+    }
+
+    /// Nothing, or no event, was deleted, because too much is missing.
+    pub(super) fn deletions_refused(&self, refused: DeletionRefused) {
+        self.lock().deletions_refused.get_or_insert_with(|| refused.to_string());
+        self.incomplete(refused.to_string());
     }
 
     /// Adds a customer whose events could not be read.
@@ -241,6 +250,7 @@ impl RunCounters {
             remarks: state.remarks(),
             failures: state.failures.clone(),
             incomplete: state.incomplete,
+            deletions_refused: state.deletions_refused.clone(),
             audited: state.audited.clone(),
         }
     }

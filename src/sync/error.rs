@@ -68,6 +68,21 @@ impl SyncError {
         }
     }
 
+    /// The line for those outside this machine: without anything that tells one customer or account from another.
+    pub fn outline(&self) -> String {
+        match self {
+            SyncError::Walk(error) => error.outline(),
+            SyncError::ServerDown { customers, last } => format!(
+                "the events of {customers} customers in a row could not be read; the last one: {}",
+                last.outline()
+            ),
+            SyncError::OtherAccount { .. } => {
+                "the API answers for another account than the mirror's".to_owned()
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// The line for logs and for the mirror: without the vendor's message.
     pub fn log_form(&self) -> String {
         match self {

@@ -96,7 +96,7 @@ async fn delete_children(context: &Context, child: Stream) -> Result<(), SyncErr
         .await?;
     let decided = may_delete_events(MissingEvents { mirrored, missing }, context.settings.deletion_limit);
     if let Err(refused) = decided {
-        context.counters.incomplete(refused.to_string());
+        context.counters.deletions_refused(refused);
         return Ok(());
     }
     loop {

@@ -26,6 +26,8 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// Customers whose events could not be read; the first hundred.
     pub failures: Vec<Failure>,
+    /// Why nothing, or no event, was deleted, where more was missing than `sync.deletion_limit` allows.
+    pub deletions_refused: Option<String>,
     /// What the audit at its end found, if there was one.
     pub audit: Option<Audited>,
     /// Why it failed.

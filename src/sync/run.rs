@@ -398,6 +398,7 @@ fn report(
         counts: totals.counts,
         remarks: totals.remarks,
         failures: totals.failures,
+        deletions_refused: totals.deletions_refused,
         audit: totals.audited,
         error: result.as_ref().err().map(SyncError::log_form),
         what_to_do: result.as_ref().err().and_then(SyncError::hint),

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod concurrent_runs;
+#[path = "../promises/disk.rs"]
+#[allow(dead_code, reason = "shared with the promises, which use more of it")]
+mod disk;
 mod metrics_and_health;
+mod notices;
 mod packaging;
 mod reloading;
 mod scrape;

@@ -142,6 +142,13 @@ impl ApiError {
         self.line(false)
     }
 
+    /// What happened in a few words, with the status: without the request, which names a customer, and without anything of
+    /// the answer. For those outside this machine.
+    pub fn outline(&self) -> String {
+        let what = self.kind.row().what;
+        self.status().map_or_else(|| what.to_owned(), |status| format!("{what} (HTTP {status})"))
+    }
+
     fn line(&self, with_message: bool) -> String {
         let error = &*self.details;
         let is_told = |code: &&SafeText| with_message || is_one_word(code);

@@ -53,6 +53,11 @@ impl WalkError {
         }
     }
 
+    /// The line for those outside this machine: without anything of an answer.
+    pub fn outline(&self) -> String {
+        self.api().map_or_else(|| self.to_string(), ApiError::outline)
+    }
+
     /// The line for logs and for the mirror: without the vendor's message.
     pub fn log_form(&self) -> String {
         self.api().map_or_else(|| self.to_string(), ApiError::log_form)

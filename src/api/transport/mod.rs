@@ -16,7 +16,7 @@ mod in_flight;
 mod origin;
 mod utf8_repair;
 
-pub use origin::{OriginError, check_base};
+pub use origin::{OriginError, check_base, is_loopback};
 
 pub(super) use http::{Answer, Transport};
 pub(super) use origin::resolve_link;

@@ -105,7 +105,7 @@ pub fn check_base(url: &Url) -> Result<(), OriginError> {
 }
 
 /// Whether the host is this machine: 127.0.0.0/8, ::1 or localhost.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())

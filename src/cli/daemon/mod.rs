@@ -13,7 +13,8 @@ mod webhooks;
 use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::{assemble, signals};
-use crate::daemon::{self, Control, Pace, Plan};
+use crate::daemon::notices::Messenger;
+use crate::daemon::{self, Control, Metrics, Pace, Plan};
 use crate::observe::Unobserved;
 use endpoint::Sources;
 use jiff::Timestamp;
@@ -53,7 +54,10 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
         "daemon begins"
     );
     let (hinted, hints) = mpsc::channel(1);
-    let runner = Arc::new(Runner::new(config, last, hinted));
+    let metrics = Arc::new(Metrics::default());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (notices, messenger) = Messenger::start(config.mirror.path.clone(), host, metrics.clone());
+    let runner = Arc::new(Runner::new(config, last, hinted, (notices, metrics)));
     let (changed, reload) = mpsc::channel(1);
     let reloading = tokio::spawn(reload::on_hangup(global.clone(), hangups, runner.clone(), changed));
     let (last_round, rounds) = watch::channel(Instant::now());
@@ -73,6 +77,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     systemd::tell(&[NotifyState::Ready]);
     daemon::run(plan, runner, &notifier, Timestamp::now, pace, Control { stop, reload, hints }).await;
     reloading.abort();
+    messenger.finish().await;
     tracing::info!("daemon ends");
     Ok(Exit::Done)
 }

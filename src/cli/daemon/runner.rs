@@ -5,11 +5,13 @@ use super::super::exit::{Exit, Failure};
 use super::super::progress::Progress;
 use super::super::sync::run_once;
 use super::run_history::{self, LastRun};
+use crate::api::{ApiError, ErrorKind};
 use crate::config::Config;
+use crate::daemon::notices::{self, Disk, Fault, FaultKind, RunEnd};
 use crate::daemon::{Ended, Kind, Metrics, Work};
-use crate::mirror::{Mirror, Outcome, Turns, is_there};
+use crate::mirror::{Counts, Mirror, Outcome, Turns, is_disk_full, is_there, sizes};
 use crate::observe::{Event, Observer};
-use crate::sync::{Scope, Tools};
+use crate::sync::{Finished, Scope, Tools};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
@@ -24,6 +26,8 @@ pub(super) struct Runner {
     turns: Turns,
     /// Tells the loop when a run is to follow hints of webhooks.
     hinted: mpsc::Sender<Timestamp>,
+    /// Takes words for people and monitors outside.
+    notices: notices::Sender,
 }
 
 /// Logs and counts what a run reports.
@@ -40,13 +44,19 @@ impl Observer for RunObserver {
 }
 
 impl Runner {
-    pub(super) fn new(config: Config, last: Option<LastRun>, hinted: mpsc::Sender<Timestamp>) -> Runner {
+    pub(super) fn new(
+        config: Config,
+        last: Option<LastRun>,
+        hinted: mpsc::Sender<Timestamp>,
+        (notices, metrics): (notices::Sender, Arc<Metrics>),
+    ) -> Runner {
         Runner {
             config: Mutex::new(Arc::new(config)),
             last: Mutex::new(last),
-            metrics: Arc::default(),
+            metrics,
             turns: Turns::default(),
             hinted,
+            notices,
         }
     }
 
@@ -95,6 +105,9 @@ impl Runner {
             return Ok(Outcome::Ok);
         }
         let lock = assemble::lock(&config, &format!("daemon, {} sync", kind.name()))?;
+        if kind != Kind::Hinted {
+            self.notices.began(&config.notify);
+        }
         let observer =
             Arc::new(RunObserver { progress: Progress::in_daemon(), metrics: self.metrics.clone() });
         let tools = Tools { turns: self.turns(), ..assemble::tools(&config, observer, stop)? };
@@ -117,27 +130,46 @@ impl Runner {
             tracing::error!(run_id, error, what_to_do = report.what_to_do, "the run failed");
         }
         // What is not exported stays in the change log, for the next export.
-        match exported {
+        let (outcome, fault) = match &exported {
             Ok(exported) => {
                 exported.iter().for_each(|exported| super::super::export::log_notes(exported, run_id));
-                Ok(report.outcome)
+                (report.outcome, None)
             }
             Err(failure) if failure.exit == Exit::Incomplete => {
                 tracing::info!(run_id, "the export was stopped; the next one goes on from there");
-                Ok(Outcome::Interrupted)
+                (Outcome::Interrupted, None)
             }
             Err(failure) => {
                 tracing::error!(run_id, error = failure.line(), "the export failed");
-                Ok(Outcome::Failed)
+                (Outcome::Failed, Some(failure.fault()))
             }
-        }
+        };
+        let end = run_end(kind, &config, &finished, outcome, fault);
+        self.notices.ended(&config.notify, end);
+        Ok(outcome)
+    }
+
+    /// A run broke off before it was recorded.
+    fn broke_off(&self, kind: Kind, fault: Fault) {
+        let end = RunEnd {
+            kind,
+            run_id: None,
+            mirror_id: None,
+            outcome: Outcome::Failed,
+            fault: Some(fault),
+            counts: Counts::default(),
+            deletions_refused: None,
+            drift: None,
+            full_disks: Vec::new(),
+        };
+        self.notices.ended(&self.config().notify, end);
     }
 }
 
 impl Work for Runner {
     /// On a thread of its own, so that waiting for the disk doesn't hold up the loop.
     async fn run(self: Arc<Self>, kind: Kind, stop: CancellationToken) -> Ended {
-        let (runtime, mode) = (Handle::current(), kind.name());
+        let (runtime, mode, runner) = (Handle::current(), kind.name(), self.clone());
         let run = tokio::task::spawn_blocking(move || runtime.block_on(self.try_run(kind, stop)));
         match run.await {
             Ok(Ok(outcome)) => return Ended::Run(outcome),
@@ -145,12 +177,54 @@ impl Work for Runner {
                 tracing::warn!(mode, "{}", failure.line());
                 return Ended::Held;
             }
-            Ok(Err(failure)) => tracing::error!(mode, error = failure.line(), "the run broke off"),
+            Ok(Err(failure)) => {
+                tracing::error!(mode, error = failure.line(), "the run broke off");
+                runner.broke_off(kind, failure.fault());
+            }
             Err(error) => {
                 tracing::error!(mode, %error, "the run crashed; please report it with the lines above");
+                let text = "it crashed; the daemon's log says more".to_owned();
+                runner.broke_off(kind, Fault { kind: FaultKind::Other, text, hint: None });
             }
         }
         Ended::Broken
+    }
+}
+
+/// What those outside this machine may have to hear of a run that was recorded; `fault` is the export's.
+fn run_end(
+    kind: Kind,
+    config: &Config,
+    finished: &Finished,
+    outcome: Outcome,
+    fault: Option<Fault>,
+) -> RunEnd {
+    let Finished { mirror, report, error } = finished;
+    let of_run = error.as_ref().map(|error| Fault {
+        kind: match error.api().map(ApiError::kind) {
+            Some(ErrorKind::KeyRefused) => FaultKind::KeyRefused,
+            _ if is_disk_full(error) => FaultKind::DiskFull,
+            _ => FaultKind::Other,
+        },
+        text: error.outline(),
+        hint: error.hint().map(str::to_owned),
+    });
+    let of_export = fault.map(|fault| Fault { text: format!("its export failed: {}", fault.text), ..fault });
+    let audit = report.audit.as_ref().map(|audited| &audited.audit);
+    let folders =
+        [(mirror.path().parent(), "the mirror"), (Some(config.export.dir.as_path()), "the exports")];
+    let disks = folders.into_iter().filter_map(|(folder, holds)| Disk::of(folder?, holds));
+    let (mirror_bytes, _) = sizes(mirror.path());
+    RunEnd {
+        kind,
+        run_id: Some(report.run_id.0),
+        mirror_id: Some(mirror.id().to_owned()),
+        outcome,
+        fault: of_run.or(of_export),
+        counts: report.counts.clone(),
+        deletions_refused: report.deletions_refused.clone(),
+        drift: audit.filter(|audit| audit.is_beyond_limit()).map(|audit| (audit.drifted, audit.audited)),
+        full_disks: disks.filter(|disk| disk.is_nearly_full(mirror_bytes)).collect(),
     }
 }
 

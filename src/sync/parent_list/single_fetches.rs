@@ -90,7 +90,7 @@ async fn fetch_missing(
     let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
     let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);
     if let Some(refused) = decided.err().filter(|_| !is_accepted) {
-        context.counters.incomplete(refused.to_string());
+        context.counters.deletions_refused(refused);
         return Ok(());
     }
     let listed = walk.seen.count();
