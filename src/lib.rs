@@ -17,6 +17,7 @@
 //! | [`schedule`] | crontab(5) expressions and when they fire next | none |
 //! | [`config`] | the configuration, where each value came from, and the key | disk |
 //! | [`sandbox`] | a server that speaks the vendor's API from a seeded world | network |
+//! | [`report`] | a page for people, with what happened in the mirror | none |
 //! | [`daemon`] | runs the schedule: what runs when, and the loop that does it | time |
 //! | [`cli`] | the commands; the only module that prints or exits | terminal |
 //!
@@ -38,6 +39,7 @@ pub mod mirror;
 pub mod observe;
 mod ownership;
 pub mod record;
+pub mod report;
 pub mod sandbox;
 pub mod schedule;
 pub mod sync;

@@ -84,6 +84,9 @@ pub(super) enum Command {
     Describe(Describe),
     /// Last runs, row counts, freshness, detected API behaviour, export position, next scheduled runs
     Status(Json),
+    /// One page with charts, in HTML that needs no network: whether the mirror is current, what ran, what changed, what comes
+    /// next
+    Report(Report),
     /// The API's customers, as JSON on stdout; the mirror is not touched
     Customers {
         #[command(subcommand)]
@@ -333,6 +336,13 @@ pub(super) struct Acknowledge {
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Report {
+    /// Write the page into this file, which is replaced as a whole, and print its path [default: the page goes to stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

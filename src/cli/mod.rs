@@ -19,6 +19,7 @@ mod misplaced_key;
 mod output;
 mod progress;
 mod query;
+mod report;
 mod sandbox;
 mod shell;
 mod signals;
@@ -116,6 +117,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Query(args) => query::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
+        Command::Report(args) => report::run(&global, &args),
         Command::Customers { action } => customers::run(&global, action).await,
         Command::Events { action: args::Events::List { customer_id } } => {
             customers::print_list(&global, List::of_parent(Stream::Events, customer_id)).await

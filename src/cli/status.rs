@@ -1,7 +1,7 @@
 //! `status`: what the mirror tells, read-only, whether or not a run is under way.
 
 mod report;
-mod runs;
+pub(in crate::cli) mod runs;
 mod text;
 
 use super::args::{Global, Json};

@@ -15,6 +15,7 @@ mod hints;
 mod lock;
 mod maintenance;
 mod query;
+mod report;
 mod runs;
 mod tables;
 mod transaction;
@@ -30,6 +31,7 @@ pub use hints::{HintWriter, Taken};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use query::{Cell, Queries, QueryError, Rows};
+pub use report::{Activity, BEFORE_1970, ChangeCount, OrderStep, OrderSteps, RunDay, WEEK, week};
 pub use runs::{
     Audit, AuditFinding, Checkpoint, Counts, DrawnParents, Drift, EventFailure, Freshness, Mode, Outcome,
     Run, RunError, SavedToken, StreamCounts,

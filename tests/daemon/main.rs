@@ -9,6 +9,7 @@ mod disk;
 mod metrics_and_health;
 mod notices;
 mod packaging;
+mod page;
 mod reloading;
 mod scrape;
 mod service_manager;

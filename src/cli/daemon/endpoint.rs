@@ -1,10 +1,12 @@
-//! `/metrics`, `/healthz` and `/readyz`.
+//! `/`, `/metrics`, `/healthz` and `/readyz`.
 
 use super::super::exit::{Exit, Failure};
 use super::super::output;
+use super::super::report::{self, MOST_SECONDS};
 use super::metrics_source::MetricsSource;
 use super::runner::Runner;
 use crate::daemon::{Exposition, MirrorState};
+use crate::report::CONTENT_SECURITY_POLICY_STYLE;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,16 +14,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
+
+/// How long a page is good for others who ask.
+const PAGE_AGE: Duration = Duration::from_secs(5);
+
+/// The page loads nothing, sends nothing and is shown in nobody's frame.
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "default-src 'none'; style-src {}; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        *CONTENT_SECURITY_POLICY_STYLE
+    )
+});
 
 /// What the answers are made from.
 pub(super) struct Sources {
     pub(super) runner: Arc<Runner>,
     pub(super) metrics_source: Arc<MetricsSource>,
+    /// The page that was made last, and when. Who waits for it waits for all who came before.
+    pub(super) page: Mutex<Option<(Instant, String)>>,
     /// When the loop last went round.
     pub(super) last_round: watch::Receiver<Instant>,
     /// The loop counts as stuck after this long without a round.
@@ -31,8 +46,9 @@ pub(super) struct Sources {
 /// Listens on `http.listen`; connections are answered from the return on, until the result is dropped.
 pub(super) async fn start(address: SocketAddr, sources: Sources) -> Result<AbortOnDropHandle<()>, Failure> {
     let (listener, bound) = listen(address, "", "http.listen").await?;
-    tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
+    tracing::info!(address = %bound, "serving /metrics, /healthz, /readyz and a page for people at /");
     let routes = Router::new()
+        .route("/", get(page))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -59,6 +75,31 @@ pub(super) async fn listen(
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+/// The page for people. It is made again for those who come after it has grown old.
+async fn page(State(sources): State<Arc<Sources>>) -> Response {
+    let mut kept = sources.page.lock().await;
+    let fresh = kept.as_ref().filter(|(made, _)| made.elapsed() < PAGE_AGE).map(|(_, page)| page.clone());
+    let page = match fresh {
+        Some(page) => page,
+        None => {
+            let config = sources.runner.config();
+            let made = tokio::task::spawn_blocking(move || report::page(&config, Some(MOST_SECONDS))).await;
+            match made.map_err(Failure::because("the reader crashed")).flatten() {
+                Ok(page) => kept.insert((Instant::now(), page)).1.clone(),
+                Err(failure) => return sentence(StatusCode::SERVICE_UNAVAILABLE, &failure.line()),
+            }
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.as_str()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, page).into_response()
 }
 
 async fn metrics(State(sources): State<Arc<Sources>>, asked: HeaderMap) -> Response {

@@ -67,7 +67,13 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
             let metrics_source = MetricsSource::new(&config.mirror.path, &config.export.dir).into();
             // Three rounds may be missed.
             let stuck_after = 4 * pace.beat;
-            let sources = Sources { runner: runner.clone(), metrics_source, last_round: rounds, stuck_after };
+            let sources = Sources {
+                runner: runner.clone(),
+                metrics_source,
+                page: Default::default(),
+                last_round: rounds,
+                stuck_after,
+            };
             Some(endpoint::start(address, sources).await?)
         }
         None => None,

@@ -9,37 +9,37 @@ const GOES_ON: &str = "Nothing: the next run goes on from there.";
 
 /// A run with what follows from its record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct ShownRun {
+pub(in crate::cli) struct ShownRun {
     #[serde(flatten)]
-    pub(super) run: Run,
+    pub(in crate::cli) run: Run,
     /// From its start to its end, or until now while it is under way; none where nobody knows when it was cut off.
-    pub(super) duration_seconds: Option<f64>,
+    pub(in crate::cli) duration_seconds: Option<f64>,
 }
 
 /// The newest run that didn't do all that it should.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct LastError {
-    pub(super) run_id: RunId,
-    pub(super) mode: Mode,
-    pub(super) outcome: Outcome,
+pub(in crate::cli) struct LastError {
+    pub(in crate::cli) run_id: RunId,
+    pub(in crate::cli) mode: Mode,
+    pub(in crate::cli) outcome: Outcome,
     /// When the run ended, else when it began: UTC, ISO 8601.
-    pub(super) at: String,
-    pub(super) error: String,
-    pub(super) what_to_do: Option<String>,
+    pub(in crate::cli) at: String,
+    pub(in crate::cli) error: String,
+    pub(in crate::cli) what_to_do: Option<String>,
     /// The newest incremental or full run that came to its end with everything, where it is newer.
-    pub(super) ok_since: Option<RunId>,
+    pub(in crate::cli) ok_since: Option<RunId>,
 }
 
 /// The newest run of each mode that came to its end with everything.
 #[derive(Serialize)]
-pub(super) struct LastOk {
-    pub(super) incremental: Option<ShownRun>,
-    pub(super) full: Option<ShownRun>,
+pub(in crate::cli) struct LastOk {
+    pub(in crate::cli) incremental: Option<ShownRun>,
+    pub(in crate::cli) full: Option<ShownRun>,
 }
 
 impl ShownRun {
     /// `going` is the run that is under way now. Another one that is down as running was killed.
-    pub(super) fn of(mut run: Run, going: Option<RunId>, now: Timestamp) -> ShownRun {
+    pub(in crate::cli) fn of(mut run: Run, going: Option<RunId>, now: Timestamp) -> ShownRun {
         let end = match &run.finished_at {
             Some(end) => end.parse().ok(),
             None => (going == Some(run.id)).then_some(now),
@@ -57,13 +57,13 @@ impl ShownRun {
     }
 
     /// Whether it didn't do all that it should.
-    pub(super) fn is_troubled(&self) -> bool {
+    pub(in crate::cli) fn is_troubled(&self) -> bool {
         self.run.error.is_some() || self.run.outcome == Outcome::Incomplete
     }
 }
 
 impl LastError {
-    pub(super) fn of(run: Option<ShownRun>, last_ok: &LastOk) -> Option<LastError> {
+    pub(in crate::cli) fn of(run: Option<ShownRun>, last_ok: &LastOk) -> Option<LastError> {
         let ShownRun { run, .. } = run?;
         // What an incomplete run lacks may stand in its remarks alone.
         let error = run.error.unwrap_or_else(|| run.remarks.join("; "));
