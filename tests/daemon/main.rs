@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod concurrent_runs;
+mod dashboards;
 #[path = "../promises/disk.rs"]
 #[allow(dead_code, reason = "shared with the promises, which use more of it")]
 mod disk;
