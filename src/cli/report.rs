@@ -9,6 +9,7 @@ use crate::export::newest_files;
 use crate::mirror::{Mirror, MirrorError, Mode, Outcome, holder};
 use crate::report::{DAYS, ExportLine, Outlook, Report, RunLine, Trouble, WEEKS, page as html};
 use crate::schedule::Schedule;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::fs::Permissions;
 use std::io::Write;
@@ -114,7 +115,8 @@ fn read(config: &Config, most: Option<Duration>, now: Timestamp) -> Result<Repor
         last_error: LastError::of(troubled, &last_ok).map(trouble),
         newest_runs: runs.into_iter().map(line).collect(),
         run_days: snapshot.run_days(midnight(first_day))?,
-        activity: in_time(snapshot.activity(midnight(first_day), first_week, now))?,
+        changes: snapshot.change_days(TimeZone::UTC.to_datetime(first_day).date())?,
+        events: in_time(snapshot.event_weeks(first_week, now))?,
         orders: in_time(snapshot.order_steps(first_week))?,
         exports: exports.collect(),
         plan: outlook(config, snapshot.hints(0)?.waiting, now),

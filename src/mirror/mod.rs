@@ -31,7 +31,7 @@ pub use hints::{HintWriter, Taken};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
 pub use query::{Cell, Queries, QueryError, Rows};
-pub use report::{Activity, BEFORE_1970, ChangeCount, OrderStep, OrderSteps, RunDay, WEEK, week};
+pub use report::{BEFORE_1970, ChangeCount, EventWeeks, OrderStep, OrderSteps, RunDay, WEEK, week};
 pub use runs::{
     Audit, AuditFinding, Checkpoint, Counts, DrawnParents, Drift, EventFailure, Freshness, Mode, Outcome,
     Run, RunError, SavedToken, StreamCounts,

@@ -7,7 +7,6 @@ use super::transaction::{Snapshot, utc_text};
 use crate::record::Stream;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::OptionalExtension;
 use std::collections::BTreeMap;
 
 /// The runs of one day (UTC) that ended, or will end, in one way.
@@ -27,7 +26,7 @@ pub struct RunDay {
     pub longest_seconds: f64,
 }
 
-/// Changes of one stream on one day (UTC), by what happened.
+/// Changes of one stream on one day (UTC), by what happened; from the table `change_days`, which each run brings up to date.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeCount {
     /// Records that came.
@@ -38,14 +37,8 @@ pub struct ChangeCount {
     pub deleted: u64,
 }
 
-/// What happened in the mirror and at the shop.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Activity {
-    /// Changes by day and stream.
-    pub changes: BTreeMap<(Date, Stream), ChangeCount>,
-    /// Events by week, counted from the one that holds the Monday before 1970, and type.
-    pub events: BTreeMap<(i64, String), u64>,
-}
+/// Events by type, and by week, counted from the one that holds the beginning of 1970.
+pub type EventWeeks = BTreeMap<String, BTreeMap<i64, u64>>;
 
 /// How long the steps of orders took.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,88 +134,63 @@ impl Snapshot<'_> {
         Ok(days)
     }
 
-    /// Changes of the mirror from `changed_since` on, and events that happened in the weeks from the one of `happened_since`
-    /// to the one of `now`. Reads what came to the mirror since the earlier of the two: an event can't come before it
-    /// happens.
+    /// Changes by day and stream, from `since` on.
     ///
     /// # Errors
-    /// When the mirror can't be read, or [`MirrorError::Stopped`] where that was to take no longer.
-    pub fn activity(
-        &self,
-        changed_since: Timestamp,
-        happened_since: Timestamp,
-        now: Timestamp,
-    ) -> Result<Activity, MirrorError> {
-        let mut activity = Activity::default();
-        let changed_after = self.last_before(changed_since)?;
-        let sql = "SELECT substr(observed_at, 1, 10), stream, op, count(*) FROM changes \
-                   WHERE seq > ?1 AND NOT (stream = 'events' AND op = 'insert') GROUP BY 1, 2, 3";
-        let mut select = self.transaction.prepare(sql)?;
-        let mut rows = select.query([changed_after])?;
+    /// When the mirror can't be read.
+    pub fn change_days(&self, since: Date) -> Result<BTreeMap<(Date, Stream), ChangeCount>, MirrorError> {
+        let mut select =
+            self.transaction.prepare("SELECT day, stream, op, changes FROM change_days WHERE day >= ?1")?;
+        let mut rows = select.query([since.to_string()])?;
+        let mut days: BTreeMap<(Date, Stream), ChangeCount> = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let (day, stream) = (date(&row.get::<_, String>(0)?)?, stream_at(row, 1)?);
-            let count = activity.changes.entry((day, stream)).or_default();
-            let (op, number) = (row.get::<_, String>(2)?, row.get::<_, i64>(3)? as u64);
+            let count = days.entry((date(&row.get::<_, String>(0)?)?, stream_at(row, 1)?)).or_default();
+            let (op, changes) = (row.get::<_, String>(2)?, row.get::<_, i64>(3)? as u64);
             match op.as_str() {
-                "insert" => count.inserted += number,
-                "update" => count.updated += number,
-                _ => count.deleted += number,
+                "insert" => count.inserted = changes,
+                "update" => count.updated = changes,
+                _ => count.deleted = changes,
             }
         }
-        self.inserted_events(&mut activity, (changed_after, happened_since), now)?;
-        Ok(activity)
+        Ok(days)
     }
 
-    /// The events that came, by day, and those that happened, by week, in one reading: there may be millions.
-    fn inserted_events(
-        &self,
-        activity: &mut Activity,
-        (changed_after, happened_since): (i64, Timestamp),
-        now: Timestamp,
-    ) -> Result<(), MirrorError> {
-        let weeks = week(happened_since.as_second())..=week(now.as_second());
-        let mut days: BTreeMap<String, u64> = BTreeMap::new();
+    /// Events by type and the week in which they happened, from the week of `since` to that of `now`. Reads what came to the
+    /// mirror since then: an event can't come before it happens.
+    ///
+    /// # Errors
+    /// When the mirror can't be read, or [`MirrorError::Stopped`] where it was to take no longer.
+    pub fn event_weeks(&self, since: Timestamp, now: Timestamp) -> Result<EventWeeks, MirrorError> {
+        let weeks = week(since.as_second())..=week(now.as_second());
+        // Clocks may differ by as much as a day. Where nothing came since then, there is nothing to be read.
+        let first = "SELECT min(first_seq) FROM change_days WHERE day >= date(?1, '-1 day')";
+        let first: Option<i64> = self.transaction.query_row(first, [utc_text(since)], |row| row.get(0))?;
+        let Some(first) = first else { return Ok(EventWeeks::new()) };
+        let mut select =
+            self.transaction.prepare("SELECT type, timestamp FROM events WHERE inserted_seq >= ?1")?;
+        let mut rows = select.query([first])?;
         let mut types: BTreeMap<String, BTreeMap<i64, u64>> = BTreeMap::new();
-        let mut select = self.transaction.prepare(
-            "SELECT inserted_seq, inserted_at, type, timestamp FROM events WHERE inserted_seq > ?1",
-        )?;
-        let mut rows = select.query([self.last_before(happened_since)?.min(changed_after)])?;
         let mut read = 0;
         while let Some(row) = rows.next()? {
             self.go_on(read)?;
             read += 1;
-            if row.get::<_, i64>(0)? > changed_after {
-                let at = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-                let day = at.get(..10).unwrap_or(at);
-                match days.get_mut(day) {
-                    Some(count) => *count += 1,
-                    None => drop(days.insert(day.to_owned(), 1)),
-                }
-            }
-            let Some(week) = row.get::<_, Option<i64>>(3)?.map(week).filter(|week| weeks.contains(week))
+            let Some(week) = row.get::<_, Option<i64>>(1)?.map(week).filter(|week| weeks.contains(week))
             else {
                 continue;
             };
-            let kind = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?.unwrap_or_default();
+            let kind = row.get_ref(0)?.as_str_or_null().map_err(rusqlite::Error::from)?.unwrap_or_default();
             match types.get_mut(kind) {
                 Some(of_type) => *of_type.entry(week).or_default() += 1,
                 None => drop(types.insert(kind.to_owned(), BTreeMap::from([(week, 1)]))),
             }
         }
-        for (day, count) in days {
-            activity.changes.entry((date(&day)?, Stream::Events)).or_default().inserted = count;
-        }
-        let weekly = types.into_iter().flat_map(|(kind, of_type)| {
-            of_type.into_iter().map(move |(week, count)| ((week, kind.clone()), count))
-        });
-        activity.events = weekly.collect();
-        Ok(())
+        Ok(types)
     }
 
     /// How long the steps of orders took that were created at `since` or later.
     ///
     /// # Errors
-    /// As [`Snapshot::activity`].
+    /// As [`Snapshot::event_weeks`].
     pub fn order_steps(&self, since: Timestamp) -> Result<OrderSteps, MirrorError> {
         let sql = "SELECT created, fulfilled, shipped, delivered FROM order_facts WHERE created >= ?1";
         let mut select = self.transaction.prepare(sql)?;
@@ -243,26 +211,6 @@ impl Snapshot<'_> {
         let steps = ORDER_STEPS.into_iter().zip(seconds);
         let steps = steps.map(|((name, ..), seconds)| OrderStep::of(name, seconds)).collect();
         Ok(OrderSteps { orders: orders as u64, steps })
-    }
-
-    /// The number of the newest change that was observed before `time`; 0: there is none. Changes are numbered in the order
-    /// in which they are observed, so a search by halves finds it.
-    fn last_before(&self, time: Timestamp) -> Result<i64, MirrorError> {
-        let (time, mut low, mut high) = (utc_text(time), 0, self.head()?);
-        let mut next = self
-            .transaction
-            .prepare("SELECT seq, observed_at FROM changes WHERE seq > ?1 ORDER BY seq LIMIT 1")?;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let found = next
-                .query_row([middle], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
-                .optional()?;
-            match found {
-                Some((seq, at)) if at < time => low = seq,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
     }
 }
 

@@ -3,13 +3,12 @@
 use super::chart::{Chart, Layout, PATTERNS, Series};
 use super::numbers::{clock_of, count, span};
 use super::{DAYS, Report, WEEKS};
-use crate::mirror::{Activity, BEFORE_1970, OrderSteps, Outcome, WEEK, week};
+use crate::mirror::{BEFORE_1970, EventWeeks, OrderSteps, Outcome, WEEK, week};
 use crate::record::Stream;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use maud::{Markup, html};
-use std::collections::BTreeMap;
 
 /// What the page says in place of charts that take too long.
 const TOO_MUCH: &str = "There was too much to count in the time that this page may take.";
@@ -117,10 +116,9 @@ fn outcome(outcome: Outcome) -> Markup {
 }
 
 pub(super) fn changes(report: &Report) -> Markup {
-    let Some(activity) = &report.activity else { return html! { p.card { (TOO_MUCH) } } };
     let days = Days::until(report.now);
     let chart = |id, title, stream: Stream| {
-        let of_stream = || activity.changes.iter().filter(move |((_, found), _)| *found == stream);
+        let of_stream = || report.changes.iter().filter(move |((_, found), _)| *found == stream);
         let named = |name: &str, number: fn(&crate::mirror::ChangeCount) -> u64| {
             series(name, days.sums(of_stream().map(|((day, _), changes)| (*day, number(changes) as f64))))
         };
@@ -147,7 +145,7 @@ pub(super) fn changes(report: &Report) -> Markup {
 }
 
 pub(super) fn events(report: &Report) -> Markup {
-    let Some(activity) = &report.activity else { return html! { p.card { (TOO_MUCH) } } };
+    let Some(events) = &report.events else { return html! { p.card { (TOO_MUCH) } } };
     let last = week(report.now.as_second());
     let weeks: Vec<i64> = (last + 1 - i64::from(WEEKS)..=last).collect();
     let chart = Chart {
@@ -158,10 +156,10 @@ pub(super) fn events(report: &Report) -> Markup {
             .to_owned(),
         of: "week of",
         columns: weeks.iter().map(|week| monday(*week)).collect(),
-        series: types(activity, &weeks),
+        series: types(events, &weeks),
         layout: Layout::Stacked,
     };
-    let types = by_number(activity);
+    let types = by_number(events);
     html! {
         div.grid {
             (chart.figure())
@@ -193,32 +191,24 @@ fn type_name(name: &str) -> &str {
 }
 
 /// The types, the most frequent first.
-fn by_number(activity: &Activity) -> Vec<(&str, u64)> {
-    let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-    for ((_, kind), events) in &activity.events {
-        *totals.entry(kind).or_default() += events;
-    }
-    let mut types: Vec<(&str, u64)> = totals.into_iter().collect();
+fn by_number(events: &EventWeeks) -> Vec<(&str, u64)> {
+    let mut types: Vec<(&str, u64)> =
+        events.iter().map(|(kind, weeks)| (kind.as_str(), weeks.values().sum())).collect();
     types.sort_by_key(|(_, events)| std::cmp::Reverse(*events));
     types
 }
 
 /// The most frequent types, and the rest together.
-fn types(activity: &Activity, weeks: &[i64]) -> Vec<Series> {
-    let names = by_number(activity).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+fn types(events: &EventWeeks, weeks: &[i64]) -> Vec<Series> {
+    let names: Vec<&str> = by_number(events).into_iter().map(|(name, _)| name).collect();
     let own = if names.len() > PATTERNS { PATTERNS - 1 } else { names.len() };
-    let of = |fits: &dyn Fn(&str) -> bool| -> Vec<f64> {
-        let of_week = |week: &i64| {
-            let fitting = activity.events.iter().filter(|((found, kind), _)| found == week && fits(kind));
-            fitting.map(|(_, events)| *events as f64).sum()
-        };
-        weeks.iter().map(of_week).collect()
+    let of = |names: &[&str]| -> Vec<f64> {
+        let of_week = |week: &i64| names.iter().filter_map(|name| events[*name].get(week)).sum::<u64>();
+        weeks.iter().map(|week| of_week(week) as f64).collect()
     };
-    let named = names[..own].iter().map(|name| series(type_name(name), of(&|kind| kind == *name)));
-    let mut all: Vec<Series> = named.collect();
+    let mut all: Vec<Series> = names[..own].iter().map(|name| series(type_name(name), of(&[name]))).collect();
     if own < names.len() {
-        let others = names.len() - own;
-        all.push(series(&format!("{others} others"), of(&|kind| !names[..own].contains(&kind))));
+        all.push(series(&format!("{} others", names.len() - own), of(&names[own..])));
     }
     all
 }

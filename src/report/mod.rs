@@ -21,9 +21,12 @@ mod without_ids;
 
 pub use page::{CONTENT_SECURITY_POLICY_STYLE, page};
 
-use crate::mirror::{Activity, Freshness, Mode, OrderSteps, Outcome, RunDay};
+use crate::mirror::{ChangeCount, EventWeeks, Freshness, Mode, OrderSteps, Outcome, RunDay};
+use crate::record::Stream;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// Days that the charts by day show, the current one included.
 pub const DAYS: i32 = 30;
@@ -54,8 +57,10 @@ pub struct Report {
     pub newest_runs: Vec<RunLine>,
     /// Runs by day and outcome.
     pub run_days: Vec<RunDay>,
-    /// Changes and events; `None`: there are too many to be counted in time.
-    pub activity: Option<Activity>,
+    /// Changes by day and stream.
+    pub changes: BTreeMap<(Date, Stream), ChangeCount>,
+    /// Events by type and week; `None`: there are too many to be counted in time.
+    pub events: Option<EventWeeks>,
     /// How long the steps of orders took; `None`: there are too many to be counted in time.
     pub orders: Option<OrderSteps>,
     /// How far each stream is exported in each format.

@@ -1,7 +1,7 @@
 //! The page, from a report that was made up.
 
 use super::*;
-use crate::mirror::{Activity, ChangeCount, Freshness, Mode, OrderStep, OrderSteps, Outcome, RunDay, week};
+use crate::mirror::{ChangeCount, Freshness, Mode, OrderStep, OrderSteps, Outcome, RunDay, week};
 use crate::record::Stream;
 use crate::report::{ExportLine, Outlook, RunLine, Trouble};
 use jiff::SignedDuration;
@@ -50,7 +50,8 @@ fn empty() -> Report {
         last_error: None,
         newest_runs: Vec::new(),
         run_days: Vec::new(),
-        activity: Some(Activity::default()),
+        changes: BTreeMap::new(),
+        events: Some(BTreeMap::new()),
         orders: Some(steps(0)),
         exports: Vec::new(),
         plan: Outlook {
@@ -69,10 +70,9 @@ fn filled() -> Report {
     let day = date(2026, 2, 28);
     let changes = ChangeCount { inserted: 1_500, updated: 20, deleted: 3 };
     let types = ["ShopifyOrderCreated", "<script>alert(1)</script>", "", "a", "b", "c", "d", "e", "f"];
-    let events = types
-        .iter()
-        .enumerate()
-        .map(|(n, kind)| ((week(now().as_second()), (*kind).to_owned()), 1_000 - 100 * n as u64));
+    let this_week = week(now().as_second());
+    let events = types.iter().zip(1..);
+    let events = events.map(|(kind, n)| ((*kind).to_owned(), BTreeMap::from([(this_week, 1_000 - 100 * n)])));
     let run_day =
         |outcome| RunDay { day, outcome, runs: 90, requests: 5_000, retries: 12, longest_seconds: 95.0 };
     Report {
@@ -88,10 +88,8 @@ fn filled() -> Report {
             changes: 17,
         }],
         run_days: vec![run_day(Outcome::Ok), run_day(Outcome::Failed)],
-        activity: Some(Activity {
-            changes: BTreeMap::from([((day, Stream::Customers), changes), ((day, Stream::Events), changes)]),
-            events: events.collect(),
-        }),
+        changes: BTreeMap::from([((day, Stream::Customers), changes), ((day, Stream::Events), changes)]),
+        events: Some(events.collect()),
         orders: Some(steps(9)),
         exports: vec![ExportLine {
             stream: "events".to_owned(),
@@ -222,6 +220,6 @@ fn an_error_is_told_without_whose_it_was() {
 
 #[test]
 fn what_takes_too_long_is_left_out_in_words() {
-    let page = page(&Report { activity: None, orders: None, ..filled() });
-    assert_eq!(page.matches("too much to count").count(), 3);
+    let page = page(&Report { events: None, orders: None, ..filled() });
+    assert_eq!(page.matches("too much to count").count(), 2);
 }
