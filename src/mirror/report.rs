@@ -26,7 +26,7 @@ pub struct RunDay {
     pub longest_seconds: f64,
 }
 
-/// Changes of one stream on one day (UTC), by what happened; from the table `change_days`, which each run brings up to date.
+/// Changes of one stream on one day (UTC), by what happened; from the table `change_days`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeCount {
     /// Records that came.
@@ -221,4 +221,113 @@ pub fn week(seconds: i64) -> i64 {
 
 fn date(text: &str) -> Result<Date, MirrorError> {
     text.parse().map_err(|_| MirrorError::unreadable(format!("the day `{text}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::Mirror;
+    use std::sync::Arc;
+
+    /// A mirror with these rows, and the folder that it lies in.
+    fn mirror(rows: &str) -> (tempfile::TempDir, Mirror) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        drop(Mirror::open(&path).unwrap());
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        connection.execute_batch(rows).unwrap();
+        let mirror = Mirror::open(&path).unwrap();
+        (folder, mirror)
+    }
+
+    fn at(day: &str) -> Timestamp {
+        format!("2026-{day}T12:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn weeks_begin_on_mondays() {
+        for (day, same) in [
+            ("1969-12-29", 0),
+            ("1970-01-04", 0),
+            ("1970-01-05", 1),
+            ("2026-03-01", 2930),
+            ("2026-03-02", 2931),
+        ] {
+            let seconds = format!("{day}T00:00:00Z").parse::<Timestamp>().unwrap().as_second();
+            assert_eq!((week(seconds), week(seconds + 86_399)), (same, same), "{day}");
+        }
+    }
+
+    #[test]
+    fn runs_are_summed_up_by_day_and_outcome() {
+        let (_folder, mut mirror) = mirror(
+            "INSERT INTO sync_runs (mode, started_at, finished_at, outcome, requests, retries) VALUES
+             ('incremental', '2026-02-27T23:00:00.000Z', '2026-02-27T23:10:00.000Z', 'ok', 100, 1),
+             ('incremental', '2026-02-28T01:00:00.000Z', '2026-02-28T01:01:00.000Z', 'ok', 10, 1),
+             ('full', '2026-02-28T03:00:00.000Z', '2026-02-28T04:00:00.000Z', 'ok', 20, 2),
+             ('hinted', '2026-02-28T03:00:00.000Z', '2026-02-28T09:00:00.000Z', 'ok', 7, 0),
+             ('incremental', '2026-02-28T05:00:00.000Z', NULL, 'interrupted', 5, 5);",
+        );
+        let days = mirror.snapshot().unwrap().run_days("2026-02-28T00:00:00Z".parse().unwrap()).unwrap();
+        let told: Vec<_> = days
+            .iter()
+            .map(|day| (day.outcome, day.runs, day.requests, day.retries, day.longest_seconds.round()))
+            .collect();
+        assert_eq!(told, [(Outcome::Interrupted, 1, 5, 5, 0.0), (Outcome::Ok, 2, 30, 3, 3_600.0)]);
+    }
+
+    #[test]
+    fn changes_and_events_are_summed_up_by_day_and_week() {
+        let (_folder, mut mirror) = mirror(
+            "INSERT INTO change_days (day, stream, op, changes, first_seq, last_seq) VALUES
+             ('2025-06-01', 'events', 'insert', 1, 1, 1),
+             ('2026-02-28', 'events', 'insert', 3, 2, 4), ('2026-02-28', 'events', 'delete', 2, 5, 6);
+             INSERT INTO events (id, customer_id, type, timestamp, inserted_seq, change_seq) VALUES
+             ('old', 'c', 'A', unixepoch('2026-02-26'), 1, 1),
+             ('monday', 'c', 'A', unixepoch('2026-02-23'), 2, 2),
+             ('sunday', 'c', 'A', unixepoch('2026-03-01 23:59:59'), 3, 3),
+             ('untyped', 'c', NULL, unixepoch('2026-02-15'), 4, 4),
+             ('early', 'c', 'A', unixepoch('2020-01-01'), 5, 5), ('never', 'c', 'A', NULL, 6, 6);",
+        );
+        let snapshot = mirror.snapshot().unwrap();
+        let days = snapshot.change_days("2026-02-01".parse().unwrap()).unwrap();
+        let expected = ChangeCount { inserted: 3, updated: 0, deleted: 2 };
+        assert_eq!(days, BTreeMap::from([(("2026-02-28".parse().unwrap(), Stream::Events), expected)]));
+        let weeks = snapshot.event_weeks(at("02-08"), at("03-01")).unwrap();
+        let expected = [("", vec![(2928, 1)]), ("A", vec![(2930, 2)])];
+        let expected = expected.map(|(kind, weeks)| (kind.to_owned(), weeks.into_iter().collect()));
+        // What came before the time that is looked at is not read.
+        assert_eq!(weeks, BTreeMap::from(expected));
+        assert!(snapshot.event_weeks(at("06-01"), at("06-02")).unwrap().is_empty());
+        drop(snapshot);
+        mirror.halt_when(Arc::new(|| true));
+        let stopped = mirror.snapshot().unwrap().event_weeks(at("02-08"), at("03-01"));
+        assert!(matches!(stopped, Err(MirrorError::Stopped)), "{stopped:?}");
+    }
+
+    #[test]
+    fn steps_of_orders_are_told_by_their_length() {
+        let order = |created: &str, fulfilled: &str, shipped: &str| {
+            format!("(1, 0, unixepoch('{created}'), {fulfilled}, {shipped}, 1, 0, 1)")
+        };
+        let seconds = |time: &str| format!("unixepoch('{time}')");
+        let rows = [
+            order("2026-02-20", &seconds("2026-02-20 00:30:00"), "NULL"),
+            order("2026-02-20", &seconds("2026-02-21 12:00:00"), &seconds("2026-02-21 11:00:00")),
+            order("2025-02-20", &seconds("2025-02-21"), "NULL"),
+        ];
+        let (_folder, mut mirror) = mirror(&format!(
+            "INSERT INTO order_facts (customer_row, is_open, created, fulfilled, shipped, event_count, issue_count,              shipment_count) VALUES {}",
+            rows.join(", ")
+        ));
+        let told = mirror.snapshot().unwrap().order_steps(at("02-01")).unwrap();
+        assert_eq!(told.orders, 2);
+        let step = &told.steps[0];
+        assert_eq!((step.orders, step.by_length), (2, [1, 0, 0, 0, 1, 0, 0, 0]));
+        assert_eq!((step.median_seconds, step.p90_seconds), (Some(1_800), Some(129_600)));
+        // Clocks differ: it seems to have been shipped before it was fulfilled.
+        assert_eq!((told.steps[1].orders, told.steps[1].median_seconds), (1, Some(0)));
+        assert_eq!((told.steps[2].orders, told.steps[2].median_seconds), (0, None));
+    }
 }

@@ -28,23 +28,9 @@ fn targets(dashboard: &str) -> Vec<serde_json::Value> {
     panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap().clone()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn they_ask_for_metrics_and_tables_that_there_are() {
-    let server = Account::of(3, 2, 5).shared().serve().await;
-    let place = Place::new();
-    let program = place
-        .program(&server.base_url())
-        .set("http.listen=127.0.0.1:0")
-        .set("schedule.sync=@yearly")
-        .set("schedule.full=");
-    let mut daemon = program.start(&["daemon"]);
-    let _guard = Guard(daemon.pid());
-    let address = address(&daemon.logs("serving /metrics").await);
-    daemon.logs("sync ended").await;
-    let served = get(&address, "/metrics", ANYTHING).await.body;
-    signal(daemon.pid(), "TERM");
-    daemon.end().await.expect(0);
-
+/// The names of the metrics that are served, in full.
+async fn served(address: &str) -> BTreeSet<String> {
+    let served = get(address, "/metrics", ANYTHING).await.body;
     let mut known = BTreeSet::new();
     for line in served.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').unwrap();
@@ -53,6 +39,33 @@ async fn they_ask_for_metrics_and_tables_that_there_are() {
             _ => drop(known.insert(name.to_owned())),
         }
     }
+    known
+}
+
+/// After runs that were audited: a metric that has measured nothing is not served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn they_ask_for_metrics_and_tables_that_there_are() {
+    let server = Account::of(3, 2, 5).shared().serve().await;
+    let place = Place::new();
+    let program = place
+        .program(&server.base_url())
+        .set("http.listen=127.0.0.1:0")
+        .set("schedule.sync=")
+        .set("schedule.full=* * * * * *");
+    program.ends(0, &["sync"]).await;
+    let mut daemon = program.start(&["daemon"]);
+    let _guard = Guard(daemon.pid());
+    let address = address(&daemon.logs("serving /metrics").await);
+    daemon.logs("sync ended").await;
+    // The next run ends after what the first one counted.
+    daemon.logs("sync ended").await;
+    let mut known = served(&address).await;
+    // It takes a server that tells its time, and new events at it.
+    assert!(include_str!("../../src/daemon/metrics.rs").contains("\"event_unseen_seconds\""));
+    known.insert(format!("{PREFIX}event_unseen_seconds"));
+    signal(daemon.pid(), "TERM");
+    daemon.end().await.expect(0);
+
     for file in ["grafana-prometheus.json", "prometheus-alerts.yml"] {
         let asked = names(&packaged(file));
         assert!(asked.len() > 8, "{file}: {asked:?}");
