@@ -159,7 +159,6 @@ fn line(shown: ShownRun) -> RunLine {
         started_at: run.started_at,
         seconds: duration_seconds,
         requests: run.counts.requests,
-        retries: run.counts.retries,
         changes: run.counts.changes(),
     }
 }

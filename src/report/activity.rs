@@ -1,7 +1,7 @@
 //! The charts of runs, changes, events and orders.
 
 use super::chart::{Chart, Layout, PATTERNS, Series};
-use super::numbers::{clock_of, count, span};
+use super::numbers::{count, day_and_time, span};
 use super::{DAYS, Report, WEEKS};
 use crate::mirror::{BEFORE_1970, EventWeeks, OrderSteps, Outcome, WEEK, week};
 use crate::record::Stream;
@@ -78,11 +78,10 @@ fn newest(report: &Report) -> Markup {
                         th scope="col" { "run" }
                         th scope="col" { "mode" }
                         th scope="col" { "outcome" }
+                        th scope="col" { "began" }
                         th.number scope="col" { "took" }
                         th.number scope="col" { "requests" }
-                        th.number scope="col" { "sent again" }
                         th.number scope="col" { "changes" }
-                        th scope="col" { "began" }
                     } }
                     tbody {
                         @for run in &report.newest_runs {
@@ -90,11 +89,10 @@ fn newest(report: &Report) -> Markup {
                                 th scope="row" { (run.run_id) }
                                 td { (run.mode.name()) }
                                 td { (outcome(run.outcome)) }
+                                td.time { (day_and_time(&run.started_at, &report.zone)) }
                                 td.number { (run.seconds.map_or_else(|| "—".to_owned(), span)) }
                                 td.number { (count(run.requests)) }
-                                td.number { (count(run.retries)) }
                                 td.number { (count(run.changes)) }
-                                td.time { (clock_of(&run.started_at, &report.zone)) }
                             }
                         }
                     }

@@ -86,7 +86,8 @@ impl Chart<'_> {
     }
 
     fn svg(&self) -> Markup {
-        let top = nice(self.highest());
+        // What lasts seconds, in minutes, is not worth an axis of its own.
+        let top = nice(self.highest().max(1.0));
         let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
         let place = (WIDTH - LEFT - RIGHT) / self.columns.len().max(1) as f64;
         let bars = match self.layout {

@@ -103,8 +103,6 @@ pub struct RunLine {
     pub seconds: Option<f64>,
     /// Requests that it sent.
     pub requests: u64,
-    /// Of these, sent again after a refusal or a fault.
-    pub retries: u64,
     /// Rows that it wrote.
     pub changes: u64,
 }

@@ -44,9 +44,10 @@ pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// The same for a time as the mirror writes it; as it stands where it is no time.
-pub(super) fn clock_of(text: &str, zone: &TimeZone) -> String {
-    text.parse().map_or_else(|_| text.to_owned(), |at| clock(at, zone))
+/// The same without the year, for a time as the mirror writes it; as it stands where it is no time.
+pub(super) fn day_and_time(text: &str, zone: &TimeZone) -> String {
+    let shown = |at: Timestamp| zone.to_datetime(at).strftime("%m-%d %H:%M").to_string();
+    text.parse().map_or_else(|_| text.to_owned(), shown)
 }
 
 #[cfg(test)]

@@ -84,7 +84,6 @@ fn filled() -> Report {
             started_at: "2026-03-01T11:50:00.000Z".to_owned(),
             seconds: Some(42.0),
             requests: 120,
-            retries: 1,
             changes: 17,
         }],
         run_days: vec![run_day(Outcome::Ok), run_day(Outcome::Failed)],
