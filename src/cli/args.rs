@@ -3,6 +3,7 @@
 use super::query::{Format as QueryFormat, NAMED as NAMED_QUERIES};
 use crate::api::{CustomerFields, WebhookFields};
 use crate::dictionary::printers::FORMS;
+use crate::dictionary::{Table, tables};
 use crate::export::{AsOf, Format};
 use crate::record::Stream;
 use crate::sandbox::{Settings, duration};
@@ -136,7 +137,7 @@ pub(super) struct History {
 )]
 pub(super) struct Query {
     /// One SQL statement of SQLite, the name of a query, or a table or view for all of its rows
-    #[arg(value_name = "SQL|NAME", value_parser = NamesOrSql, required_unless_present = "list")]
+    #[arg(value_name = "SQL|NAME", value_parser = Names { with_queries: true }, required_unless_present = "list")]
     pub(super) query: Option<String>,
     /// Show the named queries, or the one whose name is given, with their parameters and their SQL
     #[arg(long)]
@@ -191,11 +192,14 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.trim_start_matches(':').to_owned(), value.to_owned()))
 }
 
-/// Takes any text, and tells shells which names there are.
+/// Takes any text, and tells shells the names of what analysts ask for: tables and views, and of queries where these may be
+/// named, too.
 #[derive(Clone)]
-struct NamesOrSql;
+struct Names {
+    with_queries: bool,
+}
 
-impl TypedValueParser for NamesOrSql {
+impl TypedValueParser for Names {
     type Value = String;
 
     fn parse_ref(
@@ -208,34 +212,16 @@ impl TypedValueParser for NamesOrSql {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let names = NAMED_QUERIES.iter().map(|query| query.name).chain(TABLES.iter().copied());
-        Some(Box::new(names.map(PossibleValue::new)))
+        let queries = NAMED_QUERIES.iter().filter(|_| self.with_queries).map(|query| query.name.to_owned());
+        let tables = tables().into_iter().filter(Table::is_for_analysts).map(|table| table.name.into_owned());
+        Some(Box::new(queries.chain(tables).map(PossibleValue::new)))
     }
 }
-
-/// Tables and views that people ask for.
-const TABLES: &[&str] = &[
-    "customers",
-    "events",
-    "orders",
-    "shipments",
-    "customer_summary",
-    "event_types",
-    "event_properties",
-    "changes",
-    "field_changes",
-    "customers_history",
-    "events_history",
-    "customers_deleted",
-    "events_deleted",
-    "freshness",
-    "sync_runs",
-];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Describe {
     /// A table, a view or a stream; all that are for analysts without it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = Names { with_queries: false })]
     pub(super) name: Option<String>,
     /// The form
     #[arg(long = "as", value_name = "FORMAT", default_value = "text", value_parser = form_names())]

@@ -27,6 +27,7 @@ mod status;
 mod stderr;
 mod sync;
 mod webhooks;
+mod whole_file;
 
 pub use args::Args;
 pub use exit::Exit;

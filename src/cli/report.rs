@@ -3,6 +3,7 @@
 use super::args::{self, Global};
 use super::exit::{Exit, Failure};
 use super::status::runs::{LastError, LastOk, ShownRun};
+use super::whole_file::WholeFile;
 use super::{assemble, output};
 use crate::config::Config;
 use crate::export::newest_files;
@@ -11,10 +12,7 @@ use crate::report::{DAYS, ExportLine, Outlook, Report, RunLine, Trouble, WEEKS, 
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +34,11 @@ pub(super) fn run(global: &Global, args: &args::Report) -> Result<Exit, Failure>
     match &args.output {
         None => output::text(&page),
         Some(path) => {
-            write(path, &page).map_err(|error| {
+            let written = WholeFile::begin(path, MODE).and_then(|mut file| {
+                file.write_all(page.as_bytes())?;
+                file.finish()
+            });
+            written.map_err(|error| {
                 let text = format!(
                     "{} can't be written: {error}; name a file in a folder that this user may write to",
                     path.display()
@@ -51,18 +53,6 @@ pub(super) fn run(global: &Global, args: &args::Report) -> Result<Exit, Failure>
 /// The page. What takes longer to count than `most` is left out, and the page says so.
 pub(super) fn page(config: &Config, most: Option<Duration>) -> Result<String, Failure> {
     Ok(html(&read(config, most, Timestamp::now())?))
-}
-
-/// Replaces the file as a whole: whoever reads it sees the old page or the new one.
-fn write(path: &Path, page: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".report-")
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(folder)?;
-    file.write_all(page.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn read(config: &Config, most: Option<Duration>, now: Timestamp) -> Result<Report, Failure> {

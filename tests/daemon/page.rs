@@ -51,7 +51,7 @@ async fn the_command_prints_or_replaces_a_file() {
     ran.tells(&["can't be written", "a folder that this user may write to"]);
     assert!(ran.stdout.is_empty());
     let left = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(left.into_iter().all(|name| !name.to_str().unwrap().starts_with(".report-")));
+    assert!(left.into_iter().all(|name| !name.to_str().unwrap().starts_with(".malomo-mirror-")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

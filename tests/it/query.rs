@@ -244,5 +244,5 @@ async fn a_result_is_a_file_when_it_is_whole_and_a_query_ends_in_time() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "n\r\n7\r\n");
     let left: Vec<_> =
         std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".query-")), "{left:?}");
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".malomo-mirror-")), "{left:?}");
 }

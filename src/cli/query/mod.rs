@@ -8,15 +8,17 @@ use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::signals;
+use super::whole_file::WholeFile;
 use crate::mirror::{Queries, QueryError};
 pub(super) use format::Format;
 use format::{Ended, Printer};
 pub(super) use named::NAMED;
 use named::NamedQuery;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::Path;
 use std::time::Duration;
-use tempfile::NamedTempFile;
+
+/// Only its owner may read a result: it may be anybody's data.
+const MODE: u32 = 0o600;
 
 /// How like a name another one has to be to be meant, 0 to 1.
 const LEAST_LIKENESS: f64 = 0.5;
@@ -73,19 +75,9 @@ fn answer(queries: &Queries, sql: &str, args: &Query) -> Result<(), NoAnswer> {
     let Some(path) = &args.output else {
         return print(queries, sql, &parameters, args.format, io::stdout().lock()).map(drop);
     };
-    let mut file = beside(path).map_err(failed)?;
+    let mut file = WholeFile::begin(path, MODE).map_err(failed)?;
     print(queries, sql, &parameters, args.format, &mut file)?;
-    file.as_file()
-        .sync_all()
-        .and_then(|()| file.persist(path).map_err(|error| error.error))
-        .map(drop)
-        .map_err(failed)
-}
-
-/// A file that takes the place of the one at `path` when it is whole. Only its owner may read it.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".query-").tempfile_in(folder)
+    file.finish().map_err(failed)
 }
 
 fn print(
