@@ -24,8 +24,10 @@ fn names(text: &str) -> BTreeSet<String> {
 /// The targets of all panels of a dashboard.
 fn targets(dashboard: &str) -> Vec<serde_json::Value> {
     let dashboard: serde_json::Value = serde_json::from_str(&packaged(dashboard)).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap();
-    panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap().clone()).collect()
+    // A row between panels asks for nothing.
+    let asking =
+        dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
+    asking.flatten().cloned().collect()
 }
 
 /// The names of the metrics that are served, in full.
@@ -66,14 +68,14 @@ async fn they_ask_for_metrics_and_tables_that_there_are() {
     signal(daemon.pid(), "TERM");
     daemon.end().await.expect(0);
 
-    for file in ["grafana-prometheus.json", "prometheus-alerts.yml"] {
+    for file in ["grafana-dashboard.json", "prometheus-alerts.yml"] {
         let asked = names(&packaged(file));
         assert!(asked.len() > 8, "{file}: {asked:?}");
         let unknown: Vec<_> = asked.difference(&known).collect();
         assert!(unknown.is_empty(), "{file} asks for {unknown:?}, but /metrics has {known:?}");
     }
     // What is measured is shown.
-    let shown = names(&packaged("grafana-prometheus.json"));
+    let shown = names(&packaged("grafana-dashboard.json"));
     let stem = |name: &String| {
         ["_bucket", "_sum", "_count"]
             .iter()
@@ -89,9 +91,13 @@ async fn they_ask_for_metrics_and_tables_that_there_are() {
 
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mirror = Connection::open_with_flags(place.mirror(), flags).unwrap();
-    let targets = targets("grafana-sqlite.json");
-    assert!(targets.len() > 5);
-    for target in &targets {
+    let targets = targets("grafana-dashboard.json");
+    let of_mirror = targets.iter().filter(|target| target["datasource"]["uid"] == "${mirror}");
+    assert!(of_mirror.clone().count() > 5);
+    assert!(targets.iter().all(|target| {
+        ["${mirror}", "${prometheus}"].iter().any(|name| target["datasource"]["uid"] == *name)
+    }));
+    for target in of_mirror {
         let sql = target["queryText"].as_str().unwrap();
         assert_eq!(target["queryText"], target["rawQueryText"]);
         let sql = sql.replace("$__from", "0").replace("$__to", "32503680000000");

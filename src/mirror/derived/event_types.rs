@@ -14,7 +14,7 @@ use std::collections::HashMap;
 const VIEWS_AT_MOST: usize = 200;
 
 /// So many columns of properties a view has. SQLite takes 2,000, but nobody reads as many, and other tools take fewer.
-const COLUMNS_AT_MOST: usize = 250;
+const COLUMNS_AT_MOST: usize = 600;
 
 /// So many paths are remembered of a type.
 const PATHS_AT_MOST: usize = 1_000;
