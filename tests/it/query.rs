@@ -234,7 +234,9 @@ async fn a_result_is_a_file_when_it_is_whole_and_a_query_ends_in_time() {
     let late = ["query", endless, "--timeout", "50ms", "--output", "out.csv"];
     program.ends(1, &late).await.tells(&["took longer than", "--timeout"]);
     // Ctrl-C, once it runs: rows are on their way.
-    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i % 100000 = 0";
+    // Each is long enough to be printed at once.
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                SELECT i, hex(zeroblob(10000)) FROM n WHERE i % 100000 = 0";
     let mut running = program.start(&["query", rows, "--as", "ndjson"]);
     running.prints("{\"i\":").await;
     running.signal("INT");
