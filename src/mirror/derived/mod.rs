@@ -68,13 +68,14 @@ impl Mirror {
             return Ok(Vec::new());
         }
         let changed = Changed::since(&self.connection, through)?;
+        let are_first = !has_orders(&self.connection)?;
         let mut customers = changed.customers.iter().peekable();
         while customers.peek().is_some() {
             if is_stopped() {
                 return Ok(Vec::new());
             }
             let mut batch = self.batch()?;
-            batch.derive_orders(customers.by_ref().take(CUSTOMERS_AT_ONCE))?;
+            batch.derive_orders(customers.by_ref().take(CUSTOMERS_AT_ONCE), are_first)?;
             batch.commit()?;
         }
         let mut batch = self.batch()?;
@@ -90,6 +91,10 @@ impl Batch<'_> {
         let sql = "UPDATE meta SET value = ?2 WHERE key = ?1";
         self.transaction.execute(sql, (THROUGH, through.to_string())).map(drop)
     }
+}
+
+fn has_orders(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM order_facts)", [], |row| row.get(0))
 }
 
 fn through(connection: &Connection) -> rusqlite::Result<i64> {

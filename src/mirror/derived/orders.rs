@@ -25,15 +25,17 @@ struct EventFacts {
 }
 
 impl Batch<'_> {
-    /// Puts the orders of customers together anew, by the numbers of their rows; those of a customer who is gone go. Writes only what
-    /// is another now.
-    pub(super) fn derive_orders(&mut self, customers: impl Iterator<Item = i64>) -> Result<(), MirrorError> {
-        let has_orders = "SELECT EXISTS (SELECT 1 FROM order_facts)";
-        let has_orders: bool = self.transaction.query_row(has_orders, [], |row| row.get(0))?;
+    /// Puts the orders of customers together anew, by the numbers of their rows; those of a customer who is gone go. Writes only
+    /// what is another now. `are_first`: none of these has any yet.
+    pub(super) fn derive_orders(
+        &mut self,
+        customers: impl Iterator<Item = i64>,
+        are_first: bool,
+    ) -> Result<(), MirrorError> {
         for customer in customers {
             let (derived, facts) = self.orders_by_events(customer)?;
             self.put_facts(customer, &facts, &derived)?;
-            let mut stored = if has_orders { self.stored_orders(customer)? } else { Vec::new() };
+            let mut stored = if are_first { Vec::new() } else { self.stored_orders(customer)? };
             for order in derived {
                 // By what doesn't change: an order that has an id keeps it.
                 let same = |(_, one): &(i64, Order)| {
