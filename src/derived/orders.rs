@@ -10,6 +10,7 @@
 use crate::record::{members, text};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The fields of an event that orders are read from.
 #[derive(Debug, Clone, Copy, Default)]
@@ -190,56 +191,81 @@ impl Order {
     }
 }
 
-/// The orders that a customer's events tell of.
+/// The orders that a customer's events tell of. What one event costs doesn't grow with their number: all guests of a shop may
+/// be one customer.
 #[derive(Debug, Default)]
 pub struct Orders {
+    /// In the order in which the events first told of them. One without events turned out to be another one.
     orders: Vec<Order>,
+    by_id: HashMap<String, usize>,
+    /// The newest with that number.
+    by_number: HashMap<String, usize>,
 }
 
 impl Orders {
     /// Takes the next event. They come by their time; what holds of two that don't is the one that happened later.
     pub fn add(&mut self, event: &OrderEvent<'_>) {
         if let Some(told) = Told::of(event) {
-            let order = order_of(&mut self.orders, &told);
-            add(order, event, told);
+            let at = self.place_of(&told);
+            if let Some(order) = self.orders.get_mut(at) {
+                add(order, event, told);
+            }
         }
     }
 
     /// In the order in which the events first told of them.
-    pub fn finish(self) -> Vec<Order> {
+    pub fn finish(mut self) -> Vec<Order> {
+        self.orders.retain(|order| order.event_count > 0);
         self.orders
     }
-}
 
-/// The order that an event is about, which may be a new one.
-fn order_of<'o>(orders: &'o mut Vec<Order>, told: &Told<'_>) -> &'o mut Order {
-    let has_id =
-        |order: &Order| told.order_id.is_some() && order.order_id.as_deref() == told.order_id.as_deref();
-    let has_number =
-        |order: &Order| told.number.is_some() && order.order_number.as_deref() == told.number.as_deref();
-    let by_id = orders.iter().rposition(has_id);
-    // Of those with this number: one that has no id yet, or any where the event tells none.
-    let by_number = orders
-        .iter()
-        .rposition(|order| has_number(order) && (told.order_id.is_none() || order.order_id.is_none()));
-    let at = match (by_id, by_number) {
-        (Some(by_id), Some(by_number)) if by_id != by_number => {
-            // Until now nothing had told that both are one.
-            let (kept, other) = (by_id.min(by_number), by_id.max(by_number));
-            let other = orders.remove(other);
-            absorb(&mut orders[kept], other);
-            kept
+    /// Where the order is that an event is about, which may be a new one.
+    fn place_of(&mut self, told: &Told<'_>) -> usize {
+        let known = |places: &HashMap<String, usize>, name: &Option<Cow<'_, str>>| {
+            name.as_deref().and_then(|name| places.get(name).copied())
+        };
+        let by_id = known(&self.by_id, &told.order_id);
+        // One with this number that has no id yet, or any where the event tells none.
+        let has_no_id = |at: &usize| self.orders.get(*at).is_some_and(|order| order.order_id.is_none());
+        let by_number =
+            known(&self.by_number, &told.number).filter(|at| told.order_id.is_none() || has_no_id(at));
+        let at = match (by_id, by_number) {
+            (Some(by_id), Some(by_number)) if by_id != by_number => self.unite(by_id, by_number),
+            (Some(at), _) | (None, Some(at)) => at,
+            (None, None) => {
+                self.orders.push(Order::default());
+                self.orders.len() - 1
+            }
+        };
+        if let Some(order) = self.orders.get_mut(at) {
+            newest(&mut order.order_id, told.order_id.clone(), false);
+            newest(&mut order.order_number, told.number.clone(), !told.is_number_of_label);
+            for (places, name) in
+                [(&mut self.by_id, &order.order_id), (&mut self.by_number, &order.order_number)]
+            {
+                if let Some(name) = name.as_deref().filter(|name| places.get(*name) != Some(&at)) {
+                    places.insert(name.to_owned(), at);
+                }
+            }
         }
-        (Some(at), _) | (None, Some(at)) => at,
-        (None, None) => {
-            orders.push(Order::default());
-            orders.len() - 1
+        at
+    }
+
+    /// Makes one of two that nothing had told to be one until now; returns where it is.
+    fn unite(&mut self, one: usize, other: usize) -> usize {
+        let (kept, gone) = (one.min(other), one.max(other));
+        let taken = self.orders.get_mut(gone).map(std::mem::take).unwrap_or_default();
+        for (places, name) in [(&mut self.by_id, &taken.order_id), (&mut self.by_number, &taken.order_number)]
+        {
+            if let Some(at) = name.as_deref().and_then(|name| places.get_mut(name)) {
+                *at = kept;
+            }
         }
-    };
-    let order = &mut orders[at];
-    newest(&mut order.order_id, told.order_id.clone(), false);
-    newest(&mut order.order_number, told.number.clone(), !told.is_number_of_label);
-    order
+        if let Some(order) = self.orders.get_mut(kept) {
+            absorb(order, taken);
+        }
+        kept
+    }
 }
 
 /// Takes in what is known of the same order under another name.
@@ -578,6 +604,17 @@ mod tests {
         ]);
         let told = (found.len(), found[0].order_id.as_deref(), found[0].event_count, found[0].first_event);
         assert_eq!(told, (1, Some("55"), 3, Some(1)));
+    }
+
+    #[test]
+    fn many_orders_of_one_customer_take_no_longer_each() {
+        let created: Vec<String> =
+            (0..50_000).map(|n| format!(r#"{{"order":{{"id":{n},"number":{n}}}}}"#)).collect();
+        let numbered: Vec<String> = (0..50_000).map(|n| format!(r#"{{"order_number":{n}}}"#)).collect();
+        // Compared one by one, this would take minutes.
+        let found = orders(created.iter().chain(&numbered).map(|properties| event("X", 1, properties)));
+        assert_eq!(found.len(), 50_000);
+        assert!(found.iter().all(|order| order.event_count == 2));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::mirror::MirrorError;
 use crate::mirror::transaction::Batch;
 use crate::record::instant;
 use rusqlite::{Row, params};
+use std::collections::HashMap;
 
 /// Takes a customer's row number. Events come by their time.
 const EVENTS: &str = "SELECT type, label, timestamp, properties, created_at FROM events \
@@ -24,6 +25,22 @@ struct EventFacts {
     last: Option<i64>,
 }
 
+/// What doesn't change of an order: one that has an id keeps it. No two of a customer have the same.
+#[derive(PartialEq, Eq, Hash)]
+enum OrderKey {
+    Id(String),
+    Number(Option<String>),
+}
+
+impl OrderKey {
+    fn of(order: &Order) -> OrderKey {
+        match &order.order_id {
+            Some(id) => OrderKey::Id(id.clone()),
+            None => OrderKey::Number(order.order_number.clone()),
+        }
+    }
+}
+
 impl Batch<'_> {
     /// Puts the orders of customers together anew, by the numbers of their rows; those of a customer who is gone go. Writes only
     /// what is another now. `are_first`: none of these has any yet.
@@ -35,21 +52,18 @@ impl Batch<'_> {
         for customer in customers {
             let (derived, facts) = self.orders_by_events(customer)?;
             self.put_facts(customer, &facts, &derived)?;
-            let mut stored = if are_first { Vec::new() } else { self.stored_orders(customer)? };
+            let stored = if are_first { Vec::new() } else { self.stored_orders(customer)? };
+            let mut stored: HashMap<OrderKey, (i64, Order)> =
+                stored.into_iter().map(|(row, order)| (OrderKey::of(&order), (row, order))).collect();
             for order in derived {
-                // By what doesn't change: an order that has an id keeps it.
-                let same = |(_, one): &(i64, Order)| {
-                    (&one.order_id, order.order_id.is_none().then_some(&one.order_number))
-                        == (&order.order_id, order.order_id.is_none().then_some(&order.order_number))
-                };
-                match stored.iter().position(same).map(|at| stored.swap_remove(at)) {
+                match stored.remove(&OrderKey::of(&order)) {
                     Some((_, held)) if held == order => {}
                     held => {
                         self.put_order(customer, held.map(|(row, held)| (row, held.shipments)), &order)?
                     }
                 }
             }
-            for (row, _) in stored {
+            for (row, _) in stored.into_values() {
                 self.delete_shipments(row)?;
                 self.transaction.prepare_cached("DELETE FROM order_facts WHERE id = ?1")?.execute([row])?;
             }
