@@ -1,9 +1,9 @@
 //! What can be typed.
 
-use super::query::{Format as QueryFormat, NAMED as NAMED_QUERIES};
+use super::query::Format as QueryFormat;
 use crate::api::{CustomerFields, WebhookFields};
 use crate::dictionary::printers::FORMS;
-use crate::dictionary::{Table, tables};
+use crate::dictionary::{QUERIES, Table, tables};
 use crate::export::{AsOf, Format};
 use crate::record::Stream;
 use crate::sandbox::{Settings, duration};
@@ -212,7 +212,7 @@ impl TypedValueParser for Names {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let queries = NAMED_QUERIES.iter().filter(|_| self.with_queries).map(|query| query.name.to_owned());
+        let queries = QUERIES.iter().filter(|_| self.with_queries).map(|query| query.name.to_owned());
         let tables = tables().into_iter().filter(Table::is_for_analysts).map(|table| table.name.into_owned());
         Some(Box::new(queries.chain(tables).map(PossibleValue::new)))
     }

@@ -3,7 +3,7 @@
 use super::args::{Global, History};
 use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output::{self, count};
+use super::output::{self, count, cut};
 use crate::diff::{FieldChange, changed_fields};
 use crate::mirror::{Mirror, RecordChange};
 use crate::record::{Op, Stream};
@@ -136,11 +136,5 @@ fn line(op: Op, field: &FieldChange) -> String {
 
 /// JSON escapes what a terminal would take for a command, but not in the raw text of the API.
 fn shown(value: Option<&RawValue>) -> String {
-    let text = value.map_or("NULL", RawValue::get);
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = text.chars().take(SHOWN).map(clean).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
+    cut(value.map_or("NULL", RawValue::get), SHOWN)
 }

@@ -2,12 +2,12 @@
 
 use super::args::{self, Global};
 use super::exit::{Exit, Failure};
-use super::status::runs::{LastError, LastOk, ShownRun};
+use super::status::runs::{LastError, RecentRuns, ShownRun};
 use super::whole_file::WholeFile;
 use super::{assemble, output};
 use crate::config::Config;
 use crate::export::newest_files;
-use crate::mirror::{Mirror, MirrorError, Mode, Outcome, holder};
+use crate::mirror::{Mirror, MirrorError, holder};
 use crate::report::{DAYS, ExportLine, Outlook, Report, RunLine, Trouble, WEEKS, page as html};
 use crate::schedule::Schedule;
 use jiff::tz::TimeZone;
@@ -63,20 +63,8 @@ fn read(config: &Config, most: Option<Duration>, now: Timestamp) -> Result<Repor
         mirror.halt_when(Arc::new(move || began.elapsed() > most));
     }
     let snapshot = mirror.snapshot()?;
-    // After the snapshot's beginning: a run that is down as running there and that nobody holds now was cut off.
     let is_held = holder(&config.mirror.path).is_some();
-    let runs = snapshot.newest_runs(RUNS)?;
-    let going = runs.first().filter(|run| is_held && run.outcome == Outcome::Running).map(|run| run.id);
-    let show = |run| ShownRun::of(run, going, now);
-    let last_ok = LastOk {
-        incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),
-        full: snapshot.last_ok_run(Mode::Full)?.map(show),
-    };
-    let runs: Vec<ShownRun> = runs.into_iter().map(show).collect();
-    let troubled = match runs.iter().find(|shown| shown.is_troubled()) {
-        Some(shown) => Some(shown.clone()),
-        None => snapshot.last_run_with_error()?.map(show),
-    };
+    let runs = RecentRuns::read(&snapshot, RUNS, is_held, now)?;
     let streams = snapshot.freshness()?;
     let files = newest_files(&snapshot, &config.export.dir)?;
     let each = streams
@@ -102,8 +90,8 @@ fn read(config: &Config, most: Option<Duration>, now: Timestamp) -> Result<Repor
         version: env!("CARGO_PKG_VERSION"),
         is_account_in_doubt: snapshot.account()?.doubt.is_some(),
         is_running: is_held,
-        last_error: LastError::of(troubled, &last_ok).map(trouble),
-        newest_runs: runs.into_iter().map(line).collect(),
+        last_error: runs.last_error.map(trouble),
+        newest_runs: runs.newest.into_iter().map(line).collect(),
         run_days: snapshot.run_days(midnight(first_day))?,
         changes: snapshot.change_days(TimeZone::UTC.to_datetime(first_day).date())?,
         events: in_time(snapshot.event_weeks(first_week, now))?,

@@ -323,15 +323,11 @@ fn add(order: &mut Order, event: &OrderEvent<'_>, told: Told<'_>) {
         }
     };
     let known = order.shipments.iter().position(is_same);
+    let at_place = known.unwrap_or(order.shipments.len());
     if known.is_none() {
         order.shipments.push(Shipment::default());
     }
-    let Some(shipment) = (match known {
-        Some(at) => order.shipments.get_mut(at),
-        None => order.shipments.last_mut(),
-    }) else {
-        return;
-    };
+    let Some(shipment) = order.shipments.get_mut(at_place) else { return };
     let is_newest = at >= shipment.last_event;
     shipment.event_count += 1;
     shipment.is_return |= is_return;

@@ -10,12 +10,14 @@
 mod answers;
 mod entry;
 pub mod printers;
+mod queries;
 mod runs;
 mod streams;
 mod technical;
 
 pub use answers::EventView;
 pub use entry::{Audience, Column, Kind, Reference, Table, TableKind};
+pub use queries::{NamedQuery, QUERIES};
 pub use streams::exported;
 
 use crate::record::Stream;

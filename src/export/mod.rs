@@ -46,7 +46,7 @@ mod tests;
 pub use destination::ensure_folder;
 pub use difference::Difference;
 pub use error::ExportError;
-pub use formats::{Compression, Format};
+pub use formats::{Compression, Format, csv_text};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
 pub use manifest::{ManifestLine, newest_files};

@@ -70,7 +70,12 @@ impl Receiver {
 /// Neither the key nor anything of a customer is in it.
 fn assert_is_harmless(asked: &Asked) {
     assert!(asked.header("authorization").is_none(), "{}", asked.head);
-    let all = format!("{}\n{}", asked.head, asked.body);
+    let mut all = format!("{}\n{}", asked.head, asked.body);
+    // Any two characters may stand in an identifier made at random.
+    let message: Value = serde_json::from_str(&asked.body).unwrap_or_default();
+    if let Some(mirror_id) = message["mirror_id"].as_str() {
+        all = all.replace(mirror_id, "");
+    }
     for secret in ["sk_test", "@example.com", "555-555", "First", "Last of", "c-0", "the vendor's own words"]
     {
         assert!(!all.contains(secret), "{secret} in {all}");

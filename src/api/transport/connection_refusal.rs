@@ -35,9 +35,15 @@ pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// Messages of the HTTP libraries, whose error types are private, for a connection that ended before the request was sent
-/// over it: the request waited for a stream, or was about to take a pooled connection.
-const NEVER_SENT: [&str; 2] = ["dispatch task is gone", "checked out connection was closed"];
+/// Messages of the HTTP libraries, whose error types are private, for a request that they gave up before they sent it: it
+/// waited for a stream, or was about to take a pooled connection that had ended, or opened one of its own while another
+/// request's had already been found to carry all of them.
+const NEVER_SENT: [&str; 4] = [
+    "dispatch task is gone",
+    "checked out connection was closed",
+    "request was canceled",
+    "client error (Canceled)",
+];
 
 /// Whether the connection ended before the request was sent over it. A request whose stream was already open fails with the
 /// connection's own error instead. The answer relies partly on the wording of messages, which is too little evidence to

@@ -1,12 +1,13 @@
 //! How a result is printed.
 
+use crate::cli::output::cut;
+use crate::export::csv_text;
 use crate::mirror::{Cell, Rows};
 use clap::ValueEnum;
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 use serde::ser::{SerializeMap, Serializer};
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// How a result looks.
@@ -76,8 +77,7 @@ impl<W: Write> Printer<W> {
     /// Writes what was held back; `is_whole`: there are no more rows than were taken. Returns where they were written to.
     pub(super) fn finish(self, is_whole: bool) -> io::Result<W> {
         let mut out = match self {
-            Printer::Table { mut out, table, format, rows } => {
-                let mut table = table;
+            Printer::Table { mut out, mut table, format, rows } => {
                 if format == Format::Table {
                     for column in table.column_iter_mut() {
                         column.set_padding((0, 2));
@@ -113,9 +113,7 @@ impl<W: Write> Rows for Printer<W> {
                 table.set_header(columns.iter().map(|name| shown(name, *format)));
             }
             Printer::Csv(writer) => {
-                writer
-                    .write_record(columns.iter().map(|name| quoted(name).into_owned()))
-                    .map_err(io::Error::from)?;
+                writer.write_record(columns.iter().map(|name| quoted(name))).map_err(io::Error::from)?;
             }
             Printer::Ndjson { names, .. } => *names = distinct(columns),
         }
@@ -132,7 +130,7 @@ impl<W: Write> Rows for Printer<W> {
             Printer::Csv(writer) => {
                 cells
                     .iter()
-                    .try_for_each(|cell| writer.write_field(csv_field(cell).as_bytes()))
+                    .try_for_each(|cell| writer.write_field(csv_field(cell)))
                     .and_then(|()| writer.write_record(None::<&[u8]>))
                     .map_err(io::Error::from)?;
             }
@@ -156,31 +154,28 @@ fn table_cell(cell: &Cell<'_>, format: Format) -> comfy_table::Cell {
     }
 }
 
-/// A text as a table shows it: on one line, cut, and without what a terminal takes for a command.
+/// A text as a table shows it.
 fn shown(text: &str, format: Format) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).map(clean).collect();
-    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
-        shown.push('…');
-    }
+    let shown = cut(text, SHOWN_CHARACTERS);
     if format == Format::Markdown { shown.replace('|', "\\|") } else { shown }
 }
 
 /// NULL is a field without anything.
-fn csv_field<'c>(cell: &'c Cell<'_>) -> Cow<'c, str> {
+fn csv_field(cell: &Cell<'_>) -> Vec<u8> {
     match cell {
-        Cell::Null => "".into(),
-        Cell::Integer(number) => number.to_string().into(),
-        Cell::Real(number) => real(*number).into(),
+        Cell::Null => Vec::new(),
+        Cell::Integer(number) => number.to_string().into_bytes(),
+        Cell::Real(number) => real(*number).into_bytes(),
         Cell::Text(text) => quoted(text),
-        Cell::Blob(bytes) => hex(bytes).into(),
+        Cell::Blob(bytes) => hex(bytes).into_bytes(),
     }
 }
 
-/// A field with the quotes that it needs.
-fn quoted(text: &str) -> Cow<'_, str> {
-    let is_plain = !text.is_empty() && text.trim() == text && !text.contains([',', '"', '\r', '\n']);
-    if is_plain { text.into() } else { format!("\"{}\"", text.replace('"', "\"\"")).into() }
+/// A field with the quotes that it needs, as in exports.
+fn quoted(text: &str) -> Vec<u8> {
+    let mut field = Vec::with_capacity(text.len() + 2);
+    csv_text(&mut field, text);
+    field
 }
 
 fn json_object(out: &mut impl Write, names: &[String], cells: &[Cell<'_>]) -> serde_json::Result<()> {

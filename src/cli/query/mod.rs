@@ -1,7 +1,6 @@
 //! `query`: a query of the mirror, typed or named, that only reads.
 
 mod format;
-mod named;
 
 use super::args::{Global, Query};
 use super::assemble;
@@ -9,11 +8,10 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::signals;
 use super::whole_file::WholeFile;
+use crate::dictionary::{NamedQuery, QUERIES};
 use crate::mirror::{Queries, QueryError};
 pub(super) use format::Format;
 use format::{Ended, Printer};
-pub(super) use named::NAMED;
-use named::NamedQuery;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::time::Duration;
 
@@ -26,7 +24,7 @@ const LEAST_LIKENESS: f64 = 0.5;
 pub(super) async fn run(global: &Global, args: Query) -> Result<Exit, Failure> {
     let Some(asked) = args.query.clone().filter(|_| !args.list) else {
         let wanted = |query: &&NamedQuery| args.query.as_deref().is_none_or(|name| name == query.name);
-        let shown: Vec<String> = NAMED.iter().filter(wanted).map(NamedQuery::shown).collect();
+        let shown: Vec<String> = QUERIES.iter().filter(wanted).map(shown).collect();
         return output::text(&shown.join("\n"));
     };
     let config = assemble::config(global)?;
@@ -44,6 +42,16 @@ pub(super) async fn run(global: &Global, args: Query) -> Result<Exit, Failure> {
     ended.map(|()| Exit::Done).map_err(|error| failure(error, is_late.then_some(limit)))
 }
 
+/// A named query for people: what it answers, its parameters, its text.
+fn shown(query: &NamedQuery) -> String {
+    let mut shown = format!("{}: {}\n", query.name, query.about());
+    for (name, about) in query.parameters() {
+        shown += &output::row(&name.replace(':', "--"), about);
+    }
+    query.sql().lines().for_each(|line| shown += &format!("      {line}\n"));
+    shown
+}
+
 /// The statement that is meant: the text of a named query, all rows of a table, or what was typed.
 fn statement(queries: &Queries, asked: &str) -> Result<String, Failure> {
     let asked = asked.trim();
@@ -58,7 +66,7 @@ fn statement(queries: &Queries, asked: &str) -> Result<String, Failure> {
         return Ok(format!("SELECT * FROM \"{asked}\""));
     }
     let likeness = |name: &str| strsim::normalized_damerau_levenshtein(asked, name);
-    let nearest = NAMED.iter().map(|query| (likeness(query.name), query.name));
+    let nearest = QUERIES.iter().map(|query| (likeness(query.name), query.name));
     let nearest = nearest.max_by(|(one, _), (other, _)| one.total_cmp(other));
     let hint = nearest.filter(|(likeness, _)| *likeness >= LEAST_LIKENESS).map(|(_, name)| name);
     let hint = hint.map_or(String::new(), |name| format!("; did you mean {name}?"));

@@ -1,14 +1,14 @@
 //! What `status` reports: read in one snapshot, and serialised as the JSON result.
 
 use super::super::exit::Failure;
-use super::runs::{LastError, LastOk, ShownRun};
+use super::runs::{LastError, LastOk, RecentRuns, ShownRun};
 use crate::api::shown;
 use crate::config::Config;
 use crate::diff::looks::Signal;
 use crate::export::newest_files;
 use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Hints, HistoryReach, Holder,
-    Mirror, Mode, Outcome, SetAside, SignalCount, holder,
+    Mirror, SetAside, SignalCount, holder,
 };
 use crate::record::Stream;
 use crate::schedule::Schedule;
@@ -100,12 +100,8 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let (path, mirror_id) = (mirror.path().display().to_string(), mirror.id().to_owned());
     let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
     let snapshot = mirror.snapshot()?;
-    // After the snapshot's beginning: a run that is down as running there and that nobody holds now was cut off.
     let holder = holder(&config.mirror.path);
-    let runs = snapshot.newest_runs(RUNS)?;
-    let running = holder.is_some() && runs.first().is_some_and(|run| run.outcome == Outcome::Running);
-    let going = runs.first().filter(|_| running).map(|run| run.id);
-    let show = |run| ShownRun::of(run, going, now);
+    let runs = RecentRuns::read(&snapshot, RUNS, holder.is_some(), now)?;
     let (mut event_failures, event_failures_count) = snapshot.event_failures(FAILURES)?;
     event_failures.iter_mut().for_each(|failure| failure.customer_id = shown(&failure.customer_id));
     let (rejected_records, rejected) = snapshot.set_aside(Aside::Rejected, SET_ASIDE)?;
@@ -115,17 +111,6 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let exports = newest_files(&snapshot, &config.export.dir)?;
     let streams = snapshot.freshness()?;
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
-    let last_ok = LastOk {
-        incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),
-        full: snapshot.last_ok_run(Mode::Full)?.map(show),
-    };
-    let runs: Vec<ShownRun> = runs.into_iter().map(show).collect();
-    // One that was killed says so here, before the next one notes it in the mirror.
-    let troubled = match runs.iter().find(|shown| shown.is_troubled()) {
-        Some(shown) => Some(shown.clone()),
-        None => snapshot.last_run_with_error()?.map(show),
-    };
-    let last_error = LastError::of(troubled, &last_ok);
     let account = snapshot.account()?;
     let looks = snapshot.look_signals()?.into_iter().map(|(signal, count)| ShownSignal { signal, count });
     Ok(Status {
@@ -134,17 +119,17 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         now,
         database_bytes,
         wal_bytes,
-        running,
+        running: runs.is_running,
         holder,
         account_id: account.id,
         account_doubt: account.doubt,
-        last_error,
+        last_error: runs.last_error,
         export_lag: export_lag(config, &streams, &exports),
         streams,
         looks: looks.collect(),
         history: snapshot.history_reach()?,
-        last_ok,
-        runs,
+        last_ok: runs.last_ok,
+        runs: runs.newest,
         api_behaviour: snapshot.behaviour()?,
         exports,
         event_failures,

@@ -1,6 +1,6 @@
 //! Runs as `status` shows them.
 
-use crate::mirror::{Mode, Outcome, Run, RunId};
+use crate::mirror::{MirrorError, Mode, Outcome, Run, RunId, Snapshot};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -35,6 +35,43 @@ pub(in crate::cli) struct LastError {
 pub(in crate::cli) struct LastOk {
     pub(in crate::cli) incremental: Option<ShownRun>,
     pub(in crate::cli) full: Option<ShownRun>,
+}
+
+/// What the mirror remembers of runs, as it is shown.
+pub(in crate::cli) struct RecentRuns {
+    /// The newest first.
+    pub(in crate::cli) newest: Vec<ShownRun>,
+    pub(in crate::cli) last_ok: LastOk,
+    pub(in crate::cli) last_error: Option<LastError>,
+    /// Whether the newest one is under way.
+    pub(in crate::cli) is_running: bool,
+}
+
+impl RecentRuns {
+    /// At most so many of the newest runs. `is_held`: somebody holds the mirror, as seen after the snapshot's beginning: a run
+    /// that is down as running and that nobody holds was cut off.
+    pub(in crate::cli) fn read(
+        snapshot: &Snapshot<'_>,
+        most: usize,
+        is_held: bool,
+        now: Timestamp,
+    ) -> Result<RecentRuns, MirrorError> {
+        let runs = snapshot.newest_runs(most)?;
+        let going = runs.first().filter(|run| is_held && run.outcome == Outcome::Running).map(|run| run.id);
+        let show = |run| ShownRun::of(run, going, now);
+        let last_ok = LastOk {
+            incremental: snapshot.last_ok_run(Mode::Incremental)?.map(show),
+            full: snapshot.last_ok_run(Mode::Full)?.map(show),
+        };
+        let newest: Vec<ShownRun> = runs.into_iter().map(show).collect();
+        // One that was killed says so here, before the next one notes it in the mirror.
+        let troubled = match newest.iter().find(|shown| shown.is_troubled()) {
+            Some(shown) => Some(shown.clone()),
+            None => snapshot.last_run_with_error()?.map(show),
+        };
+        let last_error = LastError::of(troubled, &last_ok);
+        Ok(RecentRuns { newest, last_ok, last_error, is_running: going.is_some() })
+    }
 }
 
 impl ShownRun {

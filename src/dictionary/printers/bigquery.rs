@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use super::sql::{Engine, is_json, is_own_time, script};
-use crate::dictionary::{Column, Kind, exported};
+use crate::dictionary::{Column, Kind};
 use crate::record::Stream;
 
 const HEAD: &str = r#"-- For BigQuery: written by its documentation, and not run. Copy the NDJSON files to gs://BUCKET/STREAM/
@@ -39,13 +39,12 @@ pub(super) fn print(selection: &Selection) -> String {
 
 fn part(stream: Stream) -> String {
     let filled = ENGINE.filling(stream);
-    let types: Vec<String> = exported(stream).iter().map(|c| format!("`{}` {}", c.name, kind(c))).collect();
     format!(
         include_str!("bigquery.sql"),
         stream = stream,
         definitions = filled.definitions,
         columns = filled.columns,
         record = filled.record,
-        types = types.join(", ")
+        types = ENGINE.typed(stream)
     )
 }

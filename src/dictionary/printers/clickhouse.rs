@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use super::sql::{Engine, script};
-use crate::dictionary::{Column, Kind, exported};
+use crate::dictionary::{Column, Kind};
 use crate::record::Stream;
 
 const HEAD: &str = r#"-- For ClickHouse, by clickhouse-local in the export folder, and again after each export:
@@ -32,15 +32,13 @@ pub(super) fn print(selection: &Selection) -> String {
 
 fn part(stream: Stream) -> String {
     let filled = ENGINE.filling(stream);
-    let structure: Vec<String> =
-        exported(stream).iter().map(|c| format!("`{}` {}", c.name, kind(c))).collect();
     format!(
         include_str!("clickhouse.sql"),
         stream = stream,
         definitions = filled.definitions,
         columns = filled.columns,
         record = filled.record,
-        structure = structure.join(", ").replace('\'', "\\'")
+        structure = ENGINE.typed(stream).replace('\'', "\\'")
     )
     .trim_end()
     .to_owned()

@@ -2,17 +2,12 @@
 
 use super::json::pretty;
 use super::selection::Selection;
-use crate::dictionary::{Column, Table};
+use crate::dictionary::{Column, NamedQuery, Table};
 use serde_json::{Map, Value, json};
 
 /// Named queries whose parameters, left empty, mean the same as none: a page leaves them so at first.
-const QUERIES: &[(&str, &str)] = &[
-    ("orders-by-month", include_str!("../../../schema/queries/orders-by-month.sql")),
-    ("order-value", include_str!("../../../schema/queries/order-value.sql")),
-    ("delivery-times", include_str!("../../../schema/queries/delivery-times.sql")),
-    ("email-changes", include_str!("../../../schema/queries/email-changes.sql")),
-    ("behind", include_str!("../../../schema/queries/behind.sql")),
-];
+const SHOWN_QUERIES: &[&str] =
+    &["orders-by-month", "order-value", "delivery-times", "email-changes", "behind"];
 
 /// Of some tables, the columns by whose values their rows are worth counting.
 const FACETS: &[(&str, &[&str])] = &[
@@ -38,7 +33,9 @@ pub(super) fn print(selection: &Selection) -> String {
     tables.insert("sqlite_sequence".to_owned(), json!({"hidden": true}));
     let mut database = Map::from_iter([("tables".to_owned(), Value::Object(tables))]);
     if !selection.others.is_empty() {
-        let queries = QUERIES.iter().map(|(name, text)| ((*name).to_owned(), query(text)));
+        let queries = SHOWN_QUERIES.iter().filter_map(|name| NamedQuery::of(name));
+        let queries =
+            queries.map(|query| (query.name.to_owned(), json!({"title": query.about(), "sql": query.sql()})));
         database.insert("queries".to_owned(), Value::Object(queries.collect()));
     }
     pretty(&json!({
@@ -46,13 +43,6 @@ pub(super) fn print(selection: &Selection) -> String {
         "description": "Customers and events of a Malomo account. Serve it with: datasette mirror.db --metadata FILE",
         "databases": {"mirror": database},
     }))
-}
-
-/// A named query: its first line says what it answers.
-fn query(text: &str) -> Value {
-    let title = text.lines().next().unwrap_or_default().trim_start_matches("-- ");
-    let sql: Vec<&str> = text.lines().filter(|line| !line.starts_with("--")).collect();
-    json!({"title": title, "sql": sql.join("\n")})
 }
 
 fn table(table: &Table, hidden: bool) -> Value {

@@ -37,16 +37,14 @@ pub(super) fn print(selection: &Selection) -> String {
 
 fn part(stream: Stream) -> String {
     let filled = ENGINE.filling(stream);
-    let exported = exported(stream);
-    let types: Vec<String> = exported.iter().map(|c| format!("\"{}\" {}", c.name, kind(c))).collect();
-    let of_new: Vec<String> = exported.iter().map(|c| format!("\"new\".\"{}\"", c.name)).collect();
+    let of_new: Vec<String> = exported(stream).iter().map(|c| format!("\"new\".\"{}\"", c.name)).collect();
     format!(
         include_str!("snowflake.sql"),
         stream = stream,
         definitions = filled.definitions,
         columns = filled.columns,
         record = filled.record,
-        types = types.join(", "),
+        types = ENGINE.typed(stream),
         columns_of_new = of_new.join(", ")
     )
 }

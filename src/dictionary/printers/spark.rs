@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use super::sql::{Engine, script};
-use crate::dictionary::{Column, Kind, exported};
+use crate::dictionary::{Column, Kind};
 use crate::record::Stream;
 
 const HEAD: &str = r#"-- For Spark SQL 4.0 or newer: run it with the export folder as the current one, and again after each export.
@@ -31,13 +31,12 @@ pub(super) fn print(selection: &Selection) -> String {
 
 fn part(stream: Stream) -> String {
     let filled = ENGINE.filling(stream);
-    let types: Vec<String> = exported(stream).iter().map(|c| format!("`{}` {}", c.name, kind(c))).collect();
     format!(
         include_str!("spark.sql"),
         stream = stream,
         definitions = filled.definitions,
         columns = filled.columns,
         record = filled.record,
-        types = types.join(", ")
+        types = ENGINE.typed(stream)
     )
 }

@@ -49,6 +49,14 @@ impl Engine {
         }
     }
 
+    /// The columns of a stream's files, each with its type.
+    pub(super) fn typed(&self, stream: Stream) -> String {
+        let columns = exported(stream);
+        let typed =
+            columns.iter().map(|column| format!("{} {}", self.name(&column.name), (self.kind)(column)));
+        typed.collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn name(&self, name: &str) -> String {
         format!("{0}{name}{0}", self.quote)
     }

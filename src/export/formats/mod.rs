@@ -22,6 +22,7 @@ mod row_reader;
 mod row_writer;
 
 pub use compression::Compression;
+pub use csv::csv_text;
 pub use registry::Format;
 
 pub(super) use columns::columns;

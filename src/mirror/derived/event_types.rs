@@ -164,24 +164,24 @@ impl Batch<'_> {
         }
         // What only went was never counted: it came before there were these tables.
         new.retain(|seen| seen.types != JsonTypes::default());
-        let is_more = !new.is_empty();
-        self.add_properties(kind, view, new, notes)?;
+        let has_more = self.add_properties(kind, view, new, notes)?;
         if changes.properties.is_cut_off() {
             tracing::debug!(kind, "more places in the properties of this type than are told apart");
         }
-        Ok(is_changed || is_more)
+        Ok(is_changed || has_more)
     }
 
-    /// Adds properties that no event of the type had before. Where not all of them fit, those that most events have get columns.
+    /// Adds properties that no event of the type had before; whether the view has more columns by that. Where not all of them fit,
+    /// those that most events have get columns.
     fn add_properties(
         &mut self,
         kind: &str,
         view: Option<&str>,
         mut new: Vec<Seen>,
         notes: &mut Notes,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<bool> {
         if new.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let mut select =
             self.transaction.prepare_cached("SELECT column_name FROM event_properties WHERE type = ?1")?;
@@ -203,6 +203,7 @@ impl Batch<'_> {
         if let Some(view) = view.filter(|_| new.iter().zip(&has_column).any(lacks_column)) {
             notes.full_views.push(view.to_owned());
         }
+        let has_more = has_column.contains(&true);
         let fixed = FIXED.iter().map(|name| (*name).to_owned());
         let mut names = Names::with(fixed.chain(taken.into_iter().flatten()));
         for (seen, has_column) in new.iter().zip(has_column) {
@@ -220,7 +221,7 @@ impl Batch<'_> {
                 notes.now
             ])?;
         }
-        Ok(())
+        Ok(has_more)
     }
 
     /// The columns of a type's view, in the order in which their properties were first seen.

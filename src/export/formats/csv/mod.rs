@@ -10,6 +10,8 @@ mod formula_guard;
 
 use super::definition::FormatDefinition;
 
+pub use encoder::csv_text;
+
 /// CSV, as it is registered.
 pub(super) const FORMAT: FormatDefinition = FormatDefinition {
     name: "csv",

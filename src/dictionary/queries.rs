@@ -1,16 +1,14 @@
 //! Queries that have a name. Their texts stand in `schema/queries`: a line that says what they answer, a line for each
 //! parameter, and the statement.
 
-use super::super::output;
-
 macro_rules! named {
     ($($name:literal),+ $(,)?) => {
-        &[$(NamedQuery { name: $name, text: include_str!(concat!("../../../schema/queries/", $name, ".sql")) }),+]
+        &[$(NamedQuery { name: $name, text: include_str!(concat!("../../schema/queries/", $name, ".sql")) }),+]
     };
 }
 
-/// Every named query, in the order in which `query --list` shows them.
-pub(in crate::cli) const NAMED: &[NamedQuery] = named![
+/// Every named query, in the order in which people are shown them.
+pub const QUERIES: &[NamedQuery] = named![
     "repeat-purchases",
     "orders-by-month",
     "order-value",
@@ -24,45 +22,37 @@ pub(in crate::cli) const NAMED: &[NamedQuery] = named![
 ];
 
 /// A query that has a name.
-pub(in crate::cli) struct NamedQuery {
-    pub(in crate::cli) name: &'static str,
+pub struct NamedQuery {
+    /// Its name.
+    pub name: &'static str,
     text: &'static str,
 }
 
 impl NamedQuery {
-    pub(super) fn of(name: &str) -> Option<&'static NamedQuery> {
-        NAMED.iter().find(|query| query.name == name)
+    /// The query of that name.
+    pub fn of(name: &str) -> Option<&'static NamedQuery> {
+        QUERIES.iter().find(|query| query.name == name)
     }
 
     /// The statement alone.
-    pub(super) fn sql(&self) -> &'static str {
+    pub fn sql(&self) -> &'static str {
         let comments: usize =
             self.text.split_inclusive('\n').take_while(|line| line.starts_with("--")).map(str::len).sum();
         self.text[comments..].trim_end()
     }
 
     /// What it answers.
-    pub(super) fn about(&self) -> &'static str {
+    pub fn about(&self) -> &'static str {
         self.comments().next().unwrap_or_default()
     }
 
     /// Each parameter, with the colon, and what it means.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.comments().skip(1).filter_map(|line| line.split_once("  "))
     }
 
     fn comments(&self) -> impl Iterator<Item = &'static str> {
         self.text.lines().map_while(|line| line.strip_prefix("-- "))
-    }
-
-    /// For people: what it answers, its parameters, its text.
-    pub(super) fn shown(&self) -> String {
-        let mut shown = format!("{}: {}\n", self.name, self.about());
-        for (name, about) in self.parameters() {
-            shown += &output::row(&name.replace(':', "--"), about);
-        }
-        self.sql().lines().for_each(|line| shown += &format!("      {line}\n"));
-        shown
     }
 }
 
@@ -72,7 +62,7 @@ mod tests {
 
     #[test]
     fn every_named_query_tells_what_it_is_and_is_short() {
-        for query in NAMED {
+        for query in QUERIES {
             assert!(!query.about().is_empty() && !query.sql().contains("--"), "{}", query.name);
             assert!(query.sql().lines().count() <= 6, "{}", query.name);
             for (name, about) in query.parameters() {
