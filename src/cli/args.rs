@@ -440,6 +440,10 @@ fn stream(text: &str) -> Result<Stream, String> {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    Format::from_name(text)
-        .ok_or_else(|| format!("`{text}` is no format: write {}", Format::ALL.map(Format::name).join(" or ")))
+    Format::from_name(text).ok_or_else(|| {
+        Format::of_other_builds(text).unwrap_or_else(|| {
+            let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+            format!("`{text}` is no format: write {}", names.join(" or "))
+        })
+    })
 }

@@ -144,11 +144,13 @@ pub(super) fn notify_url() -> Accepts<Option<Url>> {
 
 /// At least one format, none twice.
 pub(super) fn formats() -> Accepts<Vec<Format>> {
-    values("an array of \"csv\" and \"ndjson\": at least one, none twice", |value| {
+    let expected = format!("an array of {}: at least one, none twice", Format::names());
+    values(expected, |value| {
         let names = value.as_array().ok_or(None)?;
         let mut formats = Vec::with_capacity(names.len());
         for name in names {
-            let format = name.as_str().and_then(Format::from_name).ok_or(None)?;
+            let name_of = name.as_str().ok_or(None)?;
+            let format = Format::from_name(name_of).ok_or_else(|| Format::of_other_builds(name_of))?;
             if formats.contains(&format) {
                 return Err(because(format!("{name} stands twice")));
             }

@@ -204,7 +204,7 @@ fn values_out_of_their_range_are_refused() {
         ("sync", "deletion_limit = \"0.5\""),
         ("export", "formats = []"),
         ("export", "formats = [\"csv\", \"csv\"]"),
-        ("export", "formats = [\"parquet\"]"),
+        ("export", "formats = [\"tsv\"]"),
         ("export", "formats = [1]"),
         ("export", "formats = \"csv\""),
         ("export", "compression = \"lzma\""),
@@ -334,4 +334,23 @@ fn what_is_shown_parses_to_the_same_configuration() {
     let data = config.to_json(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
     assert_eq!(data["values"]["api.concurrency"], serde_json::json!({"value": 16, "origin": "default"}));
     assert_eq!(data["values"].as_object().unwrap().len(), keys::ALL.len());
+}
+
+#[test]
+fn a_format_is_taken_where_this_build_has_it() {
+    let formats = |text: &str| {
+        let config = Place::new().file("config.toml", &format!("[export]\nformats = {text}\n")).load();
+        config.map(|config| config.export.formats).map_err(|error| error.to_string())
+    };
+    assert!(formats("[\"tsv\"]").unwrap_err().contains("expected an array of \"csv\", \"ndjson\""));
+    let found = formats("[\"parquet\"]");
+    if cfg!(feature = "lake") {
+        assert_eq!(found.unwrap()[0].name(), "parquet");
+    } else {
+        let error = found.unwrap_err();
+        assert!(
+            error.contains("this build of the program has no parquet; the Debian package has it"),
+            "{error}"
+        );
+    }
 }

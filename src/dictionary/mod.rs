@@ -18,7 +18,7 @@ mod technical;
 pub use answers::EventView;
 pub use entry::{Audience, Column, Kind, Reference, Table, TableKind};
 pub use queries::{NamedQuery, QUERIES};
-pub use streams::exported;
+pub use streams::{exported, exported_as_parquet};
 
 use crate::record::Stream;
 

@@ -28,6 +28,22 @@ pub fn exported(stream: Stream) -> Vec<Column> {
     columns
 }
 
+/// The columns of a stream's Parquet files, in order: those of its other export files, and behind each time the instant that
+/// it names.
+pub fn exported_as_parquet(stream: Stream) -> Vec<Column> {
+    let of_texts = utc_times();
+    let mut columns = Vec::new();
+    for column in exported(stream) {
+        let name = column.name.clone();
+        columns.push(column);
+        if name == "timestamp" {
+            columns.push(occurred_at());
+        }
+        columns.extend(of_texts.iter().find(|utc| utc.name == format!("{name}_utc")).cloned());
+    }
+    columns
+}
+
 /// What names a record.
 const ID: &str = "id";
 

@@ -114,7 +114,8 @@ impl FileName {
         };
         let compression =
             Compression::ALL.into_iter().find(|compression| compression.extension() == packed)?;
-        let parsed = FileName { stream, covers, format: Format::from_name(format)?, compression };
+        let format = Format::from_name(format).filter(|format| format.takes(compression))?;
+        let parsed = FileName { stream, covers, format, compression };
         (parsed.to_string() == name).then_some(parsed)
     }
 

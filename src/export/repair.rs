@@ -149,7 +149,8 @@ pub(super) fn write(
             reason,
         })?;
         let end = reached.position(name.stream, name.format);
-        let (file, left_out) = rewrite(&*destination, name, line.dialect(), &history, end)?;
+        let form = (line.dialect(), &*origin.mirror_id);
+        let (file, left_out) = rewrite(&*destination, name, form, &history, end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
@@ -162,7 +163,7 @@ pub(super) fn write(
 fn rewrite(
     destination: &dyn Destination,
     name: FileName,
-    dialect: Dialect,
+    (dialect, mirror_id): (Dialect, &str),
     history: &History<'_>,
     end: i64,
 ) -> Result<(FileWriter, u64), ExportError> {
@@ -170,7 +171,7 @@ fn rewrite(
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = FileWriter::begin(destination, name, dialect)?;
+    let mut file = FileWriter::begin(destination, name, dialect, mirror_id)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {

@@ -12,7 +12,7 @@ pub struct Settings {
     /// The formats to write (`export.formats`). Each has a position of its own: one that is added later starts with
     /// the first change.
     pub formats: Vec<Format>,
-    /// How new files are compressed (`export.compression`). May change from one export to the next.
+    /// How new files are compressed (`export.compression`), but for formats that compress inside. May change from one export to the next.
     pub compression: Compression,
     /// Whether every value is written as the API gave it, also where common readers refuse the file for it
     /// (`export.exact`). May change from one export to the next.
@@ -27,6 +27,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How new files of a format are compressed as a whole.
+    pub(super) fn compression(&self, format: Format) -> Compression {
+        if format.takes(self.compression) { self.compression } else { Compression::None }
+    }
+
     /// How the rows of new files of a format are written.
     pub(super) fn dialect(&self, format: Format) -> Dialect {
         let for_spreadsheets = format.is_for_spreadsheets();

@@ -30,6 +30,12 @@ impl Instant {
         let seconds = self.0.div_euclid(NANOSECONDS);
         i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX })
     }
+
+    /// Whole microseconds since 1970-01-01T00:00:00Z, rounded down; the nearest number that there is where it has too many.
+    pub fn as_microsecond(self) -> i64 {
+        let microseconds = self.0.div_euclid(1_000);
+        i64::try_from(microseconds).unwrap_or(if microseconds < 0 { i64::MIN } else { i64::MAX })
+    }
 }
 
 impl From<Timestamp> for Instant {

@@ -22,6 +22,7 @@ mod first_load;
 mod forbidden;
 mod history;
 mod incremental;
+mod lake;
 mod looks;
 mod mirror_path;
 mod missing_events;

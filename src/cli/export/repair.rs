@@ -13,10 +13,9 @@ pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export repair")?;
     let repaired = repair(&mut mirror, &config.export, Timestamp::now())?;
     output::result(args.json, &repaired, || text(&repaired))?;
-    Ok(match (repaired.verified.ok, repaired.is_complete()) {
-        (false, _) => Exit::Failed,
-        (true, false) => Exit::Incomplete,
-        (true, true) => Exit::Done,
+    Ok(match verify::exit(&repaired.verified) {
+        Exit::Done if !repaired.is_complete() => Exit::Incomplete,
+        exit => exit,
     })
 }
 

@@ -16,6 +16,8 @@ mod decoded_row;
 mod definition;
 mod dialect;
 mod ndjson;
+#[cfg(feature = "lake")]
+mod parquet;
 mod portable;
 mod registry;
 mod row_reader;
@@ -25,11 +27,11 @@ pub use compression::Compression;
 pub use csv::csv_text;
 pub use registry::Format;
 
-pub(super) use columns::columns;
 #[cfg(test)]
 pub(super) use compression::decompress;
 pub(super) use compression::{Compressor, decompressor};
 pub(super) use decoded_row::{Cell, Row, Rows, Unreadable};
+pub(super) use definition::FileFacts;
 pub(super) use dialect::{Dialect, LAYOUT, OLD_LAYOUT};
 #[cfg(test)]
 pub(super) use portable::portable;

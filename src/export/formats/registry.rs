@@ -1,28 +1,31 @@
 //! The registry of formats: each stands here in one line, and nothing else matches on them.
 
+use super::compression::Compression;
 use super::decoded_row::{Rows, Unreadable};
 use super::definition::FormatDefinition;
 use super::dialect::Dialect;
+#[cfg(feature = "lake")]
+use super::parquet;
 use super::row_reader::RowReader;
 use super::{csv, ndjson};
 use crate::record::Stream;
 use std::io::BufRead;
 
 macro_rules! register_formats {
-    ($($(#[$doc:meta])* $format:ident = $definition:expr,)+) => {
-        /// A file format.
+    ($($(#[doc = $doc:literal])* $(#[cfg($build:meta)])? $format:ident = $definition:expr,)+) => {
+        /// A file format that this build has.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Format {
-            $($(#[$doc])* $format,)+
+            $($(#[doc = $doc])* $(#[cfg($build)])? $format,)+
         }
 
         impl Format {
             /// Every format.
-            pub const ALL: [Format; [$(Format::$format),+].len()] = [$(Format::$format),+];
+            pub const ALL: &[Format] = &[$($(#[cfg($build)])? Format::$format),+];
 
             pub(super) const fn definition(self) -> &'static FormatDefinition {
                 match self {
-                    $(Format::$format => &$definition,)+
+                    $($(#[cfg($build)])? Format::$format => &$definition,)+
                 }
             }
         }
@@ -34,7 +37,13 @@ register_formats! {
     Csv = csv::FORMAT,
     /// One JSON object a line.
     Ndjson = ndjson::FORMAT,
+    /// Apache Parquet: typed columns, compressed inside.
+    #[cfg(feature = "lake")]
+    Parquet = parquet::FORMAT,
 }
+
+/// Formats that this build lacks, and the cargo feature that has each.
+const LACKING: &[(&str, &str)] = if cfg!(feature = "lake") { &[] } else { &[("parquet", "lake")] };
 
 impl Format {
     /// The name in the configuration and in manifests; also the extension of its files.
@@ -44,12 +53,42 @@ impl Format {
 
     /// The format of that name.
     pub fn from_name(name: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.name() == name)
+        Format::ALL.iter().copied().find(|format| format.name() == name)
+    }
+
+    /// The names of all, as the configuration has them, for messages: `"csv", "ndjson"`.
+    pub fn names() -> String {
+        let names: Vec<String> = Format::ALL.iter().map(|format| format!("\"{}\"", format.name())).collect();
+        names.join(", ")
+    }
+
+    /// What is to be said of a format by that name which only other builds of this program have; `None` where it is none.
+    pub fn of_other_builds(name: &str) -> Option<String> {
+        let (_, feature) = LACKING.iter().find(|(lacking, _)| *lacking == name)?;
+        Some(format!(
+            "this build of the program has no {name}; the Debian package has it, and so has a build with \
+             `cargo build --release --features {feature}`"
+        ))
     }
 
     /// Whether the options for spreadsheets apply to its files: `export.csv_bom` and `export.csv_formula_guard`.
     pub(in crate::export) fn is_for_spreadsheets(self) -> bool {
         self.definition().is_for_spreadsheets
+    }
+
+    /// Whether its files may be compressed so as a whole.
+    pub(in crate::export) fn takes(self, compression: Compression) -> bool {
+        compression == Compression::None || self.definition().is_compressible
+    }
+
+    /// Whether its files are to be read only where they have the digest that the manifest says.
+    pub(in crate::export) fn trusts_files(self) -> bool {
+        self.definition().trusts_files
+    }
+
+    /// The columns of a stream's files, in order.
+    pub(in crate::export) fn columns(self, stream: Stream) -> Vec<String> {
+        (self.definition().columns)(stream)
     }
 
     /// The rows of a file, read from its uncompressed bytes.
@@ -66,5 +105,5 @@ impl Format {
 
 /// Every stream in every format.
 pub(in crate::export) fn streams_and_formats() -> impl Iterator<Item = (Stream, Format)> {
-    Stream::ALL.into_iter().flat_map(|stream| Format::ALL.map(|format| (stream, format)))
+    Stream::ALL.into_iter().flat_map(|stream| Format::ALL.iter().map(move |format| (stream, *format)))
 }

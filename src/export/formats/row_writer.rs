@@ -1,10 +1,9 @@
 //! Rows in any format on their way to a sink.
 
-use super::definition::Encoder;
+use super::definition::{Encoder, FileFacts};
 use super::dialect::Dialect;
 use super::registry::Format;
 use crate::mirror::Change;
-use crate::record::Stream;
 use std::io::{self, Write};
 
 /// Bytes that are handed to the sink at once.
@@ -23,14 +22,14 @@ impl<W: Write> RowWriter<W> {
     /// Begins a file: encodes what stands before its first row.
     pub(in crate::export) fn begin(
         format: Format,
-        stream: Stream,
+        facts: &FileFacts<'_>,
         dialect: Dialect,
         sink: W,
-    ) -> RowWriter<W> {
-        let mut encoder = (format.definition().encoder)(stream, dialect);
+    ) -> io::Result<RowWriter<W>> {
+        let mut encoder = (format.definition().encoder)(facts, dialect)?;
         let mut encoded = Vec::with_capacity(CHUNK_BYTES);
         encoder.begin(&mut encoded);
-        RowWriter { sink, encoder, encoded, rewritten: 0 }
+        Ok(RowWriter { sink, encoder, encoded, rewritten: 0 })
     }
 
     pub(in crate::export) fn write(&mut self, change: &Change<'_>) -> io::Result<()> {
@@ -57,7 +56,7 @@ impl<W: Write> RowWriter<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Op, Value};
+    use crate::record::{Op, Stream, Value};
 
     #[test]
     fn chunks_are_of_one_size_however_they_come() {
@@ -76,8 +75,9 @@ mod tests {
             let id = "x".repeat(length);
             let keys = [Value::Text(&id)];
             let change = Change { seq: 1, op: Op::Delete, observed_at: "t", id: &id, row: Some(&keys) };
-            let mut writer =
-                RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, Sizes(Vec::new()));
+            let facts = FileFacts::of(Stream::Events);
+            let begun = RowWriter::begin(Format::Ndjson, &facts, Dialect::PLAIN, Sizes(Vec::new()));
+            let mut writer = begun.unwrap();
             (0..rows).for_each(|_| writer.write(&change).unwrap());
             let sizes = writer.finish().unwrap().0.0;
             let bytes: usize = sizes.iter().sum();

@@ -1,7 +1,7 @@
 //! One line of a manifest.
 
 use crate::export::destination::hex;
-use crate::export::formats::{Compression, Dialect, Format, LAYOUT, OLD_LAYOUT, columns};
+use crate::export::formats::{Compression, Dialect, Format, LAYOUT, OLD_LAYOUT};
 use crate::export::layout::{Covers, FileName, Kind};
 use crate::mirror::ExportFile;
 use crate::record::Stream;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub struct ManifestLine {
     /// `customers` or `events`.
     pub stream: String,
-    /// `csv` or `ndjson`.
+    /// `csv`, `ndjson` or `parquet`.
     pub format: String,
     /// Relative to the manifest's folder.
     pub path: String,
@@ -102,7 +102,7 @@ impl ManifestLine {
     /// The name that a line's file has to have; what is wrong with the line, where it can be none of this program's.
     pub(in crate::export) fn file_name(&self, kind: Kind) -> Result<FileName, String> {
         let stream = Stream::from_name(&self.stream).ok_or("it names no stream")?;
-        let format = Format::from_name(&self.format).ok_or("it names no format")?;
+        let format = Format::from_name(&self.format).ok_or("it names no format of this build")?;
         let compression = Compression::from_name(&self.compression).ok_or("it names no compression")?;
         if self.snapshot != (kind == Kind::Snapshots) {
             return Err(
@@ -113,6 +113,9 @@ impl ManifestLine {
             Kind::Changes => Covers::Changes { first_seq: self.first_seq, last_seq: self.last_seq },
             Kind::Snapshots => Covers::State { head_seq: self.last_seq },
         };
+        if !format.takes(compression) {
+            return Err(format!("files of {} are not compressed as a whole", format.name()));
+        }
         let name = FileName { stream, covers, format, compression };
         if self.path != name.path() {
             return Err(format!("its path is not the one that its range has: {}", name.path()));
@@ -123,8 +126,8 @@ impl ManifestLine {
                 self.layout
             ));
         }
-        if !self.columns.iter().map(String::as_str).eq(columns(stream)) {
-            return Err("it names other columns than the stream has".to_owned());
+        if self.columns != format.columns(stream) {
+            return Err("it names other columns than its stream and format have".to_owned());
         }
         Ok(name)
     }
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_line_that_can_be_none_of_ours_names_no_file() {
         let good = ManifestLine {
-            columns: columns(Stream::Customers).map(str::to_owned).collect(),
+            columns: Format::Csv.columns(Stream::Customers),
             ..sample("customers", "csv", 1, 5)
         };
         assert_eq!(good.file_name(Kind::Changes).unwrap().path(), good.path);

@@ -134,15 +134,13 @@ mod tests {
     use super::*;
     use crate::export::destination::tests::faulty::{Fault, Faulty};
     use crate::export::destination::{self, names};
-    use crate::export::formats::Dialect;
-    use crate::export::formats::Format;
-    use crate::export::formats::{CHUNK_BYTES, Compression, decompress};
+    use crate::export::formats::{CHUNK_BYTES, Compression, Dialect, FileFacts, Format, decompress};
     use crate::export::layout::Kind;
     use crate::record::{Op, Stream, Value};
 
     fn rows(compression: Compression, file: NewFile) -> RowEncoder {
         let compressor = Compressor::new(compression, file).unwrap();
-        RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, compressor)
+        RowWriter::begin(Format::Ndjson, &FileFacts::of(Stream::Events), Dialect::PLAIN, compressor).unwrap()
     }
 
     /// Long rows are made of their `_observed_at`.
@@ -156,7 +154,8 @@ mod tests {
         let destination = destination::of(dir.path(), Kind::Changes);
         let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
         let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
-        let mut plain = RowWriter::begin(Format::Ndjson, Stream::Events, Dialect::PLAIN, Vec::new());
+        let facts = FileFacts::of(Stream::Events);
+        let mut plain = RowWriter::begin(Format::Ndjson, &facts, Dialect::PLAIN, Vec::new()).unwrap();
         changes.iter().for_each(|change| plain.write(change).unwrap());
         let (plain, _) = plain.finish().unwrap();
         assert!(plain.len() > 10 * CHUNK_BYTES);

@@ -3,7 +3,7 @@
 use super::background_writer::BackgroundWriter;
 use crate::export::destination::{CompleteFile, Destination, NewFile};
 use crate::export::error::ExportError;
-use crate::export::formats::{Compressor, Dialect, RowWriter, columns};
+use crate::export::formats::{Compressor, Dialect, FileFacts, RowWriter};
 use crate::export::layout::{Covers, FileName};
 use crate::export::manifest::{ManifestLine, StagedFile};
 use crate::mirror::{Change, RunId};
@@ -37,11 +37,14 @@ impl FileWriter {
         destination: &dyn Destination,
         name: FileName,
         dialect: Dialect,
+        mirror_id: &str,
     ) -> Result<FileWriter, ExportError> {
         let place = destination.place(&name.path());
         let file = NewFile::begin(destination, &name.path())?;
         let writer = Compressor::new(name.compression, file)
-            .map(|compressor| RowWriter::begin(name.format, name.stream, dialect, compressor))
+            .and_then(|compressor| {
+                RowWriter::begin(name.format, &facts(&name, mirror_id), dialect, compressor)
+            })
             .and_then(BackgroundWriter::begin)
             .map_err(ExportError::io("written", &place))?;
         Ok(FileWriter { name, dialect, writer, place, rows: 0 })
@@ -70,6 +73,14 @@ impl ClosingFile {
     }
 }
 
+fn facts<'a>(name: &FileName, mirror_id: &'a str) -> FileFacts<'a> {
+    let (first_seq, last_seq, is_snapshot) = match name.covers {
+        Covers::Changes { first_seq, last_seq } => (first_seq, last_seq, false),
+        Covers::State { head_seq } => (1, head_seq, true),
+    };
+    FileFacts { stream: name.stream, mirror_id, first_seq, last_seq, is_snapshot }
+}
+
 fn line(
     name: &FileName,
     (dialect, rewritten): (Dialect, u64),
@@ -77,20 +88,17 @@ fn line(
     file: &CompleteFile,
     origin: &Origin,
 ) -> ManifestLine {
-    let (first_seq, last_seq, snapshot) = match name.covers {
-        Covers::Changes { first_seq, last_seq } => (first_seq, last_seq, false),
-        Covers::State { head_seq } => (1, head_seq, true),
-    };
+    let facts = facts(name, &origin.mirror_id);
     ManifestLine {
         stream: name.stream.name().to_owned(),
         format: name.format.name().to_owned(),
         path: name.path(),
-        first_seq,
-        last_seq,
+        first_seq: facts.first_seq,
+        last_seq: facts.last_seq,
         rows,
         bytes: file.bytes,
         sha256: file.sha256.clone(),
-        columns: columns(name.stream).map(str::to_owned).collect(),
+        columns: name.format.columns(name.stream),
         created_at: format!("{:.3}", origin.now),
         run_id: origin.run.map(|run| run.0),
         compression: name.compression.name().to_owned(),
@@ -102,6 +110,6 @@ fn line(
         rewritten: (!dialect.exact).then_some(rewritten),
         csv_bom: dialect.bom,
         csv_formula_guard: dialect.guarded,
-        snapshot,
+        snapshot: facts.is_snapshot,
     }
 }

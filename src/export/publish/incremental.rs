@@ -94,7 +94,8 @@ pub(in crate::export) fn write(
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
     let plans = plan::plan(&manifest.reached, head, &settings.formats);
-    let files = write_changes(&snapshot, settings, &*manifest.destination, &plans, head)?;
+    let files =
+        write_changes(&snapshot, settings, &*manifest.destination, &plans, (head, &origin.mirror_id))?;
     drop(snapshot);
     let ending = files.into_iter().map(FileWriter::end).collect::<Result<Vec<_>, _>>()?;
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
@@ -115,15 +116,16 @@ impl Output {
         change: &Change<'_>,
         settings: &Settings,
         destination: &dyn Destination,
-        head: i64,
+        (head, mirror_id): (i64, &str),
     ) -> Result<(), ExportError> {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
                 let covers = Covers::Changes { first_seq: self.position + 1, last_seq: head };
-                let (stream, format, compression) = (self.stream, self.format, settings.compression);
+                let (stream, format, compression) =
+                    (self.stream, self.format, settings.compression(self.format));
                 let name = FileName { stream, covers, format, compression };
-                none.insert(FileWriter::begin(destination, name, settings.dialect(format))?)
+                none.insert(FileWriter::begin(destination, name, settings.dialect(format), mirror_id)?)
             }
         };
         file.write(change)
@@ -136,7 +138,7 @@ fn write_changes(
     settings: &Settings,
     destination: &dyn Destination,
     plans: &[StreamPlan],
-    head: i64,
+    origin: (i64, &str),
 ) -> Result<Vec<FileWriter>, ExportError> {
     let outputs_of = |plan: &StreamPlan| {
         let stream = plan.stream;
@@ -148,7 +150,7 @@ fn write_changes(
     snapshot.changes(&wanted, |stream, change| {
         let lacks_it = |output: &&mut Output| output.stream == stream && output.position < change.seq;
         let mut lacking = outputs.iter_mut().filter(lacks_it);
-        lacking.try_for_each(|output| output.write(&change, settings, destination, head))
+        lacking.try_for_each(|output| output.write(&change, settings, destination, origin))
     })?;
     Ok(outputs.into_iter().filter_map(|output| output.file).collect())
 }

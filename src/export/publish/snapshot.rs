@@ -51,7 +51,14 @@ pub fn export_snapshot(
     for stream in Stream::ALL {
         let (there, missing) = wanted.of_stream(stream, &*destination)?;
         existing.extend(there);
-        ending.extend(write_stream(&snapshot, &*destination, (stream, head_seq), &missing, settings)?);
+        ending.extend(write_stream(
+            &snapshot,
+            &*destination,
+            (stream, head_seq),
+            &missing,
+            settings,
+            &origin,
+        )?);
     }
     drop(snapshot);
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
@@ -103,7 +110,7 @@ impl Wanted<'_> {
                 stream,
                 covers: Covers::State { head_seq },
                 format,
-                compression: settings.compression,
+                compression: settings.compression(format),
             })
         });
         Wanted { files: names.map(|name| (name, None)).collect(), settings }
@@ -146,11 +153,14 @@ fn write_stream(
     (stream, as_of): (Stream, i64),
     names: &[FileName],
     settings: &Settings,
+    origin: &Origin,
 ) -> Result<Vec<ClosingFile>, ExportError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let begin = |name: &FileName| FileWriter::begin(destination, *name, settings.dialect(name.format));
+    let begin = |name: &FileName| {
+        FileWriter::begin(destination, *name, settings.dialect(name.format), &origin.mirror_id)
+    };
     let mut files: Vec<FileWriter> = names.iter().map(begin).collect::<Result<_, _>>()?;
     snapshot.rows(stream, as_of, |change| files.iter_mut().try_for_each(|file| file.write(&change)))?;
     files.into_iter().map(FileWriter::end).collect()

@@ -4,7 +4,8 @@
 //! a snapshot of the same stream and format lies there whole that reaches at least as far, or its consumer has
 //! acknowledged it ([`super::acknowledge()`]). A snapshot that is older than the limit, once a newer one of the same stream
 //! and format lies there whole. Only from the front of a manifest, so that the ranges that are left still tile; and the
-//! newest file of each configured format stays, so that an export always knows where it is.
+//! newest file of each configured format stays, so that an export always knows where it is. So does every file of a format
+//! that this build lacks, and what stands behind it.
 //!
 //! **In which order.** The mirror notes what the manifest is going to be, with the digest of the last line that is going to be
 //! removed; then the manifest is replaced; then the files are removed; then the mirror notes that it is so. So a manifest
@@ -56,9 +57,11 @@ pub(in crate::export) fn prune(
     let expired = ExpiredLines::find(&changes, before, |line| {
         let kept = is_newest(&changes.reached, line)
             && line.key().is_some_and(|(_, format)| settings.formats.contains(&format));
-        Ok(!kept && (acknowledged.covers(line) || whole.reaches(line)?))
+        let is_known = line.key().is_some();
+        Ok(is_known && !kept && (acknowledged.covers(line) || whole.reaches(line)?))
     })?;
-    let expired_snapshots = ExpiredLines::find(&snapshots, before, |line| whole.has_newer(line))?;
+    let expired_snapshots =
+        ExpiredLines::find(&snapshots, before, |line| Ok(line.key().is_some() && whole.has_newer(line)?))?;
 
     let mut removed = expired.remove(mirror, &mut changes)?;
     removed.extend(expired_snapshots.remove(mirror, &mut snapshots)?);

@@ -45,7 +45,7 @@ fn ranges_tile_though_both_streams_share_the_numbers() {
     );
     assert_eq!(std::fs::read(world.dir().join("manifest.ndjson")).unwrap(), before);
     // A format that comes later starts from the first change.
-    world.settings.formats = Format::ALL.to_vec();
+    world.settings.formats = vec![Format::Csv, Format::Ndjson];
     let files = world.export().unwrap().files;
     let ranges: Vec<_> = files.iter().map(|f| (f.format.as_str(), f.first_seq, f.last_seq, f.rows)).collect();
     assert_eq!(ranges, [("ndjson", 1, 3, 1), ("ndjson", 1, 3, 1)]);

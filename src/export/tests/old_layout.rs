@@ -13,6 +13,7 @@ use crate::record::Stream;
 #[test]
 fn files_of_an_older_layout_are_verified_and_repaired_as_what_they_are() {
     let mut world = World::new();
+    world.settings.formats = vec![Format::Csv, Format::Ndjson];
     world.customer("a", "1\0");
     world.put(&Put::Event("e".to_owned(), "a".to_owned(), Some("1".to_owned())));
     world.put(&Put::NoEvent("e".to_owned()));
@@ -56,9 +57,10 @@ impl World {
         let covers = Covers::Changes { first_seq: 1, last_seq: snapshot.head().unwrap() };
         let mut written = Vec::new();
         for stream in Stream::ALL {
-            for format in Format::ALL {
+            for format in self.settings.formats.clone() {
                 let name = FileName { stream, covers, format, compression: Compression::None };
-                let mut file = FileWriter::begin(&*manifest.destination, name, dialect).unwrap();
+                let mut file =
+                    FileWriter::begin(&*manifest.destination, name, dialect, &origin.mirror_id).unwrap();
                 snapshot.changes(&[(stream, 0)], |_, change| file.write(&change)).unwrap();
                 written.push(file.end().unwrap().finish(&origin).unwrap());
             }

@@ -83,11 +83,13 @@ pub(super) fn read_file(dir: &Path, line: &ManifestLine) -> Vec<ReadRow> {
     let bytes = std::fs::read(dir.join(&line.path)).unwrap();
     assert_eq!(bytes.len() as u64, line.bytes);
     assert_eq!(hex(&Sha256::digest(&bytes)), line.sha256);
-    let text = decompress(Compression::from_name(&line.compression).unwrap(), &bytes);
-    let text = String::from_utf8(text).unwrap();
+    let plain = decompress(Compression::from_name(&line.compression).unwrap(), &bytes);
+    let text = |plain| String::from_utf8(plain).unwrap();
     let rows = match line.format.as_str() {
-        "csv" => read_csv(&text, line),
-        _ => text.split_terminator('\n').map(|text| read_object(text, line)).collect(),
+        #[cfg(feature = "lake")]
+        "parquet" => read_parquet(plain, line),
+        "csv" => read_csv(&text(plain), line),
+        _ => text(plain).split_terminator('\n').map(|text| read_object(text, line)).collect(),
     };
     assert_eq!(rows.len() as u64, line.rows);
     rows
@@ -112,6 +114,34 @@ fn read_object(text: &str, line: &ManifestLine) -> ReadRow {
         id: text_of("id"),
         fields: fields.collect(),
     }
+}
+
+/// By the crate's records, not by its batches.
+#[cfg(feature = "lake")]
+fn read_parquet(bytes: Vec<u8>, line: &ManifestLine) -> Vec<ReadRow> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, Row};
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+    let stream = Stream::from_name(&line.stream).unwrap();
+    let read = |row: Row| {
+        let names: Vec<&String> = row.get_column_iter().map(|(name, _)| name).collect();
+        assert!(names.into_iter().eq(&line.columns));
+        let field = |name: &str| row.get_column_iter().find(|(column, _)| *column == name).unwrap().1.clone();
+        let text = |name: &str| match field(name) {
+            Field::Null => None,
+            Field::Str(text) => Some(text),
+            Field::Bytes(bytes) => Some(String::from_utf8(bytes.data().to_vec()).unwrap()),
+            Field::Long(number) => Some(number.to_string()),
+            other => panic!("{name} is {other:?}"),
+        };
+        ReadRow {
+            seq: text("_seq").unwrap().parse().unwrap(),
+            op: text("_op").unwrap(),
+            id: text("id").unwrap(),
+            fields: stream.columns().iter().map(|column| text(column.name)).collect(),
+        }
+    };
+    reader.get_row_iter(None).unwrap().map(|row| read(row.unwrap())).collect()
 }
 
 /// The crate's reader doesn't tell `""` from nothing; so the split is checked against it, and the quotes decide.

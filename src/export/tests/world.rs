@@ -213,7 +213,7 @@ pub(super) enum Put {
 pub(super) fn puts() -> impl Strategy<Value = Put> {
     let id = || prop::sample::select(vec!["a", "b", "c,\"\r\n", " d", "=1+1"]).prop_map(str::to_owned);
     let text = || prop::option::of("|[a,\"\r\n\t\0 é😀=]{0,5}|[0-9]{17,24}|.{0,20}");
-    let formats = prop::sample::subsequence(Format::ALL.to_vec(), 0..=2);
+    let formats = prop::sample::subsequence(Format::ALL.to_vec(), 0..=Format::ALL.len());
     prop_oneof![
         4 => (id(), text()).prop_map(|(id, text)| Put::Customer(id, text)),
         4 => (id(), id(), text()).prop_map(|(id, customer, text)| Put::Event(id, customer, text)),

@@ -18,6 +18,8 @@ pub(in crate::export) struct Findings {
     pub(in crate::export) damaged: BTreeSet<(Kind, usize)>,
     /// The manifest lines whose files hold rows that the change log contradicts.
     pub(super) contradicted: BTreeSet<(Kind, usize)>,
+    /// Files of formats that other builds have.
+    pub(super) unchecked: Vec<String>,
     pub(super) remarks: Vec<String>,
 }
 

@@ -108,7 +108,6 @@ fn differs(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::formats::columns;
     use crate::export::manifest::{End, sample};
 
     fn entries(lines: Vec<ManifestLine>) -> Vec<NumberedLine> {
@@ -118,7 +117,7 @@ mod tests {
     }
 
     fn line(stream: &str, first_seq: i64, last_seq: i64) -> ManifestLine {
-        let columns = columns(Stream::from_name(stream).unwrap()).map(str::to_owned).collect();
+        let columns = Format::Csv.columns(Stream::from_name(stream).unwrap());
         ManifestLine { columns, ..sample(stream, "csv", first_seq, last_seq) }
     }
 

@@ -13,7 +13,7 @@ pub struct Verified {
     pub mirror_id: String,
     /// The newest change of the mirror's state that they were compared with.
     pub head_seq: i64,
-    /// Whether there is no difference.
+    /// Whether every file was checked and there is no difference.
     pub ok: bool,
     /// Files that were read.
     pub files: u64,
@@ -27,6 +27,9 @@ pub struct Verified {
     pub difference_count: u64,
     /// The first ones: at most 20, and of the rows of one file at most 5.
     pub differences: Vec<Difference>,
+    /// Files that the manifests name and this build can't read, since only other builds have their format. Relative to the
+    /// export folder.
+    pub unchecked: Vec<String>,
     /// What is no difference, but worth knowing.
     pub remarks: Vec<String>,
 }
@@ -36,7 +39,7 @@ pub struct Verified {
 pub struct Range {
     /// `customers` or `events`.
     pub stream: String,
-    /// `csv` or `ndjson`.
+    /// `csv`, `ndjson` or `parquet`.
     pub format: String,
     /// The first change of the first file that is left.
     pub first_seq: i64,
@@ -59,7 +62,7 @@ pub struct SnapshotFile {
     pub path: String,
     /// `customers` or `events`.
     pub stream: String,
-    /// `csv` or `ndjson`.
+    /// `csv`, `ndjson` or `parquet`.
     pub format: String,
     /// The newest change in it.
     pub last_seq: i64,

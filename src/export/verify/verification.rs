@@ -9,6 +9,7 @@ use super::report::{Range, SnapshotFile, Verified};
 use crate::export::destination::{self, read_whole};
 use crate::export::difference::Difference;
 use crate::export::error::ExportError;
+use crate::export::formats::Format;
 use crate::export::layout::{FileName, Kind, MANIFEST, in_folder};
 use crate::export::manifest::{Anchors, Reached};
 use crate::export::provenance;
@@ -170,7 +171,7 @@ impl<'v> Verification<'v> {
         }
     }
 
-    /// The lines with the names of their files, without those that name none of ours.
+    /// The lines with the names of their files, without those that name none of ours, or one that other builds write.
     fn named<'e>(
         &mut self,
         kind: Kind,
@@ -178,6 +179,10 @@ impl<'v> Verification<'v> {
     ) -> Vec<(&'e NumberedLine, FileName)> {
         let mut named = Vec::new();
         for entry in entries {
+            if Format::of_other_builds(&entry.line.format).is_some() {
+                self.findings.unchecked.push(in_folder(kind, &entry.line.path));
+                continue;
+            }
             match entry.line.file_name(kind) {
                 Ok(name) => named.push((entry, name)),
                 Err(what) => {
@@ -329,13 +334,14 @@ impl<'v> Verification<'v> {
             dir: self.dir.to_owned(),
             mirror_id: self.mirror_id,
             head_seq: self.head,
-            ok: self.findings.count == 0,
+            ok: self.findings.count == 0 && self.findings.unchecked.is_empty(),
             files,
             rows,
             ranges,
             snapshots,
             difference_count: self.findings.count,
             differences: self.findings.shown.clone(),
+            unchecked: self.findings.unchecked.clone(),
             remarks: self.findings.remarks.clone(),
         };
         Examined { verified, findings: self.findings }

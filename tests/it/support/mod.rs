@@ -15,6 +15,8 @@ pub mod echo;
 mod json;
 mod listener;
 mod pages;
+#[cfg(feature = "lake")]
+pub mod parquet;
 mod place;
 mod program;
 mod proxy;

@@ -95,12 +95,13 @@ fn read(place: &Place, line: &Value) -> Vec<Exported> {
     assert_eq!(bytes.len() as i64, number(line, "bytes"), "{line}");
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, text(line, "sha256"), "{line}");
-    let content = unpacked(path, &bytes);
     let names: Vec<&str> =
         line["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let rows = match format {
-        "csv" => of_csv(stream, &content, &names, line),
-        "ndjson" => of_ndjson(stream, &content, &names),
+        "csv" => of_csv(stream, &unpacked(path, &bytes), &names, line),
+        "ndjson" => of_ndjson(stream, &unpacked(path, &bytes), &names),
+        #[cfg(feature = "lake")]
+        "parquet" => of_parquet(bytes, &names),
         other => panic!("no format {other}"),
     };
     assert_eq!(rows.len() as i64, number(line, "rows"), "{line}");
@@ -118,6 +119,19 @@ fn unpacked(path: &str, bytes: &[u8]) -> String {
         content = String::from_utf8(bytes.to_vec()).unwrap();
     }
     content
+}
+
+/// The columns that follow from others are left out here.
+#[cfg(feature = "lake")]
+fn of_parquet(bytes: Vec<u8>, names: &[&str]) -> Vec<Exported> {
+    let read = |mut row: Row| {
+        assert_eq!(row.keys().map(String::as_str).collect::<BTreeSet<_>>(), names.iter().copied().collect());
+        row.retain(|name, _| !name.ends_with("_utc") && name != "occurred_at");
+        row.remove("_observed_at");
+        let (seq, op) = (row.remove("_seq").unwrap().integer(), row.remove("_op").unwrap().text().to_owned());
+        Exported { seq, op, id: row["id"].text().to_owned(), row }
+    };
+    super::parquet::rows(bytes).into_iter().map(read).collect()
 }
 
 fn of_csv(stream: &str, content: &str, names: &[&str], line: &Value) -> Vec<Exported> {

@@ -101,7 +101,7 @@ fn needs_quotes(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::formats::{Format, RowWriter};
+    use crate::export::formats::{FileFacts, Format, RowWriter};
     use crate::record::Op;
     use proptest::prelude::*;
 
@@ -143,7 +143,8 @@ mod tests {
 
     /// What a file holds with an insert of the first and a delete of the second row; and how many values were rewritten.
     fn file(dialect: Dialect, values: &[Value<'_>], keys: &[Value<'_>]) -> (String, u64) {
-        let mut rows = RowWriter::begin(Format::Csv, Stream::Events, dialect, Vec::new());
+        let mut rows =
+            RowWriter::begin(Format::Csv, &FileFacts::of(Stream::Events), dialect, Vec::new()).unwrap();
         let change = Change { seq: 7, op: Op::Insert, observed_at: "t", id: "a", row: Some(values) };
         rows.write(&change).unwrap();
         rows.write(&Change { seq: 8, op: Op::Delete, row: Some(keys), ..change }).unwrap();
@@ -240,7 +241,7 @@ mod tests {
             let values: Vec<Value<'_>> =
                 texts.iter().map(|text| text.as_deref().map_or(Value::Null, Value::Text)).collect();
             let exact = Dialect { exact: true, ..Dialect::PLAIN };
-            let mut rows = RowWriter::begin(Format::Csv, Stream::Customers, exact, Vec::new());
+            let mut rows = RowWriter::begin(Format::Csv, &FileFacts::of(Stream::Customers), exact, Vec::new()).unwrap();
             rows.write(&Change { seq: 1, op: Op::Update, observed_at: "t", id: "a", row: Some(&values) }).unwrap();
             let (file, _) = rows.finish().unwrap();
             let record = ::csv::Reader::from_reader(file.as_slice()).records().next().unwrap().unwrap();

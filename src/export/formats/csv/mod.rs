@@ -8,6 +8,7 @@ mod decoder;
 mod encoder;
 mod formula_guard;
 
+use super::columns::columns;
 use super::definition::FormatDefinition;
 
 pub use encoder::csv_text;
@@ -16,6 +17,9 @@ pub use encoder::csv_text;
 pub(super) const FORMAT: FormatDefinition = FormatDefinition {
     name: "csv",
     is_for_spreadsheets: true,
-    encoder: |stream, dialect| Box::new(encoder::CsvEncoder::new(stream, dialect)),
+    is_compressible: true,
+    trusts_files: false,
+    columns: |stream| columns(stream).map(str::to_owned).collect(),
+    encoder: |facts, dialect| Ok(Box::new(encoder::CsvEncoder::new(facts.stream, dialect))),
     decoder: |columns, dialect| Box::new(decoder::CsvDecoder::new(columns, dialect)),
 };

@@ -98,14 +98,15 @@ fn string(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::formats::{Format, RowWriter};
+    use crate::export::formats::{FileFacts, Format, RowWriter};
     use crate::record::Op;
     use proptest::prelude::*;
 
     const EXACT: Dialect = Dialect { exact: true, ..Dialect::PLAIN };
 
     fn line(change: &Change<'_>, dialect: Dialect) -> (String, u64) {
-        let mut rows = RowWriter::begin(Format::Ndjson, Stream::Events, dialect, Vec::new());
+        let mut rows =
+            RowWriter::begin(Format::Ndjson, &FileFacts::of(Stream::Events), dialect, Vec::new()).unwrap();
         rows.write(change).unwrap();
         let (line, rewritten) = rows.finish().unwrap();
         (String::from_utf8(line).unwrap(), rewritten)

@@ -5,12 +5,16 @@
 mod decoder;
 mod encoder;
 
+use super::columns::columns;
 use super::definition::FormatDefinition;
 
 /// NDJSON, as it is registered.
 pub(super) const FORMAT: FormatDefinition = FormatDefinition {
     name: "ndjson",
     is_for_spreadsheets: false,
-    encoder: |stream, dialect| Box::new(encoder::NdjsonEncoder::new(stream, dialect)),
+    is_compressible: true,
+    trusts_files: false,
+    columns: |stream| columns(stream).map(str::to_owned).collect(),
+    encoder: |facts, dialect| Ok(Box::new(encoder::NdjsonEncoder::new(facts.stream, dialect))),
     decoder: |columns, dialect| Box::new(decoder::NdjsonDecoder::new(columns, dialect)),
 };

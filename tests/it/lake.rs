@@ -1,0 +1,149 @@
+//! Parquet: a build with the feature `lake` writes it like any other format, and one without says that it lacks it.
+
+use crate::support::{Account, Place, manifest};
+
+#[cfg(feature = "lake")]
+mod with_it {
+    use super::*;
+    use crate::support::{assert_everything_equals, assert_no_strays, customer, parquet};
+    use serde_json::Value;
+    use std::path::PathBuf;
+
+    fn paths(place: &Place, format: &str) -> Vec<PathBuf> {
+        let lines = manifest(place).into_iter().filter(|line| line["format"] == format);
+        lines.map(|line| place.exports().join(line["path"].as_str().unwrap())).collect()
+    }
+
+    fn snapshots(exported: &Value, format: &str) -> Vec<String> {
+        let files = exported["files"].as_array().unwrap().iter();
+        let of_format = files.filter(|line| line["format"] == format);
+        of_format.map(|line| line["path"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn parquet_is_a_format_like_any_other() {
+        let account = Account::of(8, 3, 5).shared();
+        let server = account.serve().await;
+        let place = Place::new();
+        let program =
+            place.program(&server.base_url()).set("export.formats=[\"csv\",\"ndjson\",\"parquet\"]");
+        let packed = program.clone().set("export.compression=gzip");
+        packed.ends(0, &["sync", "--full"]).await;
+        {
+            let mut account = account.lock();
+            account.put("c-01", customer("c-01", "Second", "2024-06-01T00:00:00Z"));
+            account.add_event("c-01", "c-01-e-new");
+            account.remove("c-02");
+        }
+        program.ends(0, &["sync", "--full"]).await;
+        assert_everything_equals(&account.state(), &place);
+        assert_no_strays(&place);
+        for line in manifest(&place).iter().filter(|line| line["format"] == "parquet") {
+            assert_eq!(line["compression"], "none", "{line}");
+            assert!(line["path"].as_str().unwrap().ends_with(".parquet"), "{line}");
+            assert_eq!(
+                line["columns"].as_array().unwrap().len(),
+                if line["stream"] == "events" { 16 } else { 13 }
+            );
+        }
+        let rows = parquet::rows(std::fs::read(&paths(&place, "parquet")[1]).unwrap());
+        let at = "SELECT CAST(strftime('%s', created_at) AS INTEGER) FROM events WHERE id = ";
+        for row in &rows {
+            let given = place.number(&format!("{at}'{}'", row["id"].text()));
+            assert_eq!(row["created_at_utc"].integer(), given * 1_000_000, "{row:?}");
+        }
+        let status = program.ends(0, &["status", "--json"]).await.json();
+        let files = status["exports"].as_array().unwrap();
+        assert!(files.iter().any(|file| file["format"] == "parquet"), "{status}");
+
+        program.ends(0, &["export", "verify"]).await.shows(&["parquet changes 1 to"]);
+        for path in paths(&place, "parquet") {
+            let good = std::fs::read(&path).unwrap();
+            for bad in [None, Some(good[..good.len() / 2].to_vec()), Some([&good[..], b"x"].concat())] {
+                match bad {
+                    None => std::fs::remove_file(&path).unwrap(),
+                    Some(bad) => std::fs::write(&path, bad).unwrap(),
+                }
+                program.ends(1, &["export", "verify"]).await.shows(&["differs"]);
+                program.ends(0, &["export", "repair"]).await.shows(&["byte for byte as before"]);
+                assert!(std::fs::read(&path).unwrap() == good, "{}", path.display());
+            }
+        }
+
+        let first = manifest(&place)[0]["last_seq"].to_string();
+        let now = program.ends(0, &["export", "--snapshot", "--json"]).await.json();
+        let then = program.ends(0, &["export", "--as-of", &first, "--json"]).await.json();
+        for (exported, customers) in [(&now, 7), (&then, 8)] {
+            let names = snapshots(exported, "parquet");
+            assert_eq!(names.len(), 2, "{exported}");
+            let rows =
+                parquet::rows(std::fs::read(place.exports().join("snapshots").join(&names[0])).unwrap());
+            assert_eq!(rows.len(), customers);
+            assert!(rows.iter().all(|row| row["_op"].text() == "insert"));
+        }
+        program.ends(0, &["export", "verify"]).await;
+        let lost = place.exports().join("snapshots").join(&snapshots(&then, "parquet")[1]);
+        let good = std::fs::read(&lost).unwrap();
+        std::fs::write(&lost, "PAR1").unwrap();
+        program.ends(1, &["export", "verify"]).await;
+        program.ends(0, &["export", "repair"]).await;
+        assert!(std::fs::read(&lost).unwrap() == good);
+
+        // What its consumer has, and what a snapshot stands for, may go.
+        program.ends(0, &["export", "acknowledge", "--format", "parquet", "--through", &first]).await;
+        let pruned = program.clone().set("export.max_age=1ms").ends(0, &["export", "--json"]).await.json();
+        let pruned = pruned["pruned"].as_array().unwrap();
+        assert!(pruned.iter().any(|path| path.as_str().unwrap().ends_with(".parquet")), "{pruned:?}");
+        program.ends(0, &["export", "verify"]).await;
+    }
+}
+
+#[cfg(not(feature = "lake"))]
+mod without_it {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn parquet_is_refused_and_files_that_another_build_wrote_are_named() {
+        let account = Account::of(2, 1, 5).shared();
+        let server = account.serve().await;
+        let place = Place::new();
+        let program = place.program(&server.base_url());
+        let refused = program.clone().set("export.formats=[\"parquet\"]").ends(2, &["sync"]).await;
+        refused.tells(&["this build of the program has no parquet", "the Debian package has it"]);
+        program.ends(0, &["sync", "--full"]).await;
+
+        // A line as another build adds it.
+        let path = place.exports().join("manifest.ndjson");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut line = manifest(&place).remove(0);
+        let last = text.lines().last().unwrap();
+        let digest: String = Sha256::digest(last).iter().map(|byte| format!("{byte:02x}")).collect();
+        line["previous"] = digest.into();
+        line["format"] = "parquet".into();
+        line["path"] = line["path"].as_str().unwrap().replace(".csv", ".parquet").into();
+        std::fs::write(&path, format!("{text}{line}\n")).unwrap();
+        let file = place.exports().join(line["path"].as_str().unwrap());
+        std::fs::write(&file, "PAR1").unwrap();
+
+        let found = program.ends(5, &["export", "verify"]).await;
+        found.shows(&["unchecked  customers/customers-", ".parquet", "1 file not checked"]);
+        let found = program.ends(5, &["export", "verify", "--json"]).await.json();
+        assert_eq!((&found["ok"], &found["difference_count"]), (&false.into(), &0.into()), "{found}");
+        assert_eq!(found["unchecked"], serde_json::json!([line["path"]]));
+        // What else is wrong counts for more, and is mended.
+        let csv = place.exports().join(manifest(&place)[0]["path"].as_str().unwrap());
+        std::fs::remove_file(&csv).unwrap();
+        program.ends(1, &["export", "verify"]).await.shows(&["it is gone"]);
+        program.ends(5, &["export", "repair"]).await;
+        assert!(csv.exists() && file.exists());
+        // Exports go on, and neither the line nor the file is touched.
+        account.lock().add("c-03", 1);
+        let pruning = program.clone().set("export.max_age=1ms");
+        pruning.ends(0, &["sync", "--full"]).await;
+        pruning.ends(0, &["export", "--snapshot"]).await;
+        pruning.ends(0, &["export"]).await;
+        assert!(file.exists() && manifest(&place).iter().any(|line| line["format"] == "parquet"));
+        program.ends(5, &["export", "verify"]).await;
+    }
+}
