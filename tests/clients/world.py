@@ -1,6 +1,6 @@
 """Makes a world to load: a mirror and its exports after five increments, from a sandbox that changes meanwhile.
 
-    world.py PROGRAM FOLDER [--awkward]
+    world.py PROGRAM FOLDER [--awkward] [--parquet]
 """
 
 import json
@@ -34,7 +34,8 @@ def main():
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         url = re.search(r"http://\S+", sandbox.stdout.readline()).group()
-        world = World(program, folder, url)
+        formats = "csv,ndjson,parquet" if "--parquet" in sys.argv[3:] else "csv,ndjson"
+        world = World(program, folder, url, formats)
         world.run("sync", "--full")
         for number in range(5):
             world.odd_changes(number)
@@ -47,9 +48,9 @@ def main():
 
 
 class World:
-    def __init__(self, program, folder, url):
+    def __init__(self, program, folder, url, formats):
         settings = [f"api.base_url={url}", f"mirror.path={folder}/mirror.db", f"export.dir={folder}/exports",
-                    "sync.deletion_wait=0s", "sync.events_max_age=0s", "export.compression="]
+                    f"export.formats={formats}", "sync.deletion_wait=0s", "sync.events_max_age=0s", "export.compression="]
         self.command = [program, "-q", *(part for setting in settings[:-1] for part in ("--set", setting))]
         self.compressions = ["none", "gzip", "zstd"]
         self.runs = 0

@@ -26,7 +26,7 @@ mod with_it {
         let server = account.serve().await;
         let place = Place::new();
         let program =
-            place.program(&server.base_url()).set("export.formats=[\"csv\",\"ndjson\",\"parquet\"]");
+            place.program(&server.base_url()).set("export.formats=csv,ndjson,parquet");
         let packed = program.clone().set("export.compression=gzip");
         packed.ends(0, &["sync", "--full"]).await;
         {
@@ -47,10 +47,9 @@ mod with_it {
             );
         }
         let rows = parquet::rows(std::fs::read(&paths(&place, "parquet")[1]).unwrap());
-        let at = "SELECT CAST(strftime('%s', created_at) AS INTEGER) FROM events WHERE id = ";
         for row in &rows {
-            let given = place.number(&format!("{at}'{}'", row["id"].text()));
-            assert_eq!(row["created_at_utc"].integer(), given * 1_000_000, "{row:?}");
+            let seconds = format!("SELECT CAST(strftime('%s', '{}') AS INTEGER)", row["created_at"].text());
+            assert_eq!(row["created_at_utc"].integer(), place.number(&seconds) * 1_000_000, "{row:?}");
         }
         let status = program.ends(0, &["status", "--json"]).await.json();
         let files = status["exports"].as_array().unwrap();
@@ -109,7 +108,7 @@ mod without_it {
         let server = account.serve().await;
         let place = Place::new();
         let program = place.program(&server.base_url());
-        let refused = program.clone().set("export.formats=[\"parquet\"]").ends(2, &["sync"]).await;
+        let refused = program.clone().set("export.formats=parquet").ends(2, &["sync"]).await;
         refused.tells(&["this build of the program has no parquet", "the Debian package has it"]);
         program.ends(0, &["sync", "--full"]).await;
 
