@@ -316,7 +316,7 @@ pub(super) struct Acknowledge {
     /// Of this stream alone: customers or events
     #[arg(long, value_name = "STREAM", value_parser = stream)]
     pub(super) stream: Option<Stream>,
-    /// Of this format alone: csv or ndjson
+    /// Of this format alone: csv, ndjson or parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<Format>,
     /// Print the result as JSON

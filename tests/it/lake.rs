@@ -25,8 +25,7 @@ mod with_it {
         let account = Account::of(8, 3, 5).shared();
         let server = account.serve().await;
         let place = Place::new();
-        let program =
-            place.program(&server.base_url()).set("export.formats=csv,ndjson,parquet");
+        let program = place.program(&server.base_url()).set("export.formats=csv,ndjson,parquet");
         let packed = program.clone().set("export.compression=gzip");
         packed.ends(0, &["sync", "--full"]).await;
         {

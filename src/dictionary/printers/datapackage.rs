@@ -7,7 +7,7 @@
 
 use super::json::pretty;
 use super::selection::Selection;
-use crate::dictionary::{Column, Kind, exported};
+use crate::dictionary::{Column, Kind, exported, exported_as_parquet};
 use crate::record::Stream;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +34,11 @@ pub(super) fn print(selection: &Selection) -> String {
 
 fn stream(stream: Stream) -> Value {
     let columns = exported(stream);
+    let added: Vec<Value> = exported_as_parquet(stream)
+        .iter()
+        .filter(|column| !columns.iter().any(|other| other.name == column.name))
+        .map(field)
+        .collect();
     let key: Vec<&str> =
         columns.iter().filter(|column| column.key).map(|column| column.name.as_ref()).collect();
     json!({
@@ -52,6 +57,7 @@ fn stream(stream: Stream) -> Value {
                 "null": "an empty field without quotes; \"\" is the empty string",
             },
             "ndjson": {"encoding": "utf-8"},
+            "parquet": {"added": added},
         },
     })
 }
@@ -91,7 +97,7 @@ fn manifest() -> Value {
         |name: &str, kind: &str, about: &str| json!({"name": name, "type": kind, "description": about});
     json!([
         field("stream", "string", "The stream."),
-        field("format", "string", "csv or ndjson."),
+        field("format", "string", "csv, ndjson or parquet."),
         field("compression", "string", "none, gzip or zstd."),
         field("path", "string", "Where the file lies, below this folder."),
         field("first_seq", "integer", "The first change that the file covers."),
