@@ -11,6 +11,10 @@ use std::io::{self, BufRead};
 pub(in crate::export) struct FileFacts<'a> {
     pub(in crate::export) stream: Stream,
     /// Whose changes they are.
+    #[cfg_attr(
+        not(feature = "lake"),
+        expect(dead_code, reason = "CSV and NDJSON say nothing of themselves")
+    )]
     pub(in crate::export) mirror_id: &'a str,
     /// The first change that it covers.
     pub(in crate::export) first_seq: i64,
