@@ -20,8 +20,8 @@ use crate::export::provenance::open_own;
 use crate::export::publish::{self, FileWriter, Origin};
 use crate::export::settings::Settings;
 use crate::export::verify::{Examined, Verified, examine};
-use crate::mirror::{Change, History, Logged, Mirror, MirrorError};
-use crate::record::Op;
+use crate::mirror::{Change, History, Logged, Mirror, MirrorError, Snapshot};
+use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +150,7 @@ pub(super) fn write(
         })?;
         let end = reached.position(name.stream, name.format);
         let form = (line.dialect(), &*origin.mirror_id);
-        let (file, left_out) = rewrite(&*destination, name, form, &history, end)?;
+        let (file, left_out) = rewrite(&*destination, name, form, (&snapshot, &history), end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.left_out = left_out;
@@ -164,14 +164,18 @@ fn rewrite(
     destination: &dyn Destination,
     name: FileName,
     (dialect, mirror_id): (Dialect, &str),
-    history: &History<'_>,
+    (snapshot, history): (&Snapshot<'_>, &History<'_>),
     end: i64,
 ) -> Result<(FileWriter, u64), ExportError> {
+    let mut file = FileWriter::begin(destination, name, dialect, mirror_id)?;
     let (range, as_inserts) = match name.covers {
+        Covers::State { head_seq } if is_known(snapshot, name.stream, head_seq)? => {
+            snapshot.rows(name.stream, head_seq, |change| file.write(&change))?;
+            return Ok((file, 0));
+        }
         Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
         Covers::State { head_seq } => ((1, head_seq), true),
     };
-    let mut file = FileWriter::begin(destination, name, dialect, mirror_id)?;
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
         match what_to_write(&logged, range.1, end, as_inserts)? {
@@ -184,6 +188,11 @@ fn rewrite(
         }
     })?;
     Ok((file, left_out))
+}
+
+/// Whether the mirror's history reaches back to the state that this change made.
+fn is_known(snapshot: &Snapshot<'_>, stream: Stream, seq: i64) -> Result<bool, MirrorError> {
+    Ok(snapshot.history_reach()?.iter().all(|reach| reach.stream != stream || reach.from_seq <= seq))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ mod with_it {
     use super::*;
     use crate::support::{assert_everything_equals, assert_no_strays, customer, parquet};
     use serde_json::Value;
-    use std::collections::BTreeSet;
     use std::path::PathBuf;
 
     fn paths(place: &Place, format: &str) -> Vec<PathBuf> {
@@ -81,15 +80,12 @@ mod with_it {
             assert!(rows.iter().all(|row| row["_op"].text() == "insert"));
         }
         program.ends(0, &["export", "verify"]).await;
-        // A snapshot comes back in the order of its changes, whatever order it was written in first.
         let lost = place.exports().join("snapshots").join(&snapshots(&then, "parquet")[1]);
         let good = std::fs::read(&lost).unwrap();
         std::fs::write(&lost, "PAR1").unwrap();
         program.ends(1, &["export", "verify"]).await;
         program.ends(0, &["export", "repair"]).await;
-        let rows = |bytes| parquet::rows(bytes).into_iter().collect::<BTreeSet<_>>();
-        assert_eq!(rows(std::fs::read(&lost).unwrap()), rows(good));
-        program.ends(0, &["export", "verify"]).await;
+        assert!(std::fs::read(&lost).unwrap() == good);
 
         // What its consumer has, and what a snapshot stands for, may go.
         program.ends(0, &["export", "acknowledge", "--format", "parquet", "--through", &first]).await;

@@ -68,8 +68,8 @@ impl Snapshot<'_> {
     }
 
     /// Calls `each` with every row that a stream had at change `as_of`, as an insert that has the number and time of the row's
-    /// newest change by then. The order is not specified. Whether the state of that time is known says
-    /// [`Snapshot::history_reach`].
+    /// newest change by then, in the order of their inserts: whatever happens to the rows later, the same point gives the same
+    /// rows in the same order. Whether the state of that time is known says [`Snapshot::history_reach`].
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
@@ -80,10 +80,11 @@ impl Snapshot<'_> {
         mut each: impl FnMut(Change<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
-            "SELECT t.change_seq, coalesce(c.observed_at, t.inserted_at), t.id, {} FROM {stream} AS t \
+            "SELECT t.inserted_seq, t.change_seq, coalesce(c.observed_at, t.inserted_at), t.id, {} FROM {stream} AS t \
              LEFT JOIN change_log AS c ON c.seq = t.change_seq AND t.change_seq <> t.inserted_seq \
              WHERE t.inserted_seq <= ?1 AND t.change_seq <= ?1 \
-             UNION ALL SELECT seq, valid_from, id, {} FROM {stream}_superseded WHERE end_seq > ?1 AND seq <= ?1",
+             UNION ALL SELECT inserted_seq, seq, valid_from, id, {} FROM {stream}_superseded \
+             WHERE end_seq > ?1 AND seq <= ?1 ORDER BY 1",
             columns(stream, "t."),
             columns(stream, ""),
         );
@@ -93,12 +94,12 @@ impl Snapshot<'_> {
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
             self.go_on(read)?;
             read += 1;
-            let values = read_values(row, stream, 3)?;
+            let values = read_values(row, stream, 4)?;
             each(Change {
-                seq: row.get(0).map_err(MirrorError::from)?,
+                seq: row.get(1).map_err(MirrorError::from)?,
                 op: Op::Insert,
-                observed_at: text(row, 1)?,
-                id: text(row, 2)?,
+                observed_at: text(row, 2)?,
+                id: text(row, 3)?,
                 row: Some(&values),
             })?;
         }
