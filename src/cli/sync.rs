@@ -8,8 +8,8 @@ use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
 use crate::export::{Exported, export};
 use crate::mirror::{
-    Batch, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
-    is_there,
+    Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
+    derive_beside, is_there,
 };
 use crate::record::Stream;
 use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
@@ -91,14 +91,42 @@ pub(super) async fn run_once(
     {
         return Ok((finished, Ok(None)));
     }
-    finished.mirror.halt_when(Arc::new(move || stop.is_cancelled()));
+    let halt: Halt = Arc::new(move || stop.is_cancelled());
+    finished.mirror.halt_when(halt.clone());
     let (settings, ages) = (config.export.clone(), config.mirror.clone());
+    let path = finished.mirror.path().to_owned();
+    let deriving = off_the_runtime(move || derive_beside(&path, Timestamp::now(), || halt()));
+    let exporting = off_the_runtime(move || export_after(finished, &settings));
+    let (derived, exported) = tokio::join!(deriving, exporting);
+    let ((mut finished, exported), derived) = (exported?, derived?);
     off_the_runtime(move || {
-        let (mut finished, exported) = export_after(finished, &settings);
+        let noted = note_derived(&mut finished, derived);
         tidy(&mut finished, &ages);
-        (finished, exported)
+        (finished, exported.and_then(|exported| noted.map(|()| exported)))
     })
     .await
+}
+
+/// Adds to the run what a person should know of what was derived.
+fn note_derived(finished: &mut Finished, derived: Result<Vec<String>, MirrorError>) -> Result<(), Failure> {
+    let derived = derived.map_err(Failure::from);
+    let remarks = derived.as_ref().cloned().unwrap_or_else(|failure| {
+        let line = failure.line();
+        vec![format!("what is derived from events, such as orders, could not be brought up to date: {line}")]
+    });
+    for remark in &remarks {
+        note(finished, remark);
+    }
+    finished.report.remarks.extend(remarks);
+    derived.map(drop)
+}
+
+/// Adds a remark to the run as it stands in the mirror, for `status`, which shows it when nobody looks at the logs any more.
+fn note(finished: &mut Finished, remark: &str) {
+    let run = finished.report.run_id;
+    if let Err(error) = write(&mut finished.mirror, |batch| batch.add_remark(run, remark)) {
+        tracing::warn!(run_id = run.0, %error, remark, "a remark on the run could not be noted in the mirror");
+    }
 }
 
 fn export_after(
@@ -113,11 +141,7 @@ fn export_after(
     if let Err(failure) = exported.as_ref()
         && failure.exit == Exit::Failed
     {
-        let remark = format!("the export after this run failed: {}", failure.line());
-        // For `status`, which shows it when nobody looks at the logs any more.
-        if let Err(error) = write(&mut finished.mirror, |batch| batch.add_remark(run, &remark)) {
-            tracing::warn!(run_id = run.0, %error, "the failed export could not be noted in the mirror");
-        }
+        note(&mut finished, &format!("the export after this run failed: {}", failure.line()));
     }
     (finished, exported)
 }

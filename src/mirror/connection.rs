@@ -152,6 +152,12 @@ pub(super) fn configure_to_load(connection: &Connection) -> rusqlite::Result<()>
     connection.pragma_update(None, "temp_store", "FILE")
 }
 
+/// Makes the settings of a connection that writes beside the one that owns the mirror, with less memory than that one.
+pub(super) fn configure_beside(connection: &Connection) -> rusqlite::Result<()> {
+    configure_writing(connection)?;
+    connection.pragma_update(None, "cache_size", -4_000)
+}
+
 fn configure_writing(connection: &Connection) -> rusqlite::Result<()> {
     // The foreign key is there for readers of the schema; this SQLite is built to enforce it.
     connection.pragma_update(None, "foreign_keys", false)?;

@@ -3,7 +3,8 @@
 //!
 //! A [`Mirror`] is the one connection that writes. Writing goes through a [`Batch`], one transaction: what is in it
 //! is durable when [`Batch::commit`] returns, and gone as a whole if it doesn't. Reading for exports goes through a
-//! [`Snapshot`], one read transaction. Only hints of webhooks come in beside that, through a [`HintWriter`].
+//! [`Snapshot`], one read transaction. Beside that, hints of webhooks come in through a [`HintWriter`], and
+//! [`derive_beside`] writes what is derived from events.
 
 mod changes;
 mod connection;
@@ -24,7 +25,7 @@ mod turns;
 pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
-pub use derived::EventTypeView;
+pub use derived::{EventTypeView, derive_beside};
 pub use error::{MirrorError, is_disk_full};
 pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};

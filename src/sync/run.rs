@@ -111,10 +111,7 @@ pub async fn sync(
     // A run that did not come so far leaves a whole mirror, too.
     let ended = mirror.end_load(Stamp { run, now: Timestamp::now() });
     let ended = ended.map(|loaded| first_load::count(&counters, &loaded)).map_err(SyncError::from);
-    let mut result = error.map_or(result, |error| Err(error.into())).and(ended);
-    let derived = mirror.derive(Timestamp::now(), || tools.stop.is_cancelled());
-    let derived = derived.map(|remarks| remarks.into_iter().for_each(|remark| counters.remark(remark)));
-    result = result.and(derived.map_err(SyncError::from));
+    let result = error.map_or(result, |error| Err(error.into())).and(ended);
     let stopped = tools.stop.is_cancelled();
     counters.sum_up();
     let batch = mirror.batch()?;

@@ -1,5 +1,5 @@
-//! What is derived from events: the properties of each type with a view for it, orders, and parcels. It is brought up to date at
-//! the end of a run.
+//! What is derived from events: the properties of each type with a view for it, orders, and parcels. It is brought up to date
+//! after a run, beside its export.
 //!
 //! In: the number of the change through which it is up to date, and what changed since. Out: the tables behind the views, the views
 //! themselves, and remarks for people.
@@ -16,6 +16,7 @@ mod views;
 pub use known_views::EventTypeView;
 
 use super::Mirror;
+use super::connection::{configure_beside, connect};
 use super::error::MirrorError;
 use super::transaction::{Batch, head};
 use crate::derived::Properties;
@@ -23,6 +24,7 @@ use crate::record::RowSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// The key in `meta` of the change through which everything is up to date.
 const THROUGH: &str = "derived_through";
@@ -51,18 +53,25 @@ const CUSTOMERS: &str = "SELECT inserted_seq FROM customers WHERE inserted_seq >
      UNION ALL SELECT old.inserted_seq FROM customers_superseded AS old WHERE old.end_seq > ?1 \
      AND NOT EXISTS (SELECT 1 FROM customers AS now WHERE now.inserted_seq = old.inserted_seq)";
 
+/// Brings what is derived from events in the mirror at `path` up to date, over a connection of its own: others go on reading
+/// and writing meanwhile. Returns what a person should know of that, such as that a column holds texts from now on. It is durable
+/// when this returns. `is_stopped` is asked from time to time; where it says so, the next call does what is left. One at a
+/// time: the caller holds the mirror's process lock.
+///
+/// # Errors
+/// When the mirror can't be opened, read or written.
+pub fn derive_beside(
+    path: &Path,
+    now: Timestamp,
+    is_stopped: impl Fn() -> bool,
+) -> Result<Vec<String>, MirrorError> {
+    let connection = connect(path)?;
+    configure_beside(&connection).map_err(|source| MirrorError::open(path, source))?;
+    Mirror::with(connection, path.to_owned())?.derive(now, is_stopped)
+}
+
 impl Mirror {
-    /// Brings what is derived from events up to date, and returns what a person should know of that, such as that a column holds
-    /// texts from now on. It is durable when this returns. `is_stopped` is asked from time to time; where it says so, the next call
-    /// does what is left.
-    ///
-    /// # Errors
-    /// When the mirror can't be read or written.
-    pub fn derive(
-        &mut self,
-        now: Timestamp,
-        is_stopped: impl Fn() -> bool,
-    ) -> Result<Vec<String>, MirrorError> {
+    fn derive(&mut self, now: Timestamp, is_stopped: impl Fn() -> bool) -> Result<Vec<String>, MirrorError> {
         let (through, head) = (through(&self.connection)?, head(&self.connection)?);
         if through == head {
             return Ok(Vec::new());
