@@ -36,6 +36,7 @@ mod failpoint;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod mirror;
+mod nearest;
 pub mod observe;
 mod ownership;
 pub mod record;

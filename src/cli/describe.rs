@@ -17,7 +17,9 @@ pub(super) fn run(global: &Global, args: &Describe) -> Result<Exit, Failure> {
     let form = form(&args.form).unwrap_or(&FORMS[0]);
     let selection = match args.name.as_deref() {
         None => Selection::for_analysts(views.as_deref()),
-        Some(name) => Selection::named(name, views.as_deref()).map_err(|nearest| unknown(name, &nearest))?,
+        Some(name) => {
+            Selection::named(name, views.as_deref()).map_err(|nearest| unknown(name, nearest.as_deref()))?
+        }
     };
     if form.is_of_exports && selection.streams.is_empty() {
         return Err(Failure::usage(format!(
@@ -29,10 +31,10 @@ pub(super) fn run(global: &Global, args: &Describe) -> Result<Exit, Failure> {
     output::text(&(form.print)(&selection))
 }
 
-fn unknown(name: &str, nearest: &str) -> Failure {
-    Failure::usage(format!(
-        "`{name}` is no table, view or stream; the nearest known name is `{nearest}`, and `describe` lists all of them"
-    ))
+fn unknown(name: &str, nearest: Option<&str>) -> Failure {
+    let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean {nearest}?"));
+    Failure::usage(format!("`{name}` is no table, view or stream{hint}"))
+        .with_hint("`malomo-mirror describe` shows all of them")
 }
 
 /// The views of types of events that the mirror has.

@@ -1,9 +1,8 @@
-//! The known name that a misspelt one was probably meant to be.
+//! The key or table of the configuration that a misspelt one was probably meant to be.
 
 use super::keys;
+use crate::nearest::{nearest, spelling};
 
-/// Below this likeness (0 to 1) a suggestion misleads more than it helps.
-const LEAST_LIKENESS: f64 = 0.6;
 /// Likeness of a key that is only in the wrong table: above most misspellings, below a tiny one.
 const SAME_NAME_ELSEWHERE: f64 = 0.95;
 
@@ -11,17 +10,12 @@ const SAME_NAME_ELSEWHERE: f64 = 0.95;
 pub(super) fn known_path(path: &str) -> Option<&'static str> {
     let keys = keys::ALL.iter().map(|key| &*key.path);
     let sections = keys::ALL.iter().map(|key| key.section_and_name().0);
-    keys.chain(sections)
-        .map(|known| (likeness(path, known), known))
-        .filter(|&(likeness, _)| likeness >= LEAST_LIKENESS)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, known)| known)
+    nearest(keys.chain(sections), |known| likeness(path, known))
 }
 
 fn likeness(path: &str, known: &str) -> f64 {
-    let spelling = strsim::normalized_damerau_levenshtein(path, known);
     let misplaced = path.rsplit('.').next() == known.rsplit('.').next();
-    if misplaced { spelling.max(SAME_NAME_ELSEWHERE) } else { spelling }
+    if misplaced { spelling(path, known).max(SAME_NAME_ELSEWHERE) } else { spelling(path, known) }
 }
 
 #[cfg(test)]

@@ -292,3 +292,24 @@ async fn a_view_that_somebody_has_made_keeps_its_name() {
     assert_eq!(place.text("SELECT whose FROM event_shopify_order_fulfilled"), "mine");
     assert_eq!(place.number("SELECT count(*) FROM event_shopify_order_fulfilled_2"), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_makes_up_its_types_is_told() {
+    let account = Account::of(1, 0, 5).shared();
+    let server = account.serve().await;
+    let place = Place::new();
+    let events = (0..1_003).map(|n| format!(r#"{{"id":"e-{n:04}","type":"T {n}","timestamp":{n}}}"#));
+    account.lock().events.insert("c-01".to_owned(), events.collect());
+    let program = place.program(&server.base_url());
+    let ran = program.ends(0, &["sync", "--full"]).await.stdout;
+    for told in
+        ["800 new types of events have no view", "3 changes are of events of further types than the 1000"]
+    {
+        assert!(ran.contains(told), "{ran}");
+        let status = program.ends(0, &["status", "--json"]).await.stdout;
+        assert!(status.contains(told), "{status}");
+    }
+    let counts = "SELECT count(*) || ' ' || count(view_name) FROM event_types";
+    assert_eq!(place.text(counts), "1000 200");
+    assert_eq!(place.number("SELECT event_count FROM customer_summary"), 1_003);
+}

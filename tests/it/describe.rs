@@ -67,7 +67,7 @@ async fn every_form_is_printed_without_a_mirror_or_a_key() {
 async fn unknown_names_get_the_nearest_known_one() {
     let place = Place::new();
     let program = without_a_mirror(&place);
-    program.ends(2, &["describe", "custmers_history"]).await.tells(&["`customers_history`"]);
+    program.ends(2, &["describe", "custmers_history"]).await.tells(&["did you mean customers_history?"]);
     program.ends(2, &["describe", "customers", "--as", "postgre"]).await.tells(&["'postgres'"]);
     program.ends(2, &["describe", "freshness", "--as", "duckdb"]).await.tells(&["name customers or events"]);
 }

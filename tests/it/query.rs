@@ -210,6 +210,7 @@ async fn every_named_query_is_listed_with_its_sql_and_runs_on_an_empty_mirror() 
     let program = place.program(&server.base_url());
     program.ends(0, &["sync", "--full"]).await;
     let list = program.ends(0, &["query", "--list"]).await.stdout;
+    program.ends(2, &["query", "repeat-purchase", "--list"]).await.tells(&["did you mean repeat-purchases?"]);
     let named: Vec<&str> = list.lines().filter(|line| !line.starts_with(' ')).collect();
     let named: Vec<&str> = named.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
     assert_eq!(named.len(), 10, "{list}");

@@ -10,6 +10,7 @@ use super::signals;
 use super::whole_file::WholeFile;
 use crate::dictionary::{NamedQuery, QUERIES};
 use crate::mirror::{Queries, QueryError};
+use crate::nearest::{nearest, spelling};
 pub(super) use format::Format;
 use format::{Ended, Printer};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -18,14 +19,9 @@ use std::time::Duration;
 /// Only its owner may read a result: it may be anybody's data.
 const MODE: u32 = 0o600;
 
-/// How like a name another one has to be to be meant, 0 to 1.
-const LEAST_LIKENESS: f64 = 0.5;
-
 pub(super) async fn run(global: &Global, args: Query) -> Result<Exit, Failure> {
     let Some(asked) = args.query.clone().filter(|_| !args.list) else {
-        let wanted = |query: &&NamedQuery| args.query.as_deref().is_none_or(|name| name == query.name);
-        let shown: Vec<String> = QUERIES.iter().filter(wanted).map(shown).collect();
-        return output::text(&shown.join("\n"));
+        return list(args.query.as_deref());
     };
     let config = assemble::config(global)?;
     let queries = Queries::open(&config.mirror.path)?;
@@ -40,6 +36,18 @@ pub(super) async fn run(global: &Global, args: Query) -> Result<Exit, Failure> {
     };
     let ended = ended.map_err(Failure::because("the query could not be run"))?;
     ended.map(|()| Exit::Done).map_err(|error| failure(error, is_late.then_some(limit)))
+}
+
+/// Shows the named queries, or the one of this name.
+fn list(name: Option<&str>) -> Result<Exit, Failure> {
+    if let Some(name) = name
+        && NamedQuery::of(name).is_none()
+    {
+        return Err(unknown(name, "no named query"));
+    }
+    let wanted = |query: &&NamedQuery| name.is_none_or(|name| name == query.name);
+    let shown: Vec<String> = QUERIES.iter().filter(wanted).map(shown).collect();
+    output::text(&shown.join("\n"))
 }
 
 /// A named query for people: what it answers, its parameters, its text.
@@ -65,13 +73,15 @@ fn statement(queries: &Queries, asked: &str) -> Result<String, Failure> {
     if queries.has_table(asked)? {
         return Ok(format!("SELECT * FROM \"{asked}\""));
     }
-    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(asked, name);
-    let nearest = QUERIES.iter().map(|query| (likeness(query.name), query.name));
-    let nearest = nearest.max_by(|(one, _), (other, _)| one.total_cmp(other));
-    let hint = nearest.filter(|(likeness, _)| *likeness >= LEAST_LIKENESS).map(|(_, name)| name);
+    Err(unknown(asked, "no named query, no table, and no SQL"))
+}
+
+fn unknown(asked: &str, what: &str) -> Failure {
+    let names = QUERIES.iter().map(|query| query.name);
+    let hint = nearest(names, |name| spelling(asked, name));
     let hint = hint.map_or(String::new(), |name| format!("; did you mean {name}?"));
-    let failure = Failure::usage(format!("{asked:?} is no named query, no table, and no SQL{hint}"));
-    Err(failure.with_hint("`malomo-mirror query --list` shows the named queries"))
+    Failure::usage(format!("{asked:?} is {what}{hint}"))
+        .with_hint("`malomo-mirror query --list` shows the named queries")
 }
 
 /// Why there is no result, or not the whole of it.

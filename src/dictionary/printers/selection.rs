@@ -1,6 +1,7 @@
 //! What is to be described.
 
 use crate::dictionary::{EventView, Table, tables};
+use crate::nearest::{nearest, spelling};
 use crate::record::Stream;
 
 /// What is to be described.
@@ -28,8 +29,8 @@ impl Selection {
     }
 
     /// One table or view, and the exports of the stream of that name, if there is one; else the nearest name
-    /// that is known. Without `views`, any name that begins like one of theirs is taken for one.
-    pub fn named(name: &str, views: Option<&[EventView]>) -> Result<Selection, String> {
+    /// that is known and like it. Without `views`, any name that begins like one of theirs is taken for one.
+    pub fn named(name: &str, views: Option<&[EventView]>) -> Result<Selection, Option<String>> {
         let mut known = tables();
         known.extend(views.unwrap_or_default().iter().map(EventView::table));
         if let Some(table) = known.iter().find(|table| table.name == name) {
@@ -38,9 +39,8 @@ impl Selection {
         if views.is_none() && name.starts_with("event_") {
             return Ok(Selection::of(EventView { name: name.to_owned(), ..EventView::any() }.table()));
         }
-        let likeness = |table: &&Table| strsim::normalized_damerau_levenshtein(name, &table.name);
-        let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        Err(nearest.map_or(String::new(), |table| table.name.to_string()))
+        let known = known.iter().map(|table| &*table.name);
+        Err(nearest(known, |known| spelling(name, known)).map(str::to_owned))
     }
 
     fn of(table: Table) -> Selection {

@@ -88,9 +88,16 @@ impl Mirror {
             batch.commit()?;
         }
         let mut batch = self.batch()?;
-        let remarks = batch.derive_types(changed.types, now)?;
+        let mut remarks = batch.derive_types(changed.types, now)?;
         batch.note_derived(head)?;
         batch.commit()?;
+        if changed.of_further_types > 0 {
+            remarks.push(format!(
+                "{} changes are of events of further types than the {TYPES_AT_MOST} that are told apart at once: those types are \
+                 in event_types, and their properties in event_properties, only as far as other runs bring them",
+                changed.of_further_types
+            ));
+        }
         Ok(remarks)
     }
 }
@@ -130,6 +137,8 @@ struct Changed {
     types: HashMap<String, TypeChanges>,
     /// Whose orders may be others now.
     customers: RowSet,
+    /// Events of types beyond those that are told apart.
+    of_further_types: u64,
 }
 
 impl Changed {
@@ -162,6 +171,7 @@ impl Changed {
         let Some(kind) = text(0)? else { return Ok(()) };
         if !self.types.contains_key(kind) {
             if self.types.len() >= TYPES_AT_MOST {
+                self.of_further_types += 1;
                 return Ok(());
             }
             self.types.insert(kind.to_owned(), TypeChanges::default());
