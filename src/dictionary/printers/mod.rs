@@ -7,6 +7,7 @@ mod datapackage;
 mod datasette;
 mod dbt;
 mod duckdb;
+mod duckdb_mirror;
 mod json;
 mod markdown;
 mod pandas;
@@ -48,6 +49,11 @@ pub const FORMS: &[Form] = &[
     of_exports("spark", "the same for Spark SQL", spark::print),
     of_exports("pandas", "a Python program that reads the exports with pandas", pandas::print),
     of_exports("polars", "a Python program that reads the exports with polars", polars::print),
+    of_tables(
+        "duckdb-mirror",
+        "the mirror's tables and views for DuckDB, read in place",
+        duckdb_mirror::print,
+    ),
     of_tables("dbt", "the mirror's tables as sources for dbt, with tests and freshness", dbt::print),
     of_tables("datasette", "metadata for Datasette", datasette::print),
     DATA_PACKAGE,
