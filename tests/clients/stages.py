@@ -18,6 +18,19 @@ def stages(world, folder):
     return [stage(exports, lines, order, Path(folder) / str(number)) for number, order in enumerate(orders)]
 
 
+def growing(world, folder):
+    """Yields `folder` as an export folder with one more increment each time."""
+    exports, folder = Path(world) / "exports", Path(folder)
+    lines = [line for line in (exports / "manifest.ndjson").read_text().split("\n") if line]
+    firsts = sorted({json.loads(line)["first_seq"] for line in lines})
+    for count in range(1, len(firsts) + 1):
+        shutil.rmtree(folder / "new", ignore_errors=True)
+        new = stage(exports, lines, firsts[:count], folder / "new")
+        shutil.copytree(new, folder, dirs_exist_ok=True)
+        shutil.rmtree(new)
+        yield folder
+
+
 def stage(exports, lines, order, folder):
     folder.mkdir(parents=True)
     manifest = []
