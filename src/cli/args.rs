@@ -281,6 +281,19 @@ pub(super) struct Export {
     /// 2026-03-01T12:00:00Z, or a day, which stands for its beginning in UTC
     #[arg(long, value_name = "SEQ|TIME", value_parser = as_of)]
     pub(super) as_of: Option<AsOf>,
+    /// To this destination alone: `export` for that of [export], or a name in [[destinations]] [default: to all]
+    #[arg(long, value_name = "NAME")]
+    pub(super) destination: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AtDestination {
+    /// This destination alone: `export` for that of [export], or a name in [[destinations]] [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(super) destination: Option<String>,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -301,9 +314,9 @@ fn as_of(text: &str) -> Result<AsOf, String> {
 #[derive(Debug, Subcommand)]
 pub(super) enum ExportAction {
     /// Check every file against the manifest, the change log and the mirror; writes nothing, waits for nobody
-    Verify(Json),
+    Verify(AtDestination),
     /// Write lost and damaged files again from the mirror; says what could not be brought back
-    Repair(Json),
+    Repair(AtDestination),
     /// Note that files were taken over: they need not be kept any longer than export.max_age
     Acknowledge(Acknowledge),
 }
@@ -319,6 +332,9 @@ pub(super) struct Acknowledge {
     /// Of this format alone: csv, ndjson or parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(super) format: Option<Format>,
+    /// At this destination: `export` for that of [export], or a name in [[destinations]]
+    #[arg(long, value_name = "NAME", default_value = crate::export::FIRST)]
+    pub(super) destination: String,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -1,6 +1,7 @@
 //! `demo`: everything once, with the sandbox in place of the API.
 
 use super::exit::{Exit, Failure};
+use super::export::attempts;
 use super::progress::Progress;
 use super::sync::{run_once, summary};
 use super::{args, assemble, output, signals};
@@ -91,7 +92,8 @@ impl Demo {
         if let Some(error) = finished.error {
             return Err(error.into());
         }
-        output::text(&summary(&finished.report, exported?.as_ref()))?;
+        output::text(&summary(&finished.report, &exported))?;
+        attempts::end(exported)?;
         match finished.report.outcome {
             Outcome::Ok => Ok(()),
             _ => Err(Failure::new(Exit::Incomplete, "the sync came to no complete end")),

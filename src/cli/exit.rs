@@ -67,6 +67,17 @@ impl Failure {
         Failure { hint: Some(hint.into()), ..self }
     }
 
+    /// The same with one more cause.
+    pub(super) fn with_cause(mut self, cause: String) -> Failure {
+        self.causes.push(cause);
+        self
+    }
+
+    /// Whether somebody wanted the work to stop.
+    pub(super) fn is_stop(&self) -> bool {
+        self.exit == Exit::Incomplete
+    }
+
     /// What went wrong, for those outside this machine who are to hear of it.
     pub(super) fn fault(&self) -> Fault {
         let kind = match self.exit {

@@ -1,17 +1,21 @@
 //! `export` and what belongs to it, one file a command.
 
 mod acknowledge;
+pub(super) mod attempts;
 mod repair;
+pub(super) mod told;
 mod verify;
 
 use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
-use super::output::{self, row, with_rows};
-use crate::export::{Again, AsOf, Exported, export, export_snapshot};
+use super::output::{self, row};
+use crate::export::{AsOf, Exported, export, export_snapshot};
+use attempts::Attempt;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use told::summary;
 
 pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     match &args.action {
@@ -30,67 +34,47 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     if let Some(doubt) = mirror.snapshot()?.account()?.doubt {
         return Err(Failure::new(Exit::Incomplete, format!("nothing was exported: {}", doubt.reason)));
     }
-    let (settings, now) = (config.export, Timestamp::now());
-    let exported = match as_of {
-        Some(as_of) => export_snapshot(&mut mirror, &settings, as_of, None, now)?,
-        None => export(&mut mirror, &settings, None, now)?,
+    let now = Timestamp::now();
+    let mut attempts = attempts::each(&attempts::chosen(&config, args.destination.as_deref())?, |settings| {
+        Ok(match as_of {
+            Some(as_of) => export_snapshot(&mut mirror, settings, as_of, None, now)?,
+            None => export(&mut mirror, settings, None, now)?,
+        })
+    });
+    let further = attempts.split_off(1.min(attempts.len()));
+    let shown = attempts.first().and_then(|one| Some((one, one.outcome.as_ref().ok()?)));
+    let ended = match shown {
+        Some((one, exported)) => {
+            let dir = if as_of.is_some() { one.dir.join("snapshots") } else { one.dir.join("") };
+            let dir: &Path = &dir.components().collect::<PathBuf>();
+            let result = ExportResult { destination: &one.name, dir, exported, destinations: &further };
+            output::result(args.json, &result, || {
+                let there = exported.existing.iter();
+                let there = there.map(|file| row("export", format_args!("{} is there already", file.path)));
+                let there = there.collect::<String>();
+                row("folder", dir.display()) + &summary(exported) + &there + &attempts::further(&further)
+            })
+        }
+        None if further.is_empty() => Ok(Exit::Done),
+        None => output::result(args.json, &Failed { destinations: &further }, || attempts::further(&further)),
     };
-    let dir = if as_of.is_some() { settings.dir.join("snapshots") } else { settings.dir };
-    output::result(args.json, &ExportResult { dir: &dir, exported: &exported }, || {
-        let there = exported.existing.iter();
-        let there = there.map(|file| row("export", format_args!("{} is there already", file.path)));
-        format!("{}{}{}", row("folder", dir.display()), summary(&exported), there.collect::<String>())
-    })
+    attempts.extend(further);
+    attempts::end(attempts).and(ended)
 }
 
-/// The JSON result of `export`; the files' paths are relative to `dir`.
+/// The JSON result of `export`: that to the first destination, or to the one that was named, and those to the others. The
+/// files' paths are relative to `dir`.
 #[derive(Serialize)]
 struct ExportResult<'a> {
+    destination: &'a str,
     dir: &'a Path,
     #[serde(flatten)]
     exported: &'a Exported,
+    destinations: &'a [Attempt],
 }
 
-/// The result for people.
-pub(super) fn summary(exported: &Exported) -> String {
-    let mut text: String =
-        exported.files.iter().map(|file| row("export", with_rows(&file.path, file.rows))).collect();
-    if exported.files.is_empty() && exported.existing.is_empty() {
-        text += &row("export", "nothing new");
-    }
-    if let Some(again) = &exported.again {
-        text += &row("note", exported_again(again));
-    }
-    for path in &exported.pruned {
-        text += &row("removed", format_args!("{path}: older than export.max_age"));
-    }
-    if let Some(error) = &exported.not_pruned {
-        text += &row("note", format_args!("old exports could not be removed: {error}"));
-    }
-    text
-}
-
-fn exported_again(again: &Again) -> String {
-    format!(
-        "changes {} to {} had been exported to this folder and were no longer there (was it emptied, moved or not mounted?): \
-         they were exported again",
-        again.first_seq, again.last_seq
-    )
-}
-
-/// What is to be told besides the files, for the daemon's log.
-pub(super) fn log_notes(exported: &Exported, run_id: i64) {
-    if let Some(again) = &exported.again {
-        tracing::warn!(run_id, "{}", exported_again(again));
-    }
-    if !exported.pruned.is_empty() {
-        tracing::info!(
-            run_id,
-            files = exported.pruned.len(),
-            "exports older than export.max_age were removed"
-        );
-    }
-    if let Some(error) = &exported.not_pruned {
-        tracing::warn!(run_id, error, "old exports could not be removed; the next export tries again");
-    }
+/// The JSON result where the first one failed.
+#[derive(Serialize)]
+struct Failed<'a> {
+    destinations: &'a [Attempt],
 }

@@ -2,17 +2,18 @@
 
 use super::args::{self, Global};
 use super::exit::{Exit, Failure};
+use super::export::attempts::{self, Attempt, Attempts};
 use super::output::{self, count, counted, row, span};
 use super::progress::Progress;
 use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
-use crate::export::{Exported, export};
+use crate::export::{Exported, Settings, export};
 use crate::mirror::{
     Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
     derive_beside, is_there,
 };
 use crate::record::Stream;
-use crate::sync::{self, DryRun, Finished, Report, Scope, Tools, dry_run};
+use crate::sync::{self, DryRun, Finished, Report, Scope, SyncError, Tools, dry_run};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -45,11 +46,11 @@ pub(super) async fn run(global: &Global, args: args::Sync, bar: &ProgressBar) ->
     let finished = run_once(&config, lock, tools, scope, settings).await;
     progress.finish();
     let (Finished { report, error, .. }, exported) = finished?;
-    let files = exported.as_ref().ok().and_then(Option::as_ref);
-    output::result(args.json, &SyncResult { run: &report, export: files }, || summary(&report, files))?;
+    let result = SyncResult { run: &report, export: first(&exported), destinations: further(&exported) };
+    output::result(args.json, &result, || summary(&report, &exported))?;
     match error {
         Some(error) => Err(error.into()),
-        None => exported.map(|_| exit_of(&report)),
+        None => attempts::end(exported).map(|()| exit_of(&report)),
     }
 }
 
@@ -77,7 +78,7 @@ pub(super) async fn run_once(
     tools: Tools,
     scope: Scope,
     settings: sync::Settings,
-) -> Result<(Finished, Result<Option<Exported>, Failure>), Failure> {
+) -> Result<(Finished, Attempts), Failure> {
     let (_lock, mirror) = off_the_runtime(move || {
         let mirror = lock.open_mirror();
         (lock, mirror)
@@ -89,36 +90,37 @@ pub(super) async fn run_once(
     if finished.report.outcome == Outcome::Interrupted
         || finished.mirror.snapshot()?.account()?.doubt.is_some()
     {
-        return Ok((finished, Ok(None)));
+        return Ok((finished, Attempts::new()));
     }
     let halt: Halt = Arc::new(move || stop.is_cancelled());
     finished.mirror.halt_when(halt.clone());
-    let (settings, ages) = (config.export.clone(), config.mirror.clone());
+    let (destinations, ages) = (attempts::chosen(config, None)?, config.mirror.clone());
     let path = finished.mirror.path().to_owned();
     let deriving = off_the_runtime(move || derive_beside(&path, Timestamp::now(), || halt()));
-    let exporting = off_the_runtime(move || export_after(finished, &settings));
+    let exporting = off_the_runtime(move || export_after(finished, &destinations));
     let (derived, exported) = tokio::join!(deriving, exporting);
     let ((mut finished, exported), derived) = (exported?, derived?);
     off_the_runtime(move || {
-        let noted = note_derived(&mut finished, derived);
+        note_derived(&mut finished, derived);
         tidy(&mut finished, &ages);
-        (finished, exported.and_then(|exported| noted.map(|()| exported)))
+        (finished, exported)
     })
     .await
 }
 
 /// Adds to the run what a person should know of what was derived.
-fn note_derived(finished: &mut Finished, derived: Result<Vec<String>, MirrorError>) -> Result<(), Failure> {
-    let derived = derived.map_err(Failure::from);
-    let remarks = derived.as_ref().cloned().unwrap_or_else(|failure| {
-        let line = failure.line();
-        vec![format!("what is derived from events, such as orders, could not be brought up to date: {line}")]
+fn note_derived(finished: &mut Finished, derived: Result<Vec<String>, MirrorError>) {
+    let remarks = derived.unwrap_or_else(|error| {
+        let error = SyncError::from(error);
+        let remark =
+            format!("what is derived from events, such as orders, could not be brought up to date: {error}");
+        finished.error.get_or_insert(error);
+        vec![remark]
     });
     for remark in &remarks {
         note(finished, remark);
     }
     finished.report.remarks.extend(remarks);
-    derived.map(drop)
 }
 
 /// Adds a remark to the run as it stands in the mirror, for `status`, which shows it when nobody looks at the logs any more.
@@ -129,19 +131,25 @@ fn note(finished: &mut Finished, remark: &str) {
     }
 }
 
-fn export_after(
-    mut finished: Finished,
-    settings: &crate::export::Settings,
-) -> (Finished, Result<Option<Exported>, Failure>) {
+fn export_after(mut finished: Finished, destinations: &[Settings]) -> (Finished, Attempts) {
     let run = finished.report.run_id;
     let path = finished.mirror.path().to_owned();
-    let exported =
-        while_checkpointing(&path, || export(&mut finished.mirror, settings, Some(run), Timestamp::now()));
-    let exported = exported.map(Some).map_err(Failure::from);
-    if let Err(failure) = exported.as_ref()
-        && failure.exit == Exit::Failed
-    {
-        note(&mut finished, &format!("the export after this run failed: {}", failure.line()));
+    let exported = while_checkpointing(&path, || {
+        attempts::each(destinations, |settings| {
+            Ok(export(&mut finished.mirror, settings, Some(run), Timestamp::now())?)
+        })
+    });
+    for attempt in &exported {
+        let Err(failure) = &attempt.outcome else { continue };
+        if failure.exit != Exit::Failed {
+            continue;
+        }
+        let to = if attempt.is_first() {
+            String::new()
+        } else {
+            format!(" to the destination `{}`", attempt.name)
+        };
+        note(&mut finished, &format!("the export{to} after this run failed: {}", failure.line()));
     }
     (finished, exported)
 }
@@ -285,10 +293,21 @@ struct SyncResult<'a> {
     #[serde(flatten)]
     run: &'a Report,
     export: Option<&'a Exported>,
+    destinations: &'a [Attempt],
+}
+
+/// What was exported to the first destination.
+fn first(exported: &[Attempt]) -> Option<&Exported> {
+    exported.first().and_then(|attempt| attempt.outcome.as_ref().ok())
+}
+
+/// What became of the others.
+fn further(exported: &[Attempt]) -> &[Attempt] {
+    exported.get(1..).unwrap_or_default()
 }
 
 /// The result for people.
-pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
+pub(super) fn summary(report: &Report, exported: &[Attempt]) -> String {
     let counts = &report.counts;
     let mut text = format!(
         "{} sync {}: {} in {:.1} s{}\n",
@@ -316,9 +335,8 @@ pub(super) fn summary(report: &Report, exported: Option<&Exported>) -> String {
         retries => format!(", {} of them sent again", count(retries)),
     };
     text += &row("requests", format_args!("{}{again}", count(counts.requests)));
-    if let Some(exported) = exported {
-        text += &super::export::summary(exported);
-    }
+    text.extend(first(exported).map(super::export::told::summary));
+    text += &attempts::further(further(exported));
     for (how, number) in [("rejected", counts.rejected), ("repaired", counts.repaired)] {
         if number > 0 {
             let records = counted(number, "record");

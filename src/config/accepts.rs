@@ -2,13 +2,15 @@
 
 use super::{duration as durations, size as sizes};
 use crate::api::{OriginError, check_base};
-use crate::export::Format;
+use crate::export::{Compression, Format, Location};
+use crate::record::Stream;
 use crate::schedule::Schedule;
 use crate::sync::EventBudget;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use reqwest::Url;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,8 +101,41 @@ pub(super) fn size() -> Accepts<u64> {
     })
 }
 
-pub(super) fn folder() -> Accepts<PathBuf> {
-    text("the path of a folder", path)
+pub(super) fn folder() -> Accepts<Location> {
+    text("the path of a folder", |given| path(given).map(Location::from))
+}
+
+pub(super) fn location() -> Accepts<Location> {
+    text(
+        "an absolute path, file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        |given| Location::parse(given).map_err(because),
+    )
+}
+
+/// What a destination is called, also in metrics and on the command line.
+pub(super) fn destination_name() -> Accepts<String> {
+    word("a name of lower-case letters, digits and hyphens", |name| {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (!name.is_empty() && name.bytes().all(fits)).then(|| name.to_owned())
+    })
+}
+
+pub(super) fn compression() -> Accepts<Compression> {
+    word("\"none\", \"gzip\" or \"zstd\"", Compression::from_name)
+}
+
+/// At least one stream, none twice; in their order, parents first.
+pub(super) fn streams() -> Accepts<Vec<Stream>> {
+    let expected =
+        format!("an array of {}: at least one, none twice", Stream::ALL.map(Stream::name).join(" and "));
+    values(expected, |value| {
+        let names = value.as_array().ok_or(None)?;
+        let streams: Option<BTreeSet<Stream>> =
+            names.iter().map(|name| Stream::from_name(name.as_str()?)).collect();
+        let streams =
+            streams.filter(|streams| !streams.is_empty() && streams.len() == names.len()).ok_or(None)?;
+        Ok(Stream::ALL.into_iter().filter(|stream| streams.contains(stream)).collect())
+    })
 }
 
 pub(super) fn database() -> Accepts<PathBuf> {

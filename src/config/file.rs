@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin, Problem};
-use super::{keys, value};
+use super::{destinations, keys, value};
 use std::io;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -60,9 +60,12 @@ impl ConfigFile {
             layers.report(Problem::Syntax { path, line, column, message });
         }
         if errors.is_empty() {
+            let origin = |start| Origin::File { path: self.path.clone(), line: self.position(start).0 };
             for (key, start, value) in value::members(document.get_ref(), "", keys::is_section) {
-                let origin = Origin::File { path: self.path.clone(), line: self.position(start).0 };
-                layers.set_toml(&key, value, origin);
+                match &*key {
+                    destinations::PATH => layers.set_destinations(value, start, origin),
+                    _ => layers.set_toml(&key, value, origin(start)),
+                }
             }
         }
     }

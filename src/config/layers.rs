@@ -1,6 +1,7 @@
 //! The layers, the weakest first, and what is wrong with them.
 
 use super::accepts::Accepts;
+use super::destinations::{self, Table};
 use super::keys::{self, Key};
 use super::problem::{Origin, Problem};
 use super::{nearest, value};
@@ -31,7 +32,11 @@ impl Setting {
 }
 
 /// What the layers say, in their order, or what is wrong with it.
-pub(super) struct Layers(Vec<Result<Setting, Problem>>);
+pub(super) struct Layers {
+    entries: Vec<Result<Setting, Problem>>,
+    /// What stands in `[[destinations]]`.
+    pub(super) destinations: Vec<Table>,
+}
 
 impl Layers {
     /// The defaults alone.
@@ -40,11 +45,11 @@ impl Layers {
             let (value, found) = (Some(key.default.clone()), key.default.to_string());
             Setting { key, value, found, origin: Origin::Default }
         };
-        Layers(keys::ALL.iter().map(default).map(Ok).collect())
+        Layers { entries: keys::ALL.iter().map(default).map(Ok).collect(), destinations: Vec::new() }
     }
 
     pub(super) fn report(&mut self, problem: Problem) {
-        self.0.push(Err(problem));
+        self.entries.push(Err(problem));
     }
 
     /// Sets `path` from a variable or a flag; `None` is text that is not UTF-8.
@@ -57,7 +62,26 @@ impl Layers {
             Some(text) => value::for_message(&format!("{text:?}")),
             None => "text that is not UTF-8".to_owned(),
         };
-        self.0.push(Ok(Setting { key, value, found, origin }));
+        self.entries.push(Ok(Setting { key, value, found, origin }));
+    }
+
+    /// Sets `[[destinations]]`. `origin` tells the line of a byte; `start` is where the array's name stands.
+    pub(super) fn set_destinations(
+        &mut self,
+        given: &Spanned<DeValue<'_>>,
+        start: usize,
+        origin: impl Fn(usize) -> Origin,
+    ) {
+        match given.get_ref().as_array().and_then(|array| destinations::tables(array, &origin)) {
+            Some(tables) => self.destinations = tables,
+            None => self.report(Problem::Unexpected {
+                origin: origin(start),
+                key: destinations::PATH.to_owned(),
+                expected: format!("tables `[[{}]]`", destinations::PATH),
+                found: value::describe(given.get_ref()),
+                why: None,
+            }),
+        }
     }
 
     pub(super) fn set_toml(&mut self, path: &str, given: &Spanned<DeValue<'_>>, origin: Origin) {
@@ -69,7 +93,7 @@ impl Layers {
         let Some(key) = self.known(path, &origin) else { return };
         let value = value::of_document_like(given, &key.default);
         let found = if key.is_secret() { value::HIDDEN.to_owned() } else { found };
-        self.0.push(Ok(Setting { key, value, found, origin }));
+        self.entries.push(Ok(Setting { key, value, found, origin }));
     }
 
     fn known(&mut self, path: &str, origin: &Origin) -> Option<&'static Key> {
@@ -95,7 +119,7 @@ impl Layers {
     /// defaults neither, which is reported like all that is wrong.
     pub(super) fn read<T>(&mut self, path: &str, accepts: Accepts<T>) -> Option<T> {
         let mut meaning = None;
-        for entry in &mut self.0 {
+        for entry in &mut self.entries {
             let setting = match entry {
                 Ok(setting) if setting.key.path == path => setting,
                 _ => continue,
@@ -122,7 +146,7 @@ impl Layers {
 
     /// The effective setting of every key in their order, once all were read, secrets masked; or everything that is wrong.
     pub(super) fn finish(self) -> Result<Vec<Setting>, Vec<Problem>> {
-        let (settings, problems): (Vec<_>, Vec<_>) = self.0.into_iter().partition(Result::is_ok);
+        let (settings, problems): (Vec<_>, Vec<_>) = self.entries.into_iter().partition(Result::is_ok);
         let settings: Vec<Setting> = settings.into_iter().flatten().collect();
         let problems: Vec<Problem> = problems.into_iter().filter_map(Result::err).collect();
         let effective = |key: &Key| {

@@ -97,7 +97,7 @@ fn later_layers_win_and_say_so() {
     assert_eq!(config.api.first_byte_timeout, Duration::from_secs(2));
     assert_eq!(config.export.formats, [crate::export::Format::Ndjson, crate::export::Format::Csv]);
     assert_eq!(config.event_paging.token_style, Some(TokenStyle::LastId));
-    assert_eq!(config.export.dir, Path::new("a"));
+    assert_eq!(config.export.dir.folder(), Some(Path::new("a")));
     let origin = |key| config.origin(key).unwrap().to_string();
     assert_eq!(origin("api.concurrency"), "--concurrency");
     assert_eq!(origin("api.timeout"), "$MALOMO_MIRROR__API__TIMEOUT");
@@ -352,5 +352,91 @@ fn a_format_is_taken_where_this_build_has_it() {
             error.contains("this build of the program has no parquet; the Debian package has it"),
             "{error}"
         );
+    }
+}
+
+const DESTINATIONS: &str = "[export]\nformats = [\"csv\"]\nmax_age = \"7d\"\n\n[[destinations]]\nname = \"copy\"\n\
+                            url = \"file:///srv/copy\"\n\n[[destinations]]\nname = \"events-2\"\nurl = \"/srv/two\"\n\
+                            streams = [\"events\"]\nformats = [\"ndjson\"]\ncompression = \"zstd\"\nmax_age = \"0s\"\n";
+
+#[test]
+fn destinations_are_as_the_export_where_they_say_nothing() {
+    let place = Place::new().file("config.toml", DESTINATIONS);
+    let config = place.load().unwrap();
+    let [copy, two] = &config.destinations[..] else { panic!("{:?}", config.destinations) };
+    let expected =
+        crate::export::Settings { name: "copy".to_owned(), dir: "/srv/copy".into(), ..config.export.clone() };
+    assert_eq!(copy, &expected);
+    assert_eq!((copy.formats.len(), copy.streams.len(), copy.max_age.is_zero()), (1, 2, false));
+    assert_eq!(
+        (&*two.name, &two.streams[..], two.max_age),
+        ("events-2", &[Stream::Events][..], Duration::ZERO)
+    );
+    assert_eq!((two.formats[0].name(), two.compression), ("ndjson", crate::export::Compression::Zstd));
+    let names: Vec<&str> = config.all_destinations().map(|one| &*one.name).collect();
+    assert_eq!(names, ["export", "copy", "events-2"]);
+
+    let shown = config.to_toml(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
+    assert!(shown.contains("\n[[destinations]]\nname = \"events-2\"  # "), "{shown}");
+    assert_eq!(Place::new().file("config.toml", &shown).load().unwrap().destinations, config.destinations);
+    let data = config.to_json(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
+    assert_eq!(data["values"]["destinations[1].url"]["value"], "/srv/two");
+}
+
+#[test]
+fn mistakes_in_destinations_name_line_and_place() {
+    let two = |text: &str| format!("[[destinations]]\nname = \"a\"\nurl = \"/a\"\n[[destinations]]\n{text}");
+    for (text, expected) in [
+        (two("name = \"b\"\n"), "config.toml:4: `destinations[1].url`: expected an absolute path"),
+        (
+            two("url = \"/b\"\n"),
+            "config.toml:4: `destinations[1].name`: expected a name of lower-case letters",
+        ),
+        (
+            two("name = \"B\"\nurl = \"/b\"\n"),
+            "config.toml:5: `destinations[1].name`: expected a name of lower-case",
+        ),
+        (
+            two("name = \"a\"\nurl = \"/b\"\n"),
+            "expected a name of its own, found \"a\": another destination has",
+        ),
+        (two("name = \"export\"\nurl = \"/b\"\n"), "it is the name of the first destination"),
+        (
+            two("name = \"b\"\nurl = \"/a\"\n"),
+            "config.toml:6: `destinations[1].url`: expected a place of its own",
+        ),
+        (
+            two("name = \"b\"\nurl = \"b\"\n"),
+            "config.toml:6: `destinations[1].url`: expected an absolute path",
+        ),
+        (
+            two("name = \"b\"\nurl = \"/b\"\nulr = 1\n"),
+            "no key `destinations[1].ulr`; the nearest known one is `url`",
+        ),
+        (
+            two("name = \"b\"\nurl = \"/b\"\nprofile = \"x\"\n"),
+            "config.toml:7: there is no key `destinations[1].profile`",
+        ),
+        (
+            two("name = \"b\"\nurl = \"/b\"\nstreams = [\"orders\"]\n"),
+            "expected an array of customers and events",
+        ),
+        (two("name = \"b\"\nurl = \"/b\"\nstreams = []\n"), "`destinations[1].streams`: expected"),
+        (two("name = \"b\"\nurl = \"/b\"\nformats = \"csv\"\n"), "`destinations[1].formats`: expected"),
+        (two("name = \"b\"\nurl = \"s3://me:hushed@bucket/p\"\n"), "holds a user name, a password or a port"),
+        (
+            "destinations = 1\n".to_owned(),
+            "config.toml:1: `destinations`: expected tables `[[destinations]]`, found 1",
+        ),
+        ("[destinations]\nname = \"a\"\n".to_owned(), "`destinations`: expected tables `[[destinations]]`"),
+    ] {
+        let mistakes = mistakes_of(&text).join("\n");
+        assert!(mistakes.contains(expected) && !mistakes.contains("hushed"), "{text}\n{mistakes}");
+    }
+    let store = two("name = \"b\"\nurl = \"s3://bucket/p\"\n");
+    let found = Place::new().file("config.toml", &store).load();
+    match cfg!(feature = "lake") {
+        true => assert_eq!(found.unwrap().destinations[1].dir.to_string(), "s3://bucket/p"),
+        false => assert!(found.unwrap_err().to_string().contains("the Debian package has them")),
     }
 }

@@ -1,5 +1,6 @@
 //! The effective configuration, for `config show`.
 
+use super::destinations::{self, Given};
 use super::layers::Setting;
 use super::secret::{Secret, SecretError};
 use super::typed::Config;
@@ -26,6 +27,13 @@ impl Config {
             shown.push_str(&format!("{heading}{name} = {value}  # {origin}\n"));
             open = section;
         }
+        for table in &self.given_destinations {
+            shown.push_str("\n[[destinations]]\n");
+            for Given { name, value, origin, .. } in &table.given {
+                let value = value.as_ref().map_or_else(String::new, Value::to_string);
+                shown.push_str(&format!("{name} = {value}  # {origin}\n"));
+            }
+        }
         shown
     }
 
@@ -40,7 +48,13 @@ impl Config {
             let shown = serde_json::json!({ "value": setting.value, "origin": setting.origin.to_string() });
             (setting.key.path.clone(), shown)
         };
-        let values: serde_json::Map<_, _> = self.settings.iter().map(shown).collect();
+        let mut values: serde_json::Map<_, _> = self.settings.iter().map(shown).collect();
+        for (index, table) in self.given_destinations.iter().enumerate() {
+            values.extend(table.given.iter().map(|given| {
+                let shown = serde_json::json!({ "value": given.value, "origin": given.origin.to_string() });
+                (format!("{}[{index}].{}", destinations::PATH, given.name), shown)
+            }));
+        }
         let file = self.file.as_ref().map(|file| file.display().to_string());
         serde_json::json!({ "file": file, "api_key": api_key, "values": values })
     }

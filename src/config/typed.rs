@@ -1,12 +1,14 @@
 //! The configuration as the rest of the program reads it: which key fills which field.
 
 use super::accepts::{self, duration, flag, integer, or_none, positive_duration, share, word};
+use super::destinations::{self, Table};
 use super::environment::{self, Environment, Override};
 use super::file::{self, ConfigFile};
 use super::layers::{Layers, Setting};
 use super::problem::{ConfigError, Origin, Problem};
 use crate::api::{self, PagingSettings, Parameter, RetryPolicy, TokenStyle};
 use crate::daemon::{Schedules, notices};
+use crate::record::Stream;
 use crate::{export, sync};
 use jiff::tz::TimeZone;
 use std::net::SocketAddr;
@@ -31,6 +33,9 @@ pub struct Config {
     pub sync: sync::Settings,
     /// `[export]`
     pub export: export::Settings,
+    /// `[[destinations]]`, with what `[export]` says where they say nothing. Names and places are distinct, also from that of
+    /// `[export]`.
+    pub destinations: Vec<export::Settings>,
     /// `[schedule]`, but for the zone, which is in each expression.
     pub schedule: Schedules,
     /// `schedule.timezone`
@@ -45,6 +50,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// In the order of the keys.
     pub(super) settings: Vec<Setting>,
+    /// What the tables of `[[destinations]]` set.
+    pub(super) given_destinations: Vec<Table>,
 }
 
 /// `[mirror]`
@@ -116,6 +123,11 @@ impl Config {
         }
     }
 
+    /// Every destination, that of `[export]` first.
+    pub fn all_destinations(&self) -> impl Iterator<Item = &export::Settings> {
+        std::iter::once(&self.export).chain(&self.destinations)
+    }
+
     /// Where the value of `key` (a dotted path) came from; `None` for an unknown key.
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.settings.iter().find(|setting| setting.key.path == key).map(|setting| &setting.origin)
@@ -125,6 +137,7 @@ impl Config {
 /// Reads every key. `None`: a key has no value that it accepts, which is reported to the layers.
 fn read(layers: &mut Layers) -> Option<Config> {
     let api = api(layers)?;
+    let export = export(layers)?;
     let reuses_tokens = word("\"auto\" or \"never\"", |text| match text {
         "auto" => Some(true),
         "never" => Some(false),
@@ -154,7 +167,8 @@ fn read(layers: &mut Layers) -> Option<Config> {
             drift_limit: layers.read("sync.drift_limit", share())?,
             base_url: api.base_url.to_string(),
         },
-        export: export(layers)?,
+        destinations: destinations::read(layers, &export)?,
+        export,
         schedule: Schedules {
             sync: layers.read("schedule.sync", accepts::schedule(timezone.clone()))?,
             full: layers.read("schedule.full", accepts::schedule(timezone.clone()))?,
@@ -179,6 +193,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
         api,
         file: None,
         settings: Vec::new(),
+        given_destinations: layers.destinations.clone(),
     })
 }
 
@@ -210,11 +225,12 @@ fn paging(layers: &mut Layers, list: &str) -> Option<PagingSettings> {
 }
 
 fn export(layers: &mut Layers) -> Option<export::Settings> {
-    let compression = word("\"none\", \"gzip\" or \"zstd\"", export::Compression::from_name);
     Some(export::Settings {
+        name: export::FIRST.to_owned(),
+        streams: Stream::ALL.to_vec(),
         dir: layers.read("export.dir", accepts::folder())?,
         formats: layers.read("export.formats", accepts::formats())?,
-        compression: layers.read("export.compression", compression)?,
+        compression: layers.read("export.compression", accepts::compression())?,
         exact: layers.read("export.exact", flag())?,
         csv_bom: layers.read("export.csv_bom", flag())?,
         csv_formula_guard: layers.read("export.csv_formula_guard", flag())?,

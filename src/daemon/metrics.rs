@@ -1,7 +1,7 @@
 //! What the daemon counts and measures, for Prometheus. Names and counts, never anybody's data.
 
 use super::exposition::{self, Exposition};
-use super::mirror_state::MirrorState;
+use super::mirror_state::{DestinationState, MirrorState};
 use super::plan::{Kind, SkipReason};
 use super::target::{Sent, Target};
 use super::webhooks::Delivery;
@@ -31,6 +31,8 @@ type One = [(&'static str, &'static str); 1];
 type Two = [(&'static str, &'static str); 2];
 /// With values that come from the mirror or from an answer.
 type Named<const N: usize> = [(&'static str, String); N];
+/// Of a destination, a stream and a format.
+type Position = [(&'static str, String); 3];
 type Number = Gauge<f64, AtomicU64>;
 type Durations = Family<One, Histogram, fn() -> Histogram>;
 
@@ -56,6 +58,9 @@ pub struct Metrics {
     stored: Family<Named<1>, Number>,
     export_position: Family<Named<2>, Number>,
     export_lag: Family<Named<2>, Number>,
+    destination_position: Family<Position, Number>,
+    destination_success: Family<Named<1>, Number>,
+    destination_failures: Family<Named<1>, Counter>,
     database_bytes: Number,
     wal_bytes: Number,
     deliveries: Family<One, Counter>,
@@ -112,6 +117,17 @@ impl Default for Metrics {
                 "export_lag",
                 "Change numbers from the newest exported change to the stream's newest one",
             ),
+            destination_position: add(
+                r,
+                "destination_position",
+                "Number of the newest change that is exported to a destination",
+            ),
+            destination_success: add(
+                r,
+                "destination_last_success_timestamp_seconds",
+                "When everything was last exported to a destination; 0: not since the daemon began",
+            ),
+            destination_failures: add(r, "destination_failures", "Exports to a destination that failed"),
             database_bytes: add(r, "database_size_bytes", "Size of the mirror's database file"),
             wal_bytes: add(r, "wal_size_bytes", "Size of the mirror's write-ahead log"),
             deliveries: add(r, "webhook_deliveries", "Deliveries of webhooks, by what became of them"),
@@ -226,6 +242,15 @@ impl Metrics {
         self.audit_upper_bound.get_or_create(&confidence).set(audit.upper_bound as f64);
     }
 
+    /// Counts an export to a destination, which went well at that time, or failed.
+    pub fn exported(&self, destination: &str, ok_at: Option<Timestamp>) {
+        let labels = [("destination", destination.to_owned())];
+        match ok_at {
+            Some(at) => drop(self.destination_success.get_or_create(&labels).set(seconds(at))),
+            None => drop(self.destination_failures.get_or_create(&labels).inc()),
+        }
+    }
+
     /// Counts a due run that did not take place.
     pub fn skipped(&self, kind: Kind, reason: SkipReason) {
         self.skipped.get_or_create(&skip_labels(kind, reason)).inc();
@@ -278,6 +303,7 @@ impl Metrics {
                 self.set_export(stream, format, &reading.exports);
             }
         }
+        reading.destinations.iter().for_each(|destination| self.set_destination(destination));
         if let Some(audit) = &reading.audit {
             self.set_audit(audit);
         }
@@ -285,6 +311,22 @@ impl Metrics {
         self.wal_bytes.set(reading.wal_bytes as f64);
         self.hints_waiting.set(reading.hints_waiting as f64);
         exposition::text(exposition, &self.registry)
+    }
+
+    fn set_destination(&self, destination: &DestinationState) {
+        let labels = [("destination", destination.name.clone())];
+        // Shown from the start, so that the first failure is seen as an increase.
+        drop(self.destination_failures.get_or_create(&labels));
+        drop(self.destination_success.get_or_create(&labels));
+        for stream in destination.streams.iter().map(|stream| stream.name()) {
+            for &format in &destination.formats {
+                let is_it = |file: &&ExportFile| file.stream == stream && file.format == format;
+                let newest = destination.exports.iter().find(is_it).map_or(0, |file| file.last_seq);
+                let [to] = labels.clone();
+                let labels = [to, ("stream", stream.to_owned()), ("format", format.to_owned())];
+                self.destination_position.get_or_create(&labels).set(newest as f64);
+            }
+        }
     }
 
     fn set_export(&self, stream: &Freshness, format: &str, exports: &[ExportFile]) {

@@ -44,7 +44,13 @@ fn reading() -> MirrorState {
     };
     MirrorState {
         streams: vec![stream("customers", 12, 38), stream("events", 30, 42)],
-        exports: vec![file],
+        exports: vec![file.clone()],
+        destinations: vec![DestinationState {
+            name: "lake".to_owned(),
+            streams: vec![Stream::Events],
+            formats: vec!["csv"],
+            exports: vec![file],
+        }],
         formats: vec!["csv"],
         sync_ok: Some(at("10:00:00")),
         full_ok: None,
@@ -86,8 +92,13 @@ fn everything_is_told_by_its_name() {
         error: None,
         what_to_do: None,
     });
+    metrics.exported("lake", Some(at("10:00:00")));
+    metrics.exported("lake", None);
     let text = metrics.text(Exposition::Classic, &reading(), at("10:00:30")).unwrap();
     for line in [
+        "malomo_mirror_destination_position{destination=\"lake\",stream=\"events\",format=\"csv\"} 40.0",
+        "malomo_mirror_destination_last_success_timestamp_seconds{destination=\"lake\"} 1772359200.0",
+        "malomo_mirror_destination_failures_total{destination=\"lake\"} 1",
         "# TYPE malomo_mirror_requests_total counter",
         "malomo_mirror_requests_total{stream=\"events\",status=\"200\"} 2",
         "malomo_mirror_requests_total{stream=\"events\",status=\"none\"} 1",

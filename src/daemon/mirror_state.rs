@@ -2,6 +2,7 @@
 
 use crate::diff::looks::Signal;
 use crate::mirror::{Audit, ExportFile, Freshness, SignalCount};
+use crate::record::Stream;
 use jiff::Timestamp;
 
 /// The state of the mirror, as far as metrics show it.
@@ -11,6 +12,8 @@ pub struct MirrorState {
     pub streams: Vec<Freshness>,
     /// The newest export file of each stream and format.
     pub exports: Vec<ExportFile>,
+    /// What was exported to each of `[[destinations]]`.
+    pub destinations: Vec<DestinationState>,
     /// The formats that are exported.
     pub formats: Vec<&'static str>,
     /// When an incremental run last ended complete.
@@ -27,6 +30,19 @@ pub struct MirrorState {
     pub database_bytes: u64,
     /// The write-ahead log's size in bytes.
     pub wal_bytes: u64,
+}
+
+/// How far a destination is.
+#[derive(Debug, Clone)]
+pub struct DestinationState {
+    /// What it is called.
+    pub name: String,
+    /// The streams that are exported there.
+    pub streams: Vec<Stream>,
+    /// The formats.
+    pub formats: Vec<&'static str>,
+    /// The newest export file of each stream and format.
+    pub exports: Vec<ExportFile>,
 }
 
 impl MirrorState {

@@ -24,7 +24,7 @@ pub mod webhooks;
 
 pub use exposition::Exposition;
 pub use metrics::Metrics;
-pub use mirror_state::MirrorState;
+pub use mirror_state::{DestinationState, MirrorState};
 pub use missed::{History, Past};
 pub use plan::{Decision, Ended, Kind, Plan, Schedules, SkipReason};
 pub use run::{Control, Happening, Pace, Watcher, Work, run};

@@ -60,7 +60,7 @@ fn export_folders() -> Table {
         "export_folders",
         "How far the manifest of each export folder reached when the mirror last wrote it.",
         vec![
-            text("folder", "The folder's absolute path; '': an older version exported there.").key(),
+            text("folder", "The folder's absolute path, or the address of an object store; '': an older version exported there.").key(),
             text("kind", "Which of the folder's manifests.").key().one_of(&["changes", "snapshots"]),
             json("reached", "How far the manifest reached, with the newest file of each stream and format.")
                 .not_null(),

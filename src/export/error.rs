@@ -1,6 +1,7 @@
 //! What can go wrong with an export.
 
 use crate::export::difference::Difference;
+use crate::export::location::Location;
 use crate::mirror::{HistoryReach, MirrorError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -39,11 +40,12 @@ pub enum ExportError {
     /// The folder holds the exports of another mirror.
     #[error(
         "{} holds the exports of another mirror (mirror_id {found}, this one is {own}): set export.dir to another \
-         folder, or move this one away", dir.display()
+         folder, or move this one away",
+        dir
     )]
     OtherMirror {
         /// The export folder.
-        dir: PathBuf,
+        dir: Location,
         /// Whose exports they are.
         found: String,
         /// Who wanted to export.
@@ -76,11 +78,12 @@ pub enum ExportError {
     #[error(
         "{} holds {stream} up to change {last_seq}, but the mirror ends at change {head_seq}: it was probably \
          restored from an older copy. Set export.dir to another folder, or move this one away; the export then starts \
-         from the first change", dir.display()
+         from the first change",
+        dir
     )]
     AheadOfMirror {
         /// The export folder.
-        dir: PathBuf,
+        dir: Location,
         /// The stream.
         stream: String,
         /// Up to where it was exported.
@@ -92,22 +95,25 @@ pub enum ExportError {
     #[error(
         "{} holds changes in {path} that contradict the mirror's change log: the mirror was probably restored from an \
          older copy and has gone on from there, so that its numbers stand for other changes than the exported ones. Set \
-         export.dir to a new folder, where the export starts from the first change, and load that from the beginning", dir.display()
+         export.dir to a new folder, where the export starts from the first change, and load that from the beginning",
+        dir
     )]
     Diverged {
         /// The export folder.
-        dir: PathBuf,
+        dir: Location,
         /// The file, relative to it.
         path: String,
     },
     /// A manifest is broken, or the mirror contradicts itself: no file written again mends that.
     #[error(
         "{} can't be repaired from the mirror, and was left as it is:{}\nRestore manifest.ndjson from a backup, or set \
-         export.dir to a new folder, where the export starts from the first change", dir.display(), listed(what)
+         export.dir to a new folder, where the export starts from the first change",
+        dir,
+        listed(what)
     )]
     NotMendable {
         /// The export folder.
-        dir: PathBuf,
+        dir: Location,
         /// What is wrong, the first differences.
         what: Vec<Difference>,
     },
@@ -179,6 +185,10 @@ fn listed(differences: &[Difference]) -> String {
 
 /// What to do about the commonest reasons, as the end of a sentence.
 fn remedy(error: &io::Error) -> &'static str {
+    // An error of an object store says itself what to do.
+    if is_of_store(error) {
+        return "";
+    }
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             ": the disk is full; nothing was announced. Free some space or set export.dir to another disk, then run again"
@@ -194,4 +204,14 @@ fn remedy(error: &io::Error) -> &'static str {
         }
         _ => ": check the disk and the folder's permissions, then run again",
     }
+}
+
+#[cfg(feature = "lake")]
+fn is_of_store(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<crate::export::destination::StoreFault>())
+}
+
+#[cfg(not(feature = "lake"))]
+fn is_of_store(_error: &io::Error) -> bool {
+    false
 }

@@ -14,7 +14,6 @@
 use crate::export::formats::{Compression, Format};
 use crate::record::Stream;
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 /// The manifest's name in its folder.
 pub(super) const MANIFEST: &str = "manifest.ndjson";
@@ -44,11 +43,11 @@ impl Kind {
     }
 }
 
-/// The folder of the manifest of that kind; paths in the manifest are relative to it.
-pub(super) fn root(dir: &Path, kind: Kind) -> PathBuf {
+/// The folder of the manifest of that kind below the export folder; paths in the manifest are relative to it.
+pub(super) const fn folder(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Changes => dir.to_owned(),
-        Kind::Snapshots => dir.join(FOLDER),
+        Kind::Changes => None,
+        Kind::Snapshots => Some(FOLDER),
     }
 }
 
@@ -56,7 +55,7 @@ pub(super) fn root(dir: &Path, kind: Kind) -> PathBuf {
 pub(super) fn in_folder(kind: Kind, path: &str) -> String {
     match kind {
         Kind::Changes => path.to_owned(),
-        Kind::Snapshots => format!("snapshots/{path}"),
+        Kind::Snapshots => format!("{FOLDER}/{path}"),
     }
 }
 

@@ -13,6 +13,7 @@
 //! | Room | What it does |
 //! | --- | --- |
 //! | `formats` | rows as bytes and back, one folder a format |
+//! | `location` | where an export folder is: a folder, or a prefix in a bucket |
 //! | `layout` | which files stand where in an export folder, and what they are called |
 //! | `destination` | where files go: complete or not at all, durable when it says so |
 //! | `data_package` | what their columns mean, for programs that read data packages |
@@ -31,6 +32,7 @@ mod difference;
 mod error;
 mod formats;
 mod layout;
+mod location;
 mod manifest;
 mod provenance;
 mod publish;
@@ -47,11 +49,12 @@ pub use destination::ensure_folder;
 pub use difference::Difference;
 pub use error::ExportError;
 pub use formats::{Compression, Format, csv_text};
+pub use location::Location;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
 pub use manifest::{ManifestLine, newest_files};
 pub use publish::{Again, AsOf, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
-pub use settings::Settings;
+pub use settings::{FIRST, Settings};
 pub use verify::{Range, SnapshotFile, Verified, verify};

@@ -9,17 +9,17 @@ use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::Row;
 use crate::export::layout::Kind;
+use crate::export::location::Location;
 use crate::export::manifest::{Manifest, ManifestLine};
 use crate::export::readback::{Source, head_differences, is_as_announced, read_rows};
 use crate::mirror::Snapshot;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Opens the manifest of that kind of the export folder `dir`, and refuses one that is none of the mirror `own`, or of another
 /// future than its own. Lines behind the point that the mirror remembers are looked at, or all, where it remembers none.
 pub(super) fn open_own(
     snapshot: &Snapshot<'_>,
-    dir: &Path,
+    dir: &Location,
     kind: Kind,
     own: &str,
 ) -> Result<Manifest, ExportError> {
@@ -37,7 +37,7 @@ pub(super) fn open_own(
 
 /// Refuses a manifest with a line that is not of this mirror, `own`, whose newest change is `head_seq`.
 pub(super) fn check_line(
-    dir: &Path,
+    dir: &Location,
     line: &ManifestLine,
     own: &str,
     head_seq: i64,
@@ -71,7 +71,7 @@ impl Unknown {
     fn check(
         &self,
         snapshot: &Snapshot<'_>,
-        dir: &Path,
+        dir: &Location,
         destination: &dyn Destination,
     ) -> Result<(), ExportError> {
         for line in self.0.values() {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn folders_of_others_are_refused() {
-        let (dir, line) = (Path::new("d"), sample("events", "csv", 1, 7));
+        let (dir, line) = (&Location::from("d"), sample("events", "csv", 1, 7));
         assert!(check_line(dir, &line, "m", 7).is_ok());
         assert!(matches!(check_line(dir, &line, "m", 6), Err(ExportError::AheadOfMirror { .. })));
         assert!(matches!(check_line(dir, &line, "n", 7), Err(ExportError::OtherMirror { .. })));

@@ -15,6 +15,7 @@ use crate::export::destination::{self, Destination};
 use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Format};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
+use crate::export::location::Location;
 use crate::export::manifest::{self, ManifestLine, StagedFile};
 use crate::export::provenance::open_own;
 use crate::export::publish::{self, FileWriter, Origin};
@@ -25,7 +26,6 @@ use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// What a repair did; also the JSON result of `export repair`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -109,7 +109,7 @@ fn export_first(
 fn mend(
     mirror: &mut Mirror,
     reader: &mut Mirror,
-    dir: &Path,
+    dir: &Location,
     kind: Kind,
     numbers: &BTreeSet<usize>,
     now: Timestamp,
@@ -132,7 +132,7 @@ fn mend(
 /// The files of these lines under temporary names, all from one state of the mirror, with the lines' numbers.
 pub(super) fn write(
     reader: &mut Mirror,
-    dir: &Path,
+    dir: &Location,
     kind: Kind,
     lines: &BTreeMap<usize, ManifestLine>,
     now: Timestamp,

@@ -1,14 +1,22 @@
 //! Where exports go, and in which form: what the configuration says about them.
 
 use super::formats::{Compression, Dialect, Format};
-use std::path::PathBuf;
+use super::location::Location;
+use crate::record::Stream;
 use std::time::Duration;
 
-/// Where exports go, and in which form.
+/// The name of the first destination, that of `[export]`.
+pub const FIRST: &str = "export";
+
+/// Where exports go, and in which form: one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The export folder (`export.dir`); created where it doesn't exist.
-    pub dir: PathBuf,
+    /// What the destination is called: [`FIRST`], or the `name` of one of `[[destinations]]`.
+    pub name: String,
+    /// The export folder (`export.dir`, or the `url` of one of `[[destinations]]`); created where it doesn't exist.
+    pub dir: Location,
+    /// The streams to export, each once: all of them to the first destination.
+    pub streams: Vec<Stream>,
     /// The formats to write (`export.formats`). Each has a position of its own: one that is added later starts with
     /// the first change.
     pub formats: Vec<Format>,

@@ -2,8 +2,9 @@
 
 use crate::service_manager::{Guard, Manager, signal};
 use crate::support::{Place, Program, Relay, State, assert_everything_equals, assert_no_strays, sandbox};
-use malomo_mirror::export::{Compression, ExportError, Format, export};
+use malomo_mirror::export::{Compression, ExportError, FIRST, Format, export};
 use malomo_mirror::mirror::{Mirror, MirrorError};
+use malomo_mirror::record::Stream;
 use malomo_mirror::sandbox::{Sandbox, Settings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +87,9 @@ async fn an_export_that_is_stopped_leaves_nothing_half_done() {
     std::fs::remove_file(place.exports()).unwrap();
     let formats = Format::ALL.to_vec();
     let settings = malomo_mirror::export::Settings {
-        dir: place.exports(),
+        name: FIRST.to_owned(),
+        dir: place.exports().into(),
+        streams: Stream::ALL.to_vec(),
         formats,
         compression: Compression::None,
         exact: false,

@@ -14,6 +14,7 @@ mod customers;
 mod deletion;
 mod derived;
 mod describe;
+mod destinations;
 mod echoed_secrets;
 mod endings;
 mod export_readers;

@@ -1,8 +1,8 @@
 //! Reads the mirror for the daemon's metrics.
 
 use super::super::exit::Failure;
-use crate::daemon::MirrorState;
-use crate::export::newest_files;
+use crate::daemon::{DestinationState, MirrorState};
+use crate::export::{Settings, newest_files};
 use crate::mirror::{self, Mirror, MirrorError, Mode, Run};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ type Read = Option<(i64, MirrorState)>;
 pub(super) struct MetricsSource {
     /// The mirror's place.
     path: PathBuf,
-    /// The export folder.
-    exports: PathBuf,
+    /// Every destination, that of `[export]` first.
+    destinations: Vec<Settings>,
     open: Mutex<Option<(Mirror, Read)>>,
 }
 
 impl MetricsSource {
-    pub(super) fn new(path: &Path, exports: &Path) -> MetricsSource {
-        MetricsSource { path: path.to_owned(), exports: exports.to_owned(), open: Mutex::new(None) }
+    pub(super) fn new(path: &Path, destinations: Vec<Settings>) -> MetricsSource {
+        MetricsSource { path: path.to_owned(), destinations, open: Mutex::new(None) }
     }
 
     /// What the mirror holds; nothing where there is none yet. Reads it again only where another connection has written
@@ -53,10 +53,20 @@ impl MetricsSource {
 
     fn read_anew(&self, mirror: &mut Mirror) -> Result<MirrorState, MirrorError> {
         let snapshot = mirror.snapshot()?;
+        let mut destinations = Vec::new();
+        for settings in &self.destinations {
+            destinations.push(DestinationState {
+                name: settings.name.clone(),
+                streams: settings.streams.clone(),
+                formats: settings.formats.iter().map(|format| format.name()).collect(),
+                exports: newest_files(&snapshot, &settings.dir)?,
+            });
+        }
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(MirrorState {
             streams: snapshot.freshness()?,
-            exports: newest_files(&snapshot, &self.exports)?,
+            exports: destinations.first().map(|first| first.exports.clone()).unwrap_or_default(),
+            destinations,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,
             looks: snapshot.look_signals()?,
@@ -81,7 +91,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mirror.db");
         drop(Mirror::open(&path).unwrap());
-        let metrics_source = MetricsSource::new(&path, &folder.path().join("exports"));
+        let metrics_source = MetricsSource::new(&path, Vec::new());
         assert_eq!(metrics_source.read(vec!["csv"]).unwrap().last_success(), None);
         let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
         let mut mirror = Mirror::open(&path).unwrap();

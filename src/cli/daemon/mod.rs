@@ -64,7 +64,8 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Failure> {
     let config = runner.config();
     let _endpoint = match config.http.listen {
         Some(address) => {
-            let metrics_source = MetricsSource::new(&config.mirror.path, &config.export.dir).into();
+            let metrics_source =
+                MetricsSource::new(&config.mirror.path, config.all_destinations().cloned().collect()).into();
             // Three rounds may be missed.
             let stuck_after = 4 * pace.beat;
             let sources = Sources {

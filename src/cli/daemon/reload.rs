@@ -59,6 +59,7 @@ fn keep(old: &Config, new: &mut Config) -> Vec<&'static str> {
     let kept = [
         kept(&old.mirror.path, &mut new.mirror.path, "mirror.path"),
         kept(&old.export.dir, &mut new.export.dir, "export.dir"),
+        kept(&old.destinations, &mut new.destinations, "destinations"),
         kept(&old.http.listen, &mut new.http.listen, "http.listen"),
         kept(&old.webhook.listen, &mut new.webhook.listen, "webhook.listen"),
         kept(&old.webhook.secret_file, &mut new.webhook.secret_file, "webhook.secret_file"),

@@ -32,7 +32,7 @@ pub(super) fn read(config: &Config) -> Result<(History, Option<LastRun>), Failur
         None => return Ok((History::default(), None)),
     };
     // The export folder is checked for the same reason.
-    ensure_folder(&config.export.dir)?;
+    config.export.dir.folder().map_or(Ok(()), ensure_folder)?;
     let snapshot = mirror.snapshot()?;
     let history = History {
         first: snapshot.oldest_run_start()?.map(|text| time(&text)).transpose()?,

@@ -2,6 +2,7 @@
 
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
+use super::super::export::attempts;
 use super::super::progress::Progress;
 use super::super::sync::run_once;
 use super::run_history::{self, LastRun};
@@ -130,19 +131,22 @@ impl Runner {
             tracing::error!(run_id, error, what_to_do = report.what_to_do, "the run failed");
         }
         // What is not exported stays in the change log, for the next export.
-        let (outcome, fault) = match &exported {
-            Ok(exported) => {
-                exported.iter().for_each(|exported| super::super::export::log_notes(exported, run_id));
-                (report.outcome, None)
+        for attempt in &exported {
+            attempt.log(run_id);
+            let is_stopped = attempt.outcome.as_ref().is_err_and(Failure::is_stop);
+            if !is_stopped {
+                self.metrics.exported(&attempt.name, attempt.outcome.is_ok().then(Timestamp::now));
             }
-            Err(failure) if failure.exit == Exit::Incomplete => {
-                tracing::info!(run_id, "the export was stopped; the next one goes on from there");
-                (Outcome::Interrupted, None)
-            }
-            Err(failure) => {
-                tracing::error!(run_id, error = failure.line(), "the export failed");
-                (Outcome::Failed, Some(failure.fault()))
-            }
+        }
+        let stopped = exported.iter().any(|attempt| attempt.outcome.as_ref().is_err_and(Failure::is_stop));
+        let first_failed = exported.first().is_some_and(|attempt| attempt.outcome.is_err());
+        let (outcome, fault) = match attempts::end(exported) {
+            Ok(()) => (report.outcome, None),
+            Err(_) if stopped => (Outcome::Interrupted, None),
+            Err(failure) if first_failed => (Outcome::Failed, Some(failure.fault())),
+            // A further destination alone: what it lacks is named, and exported by the next run.
+            Err(failure) if report.outcome == Outcome::Ok => (Outcome::Incomplete, Some(failure.fault())),
+            Err(failure) => (report.outcome, Some(failure.fault())),
         };
         let end = run_end(kind, &config, &finished, outcome, fault);
         self.notices.ended(&config.notify, end);
@@ -211,8 +215,7 @@ fn run_end(
     });
     let of_export = fault.map(|fault| Fault { text: format!("its export failed: {}", fault.text), ..fault });
     let audit = report.audit.as_ref().map(|audited| &audited.audit);
-    let folders =
-        [(mirror.path().parent(), "the mirror"), (Some(config.export.dir.as_path()), "the exports")];
+    let folders = [(mirror.path().parent(), "the mirror"), (config.export.dir.folder(), "the exports")];
     let disks = folders.into_iter().filter_map(|(folder, holds)| Disk::of(folder?, holds));
     let (mirror_bytes, _) = sizes(mirror.path());
     RunEnd {

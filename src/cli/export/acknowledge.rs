@@ -3,16 +3,19 @@
 use super::super::args::{Acknowledge, Global};
 use super::super::exit::{Exit, Failure};
 use super::super::{assemble, output};
+use super::attempts;
 use crate::export::{ExportError, acknowledge};
 
 pub(super) fn run(global: &Global, args: &Acknowledge) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
-    let acknowledged = acknowledge(&config.export.dir, args.through, args.stream, args.format).map_err(
-        |error| match error {
+    let mut acknowledged = Vec::new();
+    for settings in attempts::chosen(&config, Some(&args.destination))? {
+        let noted = acknowledge(&settings.dir, args.through, args.stream, args.format);
+        acknowledged.extend(noted.map_err(|error| match error {
             ExportError::NotExported { .. } => Failure::usage(error.to_string()),
             error => error.into(),
-        },
-    )?;
+        })?);
+    }
     output::result(args.json, &acknowledged, || {
         let lines = acknowledged.iter().map(|one| {
             let (stream, format, through) = (&one.stream, &one.format, one.through);

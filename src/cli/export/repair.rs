@@ -1,19 +1,19 @@
 //! `export repair`.
 
-use super::super::args::{Global, Json};
+use super::super::args::{AtDestination, Global};
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
-use super::super::output::{self, counted, row, with_rows};
-use super::verify;
-use crate::export::{Repaired, RepairedFile, repair};
+use super::super::output::{counted, row, with_rows};
+use super::{attempts, verify};
+use crate::export::{Repaired, RepairedFile, Settings, repair};
 use jiff::Timestamp;
 
-pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &AtDestination) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export repair")?;
-    let repaired = repair(&mut mirror, &config.export, Timestamp::now())?;
-    output::result(args.json, &repaired, || text(&repaired))?;
-    Ok(match verify::exit(&repaired.verified) {
+    let destinations = attempts::chosen(&config, args.destination.as_deref())?;
+    let mend = |settings: &Settings| Ok(repair(&mut mirror, settings, Timestamp::now())?);
+    verify::all(&destinations, args.json, mend, text, |repaired| match verify::exit(&repaired.verified) {
         Exit::Done if !repaired.is_complete() => Exit::Incomplete,
         exit => exit,
     })

@@ -1,18 +1,58 @@
 //! `export verify`: read-only, whether or not a run is under way.
 
-use super::super::args::{Global, Json};
+use super::super::args::{AtDestination, Global};
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, count, counted, row, with_rows};
-use crate::export::{Verified, verify};
+use super::attempts;
+use crate::export::{Settings, Verified, verify};
 use crate::mirror::Mirror;
+use serde::Serialize;
 
-pub(super) fn run(global: &Global, args: &Json) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &AtDestination) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
-    let verified = verify(&mut mirror, &config.export.dir)?;
-    output::result(args.json, &verified, || text(&verified))?;
-    Ok(exit(&verified))
+    let destinations = attempts::chosen(&config, args.destination.as_deref())?;
+    all(&destinations, args.json, |settings| Ok(verify(&mut mirror, &settings.dir)?), text, exit)
+}
+
+/// Looks at each destination, one that can't be looked at too, and shows what was found: as JSON an object for one
+/// destination, and an array of `destination`, `result` and `error` for several. The worst end counts.
+pub(super) fn all<R: Serialize>(
+    destinations: &[Settings],
+    json: bool,
+    mut look: impl FnMut(&Settings) -> Result<R, Failure>,
+    text: impl Fn(&R) -> String,
+    exit: impl Fn(&R) -> Exit,
+) -> Result<Exit, Failure> {
+    if let [one] = destinations {
+        let found = look(one)?;
+        output::result(json, &found, || text(&found))?;
+        return Ok(exit(&found));
+    }
+    let looks: Vec<(&Settings, Result<R, Failure>)> =
+        destinations.iter().map(|settings| (settings, look(settings))).collect();
+    let shown = |(settings, found): &(&Settings, Result<R, Failure>)| match found {
+        Ok(found) => serde_json::json!({ "destination": settings.name, "result": found }),
+        Err(failure) => serde_json::json!({ "destination": settings.name, "error": failure.line() }),
+    };
+    output::result(json, &looks.iter().map(shown).collect::<Vec<_>>(), || {
+        let told = looks.iter().map(|(settings, found)| {
+            let told = found.as_ref().map_or_else(|failure| row("failed", failure.line()), &text);
+            row("destination", format_args!("{}: {}", settings.name, settings.dir)) + &told
+        });
+        told.collect()
+    })?;
+    let ends: Vec<Exit> = looks.iter().filter_map(|(_, found)| found.as_ref().ok().map(&exit)).collect();
+    let failed = looks.into_iter().find_map(|(settings, found)| Some((settings, found.err()?)));
+    match failed {
+        Some((settings, failure)) => {
+            let what = format!("the destination `{}` can't be looked at: {}", settings.name, failure.line());
+            Err(Failure::new(failure.exit, what))
+        }
+        None if ends.contains(&Exit::Failed) => Ok(Exit::Failed),
+        None => Ok(ends.into_iter().find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done)),
+    }
 }
 
 /// Files that this build can't read are neither good nor bad.
@@ -26,7 +66,7 @@ pub(super) fn exit(verified: &Verified) -> Exit {
 
 /// The result for people.
 pub(super) fn text(verified: &Verified) -> String {
-    let mut text = row("folder", verified.dir.display());
+    let mut text = row("folder", &verified.dir);
     for range in &verified.ranges {
         let (files, rows) = (counted(range.files, "file"), counted(range.rows, "row"));
         let (stream, format, first, last) = (&range.stream, &range.format, range.first_seq, range.last_seq);

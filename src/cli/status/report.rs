@@ -5,7 +5,7 @@ use super::runs::{LastError, LastOk, RecentRuns, ShownRun};
 use crate::api::shown;
 use crate::config::Config;
 use crate::diff::looks::Signal;
-use crate::export::newest_files;
+use crate::export::{Location, Settings, newest_files};
 use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Hints, HistoryReach, Holder,
     Mirror, SetAside, SignalCount, holder,
@@ -54,6 +54,8 @@ pub(super) struct Status {
     pub(super) exports: Vec<ExportFile>,
     /// Changes that no file of a configured format holds yet, by stream and format.
     pub(super) export_lag: Vec<ExportLag>,
+    /// The same of each of `[[destinations]]`.
+    pub(super) destinations: Vec<DestinationStatus>,
     pub(super) event_failures: Vec<EventFailure>,
     pub(super) event_failures_count: u64,
     /// Records that could not be taken, and the oldest of them.
@@ -95,6 +97,14 @@ pub(super) struct Next {
     pub(super) full: Option<Timestamp>,
 }
 
+#[derive(Serialize)]
+pub(super) struct DestinationStatus {
+    pub(super) name: String,
+    pub(super) url: Location,
+    pub(super) exports: Vec<ExportFile>,
+    pub(super) export_lag: Vec<ExportLag>,
+}
+
 pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
     let (path, mirror_id) = (mirror.path().display().to_string(), mirror.id().to_owned());
@@ -110,6 +120,13 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         (rejected_records.into_iter().map(told), repaired_records.into_iter().map(told));
     let exports = newest_files(&snapshot, &config.export.dir)?;
     let streams = snapshot.freshness()?;
+    let mut destinations = Vec::new();
+    for settings in &config.destinations {
+        let exports = newest_files(&snapshot, &settings.dir)?;
+        let export_lag = export_lag(settings, &streams, &exports);
+        let (name, url) = (settings.name.clone(), settings.dir.clone());
+        destinations.push(DestinationStatus { name, url, exports, export_lag });
+    }
     let next = |schedule: &Option<Schedule>| schedule.as_ref().and_then(|schedule| schedule.next_after(now));
     let account = snapshot.account()?;
     let looks = snapshot.look_signals()?.into_iter().map(|(signal, count)| ShownSignal { signal, count });
@@ -124,7 +141,8 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
         account_id: account.id,
         account_doubt: account.doubt,
         last_error: runs.last_error,
-        export_lag: export_lag(config, &streams, &exports),
+        export_lag: export_lag(&config.export, &streams, &exports),
+        destinations,
         streams,
         looks: looks.collect(),
         history: snapshot.history_reach()?,
@@ -152,9 +170,10 @@ fn told(aside: SetAside) -> SetAside {
     SetAside { customer_id: told(aside.customer_id), record_id: told(aside.record_id), ..aside }
 }
 
-fn export_lag(config: &Config, streams: &[Freshness], exports: &[ExportFile]) -> Vec<ExportLag> {
-    let formats = &config.export.formats;
-    let each = streams.iter().flat_map(|stream| formats.iter().map(move |format| (stream, format.name())));
+fn export_lag(settings: &Settings, streams: &[Freshness], exports: &[ExportFile]) -> Vec<ExportLag> {
+    let formats = &settings.formats;
+    let wanted = streams.iter().filter(|stream| settings.streams.contains(&stream.stream));
+    let each = wanted.flat_map(|stream| formats.iter().map(move |format| (stream, format.name())));
     let lag = |(stream, format): (&Freshness, &str)| {
         let exported_to = exports
             .iter()

@@ -1,9 +1,9 @@
 //! `status` for people: what needs attention first.
 
 use super::super::output::{count, counted, size, span};
-use super::report::Status;
+use super::report::{ExportLag, Status};
 use super::runs::{LastError, ShownRun};
-use crate::mirror::{Counts, Outcome, SetAside, SignalCount};
+use crate::mirror::{Counts, ExportFile, Outcome, SetAside, SignalCount};
 use crate::record::Stream;
 use jiff::Timestamp;
 use std::fmt::Display;
@@ -158,17 +158,25 @@ fn counts(c: &Counts) -> String {
 }
 
 fn exports(status: &Status) -> String {
-    let none = status.exports.is_empty().then(|| "none yet".to_owned());
-    let files = status.exports.iter().map(|file| {
+    let first = exported("exports", &status.exports, &status.export_lag, status);
+    let further = status.destinations.iter().map(|to| {
+        exported(&format!("exports to {}: {}", to.name, to.url), &to.exports, &to.export_lag, status)
+    });
+    first + &further.collect::<String>()
+}
+
+fn exported(title: &str, exports: &[ExportFile], lags: &[ExportLag], status: &Status) -> String {
+    let none = exports.is_empty().then(|| "none yet".to_owned());
+    let files = exports.iter().map(|file| {
         format!("{:<10} {:<7} to change {}: {}", file.stream, file.format, file.last_seq, file.path)
     });
-    let lags = status.export_lag.iter().map(|lag| {
+    let when = (!lags.is_empty() && status.holder.is_none())
+        .then(|| "the next run exports it, or `malomo-mirror export` now".to_owned());
+    let lags = lags.iter().map(|lag| {
         let newest = lag.newest_change;
         format!("{:<10} {:<7} lags: change {newest} is not yet exported", lag.stream, lag.format)
     });
-    let when = (!status.export_lag.is_empty() && status.holder.is_none())
-        .then(|| "the next run exports it, or `malomo-mirror export` now".to_owned());
-    section("exports", none.into_iter().chain(files).chain(lags).chain(when))
+    section(title, none.into_iter().chain(files).chain(lags).chain(when))
 }
 
 fn api_behaviour(status: &Status) -> String {

@@ -64,14 +64,16 @@ impl LocalFolder {
         }
     }
 
-    fn open_to_append(&self, name: &str, found: u64) -> io::Result<(File, bool)> {
-        let (file, is_new) = match found {
-            0 => self.open_or_create(name)?,
-            _ => (OpenOptions::new().write(true).open(self.0.join(name))?, false),
+    fn open_to_append(&self, name: &str, found: u64) -> Result<(File, bool), AppendFailed> {
+        let failed = |error| AppendFailed { error, is_undone: true };
+        let opened = match found {
+            0 => self.open_or_create(name),
+            _ => OpenOptions::new().write(true).open(self.0.join(name)).map(|file| (file, false)),
         };
-        match file.metadata()?.len() == found {
+        let (file, is_new) = opened.map_err(failed)?;
+        match file.metadata().map_err(failed)?.len() == found {
             true => Ok((file, is_new)),
-            false => Err(written_by_others()),
+            false => Err(AppendFailed { error: written_by_others(), is_undone: false }),
         }
     }
 }
@@ -87,7 +89,7 @@ impl Destination for LocalFolder {
 
     fn append(&self, name: &str, found: u64, at: u64, bytes: &[u8]) -> Result<(), AppendFailed> {
         let failed = |is_undone| move |error| AppendFailed { error, is_undone };
-        let (file, is_new) = self.open_to_append(name, found).map_err(failed(true))?;
+        let (file, is_new) = self.open_to_append(name, found)?;
         if let Err(error) = write_at(&file, at, bytes) {
             let undone = file.set_len(at).and_then(|()| file.sync_all());
             return Err(AppendFailed { error, is_undone: undone.is_ok() });

@@ -2,11 +2,13 @@
 //!
 //! Comes in: names and bytes. Goes out: files that stand there complete, with their size and digest, or nothing.
 //!
-//! [`Destination`] is the contract; `local_folder` is the one implementation. Another one is right when it keeps what the
-//! trait's documentation says: `tests::contract` and `tests::faulty` try that.
+//! [`Destination`] is the contract; `local_folder` and `bucket` implement it, and `choice` says which is meant. Another one is
+//! right when it keeps what the trait's documentation says: `tests::contract` and `tests::faulty` try that.
 //!
 //! Never: leave a half-written file under its final name, or know what the bytes mean.
 
+#[cfg(feature = "lake")]
+mod bucket;
 mod choice;
 mod local_folder;
 mod local_upload;
@@ -20,6 +22,8 @@ use std::path::PathBuf;
 
 pub use local_folder::ensure_folder;
 
+#[cfg(feature = "lake")]
+pub(super) use bucket::StoreFault;
 pub(super) use choice::of;
 pub(super) use new_file::{CompleteFile, NewFile, abandoned, hex};
 pub(super) use temporary_name::temporary_of;
@@ -32,13 +36,13 @@ pub(super) use temporary_name::temporary_of;
 /// time by different threads. A writer that finds a file other than it expects is told, and changes nothing.
 ///
 /// **What is durable on return.** What [`Destination::append`] and [`Destination::update`] wrote; what an [`Upload`] holds once
-/// it is finished, under no name yet. A name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`]
+/// it is finished, under no name yet, or once it is published, where a store has no files without names. A name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`]
 /// or [`Destination::keep_aside`] is in force for every reader at once, and durable once its folder is settled.
 ///
 /// **What a half-done write leaves.** A file that was begun and not published is under no final name, whatever happens. Given
 /// up, it is removed; where the process was killed meanwhile, it may be left under a temporary name, which
 /// [`Destination::each_name`] lists and [`temporary_of`] recognizes. An addition that was cut off may be there up to any
-/// byte. After an error a call may have had its effect or not, as when an answer is lost: calling it again is right.
+/// byte where it can be. After an error a call may have had its effect or not, as when an answer is lost: calling it again is right.
 pub(super) trait Destination: Send + Sync {
     /// Where a name, or a folder, is to be found: for messages.
     fn place(&self, name: &str) -> PathBuf;
@@ -46,14 +50,15 @@ pub(super) trait Destination: Send + Sync {
     /// Begins a file that is to have this name; creates the folder where it doesn't exist.
     fn put(&self, name: &str) -> io::Result<Box<dyn Upload>>;
 
-    /// Writes at the byte `at` of a file that has `found` bytes, with a single write; what stands behind that byte is taken
+    /// Writes at the byte `at` of a file that has `found` bytes, as a whole; what stands behind that byte is taken
     /// away. Where `found` is 0 the file may be missing, and is created with its folder.
     ///
     /// # Errors
     /// When the file has another size, or can't be written. The addition is taken back then, as far as that is possible.
     fn append(&self, name: &str, found: u64, at: u64, bytes: &[u8]) -> Result<(), AppendFailed>;
 
-    /// Opens a file for reading. What is read is what stood there at one time, or more, where something was appended since.
+    /// Opens a file for reading. What is read is what stood there at one time, or more, where something was appended since; of
+    /// a large file that was replaced meanwhile, reading on may be an error.
     ///
     /// # Errors
     /// Of the kind `NotFound` when there is none; when the name is no file's or can't be read.
@@ -109,7 +114,7 @@ impl<R: Read + Seek + Send> StoredFile for R {}
 #[derive(Debug)]
 pub(super) struct AppendFailed {
     pub(super) error: io::Error,
-    /// Whether the file surely ends where the addition was to begin.
+    /// Whether the file surely ends where the addition was to begin. It doesn't where somebody else has written it.
     pub(super) is_undone: bool,
 }
 

@@ -7,11 +7,17 @@ use super::line::digest_of_ended;
 use super::reached::{Front, Reached};
 use crate::export::error::ExportError;
 use crate::export::layout::Kind;
+use crate::export::location::Location;
 use crate::mirror::{ExportFolder, Mirror, MirrorError, Snapshot};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The name under which the mirror knows an export folder: its absolute path, without symbolic links as far as it exists.
+/// The name under which the mirror knows an export folder: its address; of a local one the absolute path, without symbolic
+/// links as far as it exists.
+fn name(dir: &Location) -> String {
+    dir.folder().map_or_else(|| dir.to_string(), folder_name)
+}
+
 fn folder_name(dir: &Path) -> String {
     let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let mut missing = PathBuf::new();
@@ -54,10 +60,10 @@ impl Anchors {
     /// Reads what is remembered, for the export folder `dir`.
     pub(in crate::export) fn read(
         snapshot: &Snapshot<'_>,
-        dir: &Path,
+        dir: &Location,
         kind: Kind,
     ) -> Result<Anchors, MirrorError> {
-        let folder = folder_name(dir);
+        let folder = name(dir);
         let mut known = Vec::new();
         for row in snapshot.export_folders(kind.name())? {
             let (reached, planned) = (decoded(&row.reached)?, row.planned.as_deref().map(decoded));

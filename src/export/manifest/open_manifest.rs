@@ -7,9 +7,10 @@ use super::reached::Reached;
 use crate::export::destination::{self, Destination, temporaries_of};
 use crate::export::error::ExportError;
 use crate::export::layout::{DATA_PACKAGE, Kind, MANIFEST};
+use crate::export::location::Location;
 use crate::mirror::{ExportFile, Mirror, MirrorError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A manifest, and what the mirror remembers of it.
@@ -42,7 +43,7 @@ impl Manifest {
     /// not by pruning; or when `each` fails: its error ends the reading.
     pub(in crate::export) fn open(
         snapshot: &Snapshot<'_>,
-        dir: &Path,
+        dir: &Location,
         kind: Kind,
         mut each: impl FnMut(&Entry<'_>) -> Result<(), ExportError>,
     ) -> Result<Manifest, ExportError> {
@@ -109,7 +110,7 @@ impl Manifest {
 
 /// The lines with these numbers, counted from 1, of the manifest of that kind in `dir`.
 pub(in crate::export) fn numbered(
-    dir: &Path,
+    dir: &Location,
     kind: Kind,
     numbers: &BTreeSet<usize>,
 ) -> Result<BTreeMap<usize, ManifestLine>, ExportError> {
@@ -124,7 +125,7 @@ pub(in crate::export) fn numbered(
 }
 
 /// The newest change that a file of the manifest in `dir` covers; 0 where there is none.
-pub(in crate::export) fn newest_change(dir: &Path) -> Result<i64, ExportError> {
+pub(in crate::export) fn newest_change(dir: &Location) -> Result<i64, ExportError> {
     let (mut lines, mut newest) = (Lines::open(&*destination::of(dir, Kind::Changes))?, 0);
     while let Some(entry) = lines.next()? {
         newest = entry.line.last_seq.max(newest);
@@ -134,14 +135,15 @@ pub(in crate::export) fn newest_change(dir: &Path) -> Result<i64, ExportError> {
 
 /// The newest files that were exported to the folder `dir`, one of each stream and format, sorted by these: what the mirror
 /// remembers, and what the manifest has behind it. Where the manifest can't be read or is another one, what the mirror
-/// remembers counts alone; `export verify` says what is wrong.
+/// remembers counts alone; `export verify` says what is wrong. So it does for an object store, which is not asked: this
+/// answers at once.
 ///
 /// # Errors
 /// When the mirror can't be read.
-pub fn newest_files(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<ExportFile>, MirrorError> {
+pub fn newest_files(snapshot: &Snapshot<'_>, dir: &Location) -> Result<Vec<ExportFile>, MirrorError> {
     let anchors = Anchors::read(snapshot, dir, Kind::Changes)?;
-    let Ok((mut lines, Some(mut reached))) = Lines::behind(&*destination::of(dir, Kind::Changes), &anchors)
-    else {
+    let local = dir.folder().map(|_| Lines::behind(&*destination::of(dir, Kind::Changes), &anchors));
+    let Some(Ok((mut lines, Some(mut reached)))) = local else {
         return Ok(anchors.own_reached().map(|own| own.files.clone()).unwrap_or_default());
     };
     while let Ok(Some(entry)) = lines.next() {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// Every line of the manifest in `folder`.
 pub(in crate::export) fn all(folder: &Path) -> Result<Vec<ManifestLine>, ExportError> {
-    let (mut lines, mut found) = (Lines::open(&*destination::of(folder, Kind::Changes))?, Vec::new());
+    let (mut lines, mut found) = (Lines::open(&*destination::of(&folder.into(), Kind::Changes))?, Vec::new());
     while let Some(entry) = lines.next()? {
         found.push(entry.line);
     }
@@ -58,7 +58,7 @@ impl Place {
     }
 
     fn open(&mut self) -> Result<Manifest, ExportError> {
-        Manifest::open(&self.mirror.snapshot().unwrap(), &self.dir, Kind::Changes, |_| Ok(()))
+        Manifest::open(&self.mirror.snapshot().unwrap(), &self.dir.clone().into(), Kind::Changes, |_| Ok(()))
     }
 
     /// Adds lines, and has the mirror remember that.
@@ -80,7 +80,7 @@ impl Place {
     /// How many lines are read: those behind what the mirror remembers, or all.
     fn read(&mut self) -> usize {
         let mut count = 0;
-        Manifest::open(&self.mirror.snapshot().unwrap(), &self.dir, Kind::Changes, |_| {
+        Manifest::open(&self.mirror.snapshot().unwrap(), &self.dir.clone().into(), Kind::Changes, |_| {
             count += 1;
             Ok(())
         })
@@ -89,7 +89,7 @@ impl Place {
     }
 
     fn newest(&mut self) -> Vec<i64> {
-        let files = newest_files(&self.mirror.snapshot().unwrap(), &self.dir).unwrap();
+        let files = newest_files(&self.mirror.snapshot().unwrap(), &self.dir.clone().into()).unwrap();
         files.iter().map(|file| file.last_seq).collect()
     }
 }
@@ -204,7 +204,7 @@ fn a_front_is_removed_to_the_byte() {
     let mut place = Place::with(five(0..4));
     let text = place.text();
     let end = {
-        let mut lines = Lines::open(&*destination::of(&place.dir, Kind::Changes)).unwrap();
+        let mut lines = Lines::open(&*destination::of(&place.dir.clone().into(), Kind::Changes)).unwrap();
         lines.next().unwrap();
         lines.next().unwrap().unwrap().place
     };
@@ -238,7 +238,7 @@ fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
     let (front, last) = text.split_at(text.trim_end().rfind('\n').unwrap() + 1);
     let text = format!("{front}{}", last.replacen('{', "{\"new\":1.50,", 1));
     place.write(&text);
-    let old = numbered(&place.dir, Kind::Changes, &[1, 2].into()).unwrap();
+    let old = numbered(&place.dir.clone().into(), Kind::Changes, &[1, 2].into()).unwrap();
     let line = ManifestLine { rows: 0, repaired_at: Some("t".to_owned()), ..old[&2].clone() };
     let mut manifest = place.open().unwrap();
     manifest.replace(&mut place.mirror, BTreeMap::from([(2, line)])).unwrap();
@@ -265,7 +265,7 @@ fn lines_behind_a_replaced_one_are_tied_anew_and_otherwise_stay_to_the_byte() {
     assert!(matches!(error, ExportError::ManifestLine { line: 3, .. }), "{error}");
     assert_eq!(place.text(), broken);
     assert_eq!(
-        destination::names(&*destination::of(&place.dir, Kind::Changes), ""),
+        destination::names(&*destination::of(&place.dir.clone().into(), Kind::Changes), ""),
         [DATA_PACKAGE, MANIFEST]
     );
 }

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_goes_in_lies_on_the_disk_in_its_order() {
         let dir = tempfile::tempdir().unwrap();
-        let destination = destination::of(dir.path(), Kind::Changes);
+        let destination = destination::of(&dir.path().into(), Kind::Changes);
         let ids: Vec<String> = (0..400).map(|n| format!("{n:07}").repeat(n * 37 % 5_000)).collect();
         let changes: Vec<Change<'_>> = (1..).zip(&ids).map(|(seq, id)| deleted(seq, id)).collect();
         let facts = FileFacts::of(Stream::Events);
@@ -174,7 +174,7 @@ mod tests {
     fn an_error_of_the_thread_comes_back_with_its_kind() {
         // A disk that is always full; what it takes before it says so depends on the buffers.
         let dir = tempfile::tempdir().unwrap();
-        let full = Faulty::new(destination::of(dir.path(), Kind::Changes), Fault::FullAfter(0));
+        let full = Faulty::new(destination::of(&dir.path().into(), Kind::Changes), Fault::FullAfter(0));
         let file = NewFile::begin(&full, "f").unwrap();
         let mut writer = BackgroundWriter::begin(rows(Compression::None, file)).unwrap();
         let id = "x".repeat(BATCH_BYTES);
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_is_given_up_is_let_go_of() {
         let dir = tempfile::tempdir().unwrap();
-        let destination = destination::of(dir.path(), Kind::Changes);
+        let destination = destination::of(&dir.path().into(), Kind::Changes);
         let file = NewFile::begin(&*destination, "f").unwrap();
         let mut writer = BackgroundWriter::begin(rows(Compression::Zstd, file)).unwrap();
         writer.write(&deleted(1, &"x".repeat(3 * CHUNK_BYTES))).unwrap();

@@ -7,6 +7,7 @@ use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::Format;
 use crate::export::layout::{Covers, FileName, Kind};
+use crate::export::location::Location;
 use crate::export::manifest::{Manifest, ManifestLine, StagedFile};
 use crate::export::provenance::open_own;
 use crate::export::retention::remove_orphans;
@@ -14,7 +15,6 @@ use crate::export::settings::Settings;
 use crate::mirror::{Change, Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
-use std::path::Path;
 
 /// Writes for each stream and format a file with the changes since the last one, where there are any, and announces
 /// them in the manifest. Everything is read from one state of the mirror, once for all streams and formats, and
@@ -41,7 +41,7 @@ pub fn export(
 }
 
 /// Opens the manifest of the export folder `dir`, and refuses one that is not of this mirror as it is now.
-pub(in crate::export) fn open(mirror: &mut Mirror, dir: &Path) -> Result<Manifest, ExportError> {
+pub(in crate::export) fn open(mirror: &mut Mirror, dir: &Location) -> Result<Manifest, ExportError> {
     let own = mirror.id().to_owned();
     open_own(&mirror.snapshot()?, dir, Kind::Changes, &own)
 }
@@ -93,7 +93,7 @@ pub(in crate::export) fn write(
     let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
     let snapshot = mirror.snapshot()?;
     let head = snapshot.head()?;
-    let plans = plan::plan(&manifest.reached, head, &settings.formats);
+    let plans = plan::plan(&manifest.reached, head, &settings.streams, &settings.formats);
     let files =
         write_changes(&snapshot, settings, &*manifest.destination, &plans, (head, &origin.mirror_id))?;
     drop(snapshot);

@@ -21,8 +21,8 @@ impl StreamPlan {
 }
 
 /// What may have changed since the last files; streams and formats that stand at `head` are left out.
-pub(super) fn plan(reached: &Reached, head: i64, formats: &[Format]) -> Vec<StreamPlan> {
-    let streams = Stream::ALL.into_iter().map(|stream| {
+pub(super) fn plan(reached: &Reached, head: i64, streams: &[Stream], formats: &[Format]) -> Vec<StreamPlan> {
+    let streams = streams.iter().map(|&stream| {
         let outputs = distinct(formats)
             .into_iter()
             .map(|format| (format, reached.position(stream, format)))
@@ -70,13 +70,13 @@ mod tests {
         ] {
             let expected: Vec<_> =
                 expected.into_iter().map(|(stream, outputs)| StreamPlan { stream, outputs }).collect();
-            assert_eq!(plan(&reached, head, &formats), expected, "{head} {formats:?}");
+            assert_eq!(plan(&reached, head, &Stream::ALL, &formats), expected, "{head} {formats:?}");
         }
-        assert_eq!(plan(&Reached::default(), 0, Format::ALL), []);
-        assert_eq!(plan(&Reached::default(), 1, &[Csv]).len(), 2);
-        assert_eq!(plan(&reached, 10, &[Csv, Ndjson])[1].after(), 0);
+        assert_eq!(plan(&Reached::default(), 0, &Stream::ALL, Format::ALL), []);
+        assert_eq!(plan(&Reached::default(), 1, &Stream::ALL, &[Csv]).len(), 2);
+        assert_eq!(plan(&reached, 10, &Stream::ALL, &[Csv, Ndjson])[1].after(), 0);
         // A format whose files were all pruned goes on where it was.
         reached.fronts.push(Front::new("x", [(Events, Ndjson, 8), (Events, Csv, 3)]));
-        assert_eq!(plan(&reached, 10, &[Csv, Ndjson])[1].outputs, [(Csv, 5), (Ndjson, 8)]);
+        assert_eq!(plan(&reached, 10, &Stream::ALL, &[Csv, Ndjson])[1].outputs, [(Csv, 5), (Ndjson, 8)]);
     }
 }

@@ -48,7 +48,7 @@ pub fn export_snapshot(
     let removed = remove_orphans(&manifest, |name| announced.contains(name))?;
 
     let (mut existing, mut ending) = (Vec::new(), Vec::new());
-    for stream in Stream::ALL {
+    for &stream in &settings.streams {
         let (there, missing) = wanted.of_stream(stream, &*destination)?;
         existing.extend(there);
         ending.extend(write_stream(
@@ -105,7 +105,7 @@ struct Wanted<'s> {
 
 impl Wanted<'_> {
     fn of(settings: &Settings, head_seq: i64) -> Wanted<'_> {
-        let names = Stream::ALL.into_iter().flat_map(|stream| {
+        let names = settings.streams.iter().flat_map(|&stream| {
             distinct(&settings.formats).into_iter().map(move |format| FileName {
                 stream,
                 covers: Covers::State { head_seq },

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_whole_file_is_digested_however_much_of_it_was_read() {
         let dir = tempfile::tempdir().unwrap();
-        let destination = destination::of(dir.path(), Kind::Changes);
+        let destination = destination::of(&dir.path().into(), Kind::Changes);
         let content = vec![b'x'; 3 * BUFFER + 7];
         std::fs::write(dir.path().join("f"), &content).unwrap();
         for read in [0, 1, BUFFER + 1] {

@@ -6,6 +6,7 @@ use crate::export::destination::{self, read_whole};
 use crate::export::error::ExportError;
 use crate::export::formats::{Format, streams_and_formats};
 use crate::export::layout::Kind;
+use crate::export::location::Location;
 use crate::export::manifest::{ManifestLine, newest_change};
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub struct Acknowledgement {
 /// # Errors
 /// When nothing was exported there that far, or the folder can't be read or written.
 pub fn acknowledge(
-    dir: &Path,
+    dir: &Location,
     through: i64,
     stream: Option<Stream>,
     format: Option<Format>,
@@ -73,7 +74,7 @@ pub(in crate::export) struct Acknowledged(Vec<Acknowledgement>);
 
 impl Acknowledged {
     /// Reads what was acknowledged in `dir`.
-    pub(in crate::export) fn read(dir: &Path) -> Result<Acknowledged, ExportError> {
+    pub(in crate::export) fn read(dir: &Location) -> Result<Acknowledged, ExportError> {
         let destination = destination::of(dir, Kind::Changes);
         let place = destination.place(ACKNOWLEDGED);
         let text = read_whole(&*destination, ACKNOWLEDGED).map_err(ExportError::io("read", &place))?;
@@ -125,12 +126,12 @@ mod tests {
     #[test]
     fn it_never_falls_and_each_stream_and_format_has_its_own() {
         let dir = folder_with_changes(9);
-        let note = |through, stream, format| acknowledge(dir.path(), through, stream, format);
+        let note = |through, stream, format| acknowledge(&dir.path().into(), through, stream, format);
         assert_eq!(note(5, None, None).unwrap().len(), Stream::ALL.len() * Format::ALL.len());
         let raised = note(7, Some(Stream::Events), Some(Format::Csv)).unwrap();
         assert_eq!((raised.len(), raised[0].through), (1, 7));
         assert_eq!(note(6, Some(Stream::Events), None).unwrap().iter().map(|one| one.through).max(), Some(7));
-        let noted = Acknowledged::read(dir.path()).unwrap();
+        let noted = Acknowledged::read(&dir.path().into()).unwrap();
         for (stream, format, last, expected) in [
             ("customers", "csv", 5, true),
             ("customers", "csv", 6, false),
@@ -150,14 +151,14 @@ mod tests {
         let dir = folder_with_changes(100);
         let note = |n: i64| {
             let (stream, format) = streams_and_formats().nth(n as usize % 4).unwrap();
-            acknowledge(dir.path(), n, Some(stream), Some(format)).unwrap();
+            acknowledge(&dir.path().into(), n, Some(stream), Some(format)).unwrap();
         };
         std::thread::scope(|scope| {
             for from in 0..8 {
                 scope.spawn(move || (1..=100).filter(|n| n % 8 == from).for_each(note));
             }
         });
-        let noted = Acknowledged::read(dir.path()).unwrap();
+        let noted = Acknowledged::read(&dir.path().into()).unwrap();
         let mut through: Vec<i64> = noted.0.iter().map(|one| one.through).collect();
         through.sort_unstable();
         assert_eq!(through, [97, 98, 99, 100]);
@@ -167,8 +168,8 @@ mod tests {
     fn what_a_killed_one_left_is_removed_by_the_next() {
         let dir = folder_with_changes(9);
         std::fs::write(dir.path().join(format!(".{ACKNOWLEDGED}-a1b2c3d4.tmp")), "[").unwrap();
-        acknowledge(dir.path(), 9, None, None).unwrap();
-        let destination = destination::of(dir.path(), Kind::Changes);
+        acknowledge(&dir.path().into(), 9, None, None).unwrap();
+        let destination = destination::of(&dir.path().into(), Kind::Changes);
         assert_eq!(destination::names(&*destination, ""), [LOCK, ACKNOWLEDGED, "manifest.ndjson"]);
     }
 
@@ -176,7 +177,7 @@ mod tests {
     fn a_file_that_is_no_longer_readable_is_named_and_left_alone() {
         let dir = folder_with_changes(9);
         std::fs::write(dir.path().join(ACKNOWLEDGED), "{").unwrap();
-        let error = acknowledge(dir.path(), 9, None, None).unwrap_err().to_string();
+        let error = acknowledge(&dir.path().into(), 9, None, None).unwrap_err().to_string();
         assert!(error.contains("acknowledged.json is damaged"), "{error}");
         assert_eq!(std::fs::read(dir.path().join(ACKNOWLEDGED)).unwrap(), b"{");
     }

@@ -124,7 +124,7 @@ mod tests {
 
         let find = |kind, announced: &[&str]| {
             let is_announced = |name: &FileName| announced.contains(&name.to_string().as_str());
-            Orphans::find(&*destination::of(dir.path(), Kind::Changes), kind, is_announced).unwrap()
+            Orphans::find(&*destination::of(&dir.path().into(), Kind::Changes), kind, is_announced).unwrap()
         };
         assert_eq!(paths(&find(Kind::Changes, &[])), ours);
         assert_eq!(

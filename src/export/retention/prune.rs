@@ -232,7 +232,8 @@ mod tests {
                 text += &(line + "\n");
             }
             std::fs::write(folder.path().join("manifest.ndjson"), text).unwrap();
-            Manifest::open(&mirror.snapshot().unwrap(), folder.path(), Kind::Changes, |_| Ok(())).unwrap()
+            Manifest::open(&mirror.snapshot().unwrap(), &folder.path().into(), Kind::Changes, |_| Ok(()))
+                .unwrap()
         };
         let manifest = write(&lines);
         let count = |day: u32, keeps: &[usize]| {

@@ -17,18 +17,18 @@ fn positions_belong_to_a_folder() {
     world.customer("a", "1");
     world.export().unwrap();
     world.customer("b", "1");
-    let first = world.settings.dir.clone();
+    let first = world.dir().to_owned();
     let (newest, verified) = (world.newest(), world.verified());
-    world.settings.dir = world.folder.path().join("elsewhere");
+    world.settings.dir = world.folder.path().join("elsewhere").into();
     assert_eq!(world.export().unwrap().files.len(), Format::ALL.len());
     acknowledge(&world.settings.dir, 2, None, None).unwrap();
     assert_eq!((world.verified().ranges[0].last_seq, world.newest().len()), (2, Format::ALL.len()));
     // A folder that was never exported to is no good one, and says where the exports are.
-    world.settings.dir = world.folder.path().join("mistyped");
+    world.settings.dir = world.folder.path().join("mistyped").into();
     let nothing = verify(&mut world.mirror, &world.settings.dir).unwrap();
     assert!(!nothing.ok && nothing.differences[0].what.contains("elsewhere"), "{nothing:?}");
 
-    world.settings.dir = first;
+    world.settings.dir = first.into();
     assert_eq!((world.newest(), world.verified()), (newest, verified));
     let exported = world.export().unwrap();
     assert_eq!((exported.files.len(), exported.files[0].first_seq), (Format::ALL.len(), 2));
@@ -63,18 +63,18 @@ fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
     assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 2, last_seq: 4 }));
     world.assert_good();
     // The same, where that copy was exported to under its own name: what is lost counts by this folder's name.
-    let world_dir = std::mem::replace(&mut world.settings.dir, old.clone());
+    let world_dir = std::mem::replace(&mut world.settings.dir, old.clone().into());
     assert_eq!(world.export().unwrap().again, None);
     world.settings.dir = world_dir;
     world.customer("e", "1");
     world.export().unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
     copied(&old, &dir);
-    assert!(!verify(&mut world.mirror, &dir).unwrap().ok);
+    assert!(!verify(&mut world.mirror, &dir.clone().into()).unwrap().ok);
     assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 5, last_seq: 5 }));
     world.assert_good();
     // The folder that was moved goes on under its new name, as if nothing had been.
-    world.settings.dir = dir.with_extension("new");
+    world.settings.dir = dir.with_extension("new").into();
     let exported = world.export().unwrap();
     assert_eq!((exported.again, exported.files[0].first_seq), (None, 4));
     world.assert_good();
@@ -91,11 +91,11 @@ fn what_an_older_version_noted_is_taken_over_by_its_folder() {
     let older = "UPDATE export_folders SET folder = '', reached = json_set(reached, '$.end', NULL)";
     assert_eq!(connection.execute(older, []).unwrap(), 1);
     assert_eq!((world.newest().len(), world.verified().remarks.len()), (Format::ALL.len(), 1));
-    let first = world.settings.dir.clone();
-    world.settings.dir = world.folder.path().join("elsewhere");
+    let first = world.dir().to_owned();
+    world.settings.dir = world.folder.path().join("elsewhere").into();
     world.settings.compression = Compression::Gzip;
     assert_eq!(world.export().unwrap().again, None);
-    world.settings.dir = first;
+    world.settings.dir = first.into();
     world.settings.compression = Compression::None;
     assert_eq!((world.newest().len(), world.verified().remarks.len()), (Format::ALL.len(), 1));
     world.customer("b", "1");

@@ -17,7 +17,7 @@ fn files_of_an_older_layout_are_verified_and_repaired_as_what_they_are() {
     world.customer("a", "1\0");
     world.put(&Put::Event("e".to_owned(), "a".to_owned(), Some("1".to_owned())));
     world.put(&Put::NoEvent("e".to_owned()));
-    let dir = world.settings.dir.clone();
+    let dir = world.dir().to_owned();
     world.export_as_an_older_version_would();
     let old: Vec<(String, Vec<u8>)> = world
         .announced()
@@ -49,10 +49,10 @@ fn files_of_an_older_layout_are_verified_and_repaired_as_what_they_are() {
 
 impl World {
     fn export_as_an_older_version_would(&mut self) {
-        let dir = self.settings.dir.clone();
+        let dir = self.dir().to_owned();
         let dialect = Dialect { old_layout: true, exact: true, bom: false, guarded: false };
         let origin = Origin { mirror_id: self.mirror.id().to_owned(), run: None, now: STAMP.now };
-        let mut manifest = open(&mut self.mirror, &dir).unwrap();
+        let mut manifest = open(&mut self.mirror, &dir.clone().into()).unwrap();
         let snapshot = self.mirror.snapshot().unwrap();
         let covers = Covers::Changes { first_seq: 1, last_seq: snapshot.head().unwrap() };
         let mut written = Vec::new();

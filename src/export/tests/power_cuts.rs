@@ -37,9 +37,9 @@ impl World {
         if steps == 0 {
             return 0;
         }
-        let dir = self.settings.dir.clone();
+        let dir = self.dir().to_owned();
         let before = (files(&dir), std::fs::read(dir.join("manifest.ndjson")).unwrap());
-        let mut manifest = open(&mut self.mirror, &dir).unwrap();
+        let mut manifest = open(&mut self.mirror, &dir.clone().into()).unwrap();
         let (_, written) = write(&mut self.mirror, &self.settings, &manifest, None, STAMP.now).unwrap();
         let count = written.len();
         if steps == 1 {
@@ -75,13 +75,13 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
         let lost = world.announced()[0].clone();
         std::fs::write(world.dir().join(&lost), "damaged").unwrap();
         world.cut_repair_short(steps);
-        let dir = world.settings.dir.clone();
+        let dir = world.dir().to_owned();
         if steps == 3 {
             // Only the mirror doesn't remember yet that it is done, which is no difference.
-            let verified = verify(&mut world.mirror, &dir).unwrap();
+            let verified = verify(&mut world.mirror, &dir.clone().into()).unwrap();
             assert!(verified.ok && verified.remarks.len() == 1, "{verified:?}");
         } else {
-            assert!(!verify(&mut world.mirror, &dir).unwrap().ok);
+            assert!(!verify(&mut world.mirror, &dir.clone().into()).unwrap().ok);
         }
         let done = repair(&mut world.mirror, &world.settings, Timestamp::from_second(2).unwrap()).unwrap();
         assert!(done.verified.ok, "{steps}: {:?}", done.verified.differences);
@@ -90,7 +90,7 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
         world.customer("c", "3");
         world.export().unwrap();
         assert!(!files(&dir).iter().any(|name| name.ends_with(".tmp")), "{steps}");
-        let verified = verify(&mut world.mirror, &dir).unwrap();
+        let verified = verify(&mut world.mirror, &dir.clone().into()).unwrap();
         assert!(verified.ok && verified.remarks.len() == 1, "{steps}: {verified:?}");
         std::fs::remove_file(dir.join(format!("{lost}.damaged"))).unwrap();
         world.assert_good();
@@ -99,20 +99,21 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
 
 impl World {
     fn cut_repair_short(&mut self, steps: usize) {
-        let (dir, kind) = (self.settings.dir.clone(), Kind::Changes);
-        let lines = manifest::numbered(&dir, kind, &[1].into()).unwrap();
+        let (dir, kind) = (self.dir().to_owned(), Kind::Changes);
+        let lines = manifest::numbered(&dir.clone().into(), kind, &[1].into()).unwrap();
         let mut reader = Mirror::open_read_only(self.mirror.path()).unwrap();
         let now = Timestamp::from_second(1).unwrap();
-        let written = repair::write(&mut reader, &dir, kind, &lines, now).unwrap();
+        let written = repair::write(&mut reader, &dir.clone().into(), kind, &lines, now).unwrap();
         if steps == 0 {
             return;
         }
         if steps == 1 {
             return written.into_iter().for_each(|(_, written)| std::mem::forget(written.file));
         }
-        let (_, lines) = repair::publish(&*destination::of(&dir, kind), kind, &lines, written).unwrap();
+        let (_, lines) =
+            repair::publish(&*destination::of(&dir.clone().into(), kind), kind, &lines, written).unwrap();
         if steps == 3 {
-            open(&mut self.mirror, &dir).unwrap().replace(&mut self.mirror, lines).unwrap();
+            open(&mut self.mirror, &dir.clone().into()).unwrap().replace(&mut self.mirror, lines).unwrap();
         }
     }
 }
@@ -128,9 +129,9 @@ fn a_pruning_that_was_cut_off_is_ended_by_the_next_export() {
             world.export().unwrap();
         }
         acknowledge(&world.settings.dir, 4, None, None).unwrap();
-        let dir = world.settings.dir.clone();
+        let dir = world.dir().to_owned();
         let first = dir.join(&world.announced()[0]);
-        let mut manifest = open(&mut world.mirror, &dir).unwrap();
+        let mut manifest = open(&mut world.mirror, &dir.clone().into()).unwrap();
         let expired = ExpiredLines::while_expired(&manifest, |number, _| Ok(number <= 2)).unwrap();
         let before = std::fs::read(dir.join("manifest.ndjson")).unwrap();
         expired.remove_lines(&mut world.mirror, &mut manifest).unwrap();

@@ -68,7 +68,7 @@ proptest! {
         world.customer("always one", "1");
         world.export().unwrap();
         world.snapshot().unwrap();
-        let dir = world.settings.dir.clone();
+        let dir = world.dir().to_owned();
         let names = files(&dir);
         for (name, at, bit) in flips {
             let path = dir.join(name.get(&names));
@@ -80,7 +80,7 @@ proptest! {
             let mut bad = good.clone();
             *bad.get_mut(at.index(good.len())).unwrap() ^= 1u8 << bit;
             std::fs::write(&path, &bad).unwrap();
-            match verify(&mut world.mirror, &dir) {
+            match verify(&mut world.mirror, &dir.clone().into()) {
                 Ok(verified) => prop_assert!(!verified.ok, "{} {}", path.display(), at.index(good.len())),
                 // A manifest that is another mirror's, or of a later state, is refused as a whole.
                 Err(error) => prop_assert!(is_manifest, "{error}"),
@@ -90,7 +90,7 @@ proptest! {
                 // What can't be mended is left as it is.
                 Err(_) => std::fs::write(&path, good).unwrap(),
             }
-            prop_assert!(verify(&mut world.mirror, &dir).unwrap().ok);
+            prop_assert!(verify(&mut world.mirror, &dir.clone().into()).unwrap().ok);
         }
     }
 }

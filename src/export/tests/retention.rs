@@ -35,7 +35,7 @@ fn old_files_go_once_a_snapshot_stands_for_them() {
     let verified = world.verified();
     assert_eq!((verified.ranges[0].first_seq, verified.ranges[0].last_seq), (4, 4));
     assert_eq!(verified.ranges[0].base.as_deref(), Some("snapshots/customers/customers-000000000004.csv"));
-    assert_announced(&world.settings.dir.join("snapshots"));
+    assert_announced(&world.dir().join("snapshots"));
     assert_eq!((world.unknown_lines(), world.newest()), (0, world.announced()));
     // Runs go on, the chain and the ranges hold, and what is not old stays.
     world.customer("c0", "2");
@@ -47,7 +47,7 @@ fn old_files_go_once_a_snapshot_stands_for_them() {
     world.export_at(105);
     assert_eq!(world.export_at(112).pruned, Vec::<String>::new());
     world.snapshot_at(102);
-    let damaged = world.settings.dir.join("snapshots/customers/customers-000000000006.csv");
+    let damaged = world.dir().join("snapshots/customers/customers-000000000006.csv");
     let good = std::fs::read(&damaged).unwrap();
     std::fs::write(&damaged, good.to_ascii_uppercase()).unwrap();
     assert_eq!(world.export_at(112).pruned, Vec::<String>::new());

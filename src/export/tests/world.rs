@@ -8,7 +8,7 @@ use crate::export::layout::Kind;
 use crate::export::manifest::{self, Manifest, newest_files};
 use crate::export::publish::{AsOf, Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
-use crate::export::{ExportError, Settings};
+use crate::export::{ExportError, FIRST, Settings};
 use crate::mirror::{Mirror, RunId, Stamp};
 use crate::record::{ColumnKind, Record, RowSet, Stream};
 use jiff::Timestamp;
@@ -28,7 +28,9 @@ pub(super) const STAMP: Stamp = Stamp { run: RunId(7), now: Timestamp::UNIX_EPOC
 /// Every format, nothing special.
 pub(super) fn settings(dir: PathBuf) -> Settings {
     Settings {
-        dir,
+        name: FIRST.to_owned(),
+        dir: dir.into(),
+        streams: Stream::ALL.to_vec(),
         formats: Format::ALL.to_vec(),
         compression: Compression::None,
         exact: false,
@@ -112,7 +114,7 @@ impl World {
     }
 
     pub(super) fn dir(&self) -> &Path {
-        &self.settings.dir
+        self.settings.dir.folder().unwrap()
     }
 
     /// The newest files, as `status` shows them.
@@ -140,7 +142,7 @@ impl World {
 
     /// What must hold after every export.
     pub(super) fn assert_good(&mut self) {
-        let dir = self.settings.dir.clone();
+        let dir = self.dir().to_owned();
         assert_announced(&dir);
         for stream in Stream::ALL {
             for format in self.settings.formats.clone() {

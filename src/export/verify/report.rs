@@ -1,14 +1,14 @@
 //! The result of a verification.
 
 use crate::export::difference::Difference;
+use crate::export::location::Location;
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// What a verification found; also the JSON result of `export verify`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// The export folder.
-    pub dir: PathBuf,
+    pub dir: Location,
     /// Whose exports they are.
     pub mirror_id: String,
     /// The newest change of the mirror's state that they were compared with.

@@ -11,12 +11,12 @@ use crate::export::difference::Difference;
 use crate::export::error::ExportError;
 use crate::export::formats::Format;
 use crate::export::layout::{FileName, Kind, MANIFEST, in_folder};
+use crate::export::location::Location;
 use crate::export::manifest::{Anchors, Reached};
 use crate::export::provenance;
 use crate::export::retention::Orphans;
 use crate::mirror::{History, Mirror, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// How often everything is verified again where the manifests move.
 const ATTEMPTS: usize = 3;
@@ -32,11 +32,11 @@ pub(in crate::export) struct Examined {
 /// # Errors
 /// When the folder or the mirror can't be read, the folder is another mirror's, or this mirror was restored from an older
 /// copy than the one that exported. What is wrong with the files is no error: see [`Verified::differences`].
-pub fn verify(mirror: &mut Mirror, dir: &Path) -> Result<Verified, ExportError> {
+pub fn verify(mirror: &mut Mirror, dir: &Location) -> Result<Verified, ExportError> {
     Ok(examine(mirror, dir)?.verified)
 }
 
-pub(in crate::export) fn examine(mirror: &mut Mirror, dir: &Path) -> Result<Examined, ExportError> {
+pub(in crate::export) fn examine(mirror: &mut Mirror, dir: &Location) -> Result<Examined, ExportError> {
     let mut attempts = 1;
     loop {
         let (examined, texts) = attempt(mirror, dir)?;
@@ -55,7 +55,7 @@ struct Texts {
 }
 
 impl Texts {
-    fn read(dir: &Path) -> Result<Texts, ExportError> {
+    fn read(dir: &Location) -> Result<Texts, ExportError> {
         let read = |kind| {
             let destination = destination::of(dir, kind);
             let text = read_whole(&*destination, MANIFEST);
@@ -66,7 +66,7 @@ impl Texts {
 }
 
 /// The manifests are read before the transaction begins: whatever they name is in the state that it sees.
-fn attempt(mirror: &mut Mirror, dir: &Path) -> Result<(Examined, Texts), ExportError> {
+fn attempt(mirror: &mut Mirror, dir: &Location) -> Result<(Examined, Texts), ExportError> {
     let (mirror_id, texts) = (mirror.id().to_owned(), Texts::read(dir)?);
     let snapshot = mirror.snapshot()?;
     Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts))
@@ -75,7 +75,7 @@ fn attempt(mirror: &mut Mirror, dir: &Path) -> Result<(Examined, Texts), ExportE
 /// One pass over one state of the mirror.
 struct Verification<'v> {
     snapshot: &'v Snapshot<'v>,
-    dir: &'v Path,
+    dir: &'v Location,
     mirror_id: String,
     head: i64,
     findings: Findings,
@@ -84,7 +84,7 @@ struct Verification<'v> {
 impl<'v> Verification<'v> {
     fn new(
         snapshot: &'v Snapshot<'v>,
-        dir: &'v Path,
+        dir: &'v Location,
         mirror_id: String,
     ) -> Result<Verification<'v>, ExportError> {
         let (head, findings) = (snapshot.head()?, Findings::default());
@@ -141,7 +141,7 @@ impl<'v> Verification<'v> {
         let (text, is_chain) = ((kind, text), self.findings.of_manifests == before);
         let unknown =
             manifest_lines::compare_with_anchors(&lines, text, anchors, is_chain, &mut self.findings);
-        let unknown = unknown.map_err(ExportError::io("read", &self.dir.join(name)))?;
+        let unknown = unknown.map_err(ExportError::io("read", &self.dir.join(&name)))?;
         Ok((lines, unknown))
     }
 
@@ -150,7 +150,7 @@ impl<'v> Verification<'v> {
         let others: Vec<&str> = anchors.others().collect();
         if !others.is_empty() {
             let what = format!(
-                "nothing was exported to this folder yet, but to {}: export.dir was changed since",
+                "nothing was exported to this folder yet, but to {}: export.dir, or the url of the destination, was changed since",
                 others.join(", ")
             );
             self.findings.of_manifest(Difference::of_file(MANIFEST, what));

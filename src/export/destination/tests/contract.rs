@@ -23,7 +23,7 @@ pub(in crate::export::destination) fn keeps_it<G, D: Destination>(fresh: impl Fn
 }
 
 /// Writes a file and gives it its name.
-pub(super) fn publish(destination: &dyn Destination, name: &str, content: &[u8]) {
+pub(in crate::export::destination) fn publish(destination: &dyn Destination, name: &str, content: &[u8]) {
     let mut file = NewFile::begin(destination, name).unwrap();
     file.write_all(content).unwrap();
     file.finish().unwrap().publish(None).unwrap();
@@ -112,7 +112,7 @@ fn additions_stand_where_they_were_to_and_nothing_behind_them(destination: &dyn 
     assert_eq!(found(), "ab\ne");
     // Somebody else was here.
     let failed = append(5, 5, "x").unwrap_err();
-    assert!(failed.is_undone);
+    assert!(!failed.is_undone);
     assert_eq!(found(), "ab\ne");
     assert!(destination.append("gone", 1, 1, b"x").is_err());
     assert_eq!(names(destination, ""), ["m"]);

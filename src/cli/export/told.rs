@@ -1,0 +1,48 @@
+//! What an export did, for people and for the daemon's log.
+
+use super::super::output::{row, with_rows};
+use crate::export::{Again, Exported};
+
+/// The result for people.
+pub(crate) fn summary(exported: &Exported) -> String {
+    let mut text: String =
+        exported.files.iter().map(|file| row("export", with_rows(&file.path, file.rows))).collect();
+    if exported.files.is_empty() && exported.existing.is_empty() {
+        text += &row("export", "nothing new");
+    }
+    if let Some(again) = &exported.again {
+        text += &row("note", exported_again(again));
+    }
+    for path in &exported.pruned {
+        text += &row("removed", format_args!("{path}: older than export.max_age"));
+    }
+    if let Some(error) = &exported.not_pruned {
+        text += &row("note", format_args!("old exports could not be removed: {error}"));
+    }
+    text
+}
+
+fn exported_again(again: &Again) -> String {
+    format!(
+        "changes {} to {} had been exported to this folder and were no longer there (was it emptied, moved or not mounted?): \
+         they were exported again",
+        again.first_seq, again.last_seq
+    )
+}
+
+/// What is to be told besides the files, for the daemon's log.
+pub(crate) fn log_notes(exported: &Exported, run_id: i64) {
+    if let Some(again) = &exported.again {
+        tracing::warn!(run_id, "{}", exported_again(again));
+    }
+    if !exported.pruned.is_empty() {
+        tracing::info!(
+            run_id,
+            files = exported.pruned.len(),
+            "exports older than export.max_age were removed"
+        );
+    }
+    if let Some(error) = &exported.not_pruned {
+        tracing::warn!(run_id, error, "old exports could not be removed; the next export tries again");
+    }
+}

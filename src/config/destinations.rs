@@ -1,0 +1,159 @@
+//! `[[destinations]]`: where else exports go. An array of tables, which only the file can set; what a table leaves out is
+//! as in `[export]`.
+
+use super::accepts::{self, Accepts, Why};
+use super::layers::Layers;
+use super::problem::{Origin, Problem};
+use super::value;
+use crate::export::{FIRST, Settings};
+use crate::nearest::{nearest, spelling};
+use std::collections::BTreeSet;
+use toml::Value;
+use toml::de::{DeArray, DeTable};
+
+/// The array's name.
+pub(super) const PATH: &str = "destinations";
+
+/// The keys of a table.
+const KEYS: [&str; 6] = ["name", "url", "streams", "formats", "compression", "max_age"];
+
+/// A key of a table as the file sets it.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) name: String,
+    pub(super) value: Option<Value>,
+    /// The value for a message.
+    found: String,
+    pub(super) origin: Origin,
+}
+
+/// One of `[[destinations]]`.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) given: Vec<Given>,
+    /// Where it begins.
+    origin: Origin,
+}
+
+/// The tables of an array; `None` where something else stands in it. `origin` tells the line of a byte.
+pub(super) fn tables(array: &DeArray<'_>, origin: impl Fn(usize) -> Origin) -> Option<Vec<Table>> {
+    let table = |given: &toml::Spanned<toml::de::DeValue<'_>>| {
+        let members = members(given.get_ref().as_table()?, &origin);
+        Some(Table { given: members, origin: origin(given.span().start) })
+    };
+    array.iter().map(table).collect()
+}
+
+fn members(table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin) -> Vec<Given> {
+    let member = |(name, start, given): value::Member<'_, '_>| {
+        // An address may have a password in it.
+        let found = match &*name {
+            "url" => value::HIDDEN.to_owned(),
+            _ => value::describe(given.get_ref()),
+        };
+        Given { name, value: value::of_document(given), found, origin: origin(start) }
+    };
+    value::members(table, "", |_| false).into_iter().map(member).collect()
+}
+
+/// Reads every table; `None`: something is wrong, which is reported to the layers.
+pub(super) fn read(layers: &mut Layers, export: &Settings) -> Option<Vec<Settings>> {
+    let tables = layers.destinations.clone();
+    let (mut names, mut places) = (BTreeSet::from([FIRST.to_owned()]), vec![export.dir.clone()]);
+    let mut settings = Vec::new();
+    for (index, table) in tables.into_iter().enumerate() {
+        let mut reader = Reader { layers, table: &table, index, is_right: true };
+        reader.check_names();
+        let name = reader.required("name", accepts::destination_name());
+        let url = reader.required("url", accepts::location());
+        let one = Settings {
+            streams: reader.optional("streams", accepts::streams()).unwrap_or_else(|| export.streams.clone()),
+            formats: reader.optional("formats", accepts::formats()).unwrap_or_else(|| export.formats.clone()),
+            compression: reader.optional("compression", accepts::compression()).unwrap_or(export.compression),
+            max_age: reader.optional("max_age", accepts::duration()).unwrap_or(export.max_age),
+            ..export.clone()
+        };
+        if let Some(name) = name.as_ref().filter(|name| !names.insert((*name).clone())) {
+            let why = match &**name {
+                FIRST => "it is the name of the first destination, that of [export]",
+                _ => "another destination has that name",
+            };
+            reader.refuse("name", "a name of its own", Some(why.to_owned()));
+        }
+        if let Some(url) = &url {
+            if places.contains(url) {
+                let why = "another destination is there".to_owned();
+                reader.refuse("url", "a place of its own", Some(why));
+            }
+            places.push(url.clone());
+        }
+        if let (true, Some(name), Some(dir)) = (reader.is_right, name, url) {
+            settings.push(Settings { name, dir, ..one });
+        }
+    }
+    (settings.len() == layers.destinations.len()).then_some(settings)
+}
+
+struct Reader<'l> {
+    layers: &'l mut Layers,
+    table: &'l Table,
+    index: usize,
+    is_right: bool,
+}
+
+impl Reader<'_> {
+    fn path(&self, name: &str) -> String {
+        format!("{PATH}[{}].{name}", self.index)
+    }
+
+    fn find(&self, name: &str) -> Option<&Given> {
+        self.table.given.iter().find(|given| given.name == name)
+    }
+
+    fn check_names(&mut self) {
+        for given in self.table.given.iter().filter(|given| !KEYS.contains(&&*given.name)) {
+            self.is_right = false;
+            let (origin, key) = (given.origin.clone(), self.path(&given.name));
+            self.layers.report(match value::may_hold_key(&given.name) {
+                true => Problem::HiddenName { origin },
+                false => Problem::UnknownKey {
+                    origin,
+                    key,
+                    nearest: nearest(KEYS.iter().copied(), |known| spelling(&given.name, known)),
+                },
+            });
+        }
+    }
+
+    fn optional<T>(&mut self, name: &str, accepts: Accepts<T>) -> Option<T> {
+        let given = self.find(name)?;
+        match given.value.as_ref().ok_or(None).and_then(&accepts.read) {
+            Ok(read) => Some(read),
+            Err(why) => {
+                self.refuse(name, &accepts.expected, why);
+                None
+            }
+        }
+    }
+
+    fn required<T>(&mut self, name: &str, accepts: Accepts<T>) -> Option<T> {
+        if self.find(name).is_none() {
+            self.refuse(name, &accepts.expected, None);
+            return None;
+        }
+        self.optional(name, accepts)
+    }
+
+    fn refuse(&mut self, name: &str, expected: &str, why: Why) {
+        self.is_right = false;
+        let given = self.find(name);
+        let problem = Problem::Unexpected {
+            origin: given.map_or(&self.table.origin, |given| &given.origin).clone(),
+            key: self.path(name),
+            expected: expected.to_owned(),
+            found: given.map_or("nothing", |given| &given.found).to_owned(),
+            why: why.filter(|why| !value::may_hold_key(why)),
+        };
+        self.layers.report(problem);
+    }
+}

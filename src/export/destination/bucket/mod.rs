@@ -1,0 +1,223 @@
+//! A prefix in the bucket of an object store: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
+//!
+//! An object appears whole or not at all, so that no temporary names are needed. A file that is larger than one part goes up
+//! as a multipart upload, one part in memory at a time; it is invisible until it is completed, which gives it its name.
+//! Given up, it is aborted; what a killed process leaves of it is invisible, and is for a lifecycle rule of the bucket to
+//! remove.
+//!
+//! Objects can't be appended to. An addition to the manifest replaces it as a whole, on the condition that it is still what
+//! was read (`If-Match`, `If-None-Match`): it costs one read and one write of the manifest, and its size in memory, twice.
+//! So do the other files of the topmost folder, which are small.
+//!
+//! Requests are sent again after a fault, a few times (`connect`); what fails then is named with what to do (`fault`).
+
+mod connect;
+mod fault;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod wait;
+
+use super::{AppendFailed, Destination, StoredFile, Upload, written_by_others};
+use bytes::Bytes;
+use fault::failed;
+use futures_util::StreamExt;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use reader::Reader;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use upload::{BucketUpload, Place};
+use wait::wait;
+
+pub(in crate::export) use fault::StoreFault;
+
+/// How many names are asked for at a time.
+const PAGE: usize = 1000;
+
+/// How often a small file is changed again that somebody else has changed meanwhile.
+const UPDATES: usize = 1000;
+
+/// A prefix in a bucket. Clones share their connections.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    /// Its address, for messages.
+    address: String,
+    /// What stands before each name in the bucket; empty, or ends with `/`.
+    prefix: String,
+    /// Or why there is none.
+    store: Result<Arc<dyn ObjectStore>, String>,
+}
+
+/// An object as it was read.
+struct Found {
+    content: Bytes,
+    version: UpdateVersion,
+}
+
+impl Bucket {
+    /// The prefix with that address, and the folder below it. Sends nothing yet.
+    pub(super) fn connect(address: &str, below: Option<&str>) -> Bucket {
+        let (_, path) = address.split_once("://").unwrap_or_default();
+        let prefix = path.split_once('/').map(|(_, prefix)| prefix);
+        let prefix: String = prefix.into_iter().chain(below).map(|part| format!("{part}/")).collect();
+        let address = [address].into_iter().chain(below).collect::<Vec<_>>().join("/");
+        let store = connect::store(&address).map_err(|error| error.to_string());
+        Bucket { address, prefix, store }
+    }
+
+    fn store(&self) -> io::Result<Arc<dyn ObjectStore>> {
+        self.store.clone().map_err(|why| fault::unusable(&why))
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(format!("{}{name}", self.prefix))
+    }
+
+    /// Reads a small object as a whole.
+    fn read(&self, name: &str) -> io::Result<Option<Found>> {
+        let (store, path) = (self.store()?, self.path(name));
+        let read = wait(async move {
+            let found = store.get(&path).await?;
+            let version =
+                UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+            Ok(Found { content: found.bytes().await?, version })
+        })?;
+        match read {
+            Err(Error::NotFound { .. }) => Ok(None),
+            read => read.map(Some).map_err(failed),
+        }
+    }
+
+    /// Writes a small object in the place of what was found there. Returns whether that was still there.
+    fn replace(&self, name: &str, found: Option<Found>, content: Bytes) -> io::Result<bool> {
+        let (store, path) = (self.store()?, self.path(name));
+        let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version));
+        let (options, payload) = (PutOptions::from(mode), content.clone().into());
+        match wait(async move { store.put_opts(&path, payload, options).await })? {
+            Ok(_) => Ok(true),
+            // Where an answer was lost and the request sent again, it is our own content that stands in its way.
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => {
+                Ok(self.read(name)?.is_some_and(|now| now.content == content))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn head(&self, name: &str) -> io::Result<Option<u64>> {
+        let (store, path) = (self.store()?, self.path(name));
+        match wait(async move { store.head(&path).await })? {
+            Err(Error::NotFound { .. }) => Ok(None),
+            found => found.map(|found| Some(found.size)).map_err(failed),
+        }
+    }
+}
+
+impl Destination for Bucket {
+    fn place(&self, name: &str) -> PathBuf {
+        let place = PathBuf::from(&self.address);
+        if name.is_empty() { place } else { place.join(name) }
+    }
+
+    fn put(&self, name: &str) -> io::Result<Box<dyn Upload>> {
+        let place = Place { bucket: self.clone(), name: name.to_owned() };
+        Ok(Box::new(BucketUpload::new(self.store()?, place)))
+    }
+
+    fn append(&self, name: &str, found: u64, at: u64, bytes: &[u8]) -> Result<(), AppendFailed> {
+        let failed = |is_undone| move |error| AppendFailed { error, is_undone };
+        let there = self.read(name).map_err(failed(true))?;
+        if there.as_ref().map_or(0, |there| there.content.len() as u64) != found || at > found {
+            return Err(failed(false)(written_by_others()));
+        }
+        let kept = there.as_ref().and_then(|there| there.content.get(..usize::try_from(at).ok()?));
+        let content = [kept.unwrap_or_default(), bytes].concat();
+        match self.replace(name, there, content.into()).map_err(failed(false))? {
+            true => Ok(()),
+            false => Err(failed(false)(written_by_others())),
+        }
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn StoredFile>> {
+        Ok(Box::new(Reader::open(self.store()?, self.path(name))?))
+    }
+
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        self.head(name)
+    }
+
+    /// Lists what begins with the folder's name, never the whole bucket.
+    fn each_name(&self, folder: &str, each: &mut dyn FnMut(String)) -> io::Result<()> {
+        let (store, folder) = (self.store()?, self.path(folder));
+        if folder == self.path("") {
+            // Other folders lie below this one; few files beside them.
+            let listed = wait(async move {
+                let prefix = Some(&folder).filter(|folder| !folder.as_ref().is_empty());
+                store.list_with_delimiter(prefix).await
+            })?;
+            let names = listed.map_err(failed)?.objects.into_iter();
+            names.filter_map(|object| object.location.filename().map(str::to_owned)).for_each(each);
+            return Ok(());
+        }
+        let mut objects = store.list(Some(&folder)).chunks(PAGE);
+        loop {
+            let (page, rest) = wait(async move { (objects.next().await, objects) })?;
+            let Some(page) = page else { return Ok(()) };
+            objects = rest;
+            for object in page {
+                let object = object.map_err(failed)?;
+                let mut below = object.location.prefix_match(&folder).into_iter().flatten();
+                if let (Some(name), None) = (below.next(), below.next()) {
+                    each(name.as_ref().to_owned());
+                }
+            }
+        }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<bool> {
+        // A store says of what is absent that it was removed.
+        if self.head(name)?.is_none() {
+            return Ok(false);
+        }
+        let (store, path) = (self.store()?, self.path(name));
+        match wait(async move { store.delete(&path).await })? {
+            Err(Error::NotFound { .. }) => Ok(false),
+            removed => removed.map(|()| true).map_err(failed),
+        }
+    }
+
+    fn keep_aside(&self, name: &str, aside: &str) -> io::Result<bool> {
+        if self.head(aside)?.is_some() {
+            return Ok(true);
+        }
+        let (store, from, to) = (self.store()?, self.path(name), self.path(aside));
+        match wait(async move { store.copy_if_not_exists(&from, &to).await })? {
+            Ok(()) | Err(Error::AlreadyExists { .. }) => self.remove(name).map(|_| true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// What a store has answered for is durable.
+    fn settle(&self, _folder: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Where another one was faster, begins anew with what that one wrote.
+    fn update(
+        &self,
+        name: &str,
+        change: &mut dyn FnMut(Option<Vec<u8>>) -> io::Result<Vec<u8>>,
+    ) -> io::Result<()> {
+        for _ in 0..UPDATES {
+            let found = self.read(name)?;
+            let changed = change(found.as_ref().map(|found| found.content.to_vec()))?;
+            if self.replace(name, found, changed.into())? {
+                return Ok(());
+            }
+        }
+        Err(io::Error::new(ErrorKind::TimedOut, written_by_others()))
+    }
+}
