@@ -59,6 +59,7 @@ fn split(address: &str) -> (&str, &str) {
 }
 
 fn check(bucket: &str, prefix: &str) -> Result<(), String> {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     let refused = if bucket.contains('@') || bucket.contains(':') {
         "it holds a user name, a password or a port: credentials and endpoints stand in the environment (AWS_*, GOOGLE_*, \
          AZURE_*)"
@@ -66,9 +67,7 @@ fn check(bucket: &str, prefix: &str) -> Result<(), String> {
         "it holds a query or a fragment: credentials and options stand in the environment (AWS_*, GOOGLE_*, AZURE_*)"
     } else if bucket.is_empty() {
         "it names no bucket"
-    } else if prefix.trim_end_matches('/').split('/').any(|part| matches!(part, "." | ".."))
-        || prefix.contains("//")
-    {
+    } else if !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | "..")) {
         "its prefix has an empty part, `.` or `..`"
     } else {
         return Ok(());
