@@ -29,6 +29,12 @@ pub(crate) enum Place {
     BeforeManifest,
     /// Half of the manifest's new lines are written.
     HalfManifest,
+    /// A file of a Delta table has its name; the table's log doesn't name it.
+    #[cfg(feature = "lake")]
+    BeforeTableCommit,
+    /// The table's log names it.
+    #[cfg(feature = "lake")]
+    AfterTableCommit,
     /// The manifest names an export's files; the mirror doesn't remember that it reaches so far.
     BeforeAnchor,
 }
@@ -47,6 +53,10 @@ impl Place {
             Place::BeforeRename => "before-rename",
             Place::BeforeManifest => "before-manifest",
             Place::HalfManifest => "half-manifest",
+            #[cfg(feature = "lake")]
+            Place::BeforeTableCommit => "before-table-commit",
+            #[cfg(feature = "lake")]
+            Place::AfterTableCommit => "after-table-commit",
             Place::BeforeAnchor => "before-anchor",
         }
     }

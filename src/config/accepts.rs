@@ -185,7 +185,7 @@ pub(super) fn formats() -> Accepts<Vec<Format>> {
         let mut formats = Vec::with_capacity(names.len());
         for name in names {
             let name_of = name.as_str().ok_or(None)?;
-            let format = Format::from_name(name_of).ok_or_else(|| Format::of_other_builds(name_of))?;
+            let format = Format::from_configured(name_of).ok_or_else(|| Format::of_other_builds(name_of))?;
             if formats.contains(&format) {
                 return Err(because(format!("{name} stands twice")));
             }

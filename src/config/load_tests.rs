@@ -343,15 +343,15 @@ fn a_format_is_taken_where_this_build_has_it() {
         config.map(|config| config.export.formats).map_err(|error| error.to_string())
     };
     assert!(formats("[\"tsv\"]").unwrap_err().contains("expected an array of \"csv\", \"ndjson\""));
-    let found = formats("[\"parquet\"]");
-    if cfg!(feature = "lake") {
-        assert_eq!(found.unwrap()[0].name(), "parquet");
-    } else {
-        let error = found.unwrap_err();
-        assert!(
-            error.contains("this build of the program has no parquet; the Debian package has it"),
-            "{error}"
-        );
+    for name in ["parquet", "delta"] {
+        let found = formats(&format!("[\"{name}\"]"));
+        if cfg!(feature = "lake") {
+            assert_eq!(found.unwrap()[0].name(), name);
+        } else {
+            let said = format!("this build of the program has no {name}; the Debian package has it");
+            let error = found.unwrap_err();
+            assert!(error.contains(&said), "{error}");
+        }
     }
 }
 

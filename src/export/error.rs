@@ -91,6 +91,17 @@ pub enum ExportError {
         /// The mirror's newest change.
         head_seq: i64,
     },
+    /// A table of the folder can't be continued.
+    #[error(
+        "the table {} can't be continued: {reason}; it was left as it is. Restore it from a backup, or move its folder away: \
+         the next export writes it anew", path.display()
+    )]
+    Table {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The folder holds other changes under the mirror's numbers.
     #[error(
         "{} holds changes in {path} that contradict the mirror's change log: the mirror was probably restored from an \

@@ -20,6 +20,7 @@
 //! | `manifest` | what was announced, and how much of it the mirror remembers |
 //! | `readback` | files read back and compared with the mirror |
 //! | `provenance` | whether a folder is this mirror's |
+//! | `delta` | tables with a log of their own, for engines |
 //! | `retention` | what is removed: old files, and what killed exports left |
 //! | `publish` | the export of changes and of snapshots |
 //! | `verify`, `repair` | whether a folder holds what was exported; lost files written again |
@@ -27,6 +28,8 @@
 //! Each uses only those above it.
 
 mod data_package;
+#[cfg(feature = "lake")]
+mod delta;
 mod destination;
 mod difference;
 mod error;
@@ -34,12 +37,14 @@ mod formats;
 mod layout;
 mod location;
 mod manifest;
+mod newest;
 mod provenance;
 mod publish;
 mod readback;
 mod repair;
 mod retention;
 mod settings;
+mod table_commit;
 mod verify;
 
 #[cfg(test)]
@@ -53,8 +58,10 @@ pub use location::Location;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
 pub use manifest::{ManifestLine, newest_files};
+pub use newest::newest_of_tables;
 pub use publish::{Again, AsOf, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
 pub use settings::{FIRST, Settings};
-pub use verify::{Range, SnapshotFile, Verified, verify};
+pub use table_commit::TableCommit;
+pub use verify::{CheckedTable, Range, SnapshotFile, Verified, verify};

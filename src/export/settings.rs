@@ -35,6 +35,19 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The formats of which it is known here how far they reach: that of files the mirror remembers, that of tables their logs
+    /// say, which a store would have to be asked for.
+    pub fn formats_in_sight(&self) -> impl Iterator<Item = Format> {
+        let is_in_sight = |format: &Format| self.dir.folder().is_some() || !Format::TABLES.contains(format);
+        self.formats.iter().copied().filter(is_in_sight)
+    }
+
+    /// Whether tables are written, too.
+    #[cfg(feature = "lake")]
+    pub(super) fn has_tables(&self) -> bool {
+        self.formats.contains(&Format::Delta)
+    }
+
     /// How new files of a format are compressed as a whole.
     pub(super) fn compression(&self, format: Format) -> Compression {
         if format.takes(self.compression) { self.compression } else { Compression::None }

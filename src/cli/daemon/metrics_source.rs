@@ -2,7 +2,7 @@
 
 use super::super::exit::Failure;
 use crate::daemon::{DestinationState, MirrorState};
-use crate::export::{Settings, newest_files};
+use crate::export::{Format, Settings, newest_files, newest_of_tables};
 use crate::mirror::{self, Mirror, MirrorError, Mode, Run};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -46,9 +46,17 @@ impl MetricsSource {
             None => self.read_anew(&mut mirror)?,
         };
         let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
+        // A table is written after the mirror's last change of a run. Of those in stores nobody asks here.
+        let mut destinations = reading.destinations.clone();
+        for (state, settings) in destinations.iter_mut().zip(&self.destinations) {
+            if settings.dir.folder().is_some() {
+                state.exports.extend(newest_of_tables(&settings.dir, mirror.id()));
+            }
+        }
+        let exports = destinations.first().map(|first| first.exports.clone()).unwrap_or_default();
         let is_filled = reading.streams.iter().any(|stream| stream.last_change_seq > 0);
         *kept = is_filled.then(|| (mirror, Some((version, reading.clone()))));
-        Ok(MirrorState { formats, database_bytes, wal_bytes, ..reading })
+        Ok(MirrorState { formats, database_bytes, wal_bytes, exports, destinations, ..reading })
     }
 
     fn read_anew(&self, mirror: &mut Mirror) -> Result<MirrorState, MirrorError> {
@@ -58,7 +66,7 @@ impl MetricsSource {
             destinations.push(DestinationState {
                 name: settings.name.clone(),
                 streams: settings.streams.clone(),
-                formats: settings.formats.iter().map(|format| format.name()).collect(),
+                formats: settings.formats_in_sight().map(Format::name).collect(),
                 exports: newest_files(&snapshot, &settings.dir)?,
             });
         }

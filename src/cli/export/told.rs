@@ -1,13 +1,20 @@
 //! What an export did, for people and for the daemon's log.
 
-use super::super::output::{row, with_rows};
-use crate::export::{Again, Exported};
+use super::super::output::{counted, row, with_rows};
+use crate::export::{Again, Exported, TableCommit};
 
 /// The result for people.
 pub(crate) fn summary(exported: &Exported) -> String {
     let mut text: String =
         exported.files.iter().map(|file| row("export", with_rows(&file.path, file.rows))).collect();
-    if exported.files.is_empty() && exported.existing.is_empty() {
+    for TableCommit { table, version, last_seq, rows } in &exported.tables {
+        let rows = counted(*rows, "row");
+        text += &row(
+            "export",
+            format_args!("{table} version {version}, up to change {last_seq}: {rows} written"),
+        );
+    }
+    if exported.files.is_empty() && exported.existing.is_empty() && exported.tables.is_empty() {
         text += &row("export", "nothing new");
     }
     if let Some(again) = &exported.again {

@@ -5,7 +5,7 @@ use super::super::assemble;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{self, count, counted, row, with_rows};
 use super::attempts;
-use crate::export::{Settings, Verified, verify};
+use crate::export::{CheckedTable, Settings, Verified, verify};
 use crate::mirror::Mirror;
 use serde::Serialize;
 
@@ -75,6 +75,13 @@ pub(super) fn text(verified: &Verified) -> String {
             format_args!("{stream:<10} {format:<7} changes {first} to {last}: {files}, {rows}"),
         );
         text.extend(range.base.iter().map(|base| format!("  {:<30} on {base}\n", "")));
+    }
+    for CheckedTable { table, version, last_seq, files, rows } in &verified.tables {
+        let (files, rows) = (counted(*files, "file"), counted(*rows, "row"));
+        text += &row(
+            "checked",
+            format_args!("{table} version {version}, up to change {last_seq}: {files}, {rows}"),
+        );
     }
     text.extend(verified.snapshots.iter().map(|file| row("checked", with_rows(&file.path, file.rows))));
     text.extend(verified.unchecked.iter().map(|path| row("unchecked", path)));

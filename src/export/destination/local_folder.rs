@@ -87,6 +87,15 @@ impl Destination for LocalFolder {
         Ok(Box::new(self.upload(name)?))
     }
 
+    #[cfg(feature = "lake")]
+    fn create(&self, name: &str, content: &[u8]) -> io::Result<bool> {
+        let mut upload = self.upload(name)?;
+        upload.write_all(content)?;
+        let created = upload.complete()?.publish_new()?;
+        self.settle(folder_of(name))?;
+        Ok(created)
+    }
+
     fn append(&self, name: &str, found: u64, at: u64, bytes: &[u8]) -> Result<(), AppendFailed> {
         let failed = |is_undone| move |error| AppendFailed { error, is_undone };
         let (file, is_new) = self.open_to_append(name, found)?;

@@ -51,12 +51,18 @@ impl Write for LocalUpload {
     }
 }
 
-impl Upload for LocalUpload {
-    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+impl LocalUpload {
+    pub(super) fn complete(self) -> io::Result<LocalStaged> {
         self.syncing.map_or(Ok(()), Syncing::end)?;
         self.file.set_permissions(Permissions::from_mode(FILE_MODE))?;
         self.file.sync_all()?;
-        Ok(Box::new(LocalStaged { temporary: self.temporary, target: self.target }))
+        Ok(LocalStaged { temporary: self.temporary, target: self.target })
+    }
+}
+
+impl Upload for LocalUpload {
+    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+        Ok(Box::new(self.complete()?))
     }
 }
 
@@ -88,9 +94,20 @@ impl Syncing {
 }
 
 /// A complete file under its temporary name.
-struct LocalStaged {
+pub(super) struct LocalStaged {
     temporary: TempPath,
     target: PathBuf,
+}
+
+#[cfg(feature = "lake")]
+impl LocalStaged {
+    /// Gives it its name, unless a file of that name is there. Returns whether it did.
+    pub(super) fn publish_new(self) -> io::Result<bool> {
+        match self.temporary.persist_noclobber(&self.target) {
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            persisted => persisted.map(|()| true).map_err(|error| error.error),
+        }
+    }
 }
 
 impl Staged for LocalStaged {

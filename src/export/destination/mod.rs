@@ -32,11 +32,12 @@ pub(super) use temporary_name::temporary_of;
 /// before its last `/` is its folder, and the empty text the topmost folder.
 ///
 /// **One at a time writes a name.** Who exports holds the mirror's process lock, so that no name is written by two at once,
-/// but for [`Destination::update`], which is made for that. Different names may be written, and anything read, at the same
-/// time by different threads. A writer that finds a file other than it expects is told, and changes nothing.
+/// but for [`Destination::create`] and [`Destination::update`], which are made for that. Different names may be written, and
+/// anything read, at the same time by different threads. A writer that finds a file other than it expects is told, and changes nothing.
 ///
-/// **What is durable on return.** What [`Destination::append`] and [`Destination::update`] wrote; what an [`Upload`] holds once
-/// it is finished, under no name yet, or once it is published, where a store has no files without names. A name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`]
+/// **What is durable on return.** What [`Destination::create`], [`Destination::append`] and [`Destination::update`] wrote; what an
+/// [`Upload`] holds once it is finished, under no name yet, or once it is published, where a store has no files without names. A
+/// name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`]
 /// or [`Destination::keep_aside`] is in force for every reader at once, and durable once its folder is settled.
 ///
 /// **What a half-done write leaves.** A file that was begun and not published is under no final name, whatever happens. Given
@@ -49,6 +50,11 @@ pub(super) trait Destination: Send + Sync {
 
     /// Begins a file that is to have this name; creates the folder where it doesn't exist.
     fn put(&self, name: &str) -> io::Result<Box<dyn Upload>>;
+
+    /// Puts a small file there unless one of this name is there already: of several who try at once, in any process, one
+    /// does. Creates the folder where it doesn't exist. Returns whether it put the file there.
+    #[cfg(feature = "lake")]
+    fn create(&self, name: &str, content: &[u8]) -> io::Result<bool>;
 
     /// Writes at the byte `at` of a file that has `found` bytes, as a whole; what stands behind that byte is taken
     /// away. Where `found` is 0 the file may be missing, and is created with its folder.

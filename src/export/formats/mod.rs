@@ -33,6 +33,8 @@ pub(super) use compression::{Compressor, decompressor};
 pub(super) use decoded_row::{Cell, Row, Rows, Unreadable};
 pub(super) use definition::FileFacts;
 pub(super) use dialect::{Dialect, LAYOUT, OLD_LAYOUT};
+#[cfg(feature = "lake")]
+pub(super) use parquet::of_tables;
 #[cfg(test)]
 pub(super) use portable::portable;
 pub(super) use portable::{DEEPEST, fits};

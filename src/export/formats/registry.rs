@@ -12,20 +12,28 @@ use crate::record::Stream;
 use std::io::BufRead;
 
 macro_rules! register_formats {
-    ($($(#[doc = $doc:literal])* $(#[cfg($build:meta)])? $format:ident = $definition:expr,)+) => {
-        /// A file format that this build has.
+    (
+        files { $($(#[doc = $doc:literal])* $(#[cfg($build:meta)])? $format:ident = $definition:expr,)+ }
+        tables { $($(#[doc = $table_doc:literal])* $(#[cfg($table_build:meta)])? $table:ident = $table_definition:expr,)+ }
+    ) => {
+        /// A format that this build has.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Format {
             $($(#[doc = $doc])* $(#[cfg($build)])? $format,)+
+            $($(#[doc = $table_doc])* $(#[cfg($table_build)])? $table,)+
         }
 
         impl Format {
-            /// Every format.
+            /// Every format whose exports are files that a manifest announces.
             pub const ALL: &[Format] = &[$($(#[cfg($build)])? Format::$format),+];
+
+            /// Every format whose exports are tables with a log of their own.
+            pub const TABLES: &[Format] = &[$($(#[cfg($table_build)])? Format::$table),+];
 
             pub(super) const fn definition(self) -> &'static FormatDefinition {
                 match self {
                     $($(#[cfg($build)])? Format::$format => &$definition,)+
+                    $($(#[cfg($table_build)])? Format::$table => &$table_definition,)+
                 }
             }
         }
@@ -33,17 +41,25 @@ macro_rules! register_formats {
 }
 
 register_formats! {
-    /// RFC 4180: UTF-8, a header line, CRLF; NULL is an empty field, the empty string is `""`.
-    Csv = csv::FORMAT,
-    /// One JSON object a line.
-    Ndjson = ndjson::FORMAT,
-    /// Apache Parquet: typed columns, compressed inside.
-    #[cfg(feature = "lake")]
-    Parquet = parquet::FORMAT,
+    files {
+        /// RFC 4180: UTF-8, a header line, CRLF; NULL is an empty field, the empty string is `""`.
+        Csv = csv::FORMAT,
+        /// One JSON object a line.
+        Ndjson = ndjson::FORMAT,
+        /// Apache Parquet: typed columns, compressed inside.
+        #[cfg(feature = "lake")]
+        Parquet = parquet::FORMAT,
+    }
+    tables {
+        /// Delta Lake: Parquet files, and a log that says which of them count.
+        #[cfg(feature = "lake")]
+        Delta = parquet::OF_TABLES,
+    }
 }
 
 /// Formats that this build lacks, and the cargo feature that has each.
-const LACKING: &[(&str, &str)] = if cfg!(feature = "lake") { &[] } else { &[("parquet", "lake")] };
+const LACKING: &[(&str, &str)] =
+    if cfg!(feature = "lake") { &[] } else { &[("parquet", "lake"), ("delta", "lake")] };
 
 impl Format {
     /// The name in the configuration and in manifests; also the extension of its files.
@@ -51,14 +67,24 @@ impl Format {
         self.definition().name
     }
 
-    /// The format of that name.
+    /// The format of files of that name.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.iter().copied().find(|format| format.name() == name)
     }
 
+    /// The format of that name in the configuration: of files or of tables.
+    pub fn from_configured(name: &str) -> Option<Format> {
+        Format::configurable().find(|format| format.name() == name)
+    }
+
+    fn configurable() -> impl Iterator<Item = Format> {
+        Format::ALL.iter().chain(Format::TABLES).copied()
+    }
+
     /// The names of all, as the configuration has them, for messages: `"csv", "ndjson"`.
     pub fn names() -> String {
-        let names: Vec<String> = Format::ALL.iter().map(|format| format!("\"{}\"", format.name())).collect();
+        let names: Vec<String> =
+            Format::configurable().map(|format| format!("\"{}\"", format.name())).collect();
         names.join(", ")
     }
 
@@ -103,7 +129,7 @@ impl Format {
     }
 }
 
-/// Every stream in every format.
+/// Every stream in every format of files.
 pub(in crate::export) fn streams_and_formats() -> impl Iterator<Item = (Stream, Format)> {
     Stream::ALL.into_iter().flat_map(|stream| Format::ALL.iter().map(move |format| (stream, *format)))
 }

@@ -1,8 +1,15 @@
 //! What an export did.
 
+#[cfg(feature = "lake")]
+use crate::export::delta;
+#[cfg(feature = "lake")]
+use crate::export::error::ExportError;
+#[cfg(feature = "lake")]
+use crate::export::formats::Format;
 use crate::export::manifest::ManifestLine;
 use crate::export::retention::prune;
 use crate::export::settings::Settings;
+use crate::export::table_commit::TableCommit;
 use crate::mirror::Mirror;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,6 +22,8 @@ pub struct Exported {
     /// The files that were written, as the manifest names them; empty when there was nothing new. Paths are relative
     /// to the manifest's folder: the export folder, or `snapshots` in it.
     pub files: Vec<ManifestLine>,
+    /// The commits to the folder's tables; empty where there was nothing new, or no tables are written.
+    pub tables: Vec<TableCommit>,
     /// What had been exported to this folder and was no longer there, so that it was exported again.
     pub again: Option<Again>,
     /// Snapshots of this very state that lay there already and were left as they are.
@@ -35,6 +44,25 @@ pub struct Again {
     pub first_seq: i64,
     /// The last one.
     pub last_seq: i64,
+}
+
+/// Brings the folder's tables up to date, where they are written.
+///
+/// # Errors
+/// As [`super::export()`].
+#[cfg(feature = "lake")]
+pub(super) fn tables(
+    mirror: &mut Mirror,
+    settings: &Settings,
+    state: delta::State,
+    now: Timestamp,
+) -> Result<Vec<TableCommit>, ExportError> {
+    if !settings.has_tables() {
+        return Ok(Vec::new());
+    }
+    let dialect = settings.dialect(Format::Delta);
+    let origin = delta::Origin { mirror_id: mirror.id().to_owned(), now, dialect };
+    delta::export_tables(mirror, settings, state, &origin)
 }
 
 impl Exported {

@@ -40,6 +40,7 @@ fn ranges_tile_though_both_streams_share_the_numbers() {
             existing: vec![],
             removed: vec![],
             pruned: vec![],
+            tables: vec![],
             not_pruned: None
         }
     );

@@ -10,4 +10,6 @@ mod properties;
 mod replay;
 mod retention;
 mod system_limits;
+#[cfg(feature = "lake")]
+mod tables;
 mod world;

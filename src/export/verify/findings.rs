@@ -43,6 +43,20 @@ impl Findings {
         self.add(difference);
     }
 
+    /// Something about a table, or one of its files: no file that a repair would write again.
+    #[cfg(feature = "lake")]
+    pub(super) fn of_table(&mut self, difference: Difference) {
+        self.add(difference);
+    }
+
+    /// Takes what was found of a table's file.
+    #[cfg(feature = "lake")]
+    pub(super) fn take(&mut self, found: Findings) {
+        let unnamed = found.count - found.shown.len() as u64;
+        found.shown.into_iter().for_each(|difference| self.add(difference));
+        self.count += unnamed;
+    }
+
     pub(super) fn remark(&mut self, text: impl Into<String>) {
         self.remarks.push(text.into());
     }

@@ -26,9 +26,11 @@ mod findings;
 mod manifest_lines;
 mod report;
 mod snapshot_rows;
+#[cfg(feature = "lake")]
+mod tables;
 mod verification;
 
-pub use report::{Range, SnapshotFile, Verified};
+pub use report::{CheckedTable, Range, SnapshotFile, Verified};
 pub use verification::verify;
 
 pub(super) use verification::{Examined, examine};

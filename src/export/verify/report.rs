@@ -23,6 +23,8 @@ pub struct Verified {
     pub ranges: Vec<Range>,
     /// The snapshots.
     pub snapshots: Vec<SnapshotFile>,
+    /// The tables.
+    pub tables: Vec<CheckedTable>,
     /// How many differences there are.
     pub difference_count: u64,
     /// The first ones: at most 20, and of the rows of one file at most 5.
@@ -53,6 +55,21 @@ pub struct Range {
     pub left_out: u64,
     /// The snapshot that stands for the changes before `first_seq`, relative to the export folder.
     pub base: Option<String>,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedTable {
+    /// Its folder, relative to the export folder: `customers_changes`, `events`.
+    pub table: String,
+    /// Its newest version.
+    pub version: i64,
+    /// The newest change that it has in it.
+    pub last_seq: i64,
+    /// How many files count.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
 }
 
 /// A snapshot's file.

@@ -5,7 +5,9 @@ use super::checked_file::{CheckedFile, RowCounts};
 use super::file_check::check_file;
 use super::findings::Findings;
 use super::manifest_lines::{self, StreamFormat};
-use super::report::{Range, SnapshotFile, Verified};
+use super::report::{CheckedTable, Range, SnapshotFile, Verified};
+#[cfg(feature = "lake")]
+use super::tables::TableLogs;
 use crate::export::destination::{self, read_whole};
 use crate::export::difference::Difference;
 use crate::export::error::ExportError;
@@ -16,6 +18,8 @@ use crate::export::manifest::{Anchors, Reached};
 use crate::export::provenance;
 use crate::export::retention::Orphans;
 use crate::mirror::{History, Mirror, Snapshot};
+#[cfg(not(feature = "lake"))]
+use crate::record::Stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often everything is verified again where the manifests move.
@@ -65,11 +69,32 @@ impl Texts {
     }
 }
 
-/// The manifests are read before the transaction begins: whatever they name is in the state that it sees.
+/// The manifests and the tables' logs are read before the transaction begins: whatever they name is in the state that it sees.
 fn attempt(mirror: &mut Mirror, dir: &Location) -> Result<(Examined, Texts), ExportError> {
     let (mirror_id, texts) = (mirror.id().to_owned(), Texts::read(dir)?);
+    #[cfg(feature = "lake")]
+    let tables = TableLogs::read(dir);
+    #[cfg(not(feature = "lake"))]
+    let tables = tables_of_other_builds(dir)?;
     let snapshot = mirror.snapshot()?;
-    Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts)?, texts))
+    Ok((Verification::new(&snapshot, dir, mirror_id)?.run(&texts, tables)?, texts))
+}
+
+/// Tables of the folder, which this build can't read: their folders, relative to the export folder.
+#[cfg(not(feature = "lake"))]
+type TableLogs = Vec<String>;
+
+#[cfg(not(feature = "lake"))]
+fn tables_of_other_builds(dir: &Location) -> Result<TableLogs, ExportError> {
+    let destination = destination::of(dir, Kind::Changes);
+    let mut found = Vec::new();
+    for table in Stream::ALL.iter().flat_map(|stream| [format!("{stream}_changes"), stream.to_string()]) {
+        let (log, mut is_there) = (format!("{table}/_delta_log"), false);
+        let listed = destination.each_name(&log, &mut |name| is_there |= name.ends_with(".json"));
+        listed.map_err(ExportError::io("listed", &destination.place(&log)))?;
+        found.extend(Some(table).filter(|_| is_there));
+    }
+    Ok(found)
 }
 
 /// One pass over one state of the mirror.
@@ -91,7 +116,7 @@ impl<'v> Verification<'v> {
         Ok(Verification { snapshot, dir, mirror_id, head, findings })
     }
 
-    fn run(mut self, texts: &Texts) -> Result<Examined, ExportError> {
+    fn run(mut self, texts: &Texts, tables: TableLogs) -> Result<Examined, ExportError> {
         let anchors = Anchors::read(self.snapshot, self.dir, Kind::Changes)?;
         let (changes, unknown) = self.lines(Kind::Changes, &texts.changes, &anchors)?;
         let of_snapshots = Anchors::read(self.snapshot, self.dir, Kind::Snapshots)?;
@@ -110,6 +135,13 @@ impl<'v> Verification<'v> {
         let history = self.snapshot.history()?;
         let mut ranges = self.examine_changes(&history, &named, &tiled)?;
         let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, &pruned)?;
+        #[cfg(feature = "lake")]
+        let tables = tables.examine(self.dir, (&self.mirror_id, self.head), &history, &mut self.findings)?;
+        #[cfg(not(feature = "lake"))]
+        let tables = {
+            self.findings.unchecked.extend(tables);
+            Vec::new()
+        };
         self.check_not_restored(&changes, &unknown)?;
         for range in ranges.iter_mut().filter(|range| range.first_seq > 1) {
             self.find_base(range, &snapshots);
@@ -124,7 +156,7 @@ impl<'v> Verification<'v> {
                 unknown.len()
             ));
         }
-        Ok(self.result(ranges, snapshots))
+        Ok(self.result(ranges, snapshots, tables))
     }
 
     /// A manifest's lines, and the numbers of those that the mirror doesn't remember.
@@ -327,9 +359,12 @@ impl<'v> Verification<'v> {
         Ok(())
     }
 
-    fn result(self, ranges: Vec<Range>, snapshots: Vec<SnapshotFile>) -> Examined {
-        let files = ranges.iter().map(|range| range.files).sum::<u64>() + snapshots.len() as u64;
-        let rows = ranges.iter().map(|range| range.rows).chain(snapshots.iter().map(|file| file.rows)).sum();
+    fn result(self, ranges: Vec<Range>, snapshots: Vec<SnapshotFile>, tables: Vec<CheckedTable>) -> Examined {
+        let of_tables = tables.iter().map(|table| table.files);
+        let files =
+            ranges.iter().map(|range| range.files).chain(of_tables).sum::<u64>() + snapshots.len() as u64;
+        let rows = ranges.iter().map(|range| range.rows).chain(snapshots.iter().map(|file| file.rows));
+        let rows = rows.chain(tables.iter().map(|table| table.rows)).sum();
         let verified = Verified {
             dir: self.dir.to_owned(),
             mirror_id: self.mirror_id,
@@ -339,6 +374,7 @@ impl<'v> Verification<'v> {
             rows,
             ranges,
             snapshots,
+            tables,
             difference_count: self.findings.count,
             differences: self.findings.shown.clone(),
             unchecked: self.findings.unchecked.clone(),

@@ -7,6 +7,7 @@
 //! Nothing here writes, and nothing collects a whole table or log in memory.
 
 mod history;
+mod inserts;
 mod rows;
 mod values;
 mod versions;

@@ -205,6 +205,10 @@ impl Destination for Bucket {
         Ok(())
     }
 
+    fn create(&self, name: &str, content: &[u8]) -> io::Result<bool> {
+        self.replace(name, None, Bytes::copy_from_slice(content))
+    }
+
     /// Where another one was faster, begins anew with what that one wrote.
     fn update(
         &self,

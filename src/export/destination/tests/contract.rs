@@ -6,11 +6,13 @@ use std::io::{self, ErrorKind, Write};
 
 /// Tries the whole contract. Each part gets a destination of its own, with what has to live as long as it.
 pub(in crate::export::destination) fn keeps_it<G, D: Destination>(fresh: impl Fn() -> (G, D)) {
-    let parts: [fn(&dyn Destination); 8] = [
+    let parts: &[fn(&dyn Destination)] = &[
         a_file_appears_whole_or_not_at_all,
         what_is_given_up_leaves_nothing,
         what_was_killed_is_listed_as_temporary,
         a_file_is_replaced_where_it_is_the_expected_one,
+        #[cfg(feature = "lake")]
+        a_file_is_created_once,
         additions_stand_where_they_were_to_and_nothing_behind_them,
         what_is_absent_is_no_mistake,
         a_file_is_kept_aside_once,
@@ -98,6 +100,20 @@ fn a_file_is_replaced_where_it_is_the_expected_one(destination: &dyn Destination
     let mut old = String::new();
     reader.read_to_string(&mut old).unwrap();
     assert_eq!(old, "first");
+}
+
+#[cfg(feature = "lake")]
+fn a_file_is_created_once(destination: &dyn Destination) {
+    let contents: Vec<Vec<u8>> = (0..8u8).map(|n| vec![n; 100]).collect();
+    let create = |content: &Vec<u8>| destination.create("log/0.json", content).unwrap();
+    let created: Vec<bool> = std::thread::scope(|scope| {
+        let threads: Vec<_> = contents.iter().map(|content| scope.spawn(move || create(content))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let winners: Vec<usize> = (0..8).filter(|n| created[*n]).collect();
+    assert_eq!(winners.len(), 1, "{created:?}");
+    assert_eq!(content(destination, "log/0.json"), Some(contents[winners[0]].clone()));
+    assert_eq!(names(destination, "log"), ["0.json"]);
 }
 
 fn additions_stand_where_they_were_to_and_nothing_behind_them(destination: &dyn Destination) {

@@ -77,6 +77,11 @@ impl Destination for Faulty {
         Ok(Box::new(FaultyUpload { inner: self.inner.put(name)?, script: self.script.clone() }))
     }
 
+    #[cfg(feature = "lake")]
+    fn create(&self, name: &str, content: &[u8]) -> io::Result<bool> {
+        self.inner.create(name, content)
+    }
+
     fn append(&self, name: &str, found: u64, at: u64, bytes: &[u8]) -> Result<(), AppendFailed> {
         let (written, is_undone) = match self.script.fault {
             Fault::HalfAppended => (Some(&bytes[..bytes.len() / 2]), false),

@@ -1,8 +1,17 @@
 //! The columns of Parquet files: their names, their types, and where their values come from.
 
 use crate::export::formats::columns::CHANGE_COLUMNS;
-use crate::record::{Column, ColumnKind, Instant, instant};
+use crate::record::{Column, ColumnKind, Instant, Stream, instant};
 use std::ops::RangeInclusive;
+
+/// How a file declares its columns of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JsonAs {
+    /// With Parquet's logical type for it.
+    Json,
+    /// As text: a Delta table has no type for JSON, and its readers want text of a text column.
+    Text,
+}
 
 /// A column of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,18 +60,29 @@ pub(super) fn of(columns: &[Column]) -> Vec<FileColumn> {
 
 impl FileColumn {
     /// The column in Parquet's own notation.
-    pub(super) fn declaration(&self) -> String {
+    pub(super) fn declaration(&self, json: JsonAs) -> String {
         let (is_required, kind, logical) = match self.holds {
             Holds::Seq => (true, "INT64", ""),
             Holds::Op => (true, "BYTE_ARRAY", "(STRING)"),
             Holds::ObservedAt => (true, "INT64", "(TIMESTAMP(MICROS,true))"),
             Holds::Given(_, ColumnKind::Text | ColumnKind::Time) => (false, "BYTE_ARRAY", "(STRING)"),
-            Holds::Given(_, ColumnKind::Json) => (false, "BYTE_ARRAY", "(JSON)"),
+            Holds::Given(_, ColumnKind::Json) => {
+                (false, "BYTE_ARRAY", if json == JsonAs::Json { "(JSON)" } else { "(STRING)" })
+            }
             Holds::Given(_, ColumnKind::Integer) => (false, "INT64", ""),
             Holds::Utc(_) | Holds::OfSeconds(_) => (false, "INT64", "(TIMESTAMP(MICROS,true))"),
         };
         let repetition = if is_required { "REQUIRED" } else { "OPTIONAL" };
         format!("{repetition} {kind} {} {logical};", self.name)
+    }
+
+    /// The column's type in a Delta table's schema.
+    fn type_in_tables(&self) -> &'static str {
+        match self.holds {
+            Holds::Seq | Holds::Given(_, ColumnKind::Integer) => "long",
+            Holds::Op | Holds::Given(..) => "string",
+            Holds::ObservedAt | Holds::Utc(_) | Holds::OfSeconds(_) => "timestamp",
+        }
     }
 
     /// Whether its values come again and again, so that a dictionary is worth its memory.
@@ -73,6 +93,23 @@ impl FileColumn {
             _ => false,
         }
     }
+}
+
+/// The schema of files with these columns, in Parquet's own notation.
+pub(super) fn schema(columns: &[FileColumn], json: JsonAs) -> String {
+    let lines: Vec<String> = columns.iter().map(|column| column.declaration(json)).collect();
+    format!("message schema {{ {} }}", lines.join(" "))
+}
+
+/// The columns of a stream's Delta tables, in order: each one's name, and its type in the table's schema.
+pub(in crate::export) fn of_tables(stream: Stream) -> Vec<(String, &'static str)> {
+    of(stream.columns())
+        .into_iter()
+        .map(|column| {
+            let kind = column.type_in_tables();
+            (column.name, kind)
+        })
+        .collect()
 }
 
 const MICROSECONDS: i64 = 1_000_000;
@@ -95,7 +132,6 @@ pub(super) fn of_seconds(seconds: i64) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::dictionary;
-    use crate::record::Stream;
 
     #[test]
     fn they_are_those_that_the_dictionary_describes() {

@@ -3,8 +3,7 @@
 //! What a file says of its rows stands at its end, so the file is copied into an unnamed temporary one first. Its columns have
 //! to be the ones that its stream has, and each timestamp the instant that the text beside it names.
 
-use super::columns::{self, FileColumn, Holds, of_seconds, utc};
-use super::schema;
+use super::columns::{self, FileColumn, Holds, JsonAs, of_seconds, schema, utc};
 use crate::export::formats::decoded_row::{Cell, Row};
 use crate::export::formats::definition::Decoder;
 use crate::export::formats::row_reader::source_failed;
@@ -31,6 +30,7 @@ const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) struct ParquetDecoder {
     width: usize,
     columns: Vec<FileColumn>,
+    json: JsonAs,
     batches: Option<ParquetRecordBatchReader>,
     /// The batch that is taken apart, and the place of the row in it.
     batch: Option<RecordBatch>,
@@ -38,9 +38,9 @@ pub(super) struct ParquetDecoder {
 }
 
 impl ParquetDecoder {
-    pub(super) fn new(columns: &'static [Column]) -> ParquetDecoder {
+    pub(super) fn new(columns: &'static [Column], json: JsonAs) -> ParquetDecoder {
         let (width, columns) = (columns.len(), columns::of(columns));
-        ParquetDecoder { width, columns, batches: None, batch: None, at: 0 }
+        ParquetDecoder { width, columns, json, batches: None, batch: None, at: 0 }
     }
 
     /// Goes to the next row. Returns whether there is one.
@@ -63,7 +63,7 @@ impl Decoder for ParquetDecoder {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
         let reader = reader.map_err(|error: ParquetError| no_parquet(error))?;
-        let expected = parse_message_type(&schema(&self.columns)).map_err(no_parquet)?;
+        let expected = parse_message_type(&schema(&self.columns, self.json)).map_err(no_parquet)?;
         if *reader.parquet_schema().root_schema() != expected {
             return Err("its columns are others than its stream has, or of other types".to_owned());
         }

@@ -4,8 +4,7 @@
 //! do bytes come. How rows are cut into batches and groups follows from their values alone, so that the same rows give the
 //! same bytes.
 
-use super::columns::{self, FileColumn, Holds, of_seconds, utc};
-use super::schema;
+use super::columns::{self, FileColumn, Holds, JsonAs, of_seconds, schema, utc};
 use crate::export::formats::definition::{Encoder, FileFacts};
 use crate::export::formats::dialect::Dialect;
 use crate::export::formats::portable::portable;
@@ -70,9 +69,9 @@ impl ParquetEncoder {
     ///
     /// # Errors
     /// When the crate refuses the schema, which it never does.
-    pub(super) fn begin(facts: &FileFacts<'_>, dialect: Dialect) -> io::Result<ParquetEncoder> {
+    pub(super) fn begin(facts: &FileFacts<'_>, dialect: Dialect, json: JsonAs) -> io::Result<ParquetEncoder> {
         let columns = columns::of(facts.stream.columns());
-        let declared = parse_message_type(&schema(&columns)).map_err(failed)?;
+        let declared = parse_message_type(&schema(&columns, json)).map_err(failed)?;
         let declared = SchemaDescriptor::new(Arc::new(declared));
         let schema = Arc::new(parquet_to_arrow_schema(&declared, None).map_err(failed)?);
         let options = ArrowWriterOptions::new()

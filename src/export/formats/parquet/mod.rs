@@ -22,7 +22,9 @@ mod decoder;
 mod encoder;
 
 use super::definition::FormatDefinition;
-use columns::FileColumn;
+use columns::JsonAs;
+
+pub(in crate::export) use columns::of_tables;
 
 /// Parquet, as it is registered.
 pub(super) const FORMAT: FormatDefinition = FormatDefinition {
@@ -31,15 +33,17 @@ pub(super) const FORMAT: FormatDefinition = FormatDefinition {
     is_compressible: false,
     trusts_files: true,
     columns: |stream| columns::of(stream.columns()).into_iter().map(|column| column.name).collect(),
-    encoder: |facts, dialect| Ok(Box::new(encoder::ParquetEncoder::begin(facts, dialect)?)),
-    decoder: |columns, _| Box::new(decoder::ParquetDecoder::new(columns)),
+    encoder: |facts, dialect| Ok(Box::new(encoder::ParquetEncoder::begin(facts, dialect, JsonAs::Json)?)),
+    decoder: |columns, _| Box::new(decoder::ParquetDecoder::new(columns, JsonAs::Json)),
 };
 
-/// The schema of files with these columns, in Parquet's own notation.
-fn schema(columns: &[FileColumn]) -> String {
-    let lines: Vec<String> = columns.iter().map(FileColumn::declaration).collect();
-    format!("message schema {{ {} }}", lines.join(" "))
-}
+/// The files of a Delta table, as they are registered: the same, but for the declaration of JSON.
+pub(super) const OF_TABLES: FormatDefinition = FormatDefinition {
+    name: "delta",
+    encoder: |facts, dialect| Ok(Box::new(encoder::ParquetEncoder::begin(facts, dialect, JsonAs::Text)?)),
+    decoder: |columns, _| Box::new(decoder::ParquetDecoder::new(columns, JsonAs::Text)),
+    ..FORMAT
+};
 
 #[cfg(test)]
 mod tests;
