@@ -1,11 +1,14 @@
-//! Parquet: a build with the feature `lake` writes it like any other format, and one without says that it lacks it.
+//! Parquet and Delta Lake: a build with the feature `lake` writes them like any other format, and one without says that it lacks them.
 
 use crate::support::{Account, Place, manifest};
 
 #[cfg(feature = "lake")]
 mod with_it {
     use super::*;
-    use crate::support::{assert_everything_equals, assert_no_strays, customer, parquet};
+    use crate::support::{
+        Program, State, as_exported, assert_everything_equals, assert_no_strays, assert_same, customer,
+        delta, parquet,
+    };
     use serde_json::Value;
     use std::path::PathBuf;
 
@@ -94,6 +97,95 @@ mod with_it {
         assert!(pruned.iter().any(|path| path.as_str().unwrap().ends_with(".parquet")), "{pruned:?}");
         program.ends(0, &["export", "verify"]).await;
     }
+
+    fn assert_tables_equal(place: &Place, said: &str) {
+        let expected = as_exported(&State::of_mirror(place), place);
+        for suffix in ["", "_changes"] {
+            let found = as_exported(&delta::replay(place, suffix), place);
+            assert_same(&expected, &found, &format!("the tables *{suffix} after {said}"));
+        }
+    }
+
+    async fn export_killed_at(program: &Program, point: &str) {
+        let dying = program.clone().variable("MALOMO_MIRROR_FAIL_POINT", point);
+        assert!(dying.run(&["export"]).await.signal().is_some(), "{point}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn each_change_is_in_the_tables_once_whenever_an_export_dies() {
+        let account = Account::of(8, 3, 5).shared();
+        let server = account.serve().await;
+        let place = Place::new();
+        let program = place.program(&server.base_url()).set("export.formats=csv,delta");
+        // Runs bring changes, and what exports them is chosen here.
+        let elsewhere = program.clone().set("export.formats=csv");
+        program
+            .ends(0, &["sync", "--full"])
+            .await
+            .shows(&["customers_changes version 0", "events version 0"]);
+        assert_tables_equal(&place, "the first export");
+        // Four tables, each with a file and a commit; the customers' changes have the first.
+        let points = [
+            "before-rename:1",
+            "before-table-commit:1",
+            "after-table-commit:1",
+            "before-table-commit:2",
+            "after-table-commit:2",
+            "before-rename:3",
+            "before-table-commit:3",
+            "after-table-commit:3",
+            "before-table-commit:4",
+            "after-table-commit:4",
+        ];
+        for (n, point) in points.into_iter().enumerate() {
+            {
+                let mut account = account.lock();
+                let (id, gone) = (format!("c-new-{n}"), format!("c-new-{}", n.wrapping_sub(2)));
+                account.add(&id, 1);
+                account.put("c-01", customer("c-01", point, &format!("2024-07-{:02}T00:00:00Z", n + 1)));
+                if n > 1 {
+                    account.remove(&gone);
+                }
+            }
+            elsewhere.ends(0, &["sync", "--full"]).await;
+            export_killed_at(&program, point).await;
+            // What it committed counts, and nothing else.
+            for table in ["customers", "events"] {
+                delta::Table::read(&place, &format!("{table}_changes")).rows();
+            }
+            program.ends(0, &["export"]).await;
+            assert_tables_equal(&place, point);
+            let head = place.number("SELECT max(seq) FROM changes WHERE stream = 'customers'");
+            assert!(delta::Table::read(&place, "customers_changes").position() >= head);
+        }
+        program.ends(0, &["export"]).await.shows(&["nothing new"]);
+        let verified = program.ends(0, &["export", "verify", "--json"]).await.json();
+        assert_eq!(verified["tables"].as_array().unwrap().len(), 4, "{verified}");
+        let log = place.exports().join("customers_changes/_delta_log");
+        assert!(
+            log.join("_last_checkpoint").exists()
+                && log.join(format!("{:020}.checkpoint.parquet", 10)).exists()
+        );
+
+        let status = program.ends(0, &["status", "--json"]).await.json();
+        let lag = status["export_lag"].as_array().unwrap();
+        assert!(lag.is_empty() && status.to_string().contains("customers_changes/part-"), "{status}");
+        let before = delta::Table::read(&place, "customers");
+        program.ends(0, &["export", "--snapshot"]).await.shows(&["customers version"]);
+        let after = delta::Table::read(&place, "customers");
+        assert_eq!(after.commits.len(), before.commits.len() + 1);
+        assert!(before.files.keys().all(|path| !after.files.contains_key(path)));
+        assert_tables_equal(&place, "a snapshot");
+
+        // A damaged file is named, and so is the way out.
+        let (path, _) = after.files.first_key_value().unwrap();
+        std::fs::write(place.exports().join("customers").join(path), "PAR1").unwrap();
+        let found = program.ends(1, &["export", "verify"]).await;
+        found.shows(&["its size or SHA-256 is not the one that the log notes", "export --snapshot"]);
+        program.ends(0, &["export", "--snapshot"]).await;
+        program.ends(0, &["export", "verify"]).await;
+        assert_tables_equal(&place, "it was written anew");
+    }
 }
 
 #[cfg(not(feature = "lake"))]
@@ -109,7 +201,16 @@ mod without_it {
         let program = place.program(&server.base_url());
         let refused = program.clone().set("export.formats=parquet").ends(2, &["sync"]).await;
         refused.tells(&["this build of the program has no parquet", "the Debian package has it"]);
+        let refused = program.clone().set("export.formats=delta").ends(2, &["sync"]).await;
+        refused.tells(&["this build of the program has no delta", "the Debian package has it"]);
         program.ends(0, &["sync", "--full"]).await;
+
+        // A table of another build is named, too.
+        let log = place.exports().join("events_changes/_delta_log");
+        std::fs::create_dir_all(&log).unwrap();
+        std::fs::write(log.join("00000000000000000000.json"), "{}").unwrap();
+        program.ends(5, &["export", "verify"]).await.shows(&["unchecked  events_changes"]);
+        std::fs::remove_dir_all(place.exports().join("events_changes")).unwrap();
 
         // A line as another build adds it.
         let path = place.exports().join("manifest.ndjson");

@@ -11,6 +11,8 @@
 mod account;
 mod compare;
 mod csv;
+#[cfg(feature = "lake")]
+pub mod delta;
 pub mod echo;
 mod json;
 mod listener;
