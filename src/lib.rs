@@ -13,7 +13,7 @@
 //! | [`api`] | the vendor's calls, paging, retries, the guard that keeps the key at home | network |
 //! | [`mirror`] | the SQLite mirror, its change log and checkpoints; all SQL | disk |
 //! | [`sync`] | one sync run: walks, overlapped, through the diff into the mirror | both |
-//! | [`export`] | the change log as CSV, NDJSON and Parquet files with a manifest | disk |
+//! | [`export`] | the change log as CSV, NDJSON and Parquet files with a manifest, and Delta tables | disk |
 //! | [`schedule`] | crontab(5) expressions and when they fire next | none |
 //! | [`config`] | the configuration, where each value came from, and the key | disk |
 //! | [`sandbox`] | a server that speaks the vendor's API from a seeded world | network |

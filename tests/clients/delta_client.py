@@ -127,7 +127,7 @@ def check_vacuum(folder):
         for path in (folder / "exports" / stream).rglob("*"):
             if path.is_file() and "_delta_log" not in path.parts:
                 os.utime(path, (old, old))
-        gone = deltalake.DeltaTable(folder / "exports" / stream).vacuum(dry_run=False)
+        gone = deltalake.DeltaTable(folder / "exports" / stream).vacuum(dry_run=False, full=True)
         assert gone == [], gone
 
 

@@ -1,9 +1,11 @@
 //! The table with the current state, cut into slices by the changes that inserted its rows: a file has the rows that were inserted
 //! behind one change, up to another. What changes later changes in its slice, so that an export writes the slices anew in which
-//! something has changed, straight from the mirror, and leaves the others; new rows go into the last slice until that is full.
+//! something has changed, straight from the mirror, and leaves the others. New rows are a slice of their own, which takes in the
+//! slices before it that have no more rows than it: so there are few small files, and no row is written often.
 //!
-//! Where much has changed since, bringing the table up to date costs more than few changes are worth, and the files that are
-//! let go of stay for a day: then an export leaves it, until a day has passed or a snapshot is asked for.
+//! Where much has changed since, or exports come every few seconds, bringing the table up to date each time would fill the disk
+//! with files that were let go of and stay for a day: then an export leaves it, until enough time has passed for that many
+//! rows, or a snapshot is asked for.
 
 use super::actions::{Action, Add, Remove};
 use super::data_file::{DataFile, Origin};
@@ -19,7 +21,10 @@ use std::collections::BTreeSet;
 const SLICE: u64 = 64 * 1024;
 
 /// So many rows are written by any export.
-const CHEAP: u64 = 4 * SLICE;
+const CHEAP: u64 = 1_000;
+
+/// And so many for each second since the last one wrote any.
+const ROWS_A_SECOND: u64 = 300;
 
 /// The table is brought up to date after that time, whatever it costs.
 const BEHIND_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
@@ -87,20 +92,24 @@ fn plan(
     let (Some(txn), false) = (log.txn(&origin.mirror_id), is_whole) else { return Ok(Some(whole())) };
     let (stream, position) = (log.table.stream, txn.version);
     let slices = log.files.values().map(|file| {
-        let noted = file.noted()?;
+        let noted = file.noted().filter(|noted| noted.rewritten.is_none() == origin.dialect.exact)?;
         Some(Slice { inserts: noted.covers, rows: noted.rows, file: file.clone() })
     });
-    // Files of other programs, or versions that nobody knows any more: only the whole can be right.
+    // Files of other programs, or with values in the other form (`export.exact`), or versions that nobody knows any more: only
+    // the whole can be right.
     let Some(slices) = slices.collect::<Option<Vec<_>>>() else { return Ok(Some(whole())) };
     let Some(touched) = snapshot.inserts_touched(stream, position)? else { return Ok(Some(whole())) };
     let new = snapshot.count_inserted(stream, position)?;
     let (plan, rows) = merge(slices, &touched.into_iter().collect(), (position, head), new);
-    Ok(plan.filter(|_| rows <= CHEAP || is_late(txn.last_updated, origin.now)))
+    Ok(plan.filter(|_| is_worth(rows, txn.last_updated, origin.now)))
 }
 
-fn is_late(updated: Option<i64>, now: Timestamp) -> bool {
-    let updated = updated.and_then(|at| Timestamp::from_millisecond(at).ok());
-    updated.is_none_or(|at| now.duration_since(at) >= BEHIND_AT_MOST)
+/// Whether so many rows are to be written, where the table was brought up to date then: milliseconds since 1970.
+fn is_worth(rows: u64, updated: Option<i64>, now: Timestamp) -> bool {
+    let Some(updated) = updated.and_then(|at| Timestamp::from_millisecond(at).ok()) else { return true };
+    let age = now.duration_since(updated);
+    let seconds = u64::try_from(age.as_secs()).unwrap_or(0);
+    rows <= CHEAP.max(seconds.saturating_mul(ROWS_A_SECOND)) || age >= BEHIND_AT_MOST
 }
 
 /// What has to be written so that slices of the state at the first change become those of the state at the second: those with
@@ -112,19 +121,16 @@ fn merge(
     new: u64,
 ) -> (Option<Plan>, u64) {
     slices.sort_by_key(|slice| slice.inserts);
-    let last = slices.len().saturating_sub(1);
     let (mut plan, mut rows, mut after) = (Plan::default(), new, position);
-    for (n, slice) in slices.into_iter().enumerate() {
-        let grows = n == last && new > 0 && slice.rows + new <= SLICE;
-        let is_touched = touched.range(slice.inserts.0 + 1..=slice.inserts.1).next().is_some();
-        if !grows && !is_touched {
-            continue;
-        }
-        rows += slice.rows;
-        plan.removed.push(slice.file);
-        if grows {
-            after = slice.inserts.0;
-        } else {
+    while let Some(taken) = slices.pop_if(|slice| slice.rows <= rows && slice.rows + rows <= SLICE) {
+        rows += taken.rows;
+        after = taken.inserts.0;
+        plan.removed.push(taken.file);
+    }
+    for slice in slices {
+        if touched.range(slice.inserts.0 + 1..=slice.inserts.1).next().is_some() {
+            rows += slice.rows;
+            plan.removed.push(slice.file);
             plan.written.push(slice.inserts);
         }
     }
@@ -198,20 +204,22 @@ mod tests {
     #[test]
     fn what_has_changed_is_written_and_nothing_else() {
         let slices = || {
-            [("a", (0, 10), SLICE), ("b", (10, 20), 7), ("c", (20, 30), SLICE - 2)]
+            [("a", (0, 10), SLICE), ("b", (10, 20), 7), ("c", (20, 30), 3)]
                 .map(|(path, inserts, rows)| Slice { inserts, rows, file: file(path) })
                 .to_vec()
         };
         for (touched, new, removed, written, rows) in [
             (&[][..], 0, &[][..], vec![], 0),
             (&[1, 10], 0, &["a"], vec![(0, 10)], SLICE),
-            (&[11, 30], 0, &["b", "c"], vec![(10, 20), (20, 30)], SLICE + 5),
+            (&[11, 30], 0, &["b", "c"], vec![(10, 20), (20, 30)], 10),
             // Deleted before that, or never among these rows.
             (&[31], 0, &[], vec![], 0),
-            (&[], 2, &["c"], vec![(20, 40)], SLICE),
-            (&[], 3, &[], vec![(35, 40)], 3),
-            (&[25, 5], 2, &["a", "c"], vec![(0, 10), (20, 40)], 2 * SLICE),
-            (&[25], 3, &["c"], vec![(20, 30), (35, 40)], SLICE + 1),
+            (&[], 2, &[], vec![(35, 40)], 2),
+            (&[], 3, &["c"], vec![(20, 40)], 6),
+            (&[], 4, &["c", "b"], vec![(10, 40)], 14),
+            (&[15, 25], 3, &["c", "b"], vec![(10, 20), (20, 40)], 13),
+            (&[5], 4, &["c", "b", "a"], vec![(0, 10), (10, 40)], SLICE + 14),
+            (&[], SLICE, &[], vec![(35, 40)], SLICE),
         ] {
             let touched: BTreeSet<i64> = touched.iter().copied().collect();
             let (plan, so_many) = merge(slices(), &touched, (35, 40), new);
@@ -222,14 +230,37 @@ mod tests {
         assert_eq!(merge(vec![], &BTreeSet::new(), (0, 9), 4).0.unwrap().written, [(0, 9)]);
     }
 
+    /// One new row an export: of so many rows there are few files, and all of them were written a few times.
     #[test]
-    fn a_day_is_the_most_that_it_is_behind() {
+    fn there_are_few_small_files_and_no_row_is_written_often() {
+        let (mut slices, mut written, exports): (Vec<Slice>, _, _) = (Vec::new(), 0, 5_000);
+        for n in 1..=exports {
+            let (plan, rows) = merge(slices.clone(), &BTreeSet::new(), (n - 1, n), 1);
+            let plan = plan.unwrap();
+            slices.retain(|slice| !plan.removed.contains(&slice.file));
+            slices.push(Slice { inserts: plan.written[0], rows, file: file(&n.to_string()) });
+            written += rows;
+            assert!(slices.len() <= 14, "{n}: {}", slices.len());
+        }
+        assert_eq!(slices.iter().map(|slice| slice.rows).sum::<u64>(), exports as u64);
+        assert!(written < 14 * exports as u64, "{written}");
+    }
+
+    #[test]
+    fn the_longer_it_was_the_more_is_written() {
         let now = Timestamp::from_second(1_000_000_000).unwrap();
-        let at = |hours: i64| Some((now - SignedDuration::from_hours(hours)).as_millisecond());
-        for (updated, late) in
-            [(at(0), false), (at(23), false), (at(24), true), (at(-5), false), (None, true)]
-        {
-            assert_eq!(is_late(updated, now), late, "{updated:?}");
+        let at = |seconds: i64| Some((now - SignedDuration::from_secs(seconds)).as_millisecond());
+        for (rows, updated, worth) in [
+            (CHEAP, at(0), true),
+            (CHEAP + 1, at(0), false),
+            (CHEAP + 1, at(-9), false),
+            (270_000, at(900), true),
+            (270_001, at(900), false),
+            (u64::MAX, at(24 * 60 * 60 - 1), false),
+            (u64::MAX, at(24 * 60 * 60), true),
+            (u64::MAX, None, true),
+        ] {
+            assert_eq!(is_worth(rows, updated, now), worth, "{rows} {updated:?}");
         }
     }
 }

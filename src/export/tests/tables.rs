@@ -102,12 +102,19 @@ fn each_export_is_a_commit_where_something_has_changed() {
     assert_eq!((&stats["nullCount"]["id"], &stats["nullCount"]["phone_number"]), (&json!(0), &json!(1)));
     assert_eq!(stats["minValues"]["_observed_at"], "1970-01-01T00:00:00.000Z");
 
+    // All values of a table of the state have one form.
+    world.settings.exact = true;
+    assert_eq!(versions(&world.export().unwrap()), [("customers", 3, 4, 1)]);
+    world.settings.exact = false;
+    assert_eq!(versions(&world.export().unwrap()).len(), 1);
+    world.verified();
+
     // Other formats beside it, in the same folders; and a snapshot writes the state as a whole.
     world.settings.formats = [Format::ALL, Format::TABLES].concat();
     let exported = world.export().unwrap();
     assert_eq!((exported.files.len(), versions(&exported)), (Format::ALL.len(), vec![]));
     let snapshot = world.snapshot().unwrap();
-    assert_eq!(versions(&snapshot), [("customers", 3, 4, 1), ("events", 1, 4, 0)]);
+    assert_eq!(versions(&snapshot), [("customers", 5, 4, 1), ("events", 1, 4, 0)]);
     assert_eq!(world.verified().tables.len(), 4);
 }
 

@@ -43,8 +43,8 @@ impl Table {
 
     /// The last change that the newest `txn` action names.
     pub fn position(&self) -> i64 {
-        let all = self.commits.iter().flatten().filter_map(|action| action.get("txn"));
-        all.last().map_or(0, |txn| txn["version"].as_i64().unwrap())
+        let mut all = self.commits.iter().flatten().filter_map(|action| action.get("txn"));
+        all.next_back().map_or(0, |txn| txn["version"].as_i64().unwrap())
     }
 
     /// The rows of every file that counts, in the order of their changes.
