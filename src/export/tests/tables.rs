@@ -269,6 +269,20 @@ fn what_was_done_to_a_table_is_found() {
     assert_eq!(world.differences(), Vec::<String>::new());
 }
 
+/// A folder with tables alone is no empty one, also where files were exported elsewhere.
+#[test]
+fn tables_may_stand_alone() {
+    let mut world = world();
+    world.customer("a", "x");
+    let tables = std::mem::replace(&mut world.settings.dir, world.folder.path().join("files"));
+    world.settings.formats = vec![Format::Csv];
+    world.export().unwrap();
+    (world.settings.dir, world.settings.formats) = (tables, vec![Format::Delta]);
+    assert_eq!(world.differences().len(), 1);
+    world.export().unwrap();
+    assert_eq!(world.differences(), Vec::<String>::new());
+}
+
 #[test]
 fn other_programs_are_noticed() {
     let mut world = world();

@@ -34,6 +34,11 @@ impl TableLogs {
         TableLogs(tables.map(read).collect())
     }
 
+    /// Whether no table is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, log)| log.as_ref().is_ok_and(|log| log.version.is_none()))
+    }
+
     /// Checks every table that is there. `own` is the mirror, `head` its newest change.
     ///
     /// # Errors

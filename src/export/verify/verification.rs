@@ -121,7 +121,7 @@ impl<'v> Verification<'v> {
         let (changes, unknown) = self.lines(Kind::Changes, &texts.changes, &anchors)?;
         let of_snapshots = Anchors::read(self.snapshot, self.dir, Kind::Snapshots)?;
         let (snapshot_lines, _) = self.lines(Kind::Snapshots, &texts.snapshots, &of_snapshots)?;
-        if changes.is_empty() && anchors.own_reached().is_none() {
+        if changes.is_empty() && anchors.own_reached().is_none() && tables.is_empty() {
             self.look_elsewhere(&anchors);
         }
         let follows = changes.first().and_then(|entry| entry.line.previous.as_deref());
