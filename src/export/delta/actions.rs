@@ -1,5 +1,5 @@
-//! The actions of a table's log, as the protocol names them: one a line of a commit, one a row of a checkpoint. Members that we
-//! don't use are passed over in reading.
+//! The actions of a table's log, as the protocol names them: one a line of a commit, one a row of a checkpoint. Members
+//! that we don't use are passed over in reading.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

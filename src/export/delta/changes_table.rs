@@ -8,8 +8,8 @@ use crate::export::formats::FileFacts;
 use crate::export::table_commit::TableCommit;
 use crate::mirror::Snapshot;
 
-/// Appends the changes that the table lacks, where there are any, as one file and one commit. A table that isn't there is
-/// created, with no rows where the stream has had no change. Durable on return.
+/// Appends the changes that the table lacks, where there are any, as one file and one commit. A table that isn't there
+/// is created, with no rows where the stream has had no change. Durable on return.
 pub(super) fn append(
     snapshot: &Snapshot<'_>,
     log: &mut TableLog,

@@ -1,5 +1,5 @@
-//! A log's state as one Parquet file, so that a reader needn't go through every commit: one action a row, each kind in a
-//! column of its own.
+//! A log's state as one Parquet file, so that a reader needn't go through every commit: one action a row, each kind in
+//! a column of its own.
 //!
 //! Actions have one form in memory and in commits, JSON; a checkpoint is made of that and read into it.
 

@@ -1,5 +1,5 @@
-//! What a table needs no more is removed: files that its log has let go of, what killed exports left, and the log's own old
-//! files. Done with each checkpoint, so that the log that readers find is always short.
+//! What a table needs no more is removed: files that its log has let go of, what killed exports left, and the log's own
+//! old files. Done with each checkpoint, so that the log that readers find is always short.
 
 use super::log::TableLog;
 use super::table::{LogFile, checkpoint_name, commit_name};
@@ -8,11 +8,12 @@ use crate::export::error::ExportError;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
-/// How long a file stays that counts no more: for readers that began when it did. It is short, since a table of the state that is
-/// brought up to date every few minutes lets go of much; older states are in the table of changes.
+/// How long a file stays that counts no more: for readers that began when it did. It is short, since a table of the
+/// state that is brought up to date every few minutes lets go of much; older states are in the table of changes.
 pub(super) const FILES_STAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long commits stay behind a checkpoint, for readers that ask for an earlier version: as long as in Delta's own tables.
+/// How long commits stay behind a checkpoint, for readers that ask for an earlier version: as long as in Delta's own
+/// tables.
 pub(super) const COMMITS_STAY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Where the log wants a checkpoint, or `anyway`: writes one, and removes what is old.
@@ -49,16 +50,16 @@ fn remove_files(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
     names.iter().try_for_each(|name| remove(log, name))
 }
 
-/// Whether a path of the log is that of a file below the table's folder as it stands there. Other programs may name files
-/// elsewhere, and encode what they name.
+/// Whether a path of the log is that of a file below the table's folder as it stands there. Other programs may name
+/// files elsewhere, and encode what they name.
 fn is_plain(path: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
     path.split('/').all(is_part)
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./=".contains(&byte))
 }
 
-/// Removes commits that are older, with the checkpoints between them, as far as the versions that are left can be read without
-/// them: up to a checkpoint.
+/// Removes commits that are older, with the checkpoints between them, as far as the versions that are left can be read
+/// without them: up to a checkpoint.
 fn remove_log(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
     let mut newest_old = None;
     for &version in &log.commits {

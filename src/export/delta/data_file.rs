@@ -61,8 +61,8 @@ impl<'d> DataFile<'d> {
         self.rows.write(change).map_err(|source| ExportError::io("written", &self.place)(source))
     }
 
-    /// Ends the file and gives it its name; durable on return. `covers` are the changes that the log is to say it has: those
-    /// behind the first number, up to the second.
+    /// Ends the file and gives it its name; durable on return. `covers` are the changes that the log is to say it has:
+    /// those behind the first number, up to the second.
     pub(super) fn finish(self, covers: (i64, i64), now: Timestamp) -> Result<Add, ExportError> {
         let failed = |error| ExportError::io("written", &self.place)(error);
         let (file, rewritten) = self.rows.finish().map_err(failed)?;
@@ -91,8 +91,8 @@ impl<'d> DataFile<'d> {
 /// What this program notes of a file in the `tags` of its [`Add`], which the protocol leaves to writers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::export) struct Noted {
-    /// Of changes: the file has those behind the first number, up to the second. Of the state: it has the rows whose inserts
-    /// are these.
+    /// Of changes: the file has those behind the first number, up to the second. Of the state: it has the rows whose
+    /// inserts are these.
     pub(in crate::export) covers: (i64, i64),
     /// The newest change in it, and when the mirror took that.
     pub(in crate::export) newest: (i64, String),

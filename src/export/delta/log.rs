@@ -157,8 +157,8 @@ impl TableLog {
         self.version.map_or(0, |version| version + 1)
     }
 
-    /// Makes these actions the next commit, with what a new table begins with, and notes in it that the table reaches to change
-    /// `position`. Durable on return. Every tenth commit is followed by a checkpoint.
+    /// Makes these actions the next commit, with what a new table begins with, and notes in it that the table reaches
+    /// to change `position`. Durable on return. Every tenth commit is followed by a checkpoint.
     ///
     /// # Errors
     /// When somebody else has committed meanwhile, or the log can't be written.
@@ -239,8 +239,8 @@ impl TableLog {
     }
 }
 
-/// The newest commit by which a mirror added a file to a table: the change that the table reaches with it, and the file. Reads
-/// no more of the log than it must; `None` where it says nothing of that, or can't be read.
+/// The newest commit by which a mirror added a file to a table: the change that the table reaches with it, and the
+/// file. Reads no more of the log than it must; `None` where it says nothing of that, or can't be read.
 pub(super) fn newest_commit(
     destination: &dyn Destination,
     table: Table,

@@ -1,11 +1,12 @@
-//! The table with the current state, cut into slices by the changes that inserted its rows: a file has the rows that were inserted
-//! behind one change, up to another. What changes later changes in its slice, so that an export writes the slices anew in which
-//! something has changed, straight from the mirror, and leaves the others. New rows are a slice of their own, which takes in the
-//! slices before it that have no more rows than it: so there are few small files, and no row is written often.
+//! The table with the current state, cut into slices by the changes that inserted its rows: a file has the rows that
+//! were inserted behind one change, up to another. What changes later changes in its slice, so that an export writes
+//! the slices anew in which something has changed, straight from the mirror, and leaves the others. New rows are a
+//! slice of their own, which takes in the slices before it that have no more rows than it: so there are few small
+//! files, and no row is written often.
 //!
-//! Where much has changed since, or exports come every few seconds, bringing the table up to date each time would fill the disk
-//! with files that were let go of and stay for a day: then an export leaves it, until enough time has passed for that many
-//! rows, or a snapshot is asked for.
+//! Where much has changed since, or exports come every few seconds, bringing the table up to date each time would fill
+//! the disk with files that were let go of and stay for a day: then an export leaves it, until enough time has passed
+//! for that many rows, or a snapshot is asked for.
 
 use super::actions::{Action, Add, Remove};
 use super::data_file::{DataFile, Origin};
@@ -95,8 +96,8 @@ fn plan(
         let noted = file.noted().filter(|noted| noted.rewritten.is_none() == origin.dialect.exact)?;
         Some(Slice { inserts: noted.covers, rows: noted.rows, file: file.clone() })
     });
-    // Files of other programs, or with values in the other form (`export.exact`), or versions that nobody knows any more: only
-    // the whole can be right.
+    // Files of other programs, or with values in the other form (`export.exact`), or versions that nobody knows any
+    // more: only the whole can be right.
     let Some(slices) = slices.collect::<Option<Vec<_>>>() else { return Ok(Some(whole())) };
     let Some(touched) = snapshot.inserts_touched(stream, position)? else { return Ok(Some(whole())) };
     let new = snapshot.count_inserted(stream, position)?;
@@ -112,8 +113,9 @@ fn is_worth(rows: u64, updated: Option<i64>, now: Timestamp) -> bool {
     rows <= CHEAP.max(seconds.saturating_mul(ROWS_A_SECOND)) || age >= BEHIND_AT_MOST
 }
 
-/// What has to be written so that slices of the state at the first change become those of the state at the second: those with
-/// touched inserts anew, and the new rows. `None` where nothing has changed. Also says how many rows that is, or were.
+/// What has to be written so that slices of the state at the first change become those of the state at the second:
+/// those with touched inserts anew, and the new rows. `None` where nothing has changed. Also says how many rows that
+/// is, or were.
 fn merge(
     mut slices: Vec<Slice>,
     touched: &BTreeSet<i64>,

@@ -1,9 +1,9 @@
 //! What a table's log says of a file's values, so that engines can pass it over: taken from the file itself, from the
 //! statistics that its own end has, so that both say the same.
 //!
-//! Numbers and times have their least and greatest value, texts have none: ids are random, and of the others nobody asks for a
-//! range. A time's are in milliseconds, which is what the protocol's readers expect: the least is rounded down and the greatest
-//! up, so that the range never lies.
+//! Numbers and times have their least and greatest value, texts have none: ids are random, and of the others nobody
+//! asks for a range. A time's are in milliseconds, which is what the protocol's readers expect: the least is rounded
+//! down and the greatest up, so that the range never lies.
 
 use crate::export::destination::Destination;
 use crate::export::formats::of_tables;

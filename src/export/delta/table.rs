@@ -39,9 +39,9 @@ impl Table {
         format!("{self}/_delta_log")
     }
 
-    /// Where the table's files stand below its folder, with a `/` at the end. The folder of the state is that of the stream's
-    /// other export files, so the table's have one of their own there, and whoever takes all files of that folder takes none of
-    /// them.
+    /// Where the table's files stand below its folder, with a `/` at the end. The folder of the state is that of the
+    /// stream's other export files, so the table's have one of their own there, and whoever takes all files of that
+    /// folder takes none of them.
     fn prefix(self) -> &'static str {
         match self.contents {
             Contents::Changes => "",
@@ -54,8 +54,8 @@ impl Table {
         format!("{self}/{}", self.prefix()).trim_end_matches('/').to_owned()
     }
 
-    /// A new path for a file that is to be named by the commit of that version: relative to the table's folder. No other
-    /// one is equal.
+    /// A new path for a file that is to be named by the commit of that version: relative to the table's folder. No
+    /// other one is equal.
     pub(super) fn new_path(self, version: i64) -> String {
         format!("{}part-{version:0DIGITS$}-{}.parquet", self.prefix(), Uuid::new_v4())
     }

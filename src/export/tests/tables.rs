@@ -27,7 +27,7 @@ impl World {
             [Contents::Changes, Contents::State].map(|contents| Table { stream, contents })
         });
         let table = all.into_iter().find(|known| known.to_string() == table).unwrap();
-        TableLog::open(destination::of(self.dir(), Kind::Changes), table).unwrap()
+        TableLog::open(destination::of(&self.settings.dir, Kind::Changes), table).unwrap()
     }
 
     /// The files in one of the table's folders.
@@ -274,7 +274,7 @@ fn what_was_done_to_a_table_is_found() {
 fn tables_may_stand_alone() {
     let mut world = world();
     world.customer("a", "x");
-    let tables = std::mem::replace(&mut world.settings.dir, world.folder.path().join("files"));
+    let tables = std::mem::replace(&mut world.settings.dir, world.folder.path().join("files").into());
     world.settings.formats = vec![Format::Csv];
     world.export().unwrap();
     (world.settings.dir, world.settings.formats) = (tables, vec![Format::Delta]);

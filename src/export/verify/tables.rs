@@ -1,4 +1,5 @@
-//! The tables of a folder: each one's log, its files by what the log notes of them, and their rows as those of other exports.
+//! The tables of a folder: each one's log, its files by what the log notes of them, and their rows as those of other
+//! exports.
 
 use super::chain::NumberedLine;
 use super::checked_file::{CheckedFile, RowCounts};

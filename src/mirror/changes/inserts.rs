@@ -1,5 +1,5 @@
-//! A stream's rows by the changes that inserted them: for exports that keep them in slices of that order, and write a slice
-//! anew once one of its rows has changed.
+//! A stream's rows by the changes that inserted them: for exports that keep them in slices of that order, and write a
+//! slice anew once one of its rows has changed.
 
 use super::values::{Change, columns, read_values, text};
 use crate::mirror::{MirrorError, Snapshot};
@@ -10,9 +10,9 @@ use rusqlite::params;
 const FIRST_VALUE: usize = 4;
 
 impl Snapshot<'_> {
-    /// Calls `each` with every row that a stream holds now and that a change after `after`, up to `through`, inserted: the
-    /// number of that change, and the row as an insert that has the number and time of its newest change. In the order of
-    /// their inserts.
+    /// Calls `each` with every row that a stream holds now and that a change after `after`, up to `through`, inserted:
+    /// the number of that change, and the row as an insert that has the number and time of its newest change. In the
+    /// order of their inserts.
     ///
     /// # Errors
     /// When the mirror can't be read, or `each` fails: its error ends the reading.
@@ -53,9 +53,9 @@ impl Snapshot<'_> {
         Ok(count as u64)
     }
 
-    /// Which rows that a stream held at change `position` were updated or deleted since: the numbers of their inserts, in no
-    /// order, the same one several times where a row changed several times. `None` where the versions of that time were
-    /// pruned, so that nobody knows.
+    /// Which rows that a stream held at change `position` were updated or deleted since: the numbers of their inserts,
+    /// in no order, the same one several times where a row changed several times. `None` where the versions of that
+    /// time were pruned, so that nobody knows.
     ///
     /// # Errors
     /// When the mirror can't be read.
