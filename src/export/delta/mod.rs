@@ -20,7 +20,7 @@
 //! **By the published protocol, by hand** (reader version 1, writer version 2: no optional feature). `delta_kernel`
 //! 0.30 appends, sets `txn`, removes files and writes checkpoints, too, but with an engine of its own or one that we'd
 //! have to write: its own one commits through `object_store`, past our destinations and what they promise to be
-//! durable, brings an asynchronous runtime and 34 crates; one of ours would be more code than what stands here, which
+//! durable, and brings 34 crates; one of ours would be more code than what stands here, which
 //! needs no crate besides `parquet`. What we need of the protocol is small: JSON lines, one checkpoint file, and the
 //! arithmetic of which file counts.
 //!
