@@ -1,7 +1,7 @@
 //! How far each stream was exported to the folder's tables.
 
-use crate::export::delta;
 #[cfg(feature = "lake")]
+use crate::export::delta;
 use crate::export::location::Location;
 use crate::mirror::ExportFile;
 
