@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use super::layers::Layers;
 use super::problem::{ConfigError, Origin, Problem};
-use super::{destinations, keys, value};
+use super::{given_tables, keys, value};
 use std::io;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -63,7 +63,7 @@ impl ConfigFile {
             let origin = |start| Origin::File { path: self.path.clone(), line: self.position(start).0 };
             for (key, start, value) in value::members(document.get_ref(), "", keys::is_section) {
                 match &*key {
-                    destinations::PATH => layers.set_destinations(value, start, origin),
+                    given_tables::PATH => layers.set_destinations(value, start, origin),
                     _ => layers.set_toml(&key, value, origin(start)),
                 }
             }

@@ -1,7 +1,7 @@
 //! The layers, the weakest first, and what is wrong with them.
 
 use super::accepts::Accepts;
-use super::destinations::{self, Table};
+use super::given_tables::{self, Table};
 use super::keys::{self, Key};
 use super::problem::{Origin, Problem};
 use super::{nearest, value};
@@ -72,12 +72,12 @@ impl Layers {
         start: usize,
         origin: impl Fn(usize) -> Origin,
     ) {
-        match given.get_ref().as_array().and_then(|array| destinations::tables(array, &origin)) {
+        match given.get_ref().as_array().and_then(|array| given_tables::tables(array, &origin)) {
             Some(tables) => self.destinations = tables,
             None => self.report(Problem::Unexpected {
                 origin: origin(start),
-                key: destinations::PATH.to_owned(),
-                expected: format!("tables `[[{}]]`", destinations::PATH),
+                key: given_tables::PATH.to_owned(),
+                expected: format!("tables `[[{}]]`", given_tables::PATH),
                 found: value::describe(given.get_ref()),
                 why: None,
             }),

@@ -16,6 +16,7 @@ mod environment;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod given_tables;
 mod keys;
 mod layers;
 mod nearest;

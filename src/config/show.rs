@@ -1,6 +1,6 @@
 //! The effective configuration, for `config show`.
 
-use super::destinations::{self, Given};
+use super::given_tables::{Given, PATH};
 use super::layers::Setting;
 use super::secret::{Secret, SecretError};
 use super::typed::Config;
@@ -52,7 +52,7 @@ impl Config {
         for (index, table) in self.given_destinations.iter().enumerate() {
             values.extend(table.given.iter().map(|given| {
                 let shown = serde_json::json!({ "value": given.value, "origin": given.origin.to_string() });
-                (format!("{}[{index}].{}", destinations::PATH, given.name), shown)
+                (format!("{}[{index}].{}", PATH, given.name), shown)
             }));
         }
         let file = self.file.as_ref().map(|file| file.display().to_string());

@@ -1,9 +1,10 @@
 //! The configuration as the rest of the program reads it: which key fills which field.
 
 use super::accepts::{self, duration, flag, integer, or_none, positive_duration, share, word};
-use super::destinations::{self, Table};
+use super::destinations;
 use super::environment::{self, Environment, Override};
 use super::file::{self, ConfigFile};
+use super::given_tables::Table;
 use super::layers::{Layers, Setting};
 use super::problem::{ConfigError, Origin, Problem};
 use crate::api::{self, PagingSettings, Parameter, RetryPolicy, TokenStyle};

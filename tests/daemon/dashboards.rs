@@ -83,7 +83,12 @@ async fn they_ask_for_metrics_and_tables_that_there_are() {
     };
     let shown: BTreeSet<_> = shown.iter().map(stem).collect();
     // Told by others: the freshness, and the audit's own table.
-    let elsewhere = ["last_success_timestamp_seconds", "export_position", "audit_timestamp_seconds"];
+    let elsewhere = [
+        "last_success_timestamp_seconds",
+        "export_position",
+        "destination_position",
+        "audit_timestamp_seconds",
+    ];
     let elsewhere = elsewhere.map(|name| format!("{PREFIX}{name}"));
     for name in known.iter().map(stem).filter(|name| !elsewhere.contains(name)) {
         assert!(shown.contains(&name), "the dashboard does not show {name}");

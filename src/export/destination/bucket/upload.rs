@@ -1,7 +1,7 @@
 //! A file on its way into a bucket: one part is in memory, the others are there under no name.
 
-use super::Bucket;
 use super::fault::failed;
+use super::objects::Bucket;
 use super::wait::wait;
 use crate::export::destination::{Staged, Upload, folder_of, written_by_others};
 use bytes::Bytes;
