@@ -7,6 +7,7 @@ use crate::export::destination::tests::{contract, faulty};
 use crate::export::destination::{NewFile, names};
 use object_store::memory::InMemory;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 fn fresh() -> ((), Bucket) {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
