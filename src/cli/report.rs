@@ -6,7 +6,7 @@ use super::status::runs::{LastError, RecentRuns, ShownRun};
 use super::whole_file::WholeFile;
 use super::{assemble, output};
 use crate::config::Config;
-use crate::export::{newest_files, newest_of_tables};
+use crate::export::newest_exports;
 use crate::mirror::{Mirror, MirrorError, holder};
 use crate::report::{DAYS, ExportLine, Outlook, Report, RunLine, Trouble, WEEKS, page as html};
 use crate::schedule::Schedule;
@@ -66,8 +66,7 @@ fn read(config: &Config, most: Option<Duration>, now: Timestamp) -> Result<Repor
     let is_held = holder(&config.mirror.path).is_some();
     let runs = RecentRuns::read(&snapshot, RUNS, is_held, now)?;
     let streams = snapshot.freshness()?;
-    let mut files = newest_files(&snapshot, &config.export.dir)?;
-    files.extend(newest_of_tables(&config.export.dir, &mirror_id));
+    let files = newest_exports(&snapshot, &config.export.dir, &mirror_id)?;
     let each = streams
         .iter()
         .flat_map(|stream| config.export.formats.iter().map(move |format| (stream, format.name())));

@@ -6,7 +6,7 @@ use super::plan::{Kind, SkipReason};
 use super::target::{Sent, Target};
 use super::webhooks::Delivery;
 use crate::diff::audit;
-use crate::mirror::{Audit, Drift, ExportFile, Freshness, Outcome};
+use crate::mirror::{Audit, Drift, Freshness, Outcome};
 use crate::observe::{Event, Observer};
 use crate::record::Stream;
 use crate::sync::Report;
@@ -300,7 +300,8 @@ impl Metrics {
                 self.freshness.get_or_create(&labels).set((seconds(now) - seconds(at)).max(0.0));
             }
             for format in &reading.formats {
-                self.set_export(stream, format, &reading.exports);
+                let first = reading.destinations.first();
+                self.set_export(stream, format, first.map_or(0, |to| to.position(stream.stream, format)));
             }
         }
         reading.destinations.iter().for_each(|destination| self.set_destination(destination));
@@ -318,20 +319,17 @@ impl Metrics {
         // Shown from the start, so that the first failure is seen as an increase.
         drop(self.destination_failures.get_or_create(&labels));
         drop(self.destination_success.get_or_create(&labels));
-        for stream in destination.streams.iter().map(|stream| stream.name()) {
+        for &stream in &destination.streams {
             for &format in &destination.formats {
-                let is_it = |file: &&ExportFile| file.stream == stream && file.format == format;
-                let newest = destination.exports.iter().find(is_it).map_or(0, |file| file.last_seq);
                 let [to] = labels.clone();
-                let labels = [to, ("stream", stream.to_owned()), ("format", format.to_owned())];
-                self.destination_position.get_or_create(&labels).set(newest as f64);
+                let labels = [to, ("stream", stream.name().to_owned()), ("format", format.to_owned())];
+                let position = destination.position(stream, format);
+                self.destination_position.get_or_create(&labels).set(position as f64);
             }
         }
     }
 
-    fn set_export(&self, stream: &Freshness, format: &str, exports: &[ExportFile]) {
-        let newest = exports.iter().find(|file| file.stream == stream.stream.name() && file.format == format);
-        let position = newest.map_or(0, |file| file.last_seq);
+    fn set_export(&self, stream: &Freshness, format: &str, position: i64) {
         let labels = [("stream", stream.stream.name().to_owned()), ("format", format.to_owned())];
         self.export_position.get_or_create(&labels).set(position as f64);
         self.export_lag.get_or_create(&labels).set((stream.last_change_seq - position).max(0) as f64);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diff::looks::Signal;
-use crate::mirror::{Counts, Mode, RunId, SignalCount, Stamp};
+use crate::mirror::{Counts, ExportFile, Mode, RunId, SignalCount, Stamp};
 use crate::sync::Audited;
 use std::time::Duration;
 
@@ -44,7 +44,6 @@ fn reading() -> MirrorState {
     };
     MirrorState {
         streams: vec![stream("customers", 12, 38), stream("events", 30, 42)],
-        exports: vec![file.clone()],
         destinations: vec![DestinationState {
             name: "lake".to_owned(),
             streams: vec![Stream::Events],

@@ -10,9 +10,7 @@ use jiff::Timestamp;
 pub struct MirrorState {
     /// How current each stream is.
     pub streams: Vec<Freshness>,
-    /// The newest export file of each stream and format.
-    pub exports: Vec<ExportFile>,
-    /// What was exported to each of `[[destinations]]`.
+    /// What was exported to each destination, that of `[export]` first.
     pub destinations: Vec<DestinationState>,
     /// The formats that are exported.
     pub formats: Vec<&'static str>,
@@ -43,6 +41,14 @@ pub struct DestinationState {
     pub formats: Vec<&'static str>,
     /// The newest export file of each stream and format.
     pub exports: Vec<ExportFile>,
+}
+
+impl DestinationState {
+    /// The newest change that a stream was exported through in a format; 0: none.
+    pub fn position(&self, stream: Stream, format: &str) -> i64 {
+        let is_it = |file: &&ExportFile| file.stream == stream.name() && file.format == format;
+        self.exports.iter().find(is_it).map_or(0, |file| file.last_seq)
+    }
 }
 
 impl MirrorState {

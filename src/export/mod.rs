@@ -58,7 +58,7 @@ pub use location::Location;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
 pub use manifest::{ManifestLine, newest_files};
-pub use newest::newest_of_tables;
+pub use newest::{newest_exports, newest_of_tables};
 pub use publish::{Again, AsOf, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};

@@ -19,13 +19,13 @@ import deltalake
 import expected
 import polars
 import pyarrow
+import typed
 import world
 
 INCREMENTS = 14
 # The run with this number dies at that place, for the time with that number.
 KILLED = {3: "before-table-commit:1", 5: "before-table-commit:4", 7: "after-table-commit:1", 9: "after-table-commit:3",
           10: "before-rename:2", 11: "before-rename:3"}
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def of_deltalake(table):
@@ -56,29 +56,11 @@ with contextlib.suppress(ImportError):
     READERS.append((f"DuckDB {duckdb.__version__}", of_duckdb))
 
 
-def microseconds(instant):
-    """Since 1970."""
-    return instant if instant is None or isinstance(instant, int) else (instant - EPOCH) // datetime.timedelta(microseconds=1)
-
-
-def check(row):
-    """What follows from other columns."""
-    if "timestamp" in row:
-        assert microseconds(row["occurred_at"]) == (row["timestamp"] and row["timestamp"] * 1_000_000), row
-    for name in ("created_at", "updated_at"):
-        found, given = microseconds(row[f"{name}_utc"]), row[name]
-        if given is None:
-            assert found is None, row
-        elif re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", given):
-            assert found == microseconds(datetime.datetime.fromisoformat(given)), row
-
-
 def records(rows, columns):
     """Rows in the form of `expected`."""
     for row in rows:
-        check(row)
-        at = EPOCH + datetime.timedelta(microseconds=microseconds(row["_observed_at"]))
-        yield (*(row[name] for name in [*columns, "_seq"]), f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z")
+        typed.check(row)
+        yield (*(row[name] for name in [*columns, "_seq"]), typed.observed_at(row))
 
 
 def replayed(rows):
@@ -128,13 +110,13 @@ def check_statistics(folder):
                 rows = pyarrow.parquet.read_table(folder / "exports" / name / action["path"])
                 assert action["num_records"] == rows.num_rows, action["path"]
                 for column in rows.column_names:
-                    values = [microseconds(value) if isinstance(value, datetime.datetime) else value
+                    values = [typed.microseconds(value) if isinstance(value, datetime.datetime) else value
                               for value in rows[column].to_pylist() if value is not None]
                     nulls = action.get(f"null_count.{column}")
                     assert nulls is None or nulls == rows.num_rows - len(values), (name, column)
                     least, greatest = (action.get(f"{end}.{column}") for end in ("min", "max"))
                     if least is not None:
-                        least, greatest = microseconds(least), microseconds(greatest)
+                        least, greatest = typed.microseconds(least), typed.microseconds(greatest)
                         assert least <= min(values) < least + 1_000 and greatest - 1_000 < max(values) <= greatest, column
 
 

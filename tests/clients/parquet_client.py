@@ -1,8 +1,6 @@
 """Parquet, read by several programs: each replays all files, and what follows from other columns is checked."""
 
-import datetime
 import os
-import re
 import sys
 
 import duckdb
@@ -12,8 +10,8 @@ import polars
 import pyarrow
 import pyarrow.parquet
 import stages
+import typed
 
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 INSTANTS = ["_observed_at", "occurred_at", "created_at_utc", "updated_at_utc"]
 
 
@@ -51,35 +49,15 @@ READERS = [
 ]
 
 
-def microseconds(instant):
-    """Since 1970."""
-    if instant is None or isinstance(instant, int):
-        return instant
-    return (instant - EPOCH) // datetime.timedelta(microseconds=1)
-
-
-def check(row):
-    """What follows from other columns."""
-    if "timestamp" in row:
-        assert microseconds(row["occurred_at"]) == (row["timestamp"] and row["timestamp"] * 1_000_000), row
-    for name in ("created_at", "updated_at"):
-        found, given = microseconds(row[f"{name}_utc"]), row[name]
-        if given is None:
-            assert found is None, row
-        elif re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", given):
-            assert found == microseconds(datetime.datetime.fromisoformat(given)), row
-
-
 def current(rows, columns):
     """The records as they are now: of each the row with the greatest number, unless that is a delete."""
     newest = {}
     for row in rows:
-        check(row)
+        typed.check(row)
         if row["id"] not in newest or newest[row["id"]]["_seq"] < row["_seq"]:
             newest[row["id"]] = row
     for row in newest.values():
-        at = EPOCH + datetime.timedelta(microseconds=microseconds(row["_observed_at"]))
-        row["_observed_at"] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+        row["_observed_at"] = typed.observed_at(row)
     kept = [row for row in newest.values() if row["_op"] != "delete"]
     return [tuple(row[name] for name in [*columns, "_seq", "_observed_at"]) for row in kept]
 

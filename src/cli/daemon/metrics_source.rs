@@ -46,17 +46,14 @@ impl MetricsSource {
             None => self.read_anew(&mut mirror)?,
         };
         let (database_bytes, wal_bytes) = mirror::sizes(mirror.path());
-        // A table is written after the mirror's last change of a run. Of those in stores nobody asks here.
+        // A table is written after the mirror's last change of a run.
         let mut destinations = reading.destinations.clone();
         for (state, settings) in destinations.iter_mut().zip(&self.destinations) {
-            if settings.dir.folder().is_some() {
-                state.exports.extend(newest_of_tables(&settings.dir, mirror.id()));
-            }
+            state.exports.extend(newest_of_tables(&settings.dir, mirror.id()));
         }
-        let exports = destinations.first().map(|first| first.exports.clone()).unwrap_or_default();
         let is_filled = reading.streams.iter().any(|stream| stream.last_change_seq > 0);
         *kept = is_filled.then(|| (mirror, Some((version, reading.clone()))));
-        Ok(MirrorState { formats, database_bytes, wal_bytes, exports, destinations, ..reading })
+        Ok(MirrorState { formats, database_bytes, wal_bytes, destinations, ..reading })
     }
 
     fn read_anew(&self, mirror: &mut Mirror) -> Result<MirrorState, MirrorError> {
@@ -73,7 +70,6 @@ impl MetricsSource {
         let ok = |mode| snapshot.last_ok_run(mode).map(|run| run.as_ref().and_then(finished));
         Ok(MirrorState {
             streams: snapshot.freshness()?,
-            exports: destinations.first().map(|first| first.exports.clone()).unwrap_or_default(),
             destinations,
             sync_ok: ok(Mode::Incremental)?,
             full_ok: ok(Mode::Full)?,

@@ -85,10 +85,10 @@ pub(crate) fn end(attempts: Attempts) -> Result<(), Failure> {
     }
 }
 
-/// The results for people, the failed ones too; without the first one's.
+/// The results of further destinations for people, the failed ones too.
 pub(crate) fn further(attempts: &[Attempt]) -> String {
-    let further = attempts.iter().filter(|attempt| !attempt.is_first());
-    further
+    attempts
+        .iter()
         .map(|attempt| row("destination", format_args!("{}: {}", attempt.name, attempt.dir)) + &told(attempt))
         .collect()
 }

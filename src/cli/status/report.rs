@@ -5,7 +5,7 @@ use super::runs::{LastError, LastOk, RecentRuns, ShownRun};
 use crate::api::shown;
 use crate::config::Config;
 use crate::diff::looks::Signal;
-use crate::export::{Location, Settings, newest_files, newest_of_tables};
+use crate::export::{Location, Settings, newest_exports};
 use crate::mirror::{
     self, Aside, Audit, Behaviour, Doubt, EventFailure, ExportFile, Freshness, Hints, HistoryReach, Holder,
     Mirror, SetAside, SignalCount, holder,
@@ -118,15 +118,11 @@ pub(super) fn read(config: &Config, now: Timestamp) -> Result<Status, Failure> {
     let (repaired_records, repaired) = snapshot.set_aside(Aside::Taken, SET_ASIDE)?;
     let (rejected_records, repaired_records) =
         (rejected_records.into_iter().map(told), repaired_records.into_iter().map(told));
-    let mut exports = newest_files(&snapshot, &config.export.dir)?;
-    exports.extend(newest_of_tables(&config.export.dir, &mirror_id));
+    let exports = newest_exports(&snapshot, &config.export.dir, &mirror_id)?;
     let streams = snapshot.freshness()?;
     let mut destinations = Vec::new();
     for settings in &config.destinations {
-        let mut exports = newest_files(&snapshot, &settings.dir)?;
-        if settings.dir.folder().is_some() {
-            exports.extend(newest_of_tables(&settings.dir, &mirror_id));
-        }
+        let exports = newest_exports(&snapshot, &settings.dir, &mirror_id)?;
         let export_lag = export_lag(settings, &streams, &exports);
         let (name, url) = (settings.name.clone(), settings.dir.clone());
         destinations.push(DestinationStatus { name, url, exports, export_lag });

@@ -18,13 +18,13 @@ use crate::mirror::{ExportFile, Mirror, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 pub(in crate::export) use super::state_table::State;
 
-/// Brings the tables of the settings' streams in their export folder up to date, each as one commit: [`State::Merged`] those with changes and those
-/// with the state, where that is cheap; [`State::Whole`] those with the state alone. What is done is durable on return.
+/// Brings the tables of the settings' streams in their export folder up to date, each as one commit: [`State::Merged`] those
+/// with changes and those with the state, where that is cheap; [`State::Whole`] those with the state alone. What is done is
+/// durable on return.
 ///
 /// # Errors
 /// When the folder or the mirror can't be read or written, or a table is of another mirror, ahead of this one or of another

@@ -35,10 +35,10 @@ pub(super) use temporary_name::temporary_of;
 /// but for [`Destination::create`] and [`Destination::update`], which are made for that. Different names may be written, and
 /// anything read, at the same time by different threads. A writer that finds a file other than it expects is told, and changes nothing.
 ///
-/// **What is durable on return.** What [`Destination::create`], [`Destination::append`] and [`Destination::update`] wrote; what an
-/// [`Upload`] holds once it is finished, under no name yet, or once it is published, where a store has no files without names. A
-/// name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`]
-/// or [`Destination::keep_aside`] is in force for every reader at once, and durable once its folder is settled.
+/// **What is durable on return.** What [`Destination::create`], [`Destination::append`] and [`Destination::update`] wrote; what
+/// an [`Upload`] holds once it is finished, under no name yet, or once it is published, where a store has no files without
+/// names. A name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`] or
+/// [`Destination::keep_aside`] is in force for every reader at once, and durable once its folder is settled.
 ///
 /// **What a half-done write leaves.** A file that was begun and not published is under no final name, whatever happens. Given
 /// up, it is removed; where the process was killed meanwhile, it may be left under a temporary name, which

@@ -1,12 +1,8 @@
 //! The export of what changed, as steps: each may be the last one before a power cut.
 
 use super::file_writer::{FileWriter, Origin};
-#[cfg(feature = "lake")]
-use super::outcome::tables;
-use super::outcome::{Again, Exported};
+use super::outcome::{Again, Exported, tables};
 use super::plan::{self, StreamPlan};
-#[cfg(feature = "lake")]
-use crate::export::delta::State;
 use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::formats::Format;
@@ -66,10 +62,7 @@ pub(in crate::export) fn export_behind(
     let (head_seq, written) = write(mirror, settings, &manifest, run, now)?;
     let files = manifest.announce(written)?;
     manifest.note(mirror)?;
-    #[cfg(feature = "lake")]
-    let tables = tables(mirror, settings, State::Merged, now)?;
-    #[cfg(not(feature = "lake"))]
-    let tables = Vec::new();
+    let tables = tables(mirror, settings, false, now)?;
     let again = again(&manifest, &files);
     let (existing, pruned) = (Vec::new(), Vec::new());
     let exported = Exported { head_seq, files, tables, again, existing, removed, pruned, not_pruned: None };

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "lake")]
 use crate::export::delta;
-#[cfg(feature = "lake")]
 use crate::export::error::ExportError;
 #[cfg(feature = "lake")]
 use crate::export::formats::Format;
@@ -46,23 +45,25 @@ pub struct Again {
     pub last_seq: i64,
 }
 
-/// Brings the folder's tables up to date, where they are written.
+/// Brings the folder's tables up to date, where they are written; with `is_whole` those with the state alone, as a whole.
 ///
 /// # Errors
 /// As [`super::export()`].
-#[cfg(feature = "lake")]
 pub(super) fn tables(
     mirror: &mut Mirror,
     settings: &Settings,
-    state: delta::State,
+    is_whole: bool,
     now: Timestamp,
 ) -> Result<Vec<TableCommit>, ExportError> {
-    if !settings.has_tables() {
-        return Ok(Vec::new());
+    #[cfg(feature = "lake")]
+    if settings.has_tables() {
+        let state = if is_whole { delta::State::Whole } else { delta::State::Merged };
+        let dialect = settings.dialect(Format::Delta);
+        let origin = delta::Origin { mirror_id: mirror.id().to_owned(), now, dialect };
+        return delta::export_tables(mirror, settings, state, &origin);
     }
-    let dialect = settings.dialect(Format::Delta);
-    let origin = delta::Origin { mirror_id: mirror.id().to_owned(), now, dialect };
-    delta::export_tables(mirror, settings, state, &origin)
+    let _ = (mirror, settings, is_whole, now);
+    Ok(Vec::new())
 }
 
 impl Exported {

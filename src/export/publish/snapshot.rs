@@ -1,12 +1,8 @@
 //! The export of the whole current state.
 
 use super::file_writer::{ClosingFile, FileWriter, Origin};
-use super::outcome::Exported;
-#[cfg(feature = "lake")]
-use super::outcome::tables;
+use super::outcome::{Exported, tables};
 use super::plan::distinct;
-#[cfg(feature = "lake")]
-use crate::export::delta::State;
 use crate::export::destination::Destination;
 use crate::export::error::ExportError;
 use crate::export::layout::{Covers, FileName, Kind};
@@ -21,9 +17,9 @@ use std::collections::BTreeSet;
 
 /// Writes every stream's rows, as they are now or were at an earlier point, each as an insert with the number and time of its
 /// newest change by then, to `DIR/snapshots`, and announces the files in the manifest there. An empty stream gives a file
-/// too. A table with the current state is written as a whole, where tables are written and the state is the current one. Positions
-/// of [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is
-/// reported, not written again. Blocks; the caller holds the mirror's process lock.
+/// too. A table with the current state is written as a whole, where tables are written and the state is the current one.
+/// Positions of [`super::export()`] don't move. A snapshot of this very state that lies there in the same form is reported, not
+/// written again. Blocks; the caller holds the mirror's process lock.
 ///
 /// When this returns, files, manifest and what the mirror remembers of it are durable.
 ///
@@ -69,10 +65,7 @@ pub fn export_snapshot(
     let written = ending.into_iter().map(|file| file.finish(&origin)).collect::<Result<_, _>>()?;
     let files = manifest.announce(written)?;
     manifest.note(mirror)?;
-    #[cfg(feature = "lake")]
-    let tables = if as_of == AsOf::Now { tables(mirror, settings, State::Whole, now)? } else { Vec::new() };
-    #[cfg(not(feature = "lake"))]
-    let tables = Vec::new();
+    let tables = if as_of == AsOf::Now { tables(mirror, settings, true, now)? } else { Vec::new() };
     let exported = Exported {
         head_seq,
         files,

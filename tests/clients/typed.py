@@ -1,0 +1,31 @@
+"""What typed files have beside the text of the API: columns that follow from others."""
+
+import datetime
+import re
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def microseconds(instant):
+    """Since 1970."""
+    if instant is None or isinstance(instant, int):
+        return instant
+    return (instant - EPOCH) // datetime.timedelta(microseconds=1)
+
+
+def check(row):
+    """What follows from other columns."""
+    if "timestamp" in row:
+        assert microseconds(row["occurred_at"]) == (row["timestamp"] and row["timestamp"] * 1_000_000), row
+    for name in ("created_at", "updated_at"):
+        found, given = microseconds(row[f"{name}_utc"]), row[name]
+        if given is None:
+            assert found is None, row
+        elif re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", given):
+            assert found == microseconds(datetime.datetime.fromisoformat(given)), row
+
+
+def observed_at(row):
+    """When the mirror took a row's change, in the mirror's own form."""
+    at = EPOCH + datetime.timedelta(microseconds=microseconds(row["_observed_at"]))
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
