@@ -14,6 +14,7 @@
 //! | [`mirror`] | the SQLite mirror, its change log and checkpoints; all SQL | disk |
 //! | [`sync`] | one sync run: walks, overlapped, through the diff into the mirror | both |
 //! | [`export`] | the change log as CSV, NDJSON and Parquet files with a manifest, and Delta tables | disk |
+//! | [`erasure`] | persons erased from mirror and exports, with a receipt and its proof | disk |
 //! | [`schedule`] | crontab(5) expressions and when they fire next | none |
 //! | [`config`] | the configuration, where each value came from, and the key | disk |
 //! | [`sandbox`] | a server that speaks the vendor's API from a seeded world | network |
@@ -30,6 +31,7 @@ pub mod daemon;
 pub mod derived;
 pub mod dictionary;
 pub mod diff;
+pub mod erasure;
 pub mod export;
 mod failpoint;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -88,6 +88,10 @@ pub(super) enum Command {
     /// One page with charts, in HTML that needs no network: whether the mirror is current, what ran, what changed, what comes
     /// next
     Report(Report),
+    /// Everything that is held of a person, and where: in the mirror, in exports, in files beside them
+    Person(Person),
+    /// Erase persons from the mirror and from every export, keep them out from then on, and write a receipt that names nobody
+    Erase(Erase),
     /// The API's customers, as JSON on stdout; the mirror is not touched
     Customers {
         #[command(subcommand)]
@@ -124,6 +128,67 @@ pub(super) struct History {
     /// Of a customer or an event
     #[arg(value_name = "ID")]
     pub(super) id: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Person {
+    /// An e-mail address, a customer's id or a telephone number
+    #[arg(value_name = "EMAIL|ID|PHONE")]
+    pub(super) person: String,
+    /// Write all that is held of the person into this new folder, as JSON and as a page: for an access request
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) export: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  malomo-mirror erase --email jane@example.com --dry-run\n  \
+    malomo-mirror erase --email jane@example.com --at-vendor --reason \"request 2026-117\"\n  \
+    malomo-mirror erase --file requests.txt --yes\n  \
+    malomo-mirror erase --check mirror.db.receipts/erasure-000001.json --email jane@example.com")]
+#[command(group = clap::ArgGroup::new("mode").args(["check", "finish", "allow_return", "allow_return_all"]))]
+pub(super) struct Erase {
+    /// Customers by their ids
+    #[arg(value_name = "ID")]
+    pub(super) ids: Vec<String>,
+    /// Customers who have or had this e-mail address; may be given several times
+    #[arg(long = "email", value_name = "ADDRESS")]
+    pub(super) emails: Vec<String>,
+    /// Customers who have or had this telephone number; may be given several times
+    #[arg(long = "phone", value_name = "NUMBER")]
+    pub(super) phones: Vec<String>,
+    /// Persons by a file with an id, an e-mail address or a telephone number on each line: one erasure for all of them
+    #[arg(long, value_name = "LIST")]
+    pub(super) file: Option<PathBuf>,
+    /// Delete the customers by the API first
+    #[arg(long, conflicts_with = "mode")]
+    pub(super) at_vendor: bool,
+    /// Tell who would be erased, and how much of them; changes nothing
+    #[arg(long, conflicts_with = "mode")]
+    pub(super) dry_run: bool,
+    /// Don't ask
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Why, for the receipt, such as the number of the request; it must name nobody
+    #[arg(long, value_name = "TEXT", conflicts_with = "mode")]
+    pub(super) reason: Option<String>,
+    /// Look for the given persons of this receipt in every file, byte by byte and unpacked; exit code 1 where one is found
+    #[arg(long, value_name = "RECEIPT")]
+    pub(super) check: Option<PathBuf>,
+    /// End erasures that were cut off or could not be ended
+    #[arg(long)]
+    pub(super) finish: bool,
+    /// Let a person come back who was erased: by id, e-mail address or telephone number
+    #[arg(long, value_name = "ID|EMAIL|PHONE")]
+    pub(super) allow_return: Option<String>,
+    /// Let everybody come back who was erased; needs no key file
+    #[arg(long)]
+    pub(super) allow_return_all: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,

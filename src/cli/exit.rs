@@ -4,6 +4,7 @@ use super::stderr::Stderr;
 use crate::api::{ApiError, ErrorKind, WalkError};
 use crate::config::{ConfigError, SecretError};
 use crate::daemon::notices::{Fault, FaultKind};
+use crate::erasure::ErasureError;
 use crate::export::ExportError;
 use crate::mirror::{LockError, MirrorError, is_disk_full};
 use crate::sandbox::SandboxError;
@@ -125,6 +126,7 @@ pub(super) enum LibraryError {
     Lock(#[from] LockError),
     Mirror(#[from] MirrorError),
     Export(#[from] ExportError),
+    Erasure(#[from] ErasureError),
     Sandbox(#[from] SandboxError),
     Api(#[from] ApiError),
     Walk(#[from] WalkError),

@@ -101,6 +101,7 @@ fn text(id: &str, of: &OfStream) -> String {
             Op::Insert => "inserted",
             Op::Update => "updated",
             Op::Delete => "deleted",
+            Op::Erase => "erased",
         };
         text += &format!("  {}  {done} (change {}, run {})\n", change.observed_at, change.seq, change.run_id);
         match &change.fields {

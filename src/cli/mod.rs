@@ -11,12 +11,14 @@ mod customers;
 mod daemon;
 mod demo;
 mod describe;
+mod erase;
 mod exit;
 mod export;
 mod history;
 mod logging;
 mod misplaced_key;
 mod output;
+mod person;
 mod progress;
 mod query;
 mod report;
@@ -114,6 +116,8 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Sync(args) => sync::run(&global, args, bar).await,
         Command::Daemon => daemon::run(&global).await,
         Command::Export(args) => export::run(&global, &args),
+        Command::Person(args) => person::run(&global, &args),
+        Command::Erase(args) => erase::run(&global, args).await,
         Command::History(args) => history::run(&global, &args),
         Command::Query(args) => query::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, &args),

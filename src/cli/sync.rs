@@ -134,6 +134,8 @@ fn note(finished: &mut Finished, remark: &str) {
 fn export_after(mut finished: Finished, destinations: &[Settings]) -> (Finished, Attempts) {
     let run = finished.report.run_id;
     let path = finished.mirror.path().to_owned();
+    let locations: Vec<_> = destinations.iter().map(|settings| settings.dir.clone()).collect();
+    super::erase::finish_before_export(&mut finished.mirror, &locations);
     let exported = while_checkpointing(&path, || {
         attempts::each(destinations, |settings| {
             Ok(export(&mut finished.mirror, settings, Some(run), Timestamp::now())?)
@@ -280,6 +282,7 @@ fn log(report: &Report) {
         event_walks_failed = counts.event_walks_failed,
         rejected = counts.rejected,
         repaired = counts.repaired,
+        kept_out = counts.kept_out,
         error = report.error,
         "sync ended"
     );
@@ -342,6 +345,10 @@ pub(super) fn summary(report: &Report, exported: &[Attempt]) -> String {
             let records = counted(number, "record");
             text += &row(how, format_args!("{records}: see the mirror's table `rejected`"));
         }
+    }
+    if counts.kept_out > 0 {
+        let records = counted(counts.kept_out, "customer");
+        text += &row("kept out", format_args!("{records} who were erased: see `erase --allow-return`"));
     }
     for failure in report.failures.iter().take(NAMED) {
         let (parents, id, error) = (failure.stream, &failure.customer_id, &failure.error);

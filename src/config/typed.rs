@@ -129,6 +129,11 @@ impl Config {
         std::iter::once(&self.export).chain(&self.destinations)
     }
 
+    /// Where they all are.
+    pub fn all_locations(&self) -> Vec<export::Location> {
+        self.all_destinations().map(|settings| settings.dir.clone()).collect()
+    }
+
     /// Where the value of `key` (a dotted path) came from; `None` for an unknown key.
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.settings.iter().find(|setting| setting.key.path == key).map(|setting| &setting.origin)

@@ -5,7 +5,7 @@ use crate::record::Personal::{DirectIdentifier, FreeText};
 
 const STREAMS: &[&str] = &["customers", "events"];
 
-pub(super) fn tables() -> [Table; 11] {
+pub(super) fn tables() -> [Table; 14] {
     [
         sync_runs(),
         freshness(),
@@ -18,6 +18,9 @@ pub(super) fn tables() -> [Table; 11] {
         audits(),
         audit_findings(),
         history_reach(),
+        erasures(),
+        tombstones(),
+        erased_changes(),
     ]
 }
 
@@ -62,6 +65,7 @@ fn sync_runs() -> Table {
             count("events_missing", "records", "Events that were marked with missing_since at the run's end."),
             count("repaired", "records", "Records that were taken with a repair: see rejected."),
             text("what_to_do", "What to do about the error, where it doesn't say so itself."),
+            count("kept_out", "records", "Customers that were not taken, because they were erased: see tombstones."),
         ],
     )
 }
@@ -195,6 +199,54 @@ fn rejected() -> Table {
                 .one_of(&["rejected", "taken"]),
             utc("last_seen_at", "When the API last gave it; NULL: not since schema version 5."),
             utc("told_at", "When a run first told of it."),
+        ],
+    )
+}
+
+fn erasures() -> Table {
+    table(
+        "erasures",
+        "One row for each erasure of persons; its receipt says the same and more.",
+        vec![
+            integer("id", "The erasure's number.").key(),
+            utc("requested_at", "When the mirror forgot the persons.").not_null(),
+            utc(
+                "ended_at",
+                "When nothing of them was left in exports and in the mirror's file; NULL: it is not ended.",
+            ),
+            text("reason", "As given."),
+            count("persons", "customers", "Customers that were erased."),
+            count("changes", "changes", "Lines of the change log that it took."),
+            json("found", "What was asked for as tokens, and records and bytes by table.").not_null(),
+        ],
+    )
+}
+
+fn tombstones() -> Table {
+    table(
+        "tombstones",
+        "Persons who must not come back, by tokens: HMAC-SHA256 under the mirror's key file.",
+        vec![
+            text("kind", "What the token stands for.").key().one_of(&["id", "email", "phone_number"]),
+            text("token", "In hex.").key(),
+            text("person", "The token of the customer's id: a person's tombstones go together.").not_null(),
+            integer("erasure_id", "The erasure.").not_null().of("erasures", "id"),
+            count("kept_out", "records", "How often the API's list brought such a customer since."),
+            utc("kept_out_at", "When it last did; NULL: never."),
+        ],
+    )
+}
+
+fn erased_changes() -> Table {
+    table(
+        "erased_changes",
+        "The changes whose rows were erased: whoever has loaded exports removes the rows with these numbers.",
+        vec![
+            integer("seq", "The change, `_seq` in exports.").key().of("changes", "seq"),
+            stream().not_null(),
+            text("token", "'hmac:' and the token of the record's id, which stands in the log for it.")
+                .not_null(),
+            integer("erasure_id", "The erasure.").not_null().of("erasures", "id"),
         ],
     )
 }

@@ -5,7 +5,7 @@ use crate::record::Personal::{DirectIdentifier, FreeText};
 use crate::record::{self, Op, Stream};
 
 /// Every operation.
-pub(super) const OPS: &[&str] = &[Op::Insert.name(), Op::Update.name(), Op::Delete.name()];
+pub(super) const OPS: &[&str] = &[Op::Insert.name(), Op::Update.name(), Op::Delete.name(), Op::Erase.name()];
 
 /// The columns of a stream's export files, in order.
 pub fn exported(stream: Stream) -> Vec<Column> {

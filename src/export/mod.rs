@@ -24,6 +24,8 @@
 //! | `retention` | what is removed: old files, and what killed exports left |
 //! | `publish` | the export of changes and of snapshots |
 //! | `verify`, `repair` | whether a folder holds what was exported; lost files written again |
+//! | `search` | everything that a folder holds, byte by byte and unpacked |
+//! | `erase` | files written again without the rows of persons who were erased |
 //!
 //! Each uses only those above it.
 
@@ -32,6 +34,7 @@ mod data_package;
 mod delta;
 mod destination;
 mod difference;
+mod erase;
 mod error;
 mod formats;
 mod layout;
@@ -43,6 +46,7 @@ mod publish;
 mod readback;
 mod repair;
 mod retention;
+mod search;
 mod settings;
 mod table_commit;
 mod verify;
@@ -52,6 +56,7 @@ mod tests;
 
 pub use destination::ensure_folder;
 pub use difference::Difference;
+pub use erase::{Done, ErasedFile, ErasedFolder, erase, known_folders, note};
 pub use error::ExportError;
 pub use formats::{Compression, Format, csv_text};
 pub use location::Location;
@@ -62,6 +67,7 @@ pub use newest::{newest_exports, newest_of_tables};
 pub use publish::{Again, AsOf, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
+pub use search::{Content, each_content};
 pub use settings::{FIRST, Settings};
 pub use table_commit::TableCommit;
 pub use verify::{CheckedTable, Range, SnapshotFile, Verified, verify};

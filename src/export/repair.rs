@@ -22,7 +22,7 @@ use crate::export::publish::{self, FileWriter, Origin};
 use crate::export::settings::Settings;
 use crate::export::verify::{Examined, Verified, examine};
 use crate::mirror::{Change, History, Logged, Mirror, MirrorError, Snapshot};
-use crate::record::{Op, Stream};
+use crate::record::Op;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,6 +153,7 @@ pub(super) fn write(
         let (file, left_out) = rewrite(&*destination, name, form, (&snapshot, &history), end)?;
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
+        file.line.erased_at.clone_from(&line.erased_at);
         file.line.left_out = left_out;
         written.push((*number, file));
     }
@@ -169,7 +170,7 @@ fn rewrite(
 ) -> Result<(FileWriter, u64), ExportError> {
     let mut file = FileWriter::begin(destination, name, dialect, mirror_id)?;
     let (range, as_inserts) = match name.covers {
-        Covers::State { head_seq } if is_known(snapshot, name.stream, head_seq)? => {
+        Covers::State { head_seq } if snapshot.knows_state(name.stream, head_seq)? => {
             snapshot.rows(name.stream, head_seq, |change| file.write(&change))?;
             return Ok((file, 0));
         }
@@ -188,11 +189,6 @@ fn rewrite(
         }
     })?;
     Ok((file, left_out))
-}
-
-/// Whether the mirror's history reaches back to the state that this change made.
-fn is_known(snapshot: &Snapshot<'_>, stream: Stream, seq: i64) -> Result<bool, MirrorError> {
-    Ok(snapshot.history_reach()?.iter().all(|reach| reach.stream != stream || reach.from_seq <= seq))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -215,7 +211,7 @@ fn what_to_write<'a>(
         return Ok(Write::Nothing);
     }
     match (change.op, change.row) {
-        (Op::Delete, _) if as_inserts => Ok(Write::Nothing),
+        (op, _) if as_inserts && op.ends_record() => Ok(Write::Nothing),
         (_, Some(_)) if as_inserts => Ok(Write::Row(Change { op: Op::Insert, ..change })),
         (_, Some(_)) => Ok(Write::Row(change)),
         (_, None) if !logged.is_newest_up_to(end) => Ok(Write::LeftOut),

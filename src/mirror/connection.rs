@@ -2,6 +2,7 @@
 
 use super::database::{BUSY_TIMEOUT, folder_of, migrations, prepared, read_only};
 use super::error::MirrorError;
+use super::tombstones::Tombstones;
 use super::transaction::{Batch, Halt, Snapshot};
 use crate::ownership::adopt;
 use rusqlite::{Connection, ErrorCode, FileControl, OpenFlags};
@@ -21,6 +22,8 @@ pub struct Mirror {
     pub(super) path: PathBuf,
     id: String,
     halt: Option<Halt>,
+    /// Who must not come back; `None`: nobody was ever erased, or the mirror is open for reading only.
+    pub(super) tombstones: Option<Tombstones>,
     /// Whether it is being filled for the first time, under another name than `path`.
     pub(super) is_loading: bool,
 }
@@ -42,7 +45,8 @@ impl Mirror {
         migrations::version(&connection, &path)?;
         configure(&connection).map_err(|source| MirrorError::open(&path, source))?;
         migrations::migrate(&connection, &path)?;
-        Mirror::with(connection, path)
+        let tombstones = Tombstones::read(&connection, &path)?;
+        Ok(Mirror { tombstones, ..Mirror::with(connection, path)? })
     }
 
     /// Opens an existing mirror for reading only. Works while another process writes, and for a user who may read the
@@ -62,7 +66,7 @@ impl Mirror {
         let id = connection
             .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
             .map_err(|source| MirrorError::open(&path, source))?;
-        Ok(Mirror { connection, path, id, halt: None, is_loading: false })
+        Ok(Mirror { connection, path, id, halt: None, tombstones: None, is_loading: false })
     }
 
     /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
@@ -80,12 +84,18 @@ impl Mirror {
         &self.id
     }
 
+    /// Reads anew who must not come back.
+    pub(super) fn read_tombstones(&mut self) -> Result<(), MirrorError> {
+        self.tombstones = Tombstones::read(&self.connection, &self.path)?;
+        Ok(())
+    }
+
     /// Begins a write transaction.
     ///
     /// # Errors
     /// When the database is locked by another writer for too long, or can't be written.
     pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
-        Batch::begin(&mut self.connection, self.is_loading)
+        Batch::begin(&mut self.connection, self.is_loading, self.tombstones.as_ref())
     }
 
     /// Begins a read transaction: one state of the mirror until it is dropped.

@@ -103,6 +103,23 @@ pub enum MirrorError {
         /// SQLite's reason.
         source: rusqlite::Error,
     },
+    /// The key file of erasures can't be used.
+    #[error("the key file of erasures {} can't be used: {source}", path.display())]
+    ErasureKey {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason, or what is wrong with it.
+        source: std::io::Error,
+    },
+    /// The key file of erasures is gone, so that nobody knows who must not come back.
+    #[error(
+        "the key file {} is gone, by which the mirror knows whom it must not take in again: put it back from a backup, or \
+         give that protection up with `malomo-mirror erase --allow-return-all`", path.display()
+    )]
+    ErasureKeyLost {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// A statement failed; its transaction is undone.
     #[error("the mirror could not be read or written{}", remedy(source))]
     Sqlite {

@@ -143,7 +143,7 @@ impl Mirror {
         }
         // So much memory also goes to sorting.
         self.connection.pragma_update(None, "cache_size", -8_000)?;
-        let mut batch = Batch::begin(&mut self.connection, false)?;
+        let mut batch = Batch::begin(&mut self.connection, false, None)?;
         let loaded = batch.complete(stamp)?;
         failpoint::reached(Place::FirstLoad);
         batch.commit()?;

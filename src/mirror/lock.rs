@@ -107,6 +107,11 @@ impl RunLock {
         Ok(RunLock { file, mirror })
     }
 
+    /// The mirror that is locked.
+    pub(super) fn mirror(&self) -> &Path {
+        &self.mirror
+    }
+
     /// Opens the mirror that is locked, for writing: the very file, wherever links lead by now.
     ///
     /// # Errors

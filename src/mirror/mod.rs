@@ -10,6 +10,7 @@ mod changes;
 mod connection;
 mod database;
 mod derived;
+mod erasures;
 mod error;
 mod first_load;
 mod hints;
@@ -19,6 +20,7 @@ mod query;
 mod report;
 mod runs;
 mod tables;
+mod tombstones;
 mod transaction;
 mod turns;
 
@@ -26,6 +28,7 @@ pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use derived::{EventTypeView, derive_beside};
+pub use erasures::{Asked, Erased, ErasedPlace, Erasure, KeptOut, Person};
 pub use error::{MirrorError, is_disk_full};
 pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};
@@ -42,6 +45,7 @@ pub use tables::{
     ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview,
     ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
 };
+pub use tombstones::{ErasureKey, Identifier, Token, digits, folded};
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};
 pub(crate) use turns::LEAST as LEAST_TURN;
 pub use turns::{Turn, Turns};

@@ -149,7 +149,9 @@ impl Snapshot<'_> {
             match op.as_str() {
                 "insert" => count.inserted = changes,
                 "update" => count.updated = changes,
-                _ => count.deleted = changes,
+                "delete" => count.deleted = changes,
+                // What an erased record's changes were is not known any more.
+                _ => {}
             }
         }
         Ok(days)

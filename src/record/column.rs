@@ -81,6 +81,8 @@ pub enum Op {
     Update,
     /// It was taken out, on evidence.
     Delete,
+    /// It was of a person whom the shop had to forget: neither what it held nor whose it was is known any more.
+    Erase,
 }
 
 impl Op {
@@ -90,11 +92,17 @@ impl Op {
             Op::Insert => "insert",
             Op::Update => "update",
             Op::Delete => "delete",
+            Op::Erase => "erase",
         }
+    }
+
+    /// Whether the record is gone with it, so that only its keys are left.
+    pub const fn ends_record(self) -> bool {
+        matches!(self, Op::Delete | Op::Erase)
     }
 
     /// The operation of that name.
     pub fn from_name(name: &str) -> Option<Op> {
-        [Op::Insert, Op::Update, Op::Delete].into_iter().find(|op| op.name() == name)
+        [Op::Insert, Op::Update, Op::Delete, Op::Erase].into_iter().find(|op| op.name() == name)
     }
 }

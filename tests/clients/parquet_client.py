@@ -58,7 +58,7 @@ def current(rows, columns):
             newest[row["id"]] = row
     for row in newest.values():
         row["_observed_at"] = typed.observed_at(row)
-    kept = [row for row in newest.values() if row["_op"] != "delete"]
+    kept = [row for row in newest.values() if row["_op"] not in ("delete", "erase")]
     return [tuple(row[name] for name in [*columns, "_seq", "_observed_at"]) for row in kept]
 
 

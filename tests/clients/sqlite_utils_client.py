@@ -27,7 +27,7 @@ def load(printed, stages, scratch):
     found = {}
     for stream, columns in expected.STREAMS.items():
         names = ", ".join([*columns, "_seq", "_observed_at"])
-        query = f"SELECT {names}, max(_seq) FROM {stream}_changes GROUP BY id HAVING _op <> 'delete'"
+        query = f"SELECT {names}, max(_seq) FROM {stream}_changes GROUP BY id HAVING _op NOT IN ('delete', 'erase')"
         found[stream] = [row[:-1] for row in database.execute(query).fetchall()]
     return found
 

@@ -17,6 +17,7 @@ mod describe;
 mod destinations;
 mod echoed_secrets;
 mod endings;
+mod erase;
 mod export_readers;
 mod faults;
 mod first_load;

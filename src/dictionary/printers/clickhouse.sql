@@ -14,5 +14,5 @@ SETTINGS date_time_input_format = 'best_effort', input_format_json_read_objects_
 CREATE OR REPLACE VIEW `{stream}` AS
 SELECT {record}
 FROM `{stream}_changes` FINAL
-WHERE `_op` <> 'delete';
+WHERE `_op` NOT IN ('delete', 'erase');
 

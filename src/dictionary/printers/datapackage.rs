@@ -19,7 +19,7 @@ pub(super) fn print(selection: &Selection) -> String {
         "title": "Changes of a Malomo account's customers and events",
         "description": "manifest.ndjson names every file, oldest first, with its stream, format, compression and digest. \
                         Replayed in their order, the files of a stream give its records: for each id the row with the \
-                        greatest _seq counts, unless its _op is delete.",
+                        greatest _seq counts, unless its _op is delete or erase.",
         "resources": [{
             "name": "manifest",
             "path": "manifest.ndjson",

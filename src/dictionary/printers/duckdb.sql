@@ -21,7 +21,7 @@ FROM read_csv(getvariable('{stream}_files'), auto_detect = false, header = true,
 CREATE OR REPLACE VIEW "{stream}" AS
 SELECT {record}
 FROM (SELECT *, row_number() OVER (PARTITION BY "id" ORDER BY "_seq" DESC) AS "_age" FROM "{stream}_changes") AS "changes"
-WHERE "_age" = 1 AND "_op" <> 'delete';
+WHERE "_age" = 1 AND "_op" NOT IN ('delete', 'erase');
 
 COMMENT ON VIEW "{stream}" IS '{about}';
 {comments}

@@ -38,9 +38,9 @@ def changes(stream):
 
 
 def current(stream):
-    """The records of a stream as they are now: the newest change of each, unless that is a delete."""
+    """The records of a stream as they are now: the newest change of each, unless that is a delete or an erasure."""
     newest = changes(stream).drop_duplicates("id", keep="last")
-    return newest[newest["_op"] != "delete"].drop(columns="_op").reset_index(drop=True)
+    return newest[~newest["_op"].isin(["delete", "erase"])].drop(columns="_op").reset_index(drop=True)
 
 
 {currents}

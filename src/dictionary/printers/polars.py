@@ -31,9 +31,9 @@ def changes(stream):
 
 
 def current(stream):
-    """The records of a stream as they are now: the newest change of each, unless that is a delete."""
+    """The records of a stream as they are now: the newest change of each, unless that is a delete or an erasure."""
     newest = changes(stream).unique("id", keep="last", maintain_order=True)
-    return newest.filter(pl.col("_op") != "delete").drop("_op")
+    return newest.filter(~pl.col("_op").is_in(["delete", "erase"])).drop("_op")
 
 
 {currents}

@@ -3,7 +3,7 @@
 CREATE TABLE IF NOT EXISTS "{stream}_changes" (
     {definitions},
     PRIMARY KEY ("_seq"),
-    CHECK ("_op" IN ('insert', 'update', 'delete'))
+    CHECK ("_op" IN ('insert', 'update', 'delete', 'erase'))
 );
 CREATE INDEX IF NOT EXISTS "{stream}_changes_newest" ON "{stream}_changes" ("id", "_seq" DESC);
 
@@ -19,7 +19,7 @@ COMMIT;
 CREATE OR REPLACE VIEW "{stream}" AS
 SELECT {record}
 FROM (SELECT DISTINCT ON ("id") * FROM "{stream}_changes" ORDER BY "id", "_seq" DESC) AS "newest"
-WHERE "_op" <> 'delete';
+WHERE "_op" NOT IN ('delete', 'erase');
 
 COMMENT ON VIEW "{stream}" IS '{about}';
 {comments}

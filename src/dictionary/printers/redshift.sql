@@ -18,6 +18,6 @@ COMMIT;
 CREATE OR REPLACE VIEW "{stream}" AS
 SELECT {record}
 FROM (SELECT *, row_number() OVER (PARTITION BY "id" ORDER BY "_seq" DESC) AS "_age" FROM "{stream}_changes") AS "changes"
-WHERE "_age" = 1 AND "_op" <> 'delete';
+WHERE "_age" = 1 AND "_op" NOT IN ('delete', 'erase');
 
 {comments}

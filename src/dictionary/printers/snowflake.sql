@@ -24,4 +24,4 @@ WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({columns_of_new});
 CREATE OR REPLACE VIEW "{stream}" AS
 SELECT {record}
 FROM (SELECT *, row_number() OVER (PARTITION BY "id" ORDER BY "_seq" DESC) AS "_age" FROM "{stream}_changes") AS "changes"
-WHERE "_age" = 1 AND "_op" <> 'delete';
+WHERE "_age" = 1 AND "_op" NOT IN ('delete', 'erase');

@@ -15,4 +15,4 @@ FROM `{stream}_files` AS `new` LEFT ANTI JOIN `{stream}_changes` AS `known` ON `
 CREATE OR REPLACE VIEW `{stream}` AS
 SELECT {record}
 FROM (SELECT *, row_number() OVER (PARTITION BY `id` ORDER BY `_seq` DESC) AS `_age` FROM `{stream}_changes`) AS `changes`
-WHERE `_age` = 1 AND `_op` <> 'delete';
+WHERE `_age` = 1 AND `_op` NOT IN ('delete', 'erase');

@@ -23,7 +23,21 @@ pub(super) fn tidy(log: &mut TableLog, anyway: bool, now: Timestamp) -> Result<(
     }
     remove_files(log, before(now, FILES_STAY))?;
     log.write_checkpoint()?;
-    remove_log(log, before(now, COMMITS_STAY))
+    remove_log(log, before(now, COMMITS_STAY)).map(drop)
+}
+
+/// Writes a checkpoint, and removes every file that doesn't count now and all of the log that stands before it, whoever may be
+/// reading an earlier version: what these hold was erased. Returns the names of what went.
+pub(super) fn forget_earlier_versions(log: &mut TableLog) -> Result<Vec<String>, ExportError> {
+    let mut gone = remove_files(log, i64::MAX)?;
+    log.write_checkpoint()?;
+    gone.extend(remove_log(log, i64::MAX)?);
+    for folder in [log.table.data(), log.table.log()] {
+        log.destination
+            .settle(&folder)
+            .map_err(ExportError::io("synced", &log.destination.place(&folder)))?;
+    }
+    Ok(gone)
 }
 
 /// Milliseconds since 1970.
@@ -32,7 +46,7 @@ fn before(now: Timestamp, age: SignedDuration) -> i64 {
 }
 
 /// Removes files that count no more since `before` at least, and those of this program that the log never named.
-fn remove_files(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
+fn remove_files(log: &mut TableLog, before: i64) -> Result<Vec<String>, ExportError> {
     let expired = log.removed.extract_if(.., |_, gone| gone.deletion_timestamp.unwrap_or(0) < before);
     let mut gone: BTreeSet<String> = expired.map(|(path, _)| path).filter(|path| is_plain(path)).collect();
     let (table, folder) = (log.table, log.table.data());
@@ -47,7 +61,8 @@ fn remove_files(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
     listed.map_err(ExportError::io("listed", &log.destination.place(&folder)))?;
     let mut names: Vec<String> = gone.iter().map(|path| table.file(path)).collect();
     names.extend(temporary.iter().map(|name| format!("{folder}/{name}")));
-    names.iter().try_for_each(|name| remove(log, name))
+    names.iter().try_for_each(|name| remove(log, name))?;
+    Ok(names)
 }
 
 /// Whether a path of the log is that of a file below the table's folder as it stands there. Other programs may name
@@ -60,7 +75,7 @@ fn is_plain(path: &str) -> bool {
 
 /// Removes commits that are older, with the checkpoints between them, as far as the versions that are left can be read
 /// without them: up to a checkpoint.
-fn remove_log(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
+fn remove_log(log: &mut TableLog, before: i64) -> Result<Vec<String>, ExportError> {
     let mut newest_old = None;
     for &version in &log.commits {
         let actions = log.commit_of(version)?;
@@ -72,17 +87,18 @@ fn remove_log(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
     }
     let Some(keep) = newest_old.and_then(|version| log.checkpoints.range(..=version).next_back().copied())
     else {
-        return Ok(());
+        return Ok(Vec::new());
     };
+    let mut gone = Vec::new();
     let commits: Vec<i64> = log.commits.range(..keep).copied().collect();
     let checkpoints: Vec<i64> = log.checkpoints.range(..keep).copied().collect();
     let folder = log.table.log();
     for version in commits {
-        remove(log, &format!("{folder}/{}", commit_name(version)))?;
+        gone.push(format!("{folder}/{}", commit_name(version)));
         log.commits.remove(&version);
     }
     for version in checkpoints {
-        remove(log, &format!("{folder}/{}", checkpoint_name(version)))?;
+        gone.push(format!("{folder}/{}", checkpoint_name(version)));
         log.checkpoints.remove(&version);
     }
     let mut temporary = Vec::new();
@@ -91,7 +107,9 @@ fn remove_log(log: &mut TableLog, before: i64) -> Result<(), ExportError> {
         temporary.extend(Some(name).filter(|_| is_ours));
     });
     listed.map_err(ExportError::io("listed", &log.destination.place(&folder)))?;
-    temporary.iter().try_for_each(|name| remove(log, &format!("{folder}/{name}")))
+    gone.extend(temporary.iter().map(|name| format!("{folder}/{name}")));
+    gone.iter().try_for_each(|name| remove(log, name))?;
+    Ok(gone)
 }
 
 fn remove(log: &TableLog, name: &str) -> Result<(), ExportError> {

@@ -57,7 +57,7 @@ pub(in crate::export) fn export_tables(
 }
 
 /// Opens a table's log, and refuses one that is not of the mirror `own` as it is now.
-fn open_own(
+pub(super) fn open_own(
     snapshot: &Snapshot<'_>,
     dir: &Location,
     table: Table,

@@ -260,6 +260,6 @@ pub(super) fn newest_commit(
         let actions = of_lines(&text).ok()?;
         let txn = actions.iter().filter_map(|action| action.txn.as_ref()).find(|txn| txn.app_id == app_id)?;
         let position = txn.version;
-        actions.into_iter().find_map(|action| action.add).map(|file| (position, file))
+        actions.into_iter().rev().find_map(|action| action.add).map(|file| (position, file))
     })
 }

@@ -28,13 +28,14 @@
 //! and never overwritten.
 //!
 //! Never: change a file that a commit names, commit before the files are durable, or remove a file that the log names
-//! or has named within the retention.
+//! or has named within the retention, but for what an erasure takes away.
 
 mod actions;
 mod changes_table;
 mod checkpoint;
 mod clean_up;
 mod data_file;
+mod erase;
 mod export;
 mod log;
 mod schema;
@@ -43,6 +44,7 @@ mod statistics;
 mod table;
 
 pub(super) use data_file::{Noted, Origin};
+pub(super) use erase::{EachRow, Rows, erase};
 pub(super) use export::{State, export_tables, newest};
 pub(super) use log::TableLog;
 pub(super) use table::{Contents, Table};

@@ -29,7 +29,7 @@ impl Row {
     /// The row of these texts and cells; whoever reads the file counts it.
     pub(super) fn new(seq: &str, op: &str, observed_at: String, cells: Vec<Cell>) -> Result<Row, String> {
         let seq = seq.parse().map_err(|_| "_seq is no number")?;
-        let op = Op::from_name(op).ok_or("_op is neither insert nor update nor delete")?;
+        let op = Op::from_name(op).ok_or("_op is neither insert nor update nor delete nor erase")?;
         Ok(Row { number: 0, seq, op, observed_at, cells })
     }
 }

@@ -34,7 +34,7 @@ pub(super) use decoded_row::{Cell, Row, Rows, Unreadable};
 pub(super) use definition::FileFacts;
 pub(super) use dialect::{Dialect, LAYOUT, OLD_LAYOUT};
 #[cfg(feature = "lake")]
-pub(super) use parquet::of_tables;
+pub(super) use parquet::{of_tables, rows_as_text};
 #[cfg(test)]
 pub(super) use portable::portable;
 pub(super) use portable::{DEEPEST, fits};

@@ -14,11 +14,11 @@ use std::path::{Component, Path, PathBuf};
 
 /// The name under which the mirror knows an export folder: its address; of a local one the absolute path, without symbolic
 /// links as far as it exists.
-fn name(dir: &Location) -> String {
-    dir.folder().map_or_else(|| dir.to_string(), folder_name)
+pub(in crate::export) fn folder_name(dir: &Location) -> String {
+    dir.folder().map_or_else(|| dir.to_string(), name_of_path)
 }
 
-fn folder_name(dir: &Path) -> String {
+fn name_of_path(dir: &Path) -> String {
     let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let mut missing = PathBuf::new();
     for above in absolute.ancestors() {
@@ -63,7 +63,7 @@ impl Anchors {
         dir: &Location,
         kind: Kind,
     ) -> Result<Anchors, MirrorError> {
-        let folder = name(dir);
+        let folder = folder_name(dir);
         let mut known = Vec::new();
         for row in snapshot.export_folders(kind.name())? {
             let (reached, planned) = (decoded(&row.reached)?, row.planned.as_deref().map(decoded));
@@ -181,11 +181,11 @@ mod tests {
         std::os::unix::fs::symlink(&real, real.join("link")).unwrap();
         let name = real.join("a/b").display().to_string();
         for other in ["a/b", "a/b/", "link/a/b", "link/link/a/./b"] {
-            assert_eq!(folder_name(&real.join(other)), name, "{other}");
+            assert_eq!(name_of_path(&real.join(other)), name, "{other}");
         }
         std::fs::create_dir_all(real.join("a/b")).unwrap();
         for other in ["a/b", "link/a/b/", "a/../a/b"] {
-            assert_eq!(folder_name(&real.join(other)), name, "{other}");
+            assert_eq!(name_of_path(&real.join(other)), name, "{other}");
         }
     }
 }

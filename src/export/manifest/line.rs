@@ -40,6 +40,10 @@ pub struct ManifestLine {
     pub mirror_id: String,
     /// SHA-256 of the line before this one, without its line end, lower-case hex; null on the first line.
     pub previous: Option<String>,
+    /// When the erasure began after which the file was written again without the rows of the persons: UTC, ISO 8601, as
+    /// `erasures.requested_at` in the mirror. Absent where nobody was erased from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<String>,
     /// When the file was written again because it was lost or damaged: UTC, ISO 8601, the same as `created_at`. The
     /// lines behind this one were tied to it anew. Absent from files that were written once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,6 +190,7 @@ pub(in crate::export) fn sample(stream: &str, format: &str, first_seq: i64, last
         compression: "none".to_owned(),
         mirror_id: "m".to_owned(),
         previous: None,
+        erased_at: None,
         repaired_at: None,
         left_out: 0,
         layout: OLD_LAYOUT,

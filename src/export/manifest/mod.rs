@@ -25,7 +25,7 @@ mod tests;
 pub use line::ManifestLine;
 pub use open_manifest::newest_files;
 
-pub(super) use anchors::Anchors;
+pub(super) use anchors::{Anchors, folder_name};
 pub(super) use announce::StagedFile;
 #[cfg(test)]
 pub(super) use line::digest;

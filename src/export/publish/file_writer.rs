@@ -104,6 +104,7 @@ fn line(
         compression: name.compression.name().to_owned(),
         mirror_id: origin.mirror_id.clone(),
         previous: None,
+        erased_at: None,
         repaired_at: None,
         left_out: 0,
         layout: dialect.layout(),

@@ -5,7 +5,6 @@ use super::checked_file::{CheckedFile, RowCounts};
 use crate::export::formats::{Row, Rows};
 use crate::export::readback::{compare, head_differences};
 use crate::mirror::{History, Logged, MirrorError};
-use crate::record::Op;
 
 /// Judges the rows. What has to stand there: of each record that changed in the range its newest change there. What may:
 /// older deletes, which a replay doesn't notice. What a repair may have left out: a change whose successor stands in a
@@ -95,7 +94,7 @@ impl Reading<'_, '_, '_> {
         let names = head_differences(row, change, false, self.file.dialect());
         let (contradicted, what) = if !names.is_empty() {
             (true, format!("not what the change log says: {}", names.join(", ")))
-        } else if change.op == Op::Delete {
+        } else if change.op.ends_record() {
             let compared = compare(row, self.file.stream().columns(), change, self.file.dialect());
             match (&compared.differing[..], logged.next.is_none() && logged.row_seq.is_some()) {
                 ([], false) => return self.counts.rewritten += compared.rewritten,
@@ -137,7 +136,7 @@ impl Reading<'_, '_, '_> {
             return;
         }
         let (line, end) = (self.file.line(), self.file.chain_end);
-        if line.left_out > 0 && change.op != Op::Delete && !logged.is_newest_up_to(end) {
+        if line.left_out > 0 && !change.op.ends_record() && !logged.is_newest_up_to(end) {
             return self.counts.left_out += 1;
         }
         let difference =

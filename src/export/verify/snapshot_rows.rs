@@ -7,7 +7,6 @@ use crate::export::difference::Difference;
 use crate::export::formats::{Row, Rows};
 use crate::export::readback::head_differences;
 use crate::mirror::{History, Logged, MirrorError};
-use crate::record::Op;
 
 /// Judges the rows: every record that the stream held as of the snapshot's change has to stand there once, as an insert with
 /// the number and time of its newest change by then.
@@ -38,7 +37,7 @@ pub(super) fn judge(
         }
     }
     history.changes(stream, (1, last), |logged| {
-        let held = logged.change.op != Op::Delete && logged.is_newest_up_to(last);
+        let held = !logged.change.op.ends_record() && logged.is_newest_up_to(last);
         if held && !met.contains(logged.change.seq) {
             if file.line().left_out > 0 && !logged.is_newest_up_to(file.chain_end) {
                 counts.left_out += 1;
@@ -77,7 +76,7 @@ fn check_row(
             ..at
         });
         return None;
-    } else if logged.change.op == Op::Delete || !logged.is_newest_up_to(last) {
+    } else if logged.change.op.ends_record() || !logged.is_newest_up_to(last) {
         "the record has a newer change by then".to_owned()
     } else {
         match content(row, &logged, file) {

@@ -140,6 +140,7 @@ impl TableCheck<'_> {
             mirror_id: self.own.to_owned(),
             previous: None,
             repaired_at: None,
+            erased_at: None,
             left_out: 0,
             layout: LAYOUT,
             rewritten: noted.rewritten,

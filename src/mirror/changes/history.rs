@@ -2,7 +2,7 @@
 
 use super::values::{Change, columns, read_change, read_keys, read_values};
 use crate::mirror::{MirrorError, Snapshot};
-use crate::record::{Op, Stream};
+use crate::record::Stream;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// A change of the log, and what became of it.
@@ -160,7 +160,7 @@ fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) 
     if row_seq == Some(change.seq) {
         values = read_values(row, stream, 7)?;
         change.row = Some(&values);
-    } else if change.op == Op::Delete {
+    } else if change.op.ends_record() {
         values = read_keys(row, stream, change.id, 6)?;
         change.row = Some(&values);
     } else if row.get::<_, Option<i64>>(old)? == Some(change.seq) {

@@ -176,7 +176,7 @@ impl Reading<'_, '_> {
             Some(row) if row.get::<_, i64>(1).map_err(MirrorError::from)? == change.seq => {
                 read_values(row, self.stream, FIRST_VALUE)?
             }
-            None if change.op == Op::Delete => read_keys(line, self.stream, change.id, 5)?,
+            None if change.op.ends_record() => read_keys(line, self.stream, change.id, 5)?,
             _ => return Ok(()),
         };
         each(self.stream, Change { row: Some(&values), ..change })

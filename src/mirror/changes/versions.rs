@@ -49,7 +49,7 @@ impl Snapshot<'_> {
             format!("SELECT {names} FROM {stream} WHERE change_seq = ?1 AND id = ?2 AND ?3 IS NULL");
         let ends: Vec<Option<i64>> =
             changes.iter().map(|change| Some(change.seq)).skip(1).chain([None]).collect();
-        for (change, end) in changes.iter_mut().zip(ends).filter(|(change, _)| change.op != Op::Delete) {
+        for (change, end) in changes.iter_mut().zip(ends).filter(|(change, _)| !change.op.ends_record()) {
             let sql = if end.is_some() { &superseded } else { &current };
             let mut select = self.transaction.prepare_cached(sql)?;
             let found = select.query_row(params![change.seq, id, end], |row| owned_values(row, stream, 0));

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0013_looks.sql"),
     include_str!("../../../schema/0014_webhook_hints.sql"),
     include_str!("../../../schema/0015_answers.sql"),
+    include_str!("../../../schema/0016_erasures.sql"),
 ];
 
 /// The version in which an older mirror's rows are moved.

@@ -8,7 +8,7 @@ use crate::mirror::transaction::{Batch, utc_text};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// So many types have views. An account that has more makes up its types.
 const VIEWS_AT_MOST: usize = 200;
@@ -81,11 +81,7 @@ impl Batch<'_> {
             ])?;
             let is_changed = self.derive_properties(&kind, view.as_deref(), &changes, &mut notes)?;
             if let Some(view) = view.filter(|_| is_new || is_changed) {
-                let columns = self.property_columns(&kind)?;
-                self.transaction.execute_batch(&format!(
-                    "DROP VIEW IF EXISTS {view}; {}",
-                    create(&view, &kind, &columns)
-                ))?;
+                self.make_view(&view, &kind)?;
             }
         }
         Ok(notes.remarks())
@@ -222,6 +218,36 @@ impl Batch<'_> {
             ])?;
         }
         Ok(has_more)
+    }
+
+    /// Takes away properties that no event has any more and whose place has one of these texts in it, and their columns.
+    pub(super) fn forget_properties(&mut self, texts: &HashSet<String>) -> Result<(), MirrorError> {
+        let mut select =
+            self.transaction.prepare("SELECT type, path FROM event_properties WHERE row_count = 0")?;
+        let unused: Vec<(String, String)> =
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        drop(select);
+        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+        let names_somebody =
+            |path: &str| texts.iter().any(|text| !text.is_empty() && path.contains(text.as_str()));
+        let mut kinds = BTreeSet::new();
+        for (kind, path) in unused.into_iter().filter(|(_, path)| names_somebody(&path.to_lowercase())) {
+            let sql = "DELETE FROM event_properties WHERE type = ?1 AND path = ?2";
+            self.transaction.prepare_cached(sql)?.execute([&kind, &path])?;
+            kinds.insert(kind);
+        }
+        for kind in kinds {
+            if let Some(Some(view)) = self.known_view(&kind)? {
+                self.make_view(&view, &kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_view(&mut self, view: &str, kind: &str) -> Result<(), MirrorError> {
+        let columns = self.property_columns(kind)?;
+        let sql = format!("DROP VIEW IF EXISTS {view}; {}", create(view, kind, &columns));
+        Ok(self.transaction.execute_batch(&sql)?)
     }
 
     /// The columns of a type's view, in the order in which their properties were first seen.

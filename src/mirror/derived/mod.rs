@@ -23,7 +23,7 @@ use crate::derived::Properties;
 use crate::record::RowSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// The key in `meta` of the change through which everything is up to date.
@@ -47,6 +47,15 @@ const UPDATED: &str = "SELECT event.type, event.properties, event.customer_id \
 /// Events that were there and are others now or gone, as they stood.
 const ENDED: &str =
     "SELECT type, properties, customer_id FROM events_superseded WHERE end_seq > ?1 AND seq <= ?1";
+
+/// Events that are being erased, as far as they were counted.
+const ERASED: &str = "SELECT type, properties, customer_id FROM events \
+     WHERE id IN (SELECT id FROM temp.erased WHERE stream = 'events') AND change_seq <= ?1";
+
+/// The same of versions that were counted and have ended since.
+const ERASED_ENDED: &str = "SELECT type, properties, customer_id FROM events_superseded \
+     WHERE end_seq > ?1 AND seq <= ?1 AND (id IN (SELECT id FROM temp.erased WHERE stream = 'events') \
+     OR customer_id IN (SELECT id FROM temp.persons))";
 
 /// Customers that are new, and those that are gone.
 const CUSTOMERS: &str = "SELECT inserted_seq FROM customers WHERE inserted_seq > ?1 \
@@ -103,6 +112,27 @@ impl Mirror {
 }
 
 impl Batch<'_> {
+    /// Takes the events of persons who are being erased out of what is derived: those that stand in `temp.erased`, and the
+    /// versions of events that stood with a customer in `temp.persons`. A property whose place in an event has one of `texts`
+    /// in it, and that no event has any more, goes with its column.
+    pub(in crate::mirror) fn derive_without(
+        &mut self,
+        texts: &HashSet<String>,
+        now: Timestamp,
+    ) -> Result<(), MirrorError> {
+        let through = through(&self.transaction)?;
+        let mut changed = Changed::default();
+        for sql in [ERASED, ERASED_ENDED] {
+            let mut events = self.transaction.prepare(sql)?;
+            let mut rows = events.query([through])?;
+            while let Some(row) = rows.next()? {
+                changed.count(row, -1)?;
+            }
+        }
+        self.derive_types(changed.types, now)?;
+        self.forget_properties(texts)
+    }
+
     fn note_derived(&mut self, through: i64) -> rusqlite::Result<()> {
         let sql = "UPDATE meta SET value = ?2 WHERE key = ?1";
         self.transaction.execute(sql, (THROUGH, through.to_string())).map(drop)

@@ -101,6 +101,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Records that were taken with a repair.
     pub repaired: u64,
+    /// Customers that were not taken, because they are of persons who were erased.
+    pub kept_out: u64,
     streams: [StreamCounts; Stream::ALL.len()],
 }
 
@@ -163,6 +165,7 @@ impl Counts {
             ("event_walks_failed", &mut self.event_walks_failed),
             ("rejected", &mut self.rejected),
             ("repaired", &mut self.repaired),
+            ("kept_out", &mut self.kept_out),
         ];
         let of_run = of_run.map(|(name, count)| (name.to_owned(), count));
         let of_streams = Stream::ALL.into_iter().zip(&mut self.streams);

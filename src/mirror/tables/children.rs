@@ -41,6 +41,9 @@ impl Batch<'_> {
         trust: Trust,
     ) -> Result<ChildrenApplied, MirrorError> {
         let mut applied = ChildrenApplied::default();
+        if self.is_erased(parent) {
+            return Ok(applied);
+        }
         if self.is_loading {
             for record in records {
                 applied.rows.inserted += u64::from(self.insert(stamp, record)?.is_some());

@@ -16,6 +16,8 @@ use std::collections::HashSet;
 pub struct ParentsApplied {
     /// What was written.
     pub rows: Applied,
+    /// Kept out, because they are of a person who was erased; counted in `first_met` as well.
+    pub kept_out: u64,
     /// Not marked in `seen` before.
     pub first_met: u64,
     /// Listed in an older version than the mirror's, which was kept: their row numbers. In a full sync, which asks for each of
@@ -28,6 +30,7 @@ pub struct ParentsApplied {
 impl std::ops::AddAssign for ParentsApplied {
     fn add_assign(&mut self, more: ParentsApplied) {
         self.rows += more.rows;
+        self.kept_out += more.kept_out;
         self.first_met += more.first_met;
         self.stale.extend(more.stale);
         self.due.extend(more.due);
@@ -96,6 +99,11 @@ impl Batch<'_> {
                 true => look_up_one(&self.transaction, record)?,
                 false => found,
             };
+            if matches!(found, Found::Nothing) && self.keeps_out(stamp, record)? {
+                applied.kept_out += 1;
+                applied.first_met += 1;
+                continue;
+            }
             let (row, written_for, checked_at) =
                 self.apply_parent(stamp, record, found, (trust, plan), &mut applied)?;
             if written_for.is_some() {

@@ -112,6 +112,11 @@ impl Batch<'_> {
     /// # Errors
     /// When the mirror can't be written.
     pub fn set_aside(&mut self, stamp: Stamp, record: RejectedRecord<'_>) -> Result<Met, MirrorError> {
+        let parent = record.customer_id;
+        let own = record.record_id.filter(|_| record.stream.parent().is_none());
+        if parent.into_iter().chain(own).any(|id| self.is_erased(id)) || self.names_erased(record.raw) {
+            return Ok(Met::Again);
+        }
         self.nothing_rejected = false;
         let digest = digest(record.stream, record.customer_id, record.raw);
         let (outcome, reason, now) = (record.outcome.name(), record.reason, utc_text(stamp.now));

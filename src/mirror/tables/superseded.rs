@@ -94,4 +94,12 @@ impl Snapshot<'_> {
         };
         Ok(Stream::ALL.into_iter().map(reach).collect::<rusqlite::Result<_>>()?)
     }
+
+    /// Whether the history reaches back to the stream's state that this change made, so that [`Snapshot::rows`] has it.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn knows_state(&self, stream: Stream, seq: i64) -> Result<bool, MirrorError> {
+        Ok(self.history_reach()?.iter().all(|reach| reach.stream != stream || reach.from_seq <= seq))
+    }
 }

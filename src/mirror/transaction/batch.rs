@@ -3,6 +3,7 @@
 use super::change_log::ChangeLog;
 use crate::failpoint::{self, Place};
 use crate::mirror::MirrorError;
+use crate::mirror::tombstones::Tombstones;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// A write transaction. Everything in it becomes durable together when [`Batch::commit`] returns; dropped without
@@ -18,12 +19,15 @@ pub struct Batch<'m> {
     /// Whether the mirror is being filled for the first time: then nothing is looked for by its id, and nothing is there
     /// that would have to be.
     pub(in crate::mirror) is_loading: bool,
+    /// Who must not come back.
+    pub(in crate::mirror) tombstones: Option<&'m Tombstones>,
 }
 
 impl<'m> Batch<'m> {
     pub(in crate::mirror) fn begin(
         connection: &'m mut Connection,
         is_loading: bool,
+        tombstones: Option<&'m Tombstones>,
     ) -> Result<Batch<'m>, MirrorError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let is_empty = |table: &str| -> rusqlite::Result<bool> {
@@ -34,7 +38,15 @@ impl<'m> Batch<'m> {
         let (nothing_failed, nothing_rejected) = (is_empty("event_failures")?, is_empty("rejected")?);
         let no_long_lists = is_empty("event_lists")?;
         let log = ChangeLog::open(&transaction)?;
-        Ok(Batch { transaction, log, nothing_failed, nothing_rejected, no_long_lists, is_loading })
+        Ok(Batch {
+            transaction,
+            log,
+            nothing_failed,
+            nothing_rejected,
+            no_long_lists,
+            is_loading,
+            tombstones,
+        })
     }
 
     /// Makes the batch durable.

@@ -111,7 +111,7 @@ impl ChangeLog {
         total.rows += match op {
             Op::Insert => 1,
             Op::Update => 0,
-            Op::Delete => -1,
+            Op::Delete | Op::Erase => -1,
         };
         let day = self.time.1.get(..DAY).unwrap_or_default();
         let is_same = |one: &&mut DayCount| one.stream == stream && one.op == op && one.day == day;

@@ -255,6 +255,7 @@ async fn store(
         })
         .await?;
     context.counters.applied(stream, &applied.rows);
+    context.counters.count(|counts| counts.kept_out += applied.kept_out);
     queue_due(context, due, applied.due).await;
     Ok(())
 }

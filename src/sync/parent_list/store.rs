@@ -130,6 +130,7 @@ fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec
     context.counters.count(|counts| {
         counts[context.stream].seen += rows;
         counts[context.stream].stale += applied.stale.len() as u64;
+        counts.kept_out += applied.kept_out;
     });
     context.counters.applied(context.stream, &applied.rows);
     context.counters.observe(&Event::CustomerPageStored { rows });

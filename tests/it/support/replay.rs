@@ -39,7 +39,7 @@ pub fn replay(place: &Place, format: &str) -> State {
         for change in changes {
             let rows = state.stream_mut(stream);
             match change.op.as_str() {
-                "delete" => drop(rows.remove(&change.id)),
+                "delete" | "erase" => drop(rows.remove(&change.id)),
                 _ => drop(rows.insert(change.id, change.row)),
             }
         }
@@ -243,15 +243,16 @@ impl ChangeLog {
             let (of, op, id, customer_id) =
                 self.0.get(&row.seq).unwrap_or_else(|| panic!("no change {}", row.seq));
             assert_eq!((of.as_str(), op, &given(id)), (stream, &row.op, &row.id), "change {}", row.seq);
-            assert_eq!(*customer_id != Cell::Null, of == "events" && op == "delete", "change {}", row.seq);
-            if op == "delete" {
+            let is_end = matches!(op.as_str(), "delete" | "erase");
+            assert_eq!(*customer_id != Cell::Null, of == "events" && is_end, "change {}", row.seq);
+            if is_end {
                 let mut keys = row.row.clone();
                 keys.retain(|_, cell| *cell != Cell::Null);
                 let mut expected = Row::from([("id".to_owned(), Cell::Text(given(id)))]);
                 if let Cell::Text(customer_id) = customer_id {
                     expected.insert("customer_id".to_owned(), Cell::Text(given(customer_id)));
                 }
-                assert_eq!(keys, expected, "change {}: a delete has its keys and nothing else", row.seq);
+                assert_eq!(keys, expected, "change {}: an end has its keys and nothing else", row.seq);
             }
             seen.insert(row.seq);
         }

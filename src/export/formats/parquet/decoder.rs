@@ -20,7 +20,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::parser::parse_message_type;
 use std::fs::File;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 /// Rows that are decoded at once, and bytes that they are to have at most, as far as the file's averages say.
 const BATCH_ROWS: usize = 1024;
@@ -83,7 +83,7 @@ impl Decoder for ParquetDecoder {
                 Holds::Seq => row.seq = fields.integer(place).ok_or("_seq is no number")?,
                 Holds::Op => {
                     let op = fields.text(place).and_then(Op::from_name);
-                    row.op = op.ok_or("_op is neither insert nor update nor delete")?;
+                    row.op = op.ok_or("_op is neither insert nor update nor delete nor erase")?;
                 }
                 Holds::ObservedAt => {
                     let at = fields.instant(place).and_then(in_milliseconds);
@@ -154,7 +154,7 @@ fn in_milliseconds(microseconds: i64) -> Option<String> {
 }
 
 /// The bytes of a source, in a file that is gone with its handle.
-fn spooled(source: &mut dyn BufRead) -> io::Result<File> {
+pub(super) fn spooled(source: &mut dyn Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(source, &mut file)?;
     Ok(file)

@@ -20,11 +20,13 @@
 mod columns;
 mod decoder;
 mod encoder;
+mod text;
 
 use super::definition::FormatDefinition;
 use columns::JsonAs;
 
 pub(in crate::export) use columns::of_tables;
+pub(in crate::export) use text::rows_as_text;
 
 /// Parquet, as it is registered.
 pub(super) const FORMAT: FormatDefinition = FormatDefinition {

@@ -1,0 +1,113 @@
+//! Tables without the rows of erased persons. What holds them is written again and committed, and then everything that an
+//! earlier version of the table had is removed from the disk: its files, and its log, whose statistics quote values.
+
+use super::actions::{Action, Add, Remove};
+use super::clean_up::forget_earlier_versions;
+use super::data_file::{DataFile, Origin};
+use super::export::{State, open_own};
+use super::log::TableLog;
+use super::state_table;
+use super::table::{Contents, Table};
+use crate::export::error::ExportError;
+use crate::export::formats::{Dialect, FileFacts};
+use crate::export::location::Location;
+use crate::mirror::{Change, Snapshot};
+use crate::record::Stream;
+use jiff::Timestamp;
+
+/// Takes the rows of a file of changes, but for what was erased.
+pub(in crate::export) type EachRow<'r> = dyn FnMut(&Change<'_>) -> Result<(), ExportError> + 'r;
+
+/// What an erasure needs to know of the rows of tables.
+pub(in crate::export) trait Rows {
+    /// Whether one of the stream's changes with these numbers was erased.
+    fn has_erased(&self, stream: Stream, range: (i64, i64)) -> bool;
+
+    /// Hands over what a file of changes of this range is to have; `path` is the file as it is, relative to the export folder.
+    fn changes(
+        &self,
+        table: Table,
+        range: (i64, i64),
+        path: &str,
+        write: &mut EachRow<'_>,
+    ) -> Result<(), ExportError>;
+}
+
+/// A file that went from a table.
+pub(in crate::export) struct Gone {
+    /// Relative to the export folder.
+    pub(in crate::export) path: String,
+    /// Its size and its digest, where the log says so.
+    pub(in crate::export) was: Option<(u64, String)>,
+}
+
+/// Writes the files of a table again that may hold erased rows, and removes whatever belonged to an earlier version of it.
+/// Returns how many files the table had, and which went; `None` where there is no such table, or nothing of its stream was
+/// erased. Durable on return. Doing it again changes no row.
+///
+/// # Errors
+/// As [`super::export_tables`].
+pub(in crate::export) fn erase(
+    snapshot: &Snapshot<'_>,
+    dir: &Location,
+    table: Table,
+    rows: &dyn Rows,
+    (mirror_id, now): (&str, Timestamp),
+) -> Result<Option<(u64, Vec<Gone>)>, ExportError> {
+    if !rows.has_erased(table.stream, (1, i64::MAX)) {
+        return Ok(None);
+    }
+    let mut log = open_own(snapshot, dir, table, mirror_id)?;
+    if log.version.is_none() {
+        return Ok(None);
+    }
+    let mut before: Vec<Add> = log.files.values().cloned().collect();
+    before.sort_by_key(|file| file.noted().map(|noted| noted.covers));
+    let is_exact = before.iter().filter_map(Add::noted).any(|noted| noted.rewritten.is_none());
+    let dialect = Dialect { old_layout: false, exact: is_exact, bom: false, guarded: false };
+    let origin = Origin { mirror_id: mirror_id.to_owned(), now, dialect };
+    match table.contents {
+        Contents::Changes => write_changes(&mut log, rows, &before, &origin)?,
+        Contents::State if rows.has_erased(table.stream, (1, log.position(mirror_id))) => {
+            drop(state_table::update(snapshot, &mut log, Vec::new(), State::Whole, &origin)?);
+        }
+        Contents::State => {}
+    }
+    let removed = forget_earlier_versions(&mut log)?;
+    let was = |path: &str| {
+        let file = before.iter().find(|file| table.file(&file.path) == path)?;
+        Some((file.size.unsigned_abs(), file.noted()?.sha256))
+    };
+    let gone = removed.into_iter().map(|path| Gone { was: was(&path), path }).collect();
+    Ok(Some((before.len() as u64, gone)))
+}
+
+fn write_changes(
+    log: &mut TableLog,
+    rows: &dyn Rows,
+    before: &[Add],
+    origin: &Origin,
+) -> Result<(), ExportError> {
+    let (table, destination, version) = (log.table, log.destination.clone(), log.next_version());
+    let mut actions: Vec<Action> = Vec::new();
+    for old in before {
+        let noted =
+            old.noted().ok_or_else(|| log.broken(format!("another program wrote its {}", old.path)))?;
+        let (first_seq, last_seq) = (noted.covers.0 + 1, noted.covers.1);
+        if !rows.has_erased(table.stream, (first_seq, last_seq)) {
+            continue;
+        }
+        let mirror_id = origin.mirror_id.as_str();
+        let facts = FileFacts { stream: table.stream, mirror_id, first_seq, last_seq, is_snapshot: false };
+        let dialect = Dialect { exact: noted.rewritten.is_none(), ..origin.dialect };
+        let mut file = DataFile::begin(&*destination, table, version, &facts, dialect)?;
+        rows.changes(table, (first_seq, last_seq), &table.file(&old.path), &mut |change| file.write(change))?;
+        actions.push(Remove::of(old, origin.now.as_millisecond()).into());
+        actions.push(file.finish(noted.covers, origin.now)?.into());
+    }
+    if !actions.is_empty() {
+        let reached = (&*origin.mirror_id, Some(log.position(&origin.mirror_id)));
+        log.commit(("DELETE", false), actions, reached, origin.now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! What is remembered of erasures.
+
+use super::erase::Erased;
+use crate::mirror::MirrorError;
+use crate::mirror::transaction::{Batch, Snapshot, utc_text};
+use crate::record::Stream;
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+use serde::Serialize;
+
+/// An erasure, as the table `erasures` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Erasure {
+    /// Its number.
+    pub id: i64,
+    /// When the mirror forgot the persons: UTC, ISO 8601.
+    pub requested_at: String,
+    /// When it ended; `None`: it is not ended.
+    pub ended_at: Option<String>,
+    /// As given.
+    pub reason: Option<String>,
+    /// Lines of the change log that it took.
+    pub changes: u64,
+    /// What it did to the mirror.
+    #[serde(flatten)]
+    pub erased: Erased,
+}
+
+const COLUMNS: &str = "id, requested_at, ended_at, reason, changes, found";
+
+fn read(row: &Row<'_>) -> Result<Erasure, MirrorError> {
+    let found: String = row.get(5)?;
+    Ok(Erasure {
+        id: row.get(0)?,
+        requested_at: row.get(1)?,
+        ended_at: row.get(2)?,
+        reason: row.get(3)?,
+        changes: row.get::<_, i64>(4)? as u64,
+        erased: serde_json::from_str(&found).map_err(|_| MirrorError::unreadable("what an erasure found"))?,
+    })
+}
+
+impl Snapshot<'_> {
+    /// The erasures that were begun and not ended, oldest first.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn unended_erasures(&self) -> Result<Vec<Erasure>, MirrorError> {
+        let sql = format!("SELECT {COLUMNS} FROM erasures WHERE ended_at IS NULL ORDER BY id");
+        let mut select = self.transaction.prepare(&sql)?;
+        let mut rows = select.query([])?;
+        let mut erasures = Vec::new();
+        while let Some(row) = rows.next()? {
+            erasures.push(read(row)?);
+        }
+        Ok(erasures)
+    }
+
+    /// The numbers of a stream's changes that an erasure took, in their order.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn erased_changes(&self, erasure: i64, stream: Stream) -> Result<Vec<i64>, MirrorError> {
+        let sql = "SELECT seq FROM erased_changes WHERE erasure_id = ?1 AND stream = ?2 ORDER BY seq";
+        let mut select = self.transaction.prepare_cached(sql)?;
+        let seqs = select.query_map(params![erasure, stream.name()], |row| row.get(0))?;
+        Ok(seqs.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+impl Batch<'_> {
+    /// Notes that nothing of the erased persons is left.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn end_erasure(&mut self, erasure: i64, now: Timestamp) -> Result<(), MirrorError> {
+        let sql = "UPDATE erasures SET ended_at = ?2 WHERE id = ?1";
+        self.transaction.execute(sql, params![erasure, utc_text(now)])?;
+        Ok(())
+    }
+}
