@@ -13,6 +13,12 @@ pub fn rows(bytes: Vec<u8>) -> Vec<Row> {
         .collect()
 }
 
+/// The rows of any Parquet file, as text.
+pub fn text(bytes: Vec<u8>) -> String {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+    reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string() + "\n").collect()
+}
+
 fn cell(field: Field) -> Cell {
     match field {
         Field::Null => Cell::Null,
