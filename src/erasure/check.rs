@@ -1,5 +1,5 @@
-//! A search of every byte on the disk: of the mirror's file with its free pages, of its log, of what lies beside it, and of
-//! everything in export folders, as it lies there and unpacked.
+//! A search of every byte on the disk: of the mirror's file with its free pages, of its log, of what lies beside it,
+//! and of everything in export folders, as it lies there and unpacked.
 
 use super::error::ErasureError;
 use super::needles::Needles;

@@ -29,8 +29,8 @@ impl Receipt {
         Receipt::read(&place(mirror, erasure), key).ok()
     }
 
-    /// Ties it to the receipt before it, signs it, and writes it, with its page, in the place of an earlier one of the same
-    /// number. Durable on return. Returns where it is.
+    /// Ties it to the receipt before it, signs it, and writes it, with its page, in the place of an earlier one of
+    /// the same number. Durable on return. Returns where it is.
     pub(super) fn write(&mut self, mirror: &Path, key: &ErasureKey) -> Result<PathBuf, ErasureError> {
         let (folder, path) = (folder(mirror), place(mirror, self.erasure));
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o750).create(&folder);

@@ -10,9 +10,10 @@
 //! | `check` | a search of every byte on the disk | disk |
 //! | `person`, `person_page` | everything that is held of a person, and where | disk |
 //!
-//! In: an open mirror, the export settings, what names persons. Out: a mirror and export folders without them, and receipts that
-//! name nobody. The mirror forgets in one transaction, which also notes that the rest is still to be done: whatever ends the
-//! process, the next call goes on from there, and no export can publish the persons meanwhile.
+//! In: an open mirror, the export settings, what names persons. Out: a mirror and export folders without them, and
+//! receipts that name nobody. The mirror forgets in one transaction, which also notes that the rest is still to be
+//! done: whatever ends the process, the next call goes on from there, and no export can publish the persons
+//! meanwhile.
 
 mod check;
 mod error;

@@ -7,8 +7,8 @@ use std::io::{self, Read};
 /// A text that is shorter is found everywhere, and says nothing.
 const SHORTEST: usize = 4;
 
-/// Finds any of many texts in one pass, whatever its capitals (of ASCII): as it stands, with the escapes of JSON, and with those
-/// of URLs.
+/// Finds any of many texts in one pass, whatever its capitals (of ASCII): as it stands, with the escapes of JSON, and
+/// with those of URLs.
 pub struct Needles {
     automaton: AhoCorasick,
 }

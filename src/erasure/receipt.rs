@@ -31,7 +31,8 @@ pub struct Receipt {
     pub mirror: Vec<ErasedPlace>,
     /// Lines of the change log that say `erase` now.
     pub changes: u64,
-    /// Whether the mirror's file was written anew since, and its write-ahead log emptied, so that no deleted byte is left there.
+    /// Whether the mirror's file was written anew since, and its write-ahead log emptied, so that no deleted byte is
+    /// left there.
     pub file_rewritten: bool,
     /// The mirror's file as it was written anew: its size.
     pub file_bytes: Option<u64>,

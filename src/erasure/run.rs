@@ -5,7 +5,8 @@
 //! 3. The mirror's file is written anew, so that no deleted byte is left in it, and its log is emptied.
 //! 4. The receipt is written, then the mirror notes that the erasure has ended.
 //!
-//! Steps 2 to 4 need nothing but the mirror, which knows whom it forgot by numbers of changes alone; they can be done again.
+//! Steps 2 to 4 need nothing but the mirror, which knows whom it forgot by numbers of changes alone; they can be done
+//! again.
 
 use super::check::held_in;
 use super::error::ErasureError;
@@ -36,12 +37,12 @@ pub struct Request {
 /// out. Where nobody is found, tombstones of what was asked for are left all the same. Blocks; the caller holds the mirror's
 /// process lock.
 ///
-/// When this returns, the mirror has forgotten durably, whatever the receipt says of the rest. Returns the receipt and where it
-/// is.
+/// When this returns, the mirror has forgotten durably, whatever the receipt says of the rest. Returns the receipt
+/// and where it is.
 ///
 /// # Errors
-/// When the mirror, its key or the receipt can't be read or written. What is wrong with an export folder is no error: the
-/// receipt says so, and has no end.
+/// When the mirror, its key or the receipt can't be read or written. What is wrong with an export folder is no error:
+/// the receipt says so, and has no end.
 pub fn erase(
     mirror: &mut Mirror,
     configured: &[Location],

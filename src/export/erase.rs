@@ -1,12 +1,13 @@
-//! Export files without the rows of erased persons, as steps: each may be the last one before a power cut, and an erasure that
-//! was cut off is done by the next one.
+//! Export files without the rows of erased persons, as steps: each may be the last one before a power cut, and an
+//! erasure that was cut off is done by the next one.
 //!
-//! A file whose range has an erased change is written again from the change log, and takes its own place: where a file of
-//! changes had the person's row, it has the line `erase`, with tokens for keys and nothing else; a snapshot lacks the row. What
-//! the mirror doesn't know any more of the others, such as versions that were pruned, is taken over from the old file.
+//! A file whose range has an erased change is written again from the change log, and takes its own place: where a
+//! file of changes had the person's row, it has the line `erase`, with tokens for keys and nothing else; a snapshot
+//! lacks the row. What the mirror doesn't know any more of the others, such as versions that were pruned, is taken
+//! over from the old file.
 //!
-//! The line of such a file has `erased_at`, and the lines behind it are tied to it anew. Beside these files go what earlier
-//! repairs kept aside as `FILE.damaged`, and what killed exports left.
+//! The line of such a file has `erased_at`, and the lines behind it are tied to it anew. Beside these files go what
+//! earlier repairs kept aside as `FILE.damaged`, and what killed exports left.
 
 #[cfg(feature = "lake")]
 use crate::export::delta;
@@ -76,10 +77,11 @@ pub struct ErasedFolder {
     pub others: Vec<String>,
 }
 
-/// Writes every file of the export folder `dir` again that may hold rows of this erasure. Blocks; the caller holds the mirror's
-/// process lock.
+/// Writes every file of the export folder `dir` again that may hold rows of this erasure. Blocks; the caller holds
+/// the mirror's process lock.
 ///
-/// When this returns, files, manifests and what the mirror remembers of them are durable. Doing it again changes nothing.
+/// When this returns, files, manifests and what the mirror remembers of them are durable. Doing it again changes
+/// nothing.
 ///
 /// # Errors
 /// When the folder can't be read or written, a manifest is broken or has lost lines, or the mirror can't be read or written.

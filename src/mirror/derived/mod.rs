@@ -112,9 +112,9 @@ impl Mirror {
 }
 
 impl Batch<'_> {
-    /// Takes the events of persons who are being erased out of what is derived: those that stand in `temp.erased`, and the
-    /// versions of events that stood with a customer in `temp.persons`. A property whose place in an event has one of `texts`
-    /// in it, and that no event has any more, goes with its column.
+    /// Takes the events of persons who are being erased out of what is derived: those that stand in `temp.erased`,
+    /// and the versions of events that stood with a customer in `temp.persons`. A property whose place in an event
+    /// has one of `texts` in it, and that no event has any more, goes with its column.
     pub(in crate::mirror) fn derive_without(
         &mut self,
         texts: &HashSet<String>,

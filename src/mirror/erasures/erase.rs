@@ -1,10 +1,11 @@
 //! One transaction that takes persons out of every table.
 //!
-//! An event is a person's where it stands in his list, or stood there when it was deleted: it goes with all its versions. Of an
-//! event that has moved on to another customer, the versions of the time with him go, and the event stays.
+//! An event is a person's where it stands in his list, or stood there when it was deleted: it goes with all its
+//! versions. Of an event that has moved on to another customer, the versions of the time with him go, and the event
+//! stays.
 //!
-//! No number of the change log is lost, so that the ranges of exports go on to tile: the lines stay as `erase`, with tokens in
-//! the place of what they named.
+//! No number of the change log is lost, so that the ranges of exports go on to tile: the lines stay as `erase`, with
+//! tokens in the place of what they named.
 
 use super::persons::{Asked, Person};
 use crate::mirror::tombstones::{ErasureKey, Identifier, digits, folded};
@@ -87,8 +88,8 @@ const BESIDE: &[(&str, &str)] = &[
         "customer_facts",
         "id IN (SELECT inserted_seq FROM customers WHERE id IN (SELECT id FROM temp.persons))",
     ),
-    // A page's token may name the record that stood last on it, in a form that nobody can tell. Without these, the next walk of
-    // the list is a slower one.
+    // A page's token may name the record that stood last on it, in a form that nobody can tell. Without these, the
+    // next walk of the list is a slower one.
     ("list_marks", "true"),
     ("checkpoints", "true"),
 ];
@@ -106,8 +107,8 @@ const SENTENCES: &[(&str, &str)] = &[
 ];
 
 impl Mirror {
-    /// Erases the persons that were asked for, in one transaction that is durable when this returns: see [`Batch::erase`]. What is
-    /// deleted is overwritten. Returns the erasure's number, and whom it has erased.
+    /// Erases the persons that were asked for, in one transaction that is durable when this returns: see
+    /// [`Batch::erase`]. What is deleted is overwritten. Returns the erasure's number, and whom it has erased.
     ///
     /// # Errors
     /// When the mirror can't be read or written: then nothing has changed.
@@ -129,8 +130,8 @@ impl Mirror {
 }
 
 impl Batch<'_> {
-    /// Erases these persons, leaves tombstones of them and of what was asked for, and notes the erasure as one that is not ended:
-    /// exports and the file's free pages may still hold them. Returns its number.
+    /// Erases these persons, leaves tombstones of them and of what was asked for, and notes the erasure as one that
+    /// is not ended: exports and the file's free pages may still hold them. Returns its number.
     ///
     /// # Errors
     /// When the mirror can't be read or written: the batch is then to be dropped.

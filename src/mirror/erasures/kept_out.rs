@@ -18,8 +18,8 @@ pub struct KeptOut {
 }
 
 impl Batch<'_> {
-    /// Whether a record that is new to the mirror is of a person who was erased: then that is counted, and the record is not to
-    /// be stored.
+    /// Whether a record that is new to the mirror is of a person who was erased: then that is counted, and the record
+    /// is not to be stored.
     pub(in crate::mirror) fn keeps_out(
         &mut self,
         stamp: Stamp,
@@ -72,8 +72,8 @@ impl Snapshot<'_> {
 }
 
 impl Mirror {
-    /// Lets a person come back: takes away all tombstones of whoever has one of this id, address or number. Returns how many
-    /// went; 0: there was none.
+    /// Lets a person come back: takes away all tombstones of whoever has one of this id, address or number. Returns
+    /// how many went; 0: there was none.
     ///
     /// # Errors
     /// When the mirror or the key can't be read, or the mirror can't be written.

@@ -8,8 +8,8 @@
 //! | `kept_out` | keeps out those who must not come back | both |
 //! | `remains` | where the tables still hold a text, and the file without its free pages | both |
 //!
-//! In: what names a person. Out: rows that are gone, lines of the change log that say `erase`, and counts. Nothing here touches
-//! exports.
+//! In: what names a person. Out: rows that are gone, lines of the change log that say `erase`, and counts. Nothing
+//! here touches exports.
 
 mod erase;
 mod erasure;

@@ -18,8 +18,8 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// What a text is most likely to be: an address where it has an `@`, a telephone number where it has nothing but digits and
-    /// what stands between them, else an id. What else it may be is looked for as well.
+    /// What a text is most likely to be: an address where it has an `@`, a telephone number where it has nothing but
+    /// digits and what stands between them, else an id. What else it may be is looked for as well.
     pub fn guessed(value: &str) -> Vec<Asked> {
         let asked = |identifier| Asked { identifier, value: value.to_owned() };
         if value.contains('@') {
@@ -51,8 +51,8 @@ const VERSIONS: &str = "SELECT id, email, phone_number, first_name, last_name FR
      UNION ALL SELECT id, email, phone_number, first_name, last_name FROM customers_superseded";
 
 impl Snapshot<'_> {
-    /// The customers that any of these ask for: by id, or by an address or a number that one of their versions has or had. In
-    /// the order of their ids. Reads all customers once.
+    /// The customers that any of these ask for: by id, or by an address or a number that one of their versions has or
+    /// had. In the order of their ids. Reads all customers once.
     ///
     /// # Errors
     /// When the mirror can't be read.

@@ -15,8 +15,9 @@ impl Mirror {
         Ok(self.connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?)
     }
 
-    /// Writes the file anew from what its tables hold, so that no deleted byte is left in it, and empties the write-ahead log.
-    /// Waits at most so long for readers of an older state, who need the log. Returns whether the log is empty.
+    /// Writes the file anew from what its tables hold, so that no deleted byte is left in it, and empties the
+    /// write-ahead log. Waits at most so long for readers of an older state, who need the log. Returns whether the
+    /// log is empty.
     ///
     /// # Errors
     /// When the mirror can't be written, or there is no room for a second copy of it.

@@ -112,8 +112,8 @@ impl ErasureKey {
         ErasureKey::read(mirror)?.ok_or(MirrorError::ErasureKeyLost { path })
     }
 
-    /// The token of an identifier. E-mail addresses are folded and of telephone numbers the digits count, so that another way
-    /// to write them gives the same token.
+    /// The token of an identifier. E-mail addresses are folded and of telephone numbers the digits count, so that
+    /// another way to write them gives the same token.
     pub fn token(&self, identifier: Identifier, value: &str) -> Token {
         let value = match identifier {
             Identifier::Email => folded(value),

@@ -1,4 +1,5 @@
-//! Who must not come back, and the key that tells whose a tombstone is. Nothing here begins a transaction or writes to the mirror.
+//! Who must not come back, and the key that tells whose a tombstone is. Nothing here begins a transaction or writes
+//! to the mirror.
 
 mod key;
 mod set;

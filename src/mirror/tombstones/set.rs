@@ -17,7 +17,8 @@ pub(in crate::mirror) const KINDS: [Identifier; 3] =
     [Identifier::Id, Identifier::Email, Identifier::PhoneNumber];
 
 impl Tombstones {
-    /// Reads them; `None` where there are none. A mirror whose key is lost is refused: it would take everybody in again.
+    /// Reads them; `None` where there are none. A mirror whose key is lost is refused: it would take everybody in
+    /// again.
     pub(in crate::mirror) fn read(
         connection: &Connection,
         path: &Path,
