@@ -402,10 +402,9 @@ impl Batch<'_> {
                 }
             }
         }
-        if persons.is_empty() {
-            for one in asked {
-                leave(one.identifier, &one.value, &key.token(one.identifier, &one.value).0)?;
-            }
+        // Whoever isn't here yet stays out as well.
+        for one in asked.iter().filter(|one| !persons.iter().any(|person| person.is_asked_for_by(one))) {
+            leave(one.identifier, &one.value, &key.token(one.identifier, &one.value).0)?;
         }
         Ok(())
     }

@@ -47,6 +47,20 @@ pub struct Person {
     pub names: BTreeSet<String>,
 }
 
+impl Person {
+    /// Whether it is this one who is asked for.
+    pub(super) fn is_asked_for_by(&self, asked: &Asked) -> bool {
+        match asked.identifier {
+            Identifier::Id => self.id == asked.value,
+            Identifier::Email => self.emails.iter().any(|email| folded(email) == folded(&asked.value)),
+            Identifier::PhoneNumber => {
+                self.phone_numbers.iter().any(|number| digits(number) == digits(&asked.value))
+            }
+            Identifier::Event => false,
+        }
+    }
+}
+
 const VERSIONS: &str = "SELECT id, email, phone_number, first_name, last_name FROM customers \
      UNION ALL SELECT id, email, phone_number, first_name, last_name FROM customers_superseded";
 
