@@ -113,6 +113,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, MirrorError> {
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(64);
+        read_only::plan_once(&connection)?;
         // The last one to close a mirror would take away the files beside it that end in -wal and -shm. Who may read
         // them, but create nothing here, can open the mirror only while they are there.
         let mut keep = 1;

@@ -3,6 +3,7 @@
 use super::BUSY_TIMEOUT;
 use super::location::{beside, is_there, real};
 use crate::mirror::MirrorError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -22,8 +23,15 @@ pub(in crate::mirror) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, flags).and_then(ready)
 }
 
+/// Has SQLite keep the plan of a statement for every value that is bound to it. It would otherwise prepare a statement with a
+/// range of numbers anew each time, at several times the cost of its execution.
+pub(in crate::mirror) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 fn ready(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    plan_once(&connection)?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
 }
