@@ -382,8 +382,23 @@ pub(super) enum ExportAction {
     Verify(AtDestination),
     /// Write lost and damaged files again from the mirror; says what could not be brought back
     Repair(AtDestination),
+    /// Join small files with changes into larger ones; a replay gives the same, and consumers go on where they are
+    Compact(Compact),
     /// Note that files were taken over: they need not be kept any longer than export.max_age
     Acknowledge(Acknowledge),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Compact {
+    /// Say what would be joined, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// At this destination alone: `export` for that of [export], or a name in [[destinations]]
+    #[arg(long, value_name = "NAME")]
+    pub(super) destination: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

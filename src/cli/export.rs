@@ -2,6 +2,7 @@
 
 mod acknowledge;
 pub(super) mod attempts;
+mod compact;
 mod repair;
 pub(super) mod told;
 mod verify;
@@ -10,7 +11,7 @@ use super::args::{self, ExportAction, Global};
 use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, row};
-use crate::export::{AsOf, Exported, export, export_snapshot};
+use crate::export::{AsOf, Exported, export_snapshot};
 use attempts::Attempt;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub(super) fn run(global: &Global, args: &args::Export) -> Result<Exit, Failure>
         Some(ExportAction::Verify(args)) => verify::run(global, args),
         Some(ExportAction::Acknowledge(args)) => acknowledge::run(global, args),
         Some(ExportAction::Repair(args)) => repair::run(global, args),
+        Some(ExportAction::Compact(args)) => compact::run(global, args),
         None => write(global, args),
     }
 }
@@ -36,12 +38,11 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     }
     super::erase::finish_before_export(&mut mirror, &config.all_locations());
     let now = Timestamp::now();
-    let mut attempts = attempts::each(&attempts::chosen(&config, args.destination.as_deref())?, |settings| {
-        Ok(match as_of {
-            Some(as_of) => export_snapshot(&mut mirror, settings, as_of, None, now)?,
-            None => export(&mut mirror, settings, None, now)?,
-        })
-    });
+    let mut attempts =
+        attempts::each(&attempts::chosen(&config, args.destination.as_deref())?, |settings| match as_of {
+            Some(as_of) => Ok(export_snapshot(&mut mirror, settings, as_of, None, now)?),
+            None => attempts::incremental(&mut mirror, settings, None),
+        });
     let further = attempts.split_off(1.min(attempts.len()));
     let shown = attempts.first().and_then(|one| Some((one, one.outcome.as_ref().ok()?)));
     let ended = match shown {

@@ -7,7 +7,7 @@ use super::output::{self, count, counted, row, span};
 use super::progress::Progress;
 use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
-use crate::export::{Exported, Settings, export};
+use crate::export::{Exported, Settings};
 use crate::mirror::{
     Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
     derive_beside, is_there,
@@ -138,7 +138,7 @@ fn export_after(mut finished: Finished, destinations: &[Settings]) -> (Finished,
     super::erase::finish_before_export(&mut finished.mirror, &locations);
     let exported = while_checkpointing(&path, || {
         attempts::each(destinations, |settings| {
-            Ok(export(&mut finished.mirror, settings, Some(run), Timestamp::now())?)
+            attempts::incremental(&mut finished.mirror, settings, Some(run))
         })
     });
     for attempt in &exported {

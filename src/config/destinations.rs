@@ -27,6 +27,7 @@ pub(super) fn read(layers: &mut Layers, export: &Settings) -> Option<Vec<Setting
             streams: reader.optional("streams", accepts::streams()).unwrap_or_else(|| export.streams.clone()),
             formats: reader.optional("formats", accepts::formats()).unwrap_or_else(|| export.formats.clone()),
             compression: reader.optional("compression", accepts::compression()).unwrap_or(export.compression),
+            compact_after: export.compact_after,
             max_age: reader.optional("max_age", accepts::duration()).unwrap_or(export.max_age),
             ..export.clone()
         };

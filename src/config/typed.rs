@@ -241,6 +241,7 @@ fn export(layers: &mut Layers) -> Option<export::Settings> {
         csv_bom: layers.read("export.csv_bom", flag())?,
         csv_formula_guard: layers.read("export.csv_formula_guard", flag())?,
         max_age: layers.read("export.max_age", duration())?,
+        compact_after: layers.read("export.compact_after", duration())?,
     })
 }
 

@@ -13,7 +13,7 @@
 use crate::export::delta;
 use crate::export::destination::{self, Destination};
 use crate::export::error::ExportError;
-use crate::export::formats::{Cell, Dialect, Format, Row};
+use crate::export::formats::{Dialect, Format, Row};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
 use crate::export::location::Location;
 use crate::export::manifest::{Lines, ManifestLine, StagedFile, folder_name};
@@ -22,7 +22,7 @@ use crate::export::publish::{FileWriter, Origin};
 use crate::export::readback::{Source, is_as_announced, read_rows};
 use crate::export::retention::remove_orphans;
 use crate::mirror::{Change, Erasure, History, Logged, Mirror, Snapshot};
-use crate::record::{Column, ColumnKind, Op, Stream, Value};
+use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -318,6 +318,7 @@ impl Work<'_> {
         let mut file = file.end()?.finish(&origin)?;
         file.line.created_at.clone_from(&old.created_at);
         file.line.repaired_at.clone_from(&old.repaired_at);
+        file.line.joined = old.joined;
         file.line.erased_at = Some(self.erasure.requested_at.clone());
         file.line.left_out = left_out;
         Ok((file, records))
@@ -354,8 +355,7 @@ impl Work<'_> {
                 (Some(_), _) if is_snapshot => write(&Change { op: Op::Insert, ..change }),
                 (Some(_), _) => write(&change),
                 (None, Some(row)) => {
-                    let values = values(&row, name.stream.columns());
-                    write(&Change { op: row.op, row: Some(&values), ..change })
+                    write(&Change { op: row.op, row: Some(&row.values(name.stream.columns())), ..change })
                 }
                 (None, None) => {
                     counts.left_out += 1;
@@ -372,10 +372,7 @@ impl Work<'_> {
         name: FileName,
         mut each: impl FnMut(&Logged<'_>) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        let (range, is_snapshot) = match name.covers {
-            Covers::Changes { first_seq, last_seq } => ((first_seq, last_seq), false),
-            Covers::State { head_seq } => ((1, head_seq), true),
-        };
+        let (range, is_snapshot) = (name.covers.range(), matches!(name.covers, Covers::State { .. }));
         self.history.changes(name.stream, range, |logged| {
             let is_there =
                 logged.is_newest_up_to(range.1) && !(is_snapshot && logged.change.op == Op::Delete);
@@ -411,7 +408,7 @@ impl Work<'_> {
             let listed = destination.each_name(stream.name(), &mut |name| {
                 let path = format!("{stream}/{name}");
                 match name.strip_suffix(DAMAGED).and_then(FileName::parse) {
-                    Some(of) if self.has_erased(stream, range(of)) => gone.push(path),
+                    Some(of) if self.has_erased(stream, of.covers.range()) => gone.push(path),
                     Some(_) => {}
                     None if FileName::parse(&name).is_some()
                         || destination::temporary_of(&name).is_some() => {}
@@ -450,13 +447,6 @@ impl Work<'_> {
 
 /// How the names of damaged files end that a repair kept.
 const DAMAGED: &str = ".damaged";
-
-fn range(name: FileName) -> (i64, i64) {
-    match name.covers {
-        Covers::Changes { first_seq, last_seq } => (first_seq, last_seq),
-        Covers::State { head_seq } => (1, head_seq),
-    }
-}
 
 fn removed(path: String, bytes_before: Option<u64>, sha256_before: Option<String>) -> ErasedFile {
     ErasedFile {
@@ -506,16 +496,4 @@ fn read_wanted(
     let Ok(mut source) = Source::open(destination, path) else { return BTreeMap::new() };
     let Ok(rows) = read_rows(&mut source, name, dialect) else { return BTreeMap::new() };
     rows.flatten().filter(|row| wanted.contains(&row.seq)).map(|row| (row.seq, row)).collect()
-}
-
-/// What the cells of a decoded row stand for.
-fn values<'r>(row: &'r Row, columns: &[Column]) -> Vec<Value<'r>> {
-    let value = |(column, cell): (&Column, &'r Cell)| match (cell, column.kind) {
-        (Cell::Null, _) => Value::Null,
-        (Cell::Text(text) | Cell::Json(text), ColumnKind::Integer) => {
-            text.parse().map_or(Value::Null, Value::Integer)
-        }
-        (Cell::Text(text) | Cell::Json(text), _) => Value::Text(text),
-    };
-    columns.iter().zip(&row.cells).map(value).collect()
 }

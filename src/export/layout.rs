@@ -77,11 +77,11 @@ pub(super) enum Covers {
 }
 
 impl Covers {
-    /// The last change.
-    pub(super) fn last_seq(self) -> i64 {
+    /// The first and the last change.
+    pub(super) fn range(self) -> (i64, i64) {
         match self {
-            Covers::Changes { last_seq, .. } => last_seq,
-            Covers::State { head_seq } => head_seq,
+            Covers::Changes { first_seq, last_seq } => (first_seq, last_seq),
+            Covers::State { head_seq } => (1, head_seq),
         }
     }
 }

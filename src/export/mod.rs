@@ -29,6 +29,7 @@
 //!
 //! Each uses only those above it.
 
+mod compaction;
 mod data_package;
 #[cfg(feature = "lake")]
 mod delta;
@@ -37,6 +38,7 @@ mod difference;
 mod erase;
 mod error;
 mod formats;
+mod joining;
 mod layout;
 mod location;
 mod manifest;
@@ -54,17 +56,19 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use compaction::{Compacted, compact, compact_aged};
 pub use destination::ensure_folder;
 pub use difference::Difference;
 pub use erase::{Done, ErasedFile, ErasedFolder, erase, known_folders, note};
 pub use error::ExportError;
 pub use formats::{Compression, Format, csv_text};
+pub use joining::Joining;
 pub use location::Location;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use manifest::fuzzing;
 pub use manifest::{ManifestLine, newest_files};
 pub use newest::{newest_exports, newest_of_tables};
-pub use publish::{Again, AsOf, Exported, export, export_snapshot};
+pub use publish::{Again, AsOf, CompactedFile, Exported, export, export_snapshot};
 pub use repair::{Repaired, RepairedFile, repair};
 pub use retention::{Acknowledgement, acknowledge};
 pub use search::{Content, each_content};

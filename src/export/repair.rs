@@ -154,6 +154,7 @@ pub(super) fn write(
         let mut file = file.end()?.finish(&origin)?;
         file.line.repaired_at = Some(file.line.created_at.clone());
         file.line.erased_at.clone_from(&line.erased_at);
+        file.line.joined = line.joined;
         file.line.left_out = left_out;
         written.push((*number, file));
     }

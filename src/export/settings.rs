@@ -32,6 +32,8 @@ pub struct Settings {
     pub csv_formula_guard: bool,
     /// Files that are older are removed once nobody needs them (`export.max_age`); zero: never.
     pub max_age: Duration,
+    /// Small files that are older are joined after an export (`export.compact_after`); zero: never.
+    pub compact_after: Duration,
 }
 
 impl Settings {

@@ -96,6 +96,7 @@ async fn an_export_that_is_stopped_leaves_nothing_half_done() {
         csv_bom: false,
         csv_formula_guard: false,
         max_age: std::time::Duration::ZERO,
+        compact_after: std::time::Duration::ZERO,
     };
     let mut mirror = Mirror::open(&place.mirror()).unwrap();
     let mut stopped = 0;

@@ -106,6 +106,9 @@ impl World {
         }
         program.ends(0, &["sync", "--full"]).await;
         program.ends(0, &["export", "--snapshot"]).await;
+        if compression == "zstd" {
+            program.ends(0, &["export", "compact"]).await;
+        }
         World { account, _server: server, place, program }
     }
 

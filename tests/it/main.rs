@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod churn;
 mod commands;
+mod compaction;
 mod configuration;
 mod crashes;
 mod customers;

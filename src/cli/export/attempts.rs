@@ -4,7 +4,9 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::row;
 use super::told::{log_notes, summary};
 use crate::config::Config;
-use crate::export::{Exported, FIRST, Location, Settings};
+use crate::export::{Exported, FIRST, Location, Settings, compact_aged, export};
+use crate::mirror::{Mirror, RunId};
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 /// What became of the export to a destination.
@@ -51,6 +53,18 @@ pub(crate) fn each(
         }
     }
     attempts
+}
+
+/// Exports what is new to a destination, and joins what is old and small there.
+pub(crate) fn incremental(
+    mirror: &mut Mirror,
+    settings: &Settings,
+    run: Option<RunId>,
+) -> Result<Exported, Failure> {
+    let now = Timestamp::now();
+    let mut exported = export(mirror, settings, run, now)?;
+    compact_aged(mirror, settings, &mut exported, now);
+    Ok(exported)
 }
 
 /// The one destination of that name, or all.

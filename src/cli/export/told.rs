@@ -1,7 +1,7 @@
 //! What an export did, for people and for the daemon's log.
 
 use super::super::output::{counted, row, with_rows};
-use crate::export::{Again, Exported, TableCommit};
+use crate::export::{Again, CompactedFile, Exported, TableCommit};
 
 /// The result for people.
 pub(crate) fn summary(exported: &Exported) -> String {
@@ -26,7 +26,16 @@ pub(crate) fn summary(exported: &Exported) -> String {
     if let Some(error) = &exported.not_pruned {
         text += &row("note", format_args!("old exports could not be removed: {error}"));
     }
+    text += &exported.compacted.iter().map(compacted).collect::<String>();
+    if let Some(error) = &exported.not_compacted {
+        text += &row("note", format_args!("small files could not be joined: {error}"));
+    }
     text
+}
+
+pub(super) fn compacted(file: &CompactedFile) -> String {
+    let rows = file.rows.map_or(String::new(), |rows| format!(", {}", counted(rows, "row")));
+    row("compact", format_args!("{} from {}{rows}", file.path, counted(file.files, "file")))
 }
 
 fn exported_again(again: &Again) -> String {
@@ -48,6 +57,13 @@ pub(crate) fn log_notes(exported: &Exported, run_id: i64) {
             files = exported.pruned.len(),
             "exports older than export.max_age were removed"
         );
+    }
+    if !exported.compacted.is_empty() {
+        let joined: u64 = exported.compacted.iter().map(|file| file.files).sum();
+        tracing::info!(run_id, joined, files = exported.compacted.len(), "small export files were joined");
+    }
+    if let Some(error) = &exported.not_compacted {
+        tracing::warn!(run_id, error, "small export files could not be joined; the next export tries again");
     }
     if let Some(error) = &exported.not_pruned {
         tracing::warn!(run_id, error, "old exports could not be removed; the next export tries again");

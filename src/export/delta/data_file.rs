@@ -32,6 +32,9 @@ pub(super) struct DataFile<'d> {
     /// How many rows there are, and of them the newest change.
     pub(super) count: u64,
     newest: (i64, String),
+    /// Where its rows come from files: of how many, and how many of their values had been rewritten.
+    pub(super) joined: u64,
+    pub(super) rewritten: u64,
 }
 
 impl<'d> DataFile<'d> {
@@ -49,7 +52,18 @@ impl<'d> DataFile<'d> {
         let file = NewFile::begin(destination, &name)?;
         let rows = RowWriter::begin(Format::Delta, facts, dialect, file);
         let rows = rows.map_err(ExportError::io("written", &place))?;
-        Ok(DataFile { destination, table, path, dialect, rows, place, count: 0, newest: (0, String::new()) })
+        Ok(DataFile {
+            destination,
+            table,
+            path,
+            dialect,
+            rows,
+            place,
+            count: 0,
+            newest: (0, String::new()),
+            joined: 0,
+            rewritten: 0,
+        })
     }
 
     /// Adds a row.
@@ -74,8 +88,8 @@ impl<'d> DataFile<'d> {
         let (stats, rows) = statistics(self.destination, &name, self.table.stream)
             .map_err(ExportError::io("read", &self.place))?;
         debug_assert_eq!(rows, self.count);
-        let rewritten = (!self.dialect.exact).then_some(rewritten);
-        let noted = Noted { covers, newest: self.newest, rows, sha256, rewritten };
+        let rewritten = (!self.dialect.exact).then_some(rewritten + self.rewritten);
+        let noted = Noted { covers, newest: self.newest, rows, sha256, rewritten, joined: self.joined };
         Ok(Add {
             path: self.path,
             partition_values: BTreeMap::new(),
@@ -102,6 +116,8 @@ pub(in crate::export) struct Noted {
     pub(in crate::export) sha256: String,
     /// How many values were rewritten for readers' sake; `None` where every one is exact.
     pub(in crate::export) rewritten: Option<u64>,
+    /// Of how many files its rows were copied; 0 where an export wrote them. Such a file of changes may have several of a record.
+    pub(in crate::export) joined: u64,
 }
 
 const TAGS: &str = "malomo_mirror.";
@@ -117,13 +133,14 @@ impl Noted {
             ("sha256", self.sha256.clone()),
         ];
         tags.extend(self.rewritten.map(|count| ("rewritten", count.to_string())));
+        tags.extend((self.joined > 0).then(|| ("joined", self.joined.to_string())));
         tags.into_iter().map(|(name, value)| (format!("{TAGS}{name}"), Some(value))).collect()
     }
 
     /// Of no file.
     pub(in crate::export) fn of_nothing() -> Noted {
         let (newest, sha256) = ((0, String::new()), String::new());
-        Noted { covers: (0, 0), newest, rows: 0, sha256, rewritten: None }
+        Noted { covers: (0, 0), newest, rows: 0, sha256, rewritten: None, joined: 0 }
     }
 
     fn of_tags(tags: &BTreeMap<String, Option<String>>) -> Option<Noted> {
@@ -135,6 +152,7 @@ impl Noted {
             rows: tag("rows")?.parse().ok()?,
             sha256: tag("sha256")?.to_owned(),
             rewritten: tag("rewritten").map(str::parse).transpose().ok()?,
+            joined: tag("joined").map(str::parse).transpose().ok()?.unwrap_or(0),
         })
     }
 }
@@ -152,9 +170,10 @@ mod tests {
 
     #[test]
     fn what_is_noted_comes_back() {
-        for rewritten in [None, Some(0), Some(3)] {
+        for (rewritten, joined) in [(None, 0), (Some(0), 0), (Some(3), 7)] {
             let newest = (9, "2024-05-01T12:00:00.120Z".to_owned());
-            let noted = Noted { covers: (4, 12), newest, rows: 5, sha256: "ab".to_owned(), rewritten };
+            let noted =
+                Noted { covers: (4, 12), newest, rows: 5, sha256: "ab".to_owned(), rewritten, joined };
             assert_eq!(Noted::of_tags(&noted.to_tags()), Some(noted.clone()));
             let mut lacking = noted.to_tags();
             lacking.remove("malomo_mirror.sha256");

@@ -34,6 +34,7 @@ mod actions;
 mod changes_table;
 mod checkpoint;
 mod clean_up;
+mod compaction;
 mod data_file;
 mod erase;
 mod export;
@@ -43,6 +44,7 @@ mod state_table;
 mod statistics;
 mod table;
 
+pub(super) use compaction::compact;
 pub(super) use data_file::{Noted, Origin};
 pub(super) use erase::{EachRow, Rows, erase};
 pub(super) use export::{State, export_tables, newest};

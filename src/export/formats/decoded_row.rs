@@ -1,6 +1,6 @@
 //! A row of an export file as its format's reader gives it.
 
-use crate::record::Op;
+use crate::record::{Column, ColumnKind, Op, Value};
 
 /// A field of a decoded row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,18 @@ impl Row {
         let seq = seq.parse().map_err(|_| "_seq is no number")?;
         let op = Op::from_name(op).ok_or("_op is neither insert nor update nor delete nor erase")?;
         Ok(Row { number: 0, seq, op, observed_at, cells })
+    }
+
+    /// What its cells stand for, as the values of these columns.
+    pub(in crate::export) fn values(&self, columns: &[Column]) -> Vec<Value<'_>> {
+        let value = |(column, cell): (&Column, _)| match (cell, column.kind) {
+            (&Cell::Null, _) => Value::Null,
+            (Cell::Text(text) | Cell::Json(text), ColumnKind::Integer) => {
+                text.parse().map_or(Value::Null, Value::Integer)
+            }
+            (Cell::Text(text) | Cell::Json(text), _) => Value::Text(text),
+        };
+        columns.iter().zip(&self.cells).map(value).collect()
     }
 }
 

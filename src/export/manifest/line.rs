@@ -44,6 +44,10 @@ pub struct ManifestLine {
     /// `erasures.requested_at` in the mirror. Absent where nobody was erased from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<String>,
+    /// How many files it stands for, where it was joined from several that exports wrote (`export compact`). Absent from files
+    /// that an export wrote as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub joined: u64,
     /// When the file was written again because it was lost or damaged: UTC, ISO 8601, the same as `created_at`. The
     /// lines behind this one were tied to it anew. Absent from files that were written once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,6 +195,7 @@ pub(in crate::export) fn sample(stream: &str, format: &str, first_seq: i64, last
         mirror_id: "m".to_owned(),
         previous: None,
         erased_at: None,
+        joined: 0,
         repaired_at: None,
         left_out: 0,
         layout: OLD_LAYOUT,

@@ -9,7 +9,7 @@ use crate::export::error::ExportError;
 use crate::export::layout::MANIFEST;
 use crate::mirror::Mirror;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 /// What is to become of a line.
@@ -42,6 +42,22 @@ impl Manifest {
         let fronts = self.reached.fronts.clone();
         self.rewrite(mirror, fronts, |number| match lines.remove(&number) {
             Some(line) => Change::By(Box::new(line)),
+            None => Change::Keep,
+        })
+    }
+
+    /// Puts lines in the place of those with these numbers, counted from 1, and takes others away, each of which stands behind one
+    /// of them. Ties the lines behind them anew.
+    pub(in crate::export) fn join(
+        &mut self,
+        mirror: &mut Mirror,
+        mut lines: BTreeMap<usize, ManifestLine>,
+        dropped: &BTreeSet<usize>,
+    ) -> Result<(), ExportError> {
+        let fronts = self.reached.fronts.clone();
+        self.rewrite(mirror, fronts, |number| match lines.remove(&number) {
+            Some(line) => Change::By(Box::new(line)),
+            None if dropped.contains(&number) => Change::Drop,
             None => Change::Keep,
         })
     }

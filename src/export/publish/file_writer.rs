@@ -105,6 +105,7 @@ fn line(
         mirror_id: origin.mirror_id.clone(),
         previous: None,
         erased_at: None,
+        joined: 0,
         repaired_at: None,
         left_out: 0,
         layout: dialect.layout(),

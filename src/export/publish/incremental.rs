@@ -10,11 +10,12 @@ use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::location::Location;
 use crate::export::manifest::{Manifest, ManifestLine, StagedFile};
 use crate::export::provenance::open_own;
-use crate::export::retention::remove_orphans;
+use crate::export::retention::{remove_orphans, remove_unnamed};
 use crate::export::settings::Settings;
 use crate::mirror::{Change, Mirror, RunId, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Writes for each stream and format a file with the changes since the last one, where there are any, and announces
 /// them in the manifest. Everything is read from one state of the mirror, once for all streams and formats, and
@@ -55,17 +56,39 @@ pub(in crate::export) fn export_behind(
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
     let reached = &manifest.reached;
-    let removed = remove_orphans(&manifest, |name| {
-        let last = name.covers.last_seq();
-        reached.pruned(name.stream, name.format) < last && last <= reached.position(name.stream, name.format)
+    let mut covered = BTreeMap::new();
+    let mut removed = remove_orphans(&manifest, |name| {
+        let (first, last) = name.covers.range();
+        let (pruned, position) =
+            (reached.pruned(name.stream, name.format), reached.position(name.stream, name.format));
+        let is_announced = pruned < last && last <= position;
+        if is_announced {
+            *covered.entry((name.stream, name.format)).or_insert(pruned - position) += last + 1 - first;
+        }
+        is_announced
     })?;
+    // Ranges tile: where they overlap, a compaction was cut off, and only the manifest says which files count.
+    if covered.values().any(|more| *more > 0) {
+        removed.extend(remove_unnamed(&manifest)?);
+    }
     let (head_seq, written) = write(mirror, settings, &manifest, run, now)?;
     let files = manifest.announce(written)?;
     manifest.note(mirror)?;
     let tables = tables(mirror, settings, false, now)?;
     let again = again(&manifest, &files);
     let (existing, pruned) = (Vec::new(), Vec::new());
-    let exported = Exported { head_seq, files, tables, again, existing, removed, pruned, not_pruned: None };
+    let exported = Exported {
+        head_seq,
+        files,
+        tables,
+        again,
+        existing,
+        removed,
+        pruned,
+        not_pruned: None,
+        compacted: Vec::new(),
+        not_compacted: None,
+    };
     Ok(exported.with_pruning(mirror, settings, now))
 }
 

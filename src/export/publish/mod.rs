@@ -17,7 +17,7 @@ mod row_batch;
 mod snapshot;
 
 pub use incremental::export;
-pub use outcome::{Again, Exported};
+pub use outcome::{Again, CompactedFile, Exported};
 pub use snapshot::{AsOf, export_snapshot};
 
 pub(super) use file_writer::{FileWriter, Origin};

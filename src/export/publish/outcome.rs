@@ -33,6 +33,25 @@ pub struct Exported {
     pub pruned: Vec<String>,
     /// Why something that is old could not be removed; a later export tries again.
     pub not_pruned: Option<String>,
+    /// Small files that were joined.
+    pub compacted: Vec<CompactedFile>,
+    /// Why small files could not be joined; a later export tries again.
+    pub not_compacted: Option<String>,
+}
+
+/// Files that were joined, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompactedFile {
+    /// The new file, relative to the export folder.
+    pub path: String,
+    /// How many files it takes the place of.
+    pub files: u64,
+    /// Their size.
+    pub bytes_before: u64,
+    /// Its own size; `None` where nothing was written.
+    pub bytes: Option<u64>,
+    /// Its rows; `None` where nothing was written.
+    pub rows: Option<u64>,
 }
 
 /// Changes that were exported to a folder a second time, since it had lost them: it was emptied, an older copy of it was put

@@ -75,6 +75,8 @@ pub fn export_snapshot(
         removed,
         pruned: Vec::new(),
         not_pruned: None,
+        compacted: Vec::new(),
+        not_compacted: None,
     };
     Ok(exported.with_pruning(mirror, settings, now))
 }

@@ -58,6 +58,17 @@ pub(in crate::export) fn read_rows<'s>(
     name.format.rows(plain, name.stream, dialect)
 }
 
+/// Begins to read the rows of a file of that name, path and dialect, which says why where it can't be decoded.
+pub(in crate::export) fn open_rows(
+    destination: &dyn Destination,
+    path: &str,
+    name: FileName,
+    dialect: Dialect,
+) -> io::Result<Rows<'static>> {
+    let plain = decompressor(name.compression, destination.open(path)?)?;
+    name.format.rows(plain, name.stream, dialect).map_err(|error| io::Error::other(error.what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,6 +95,12 @@ impl Acknowledged {
         })
     }
 
+    /// Up to which change files like the line's were taken over; 0 where none was.
+    pub(in crate::export) fn through(&self, line: &ManifestLine) -> i64 {
+        let is_it = |one: &&Acknowledgement| (&one.stream, &one.format) == (&line.stream, &line.format);
+        self.0.iter().find(is_it).map_or(0, |one| one.through)
+    }
+
     /// Notes this change, unless a later one was noted already. Returns what stands there then.
     fn raise(&mut self, stream: Stream, format: Format, through: i64) -> &Acknowledgement {
         let is_it = |one: &Acknowledgement| {

@@ -14,9 +14,10 @@ mod prune;
 
 pub use acknowledge::{Acknowledgement, acknowledge};
 
+pub(super) use acknowledge::Acknowledged;
 #[cfg(test)]
 pub(super) use acknowledge::{ACKNOWLEDGED, LOCK};
-pub(super) use orphans::{Orphans, remove_orphans};
+pub(super) use orphans::{Orphans, remove_orphans, remove_unnamed};
 #[cfg(test)]
 pub(super) use prune::ExpiredLines;
 pub(super) use prune::prune;

@@ -4,7 +4,7 @@
 use crate::export::destination::{Destination, temporary_of};
 use crate::export::error::ExportError;
 use crate::export::layout::{Covers, FileName, Kind};
-use crate::export::manifest::{Manifest, Reached};
+use crate::export::manifest::{Lines, Manifest, Reached};
 use crate::record::Stream;
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ impl Orphans {
     pub(in crate::export) fn find(
         destination: &dyn Destination,
         kind: Kind,
-        is_announced: impl Fn(&FileName) -> bool,
+        mut is_announced: impl FnMut(&FileName) -> bool,
     ) -> Result<Orphans, ExportError> {
         let mut found = Orphans::default();
         for stream in Stream::ALL {
@@ -69,7 +69,7 @@ fn place_of(name: &str, stream: Stream, kind: Kind) -> Option<Place> {
 /// When a file lies there that proves that the manifest has lost lines, or a folder can't be read or written.
 pub(in crate::export) fn remove_orphans(
     manifest: &Manifest,
-    is_announced: impl Fn(&FileName) -> bool,
+    is_announced: impl FnMut(&FileName) -> bool,
 ) -> Result<Vec<String>, ExportError> {
     let destination = &*manifest.destination;
     let found = Orphans::find(destination, manifest.kind, is_announced)?;
@@ -84,6 +84,15 @@ pub(in crate::export) fn remove_orphans(
         removed.push(path);
     }
     Ok(removed)
+}
+
+/// As [`remove_orphans`], by the lines of the whole manifest.
+pub(in crate::export) fn remove_unnamed(manifest: &Manifest) -> Result<Vec<String>, ExportError> {
+    let (mut lines, mut named) = (Lines::open(&*manifest.destination)?, BTreeSet::new());
+    while let Some(entry) = lines.next()? {
+        named.extend(FileName::of_path(&entry.line.path));
+    }
+    remove_orphans(manifest, |name| named.contains(name))
 }
 
 /// A file that a killed export can't have left: it proves that the manifest had more lines. A killed export leaves files that

@@ -41,7 +41,9 @@ fn ranges_tile_though_both_streams_share_the_numbers() {
             removed: vec![],
             pruned: vec![],
             tables: vec![],
-            not_pruned: None
+            not_pruned: None,
+            compacted: Vec::new(),
+            not_compacted: None
         }
     );
     assert_eq!(std::fs::read(world.dir().join("manifest.ndjson")).unwrap(), before);

@@ -1,5 +1,6 @@
 //! Exports of a real mirror into a real folder: what consumers rely on, and what a power cut leaves.
 
+mod compaction;
 mod data_package;
 mod faults;
 mod folders;

@@ -1,10 +1,13 @@
 //! Delta tables: what they hold after every export, and what becomes of them where something was done to them.
 
-use super::world::{Put, World, puts};
+use super::world::{Put, STAMP, World, puts};
+use crate::export::compaction::{Compacted, compact};
 use crate::export::delta::{Contents, Table, TableLog};
-use crate::export::formats::Format;
-use crate::export::layout::Kind;
+use crate::export::formats::{Compression, Dialect, Format, Row};
+use crate::export::joining::Joining;
+use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::publish::Exported;
+use crate::export::readback::open_rows;
 use crate::export::verify::verify;
 use crate::export::{ExportError, destination};
 use crate::record::Stream;
@@ -363,4 +366,84 @@ fn columns_are_added_to_a_table_that_is_there() {
         );
     }
     assert_eq!(world.differences(), Vec::<String>::new());
+}
+
+impl World {
+    /// The rows of a table with changes, by their numbers.
+    fn rows(&self, stream: Stream) -> Vec<Row> {
+        let log = self.log(&format!("{stream}_changes"));
+        let destination = destination::of(&self.settings.dir, Kind::Changes);
+        let covers = Covers::Changes { first_seq: 1, last_seq: i64::MAX };
+        let name = FileName { stream, covers, format: Format::Delta, compression: Compression::None };
+        let dialect = Dialect { old_layout: false, exact: false, bom: false, guarded: false };
+        let mut rows: Vec<Row> = Vec::new();
+        for path in log.files.keys() {
+            let path = log.table.file(path);
+            rows.extend(open_rows(&*destination, &path, name, dialect).unwrap().map(Result::unwrap));
+        }
+        rows.sort_by_key(|row| row.seq);
+        rows.into_iter().map(|row| Row { number: 0, ..row }).collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Joined files have the same rows, in a commit that changes no data.
+    #[test]
+    fn fewer_files_have_the_same_rows(changes in prop::collection::vec(puts(), 1..50)) {
+        let mut world = world();
+        world.customer("first", "1");
+        world.export().unwrap();
+        for change in &changes {
+            match change {
+                Put::Export(_, _, [exact, ..]) => {
+                    world.settings.exact = *exact;
+                    world.export().unwrap();
+                }
+                change => world.put(change),
+            }
+        }
+        world.customer("first", "2");
+        world.export().unwrap();
+        let before = Stream::ALL.map(|stream| world.rows(stream));
+        let versions = Stream::ALL.map(|stream| world.log(&format!("{stream}_changes")).version);
+        let done = compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
+        prop_assert_eq!(&done.damaged, &Vec::<String>::new());
+        prop_assert_eq!(Stream::ALL.map(|stream| world.rows(stream)), before);
+        prop_assert_eq!(world.differences(), Vec::<String>::new());
+        for (stream, before) in Stream::ALL.into_iter().zip(versions) {
+            let table = format!("{stream}_changes");
+            let version = world.log(&table).version;
+            if version != before {
+                let (_, actions) = world.commit(&table, version.unwrap());
+                let changed = [member(&actions, "add"), member(&actions, "remove")].concat();
+                prop_assert!(changed.len() > 2 && changed.iter().all(|action| action["dataChange"] == json!(false)));
+            }
+        }
+        let again = compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
+        prop_assert_eq!(again, Compacted::default());
+        world.customer("first", "3");
+        world.export().unwrap();
+        prop_assert_eq!(world.differences(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_damaged_file_of_a_table_is_not_joined() {
+    let mut world = world();
+    for n in 0..3 {
+        world.customer("a", &n.to_string());
+        world.export().unwrap();
+    }
+    let name = world.listed("customers_changes").pop().unwrap();
+    let path = world.dir().join("customers_changes").join(&name);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let done = compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
+    assert_eq!((done.files.len(), done.damaged), (0, vec![format!("customers_changes/{name}")]));
+    fs::write(&path, &bytes).unwrap();
+    let done = compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
+    assert_eq!((done.files[0].files, done.files[0].rows, done.damaged), (3, Some(3), vec![]));
+    world.verified();
 }

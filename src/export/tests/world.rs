@@ -37,6 +37,7 @@ pub(super) fn settings(dir: PathBuf) -> Settings {
         csv_bom: false,
         csv_formula_guard: false,
         max_age: Duration::ZERO,
+        compact_after: Duration::ZERO,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::chain::NumberedLine;
 use crate::export::difference::Difference;
-use crate::export::formats::Dialect;
+use crate::export::formats::{Dialect, Format};
 use crate::export::layout::{FileName, Kind, in_folder};
 use crate::export::manifest::ManifestLine;
 use crate::record::Stream;
@@ -54,6 +54,11 @@ impl<'f> CheckedFile<'f> {
     /// How its rows are written, by the line's word.
     pub(super) fn dialect(&self) -> Dialect {
         self.line().dialect()
+    }
+
+    /// Whether it may have several changes of a record: its rows were copied from files of a table.
+    pub(super) fn has_older_changes(&self) -> bool {
+        self.line().joined > 0 && Format::TABLES.iter().any(|format| format.name() == self.line().format)
     }
 
     pub(super) fn stream(&self) -> Stream {

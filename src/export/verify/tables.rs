@@ -139,6 +139,7 @@ impl TableCheck<'_> {
             compression: Compression::None.name().to_owned(),
             mirror_id: self.own.to_owned(),
             previous: None,
+            joined: noted.joined,
             repaired_at: None,
             erased_at: None,
             left_out: 0,
