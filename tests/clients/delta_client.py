@@ -56,20 +56,6 @@ with contextlib.suppress(ImportError):
     READERS.append((f"DuckDB {duckdb.__version__}", of_duckdb))
 
 
-def records(rows, columns):
-    """Rows in the form of `expected`."""
-    for row in rows:
-        typed.check(row)
-        yield (*(row[name] for name in [*columns, "_seq"]), typed.observed_at(row))
-
-
-def replayed(rows):
-    """Of each record the newest change, unless that is a delete; no change stands there twice."""
-    assert len({row["_seq"] for row in rows}) == len(rows), "a change stands there twice"
-    newest = {row["id"]: row for row in sorted(rows, key=lambda row: row["_seq"])}
-    return [row for row in newest.values() if row["_op"] != "delete"]
-
-
 def behind(folder):
     """The streams whose table of the state was left as it was, since little time has passed: up to which change each has come."""
     with sqlite3.connect(f"file:{folder}/mirror.db?mode=ro", uri=True) as mirror:
@@ -88,13 +74,13 @@ def compare(folder):
     for name, read in READERS:
         tables = {table: read(str(folder / "exports" / table))
                   for stream in expected.STREAMS for table in (stream, f"{stream}_changes")}
-        state = {stream: list(records(tables[stream], columns)) for stream, columns in expected.STREAMS.items()}
-        changes = {stream: list(records(replayed(tables[f"{stream}_changes"]), columns))
+        state = {stream: list(typed.records(tables[stream], columns)) for stream, columns in expected.STREAMS.items()}
+        changes = {stream: list(typed.records(typed.replayed(tables[f"{stream}_changes"]), columns))
                    for stream, columns in expected.STREAMS.items()}
         for stream, position in left.items():
             then = [row for row in tables[f"{stream}_changes"] if row["_seq"] <= position]
-            by_id = lambda rows: sorted(records(rows, expected.STREAMS[stream]), key=lambda row: row[0])
-            assert by_id(tables[stream]) == by_id(replayed(then)), f"{stream} is not what it was at change {position}"
+            by_id = lambda rows: sorted(typed.records(rows, expected.STREAMS[stream]), key=lambda row: row[0])
+            assert by_id(tables[stream]) == by_id(typed.replayed(then)), f"{stream} is not what it was at change {position}"
             state[stream] = changes[stream]
         counts.append(f"{name}: {expected.compare(folder, state)} + {expected.compare(folder, changes)}")
     return counts
@@ -155,7 +141,7 @@ def main():
                 # Whatever it left is read as what was committed.
                 for _, read in READERS:
                     for stream in expected.STREAMS:
-                        replayed(read(str(scratch / "exports" / f"{stream}_changes")))
+                        typed.replayed(read(str(scratch / "exports" / f"{stream}_changes")))
                 own.run("export")
             else:
                 own.run("sync", "--full")

@@ -1,32 +1,40 @@
 """Exports to a server that speaks S3 (moto), through a relay that fails as networks and stores do.
 
-    s3_client.py PROGRAM WORLD SCRATCH
+Makes worlds of its own; of the one that it is given it takes what kind it is.
 """
 
 import hashlib
 import http.client
 import json
+import logging
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
+import deltalake
+import expected
 import moto
+import pyarrow
+import typed
 from moto.server import ThreadedMotoServer
 
 BUCKET, PREFIX = "exports", "malomo/mirror"
-INCREMENTS, KILLS = 5, 2
+INCREMENTS, KILLS = 5, 6
+# How many customers have a name of 400 kB.
+LARGE = 60
 
 
 class Relay(BaseHTTPRequestHandler):
-    """Hands requests on, unless `meddle` answers them with a status and an S3 code."""
+    """Hands requests on, unless `meddle` answers them with a status and an S3 code, or loses the request or its
+    answer."""
 
     protocol_version = "HTTP/1.1"
     port = None
@@ -37,7 +45,11 @@ class Relay(BaseHTTPRequestHandler):
         Relay.count += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         refused = Relay.meddle(self.command, self.path)
-        if refused:
+        if refused == "request lost":
+            self.connection.close()
+            self.close_connection = True
+            return
+        if isinstance(refused, tuple):
             status, code = refused
             text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
             headers = {"Content-Type": "application/xml"}
@@ -46,6 +58,10 @@ class Relay(BaseHTTPRequestHandler):
             upstream.request(self.command, self.path, body, dict(self.headers))
             answer = upstream.getresponse()
             status, text, headers = answer.status, answer.read(), dict(answer.getheaders())
+            if refused == "answer lost":
+                self.connection.close()
+                self.close_connection = True
+                return
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
@@ -54,7 +70,8 @@ class Relay(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(text)
+            self.wfile.write(text[:len(text) // 2] if refused == "half an answer" else text)
+        self.close_connection = refused == "half an answer"
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = relay
 
@@ -63,13 +80,13 @@ class Relay(BaseHTTPRequestHandler):
 
 
 class Mirror:
-    def __init__(self, program, folder, api, endpoint):
-        self.folder = folder
+    def __init__(self, program, folder, api, endpoint, formats=("csv", "parquet")):
+        self.folder, self.prefix = folder, f"{PREFIX}/{folder.name}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.toml").write_text(
             f"[api]\nbase_url = \"{api}\"\n[mirror]\npath = \"{folder}/mirror.db\"\n[sync]\nevents_max_age = \"0s\"\n"
-            f"deletion_wait = \"0s\"\n[export]\ndir = \"{folder}/exports\"\nformats = [\"csv\", \"parquet\"]\n"
-            f"[[destinations]]\nname = \"s3\"\nurl = \"s3://{BUCKET}/{PREFIX}\"\n")
+            f"deletion_wait = \"0s\"\n[export]\ndir = \"{folder}/exports\"\nformats = {json.dumps(formats)}\n"
+            f"[[destinations]]\nname = \"s3\"\nurl = \"s3://{BUCKET}/{self.prefix}\"\n")
         self.command = [program, "-q", "--config", str(folder / "config.toml")]
         self.environment = {**os.environ, "MALOMO_API_KEY": "sk_test", "AWS_ACCESS_KEY_ID": "key",
                             "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}
@@ -99,21 +116,37 @@ class Mirror:
         raise AssertionError("the sandbox has no changes")
 
 
-def objects(s3):
-    """Every object below the prefix, by its name."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=PREFIX + "/")
+def healthy(method, path):
+    return None
+
+
+def meddle(how):
+    Relay.meddle = staticmethod(how)
+
+
+def objects(s3, mirror):
+    """Every object of a mirror, by its name below the prefix."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=mirror.prefix + "/")
     names = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    return {name[len(PREFIX) + 1:]: s3.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
+    return {name[len(mirror.prefix) + 1:]: s3.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
+
+
+def half_uploads(s3):
+    return s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
 
 
 def check(s3, mirror):
     """What the manifest names is there to the byte, and nothing beside it."""
     mirror.run("export", "verify")
-    found = objects(s3)
+    found = objects(s3, mirror)
     lines = [json.loads(line) for line in found["manifest.ndjson"].splitlines()]
     for line in lines:
         assert hashlib.sha256(found[line["path"]]).hexdigest() == line["sha256"], line
-    beside = set(found) - {line["path"] for line in lines} - {"manifest.ndjson", "datapackage.json"}
+    # Snapshots have a manifest of their own, and tables none.
+    others = ("manifest.ndjson", "datapackage.json", "acknowledged.json")
+    tables = {name for name in found if name.endswith(".json") or name.split("/")[-1].startswith("part-")}
+    beside = {name for name in found if not name.startswith("snapshots/") and name not in others}
+    beside -= {line["path"] for line in lines} | tables
     assert not beside, beside
     for stream in ("customers", "events"):
         for form in ("csv", "parquet"):
@@ -123,9 +156,18 @@ def check(s3, mirror):
     return found
 
 
+def files_of(folder, found):
+    """The data files of the folder, each of which has to be an object with the same bytes; and no object more."""
+    files = [str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.suffix in (".csv", ".parquet")]
+    assert sorted(files) == sorted(name for name in found if Path(name).suffix in (".csv", ".parquet")), files
+    same = sum(found[name] == (folder / name).read_bytes() for name in files)
+    assert same == len(files), f"{same} of {len(files)}"
+    return len(files)
+
+
 def main():
-    program, _, scratch = sys.argv[1:]
-    folder = Path(scratch)
+    program, kind, scratch = sys.argv[1], Path(sys.argv[2]).name, Path(sys.argv[3])
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     Relay.port = server.get_host_and_port()[1]
@@ -134,20 +176,25 @@ def main():
     endpoint = f"http://127.0.0.1:{relay.server_port}"
     s3 = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{Relay.port}", region_name="us-east-1",
                       aws_access_key_id="key", aws_secret_access_key="hidden")
-    sandbox = subprocess.Popen([program, "sandbox", "--listen", "127.0.0.1:0", "--customers", "400", "--churn", "30",
-                                "--time-factor", "20000"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    sandbox = subprocess.Popen([program, "sandbox", "--listen", "127.0.0.1:0", "--customers", "150", "--churn", "30",
+                                "--time-factor", "20000", *(["--awkward"] if kind == "awkward" else [])],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    said = []
     try:
         api = re.search(r"http://\S+", sandbox.stdout.readline()).group()
-        said = tried(program, folder, s3, api, endpoint)
+        mirror = Mirror(program, scratch / "files", api, endpoint)
+        for part in (increments, faults, second_writer, lost_connections, kills, repairs, pruned, snapshots):
+            said.append(part(s3, mirror))
+        said.append(tables(s3, Mirror(program, scratch / "tables", api, endpoint, ["parquet", "delta"])))
+        said.append(large_files(s3, Mirror(program, scratch / "large", api, endpoint)))
     finally:
         sandbox.terminate()
         sandbox.wait()
         server.stop()
-    print(f"S3 by moto {moto.__version__}: {said}")
+    print(f"S3 by moto {moto.__version__}: {'; '.join(said)}")
 
 
-def tried(program, folder, s3, api, endpoint):
-    mirror = Mirror(program, folder / "one", api, endpoint)
+def increments(s3, mirror):
     # No bucket yet.
     _, told = mirror.run("sync", "--full", code=5)
     assert "destination `s3` failed" in told and "create the bucket" in told, told
@@ -155,79 +202,220 @@ def tried(program, folder, s3, api, endpoint):
     mirror.run("export")
     for _ in range(INCREMENTS):
         mirror.sync()
-    # To the byte as in the folder.
-    found, local = check(s3, mirror), mirror.folder / "exports"
-    files = [str(path.relative_to(local)) for path in local.rglob("*") if path.is_file() and path.parent != local]
-    assert sorted(files) == sorted(name for name in found if "/" in name), files
-    same = sum(found[name] == (local / name).read_bytes() for name in files)
-    assert same == len(files), f"{same} of {len(files)}"
+    count = files_of(mirror.folder / "exports", check(s3, mirror))
+    return f"{count} files as in the folder after {INCREMENTS} increments"
 
-    # A key that the store refuses; one that is busy, then well again; one that is down.
-    Relay.meddle = staticmethod(lambda method, path: (403, "InvalidAccessKeyId"))
+
+def faults(s3, mirror):
+    """A key that the store refuses; one that is busy, then well again; one that is down."""
+    meddle(lambda method, path: (403, "InvalidAccessKeyId"))
     _, told = mirror.sync(code=5)
     assert "refused the credentials" in told and "403" in told, told
     mirror.run("export", "verify", "--destination", "export")
     busy = iter([(503, "SlowDown")] * 6)
-    Relay.meddle = staticmethod(lambda method, path: next(busy, None) if Relay.count % 2 else None)
+    meddle(lambda method, path: next(busy, None) if Relay.count % 2 else None)
     mirror.run("export")
     check(s3, mirror)
-    Relay.meddle = staticmethod(lambda method, path: (503, "SlowDown"))
+    meddle(lambda method, path: (503, "SlowDown"))
     _, told = mirror.sync(code=5)
     assert "the next run tries again" in told, told
-    Relay.meddle = staticmethod(lambda method, path: None)
+    meddle(healthy)
     mirror.run("export")
     check(s3, mirror)
+    return "403 and 503 told and made good"
 
-    # Somebody else writes the manifest at the very moment.
+
+def second_writer(s3, mirror):
+    """Somebody else writes the manifest at the very moment."""
+    key, kept = f"{mirror.prefix}/manifest.ndjson", []
+
     def other(method, path):
         if method == "PUT" and path.endswith("/manifest.ndjson"):
-            Relay.meddle = staticmethod(lambda method, path: None)
-            key = f"{PREFIX}/manifest.ndjson"
+            meddle(healthy)
             kept.append(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
             s3.put_object(Bucket=BUCKET, Key=key, Body=kept[0] + b"{}\n")
-    kept = []
-    Relay.meddle = staticmethod(other)
+    meddle(other)
     _, told = mirror.sync(code=5)
     assert kept and "somebody else has written it" in told, told
-    key = f"{PREFIX}/manifest.ndjson"
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == kept[0] + b"{}\n"
     s3.put_object(Bucket=BUCKET, Key=key, Body=kept[0])
     mirror.run("export")
     check(s3, mirror)
+    return "a second writer's manifest kept"
 
-    # Killed at the n-th request of an export.
+
+def lost_connections(s3, mirror):
+    """Requests and answers that are lost: each third, then each write's first answer."""
+    for lost in ("request lost", "answer lost", "half an answer"):
+        meddle(lambda method, path: lost if Relay.count % 3 == 0 else None)
+        mirror.sync()
+        meddle(healthy)
+        check(s3, mirror)
+    seen = set()
+
+    def first(method, path):
+        if method in ("PUT", "POST", "DELETE") and (method, path) not in seen:
+            seen.add((method, path))
+            return "answer lost"
+    meddle(first)
+    mirror.sync()
+    meddle(healthy)
+    assert len(seen) >= 5, seen
+    check(s3, mirror)
+    return f"{len(seen)} writes' answers lost"
+
+
+def kills(s3, mirror):
+    """Killed at the n-th request of an export."""
     killed = 0
     for number in range(1, KILLS + 1):
-        shutil.rmtree(mirror.folder / "exports", ignore_errors=True)
-        Relay.meddle = staticmethod(lambda method, path: (403, "AccessDenied"))
+        meddle(lambda method, path: (403, "AccessDenied"))
         mirror.sync(code=5)
-        at, process = Relay.count + 3 * number, None
-
-        def kill(method, path):
-            if Relay.count >= at and process:
-                process.send_signal(signal.SIGKILL)
-                return 503, "SlowDown"
-            return None
-        process = mirror.start("export", "--destination", "s3")
-        Relay.meddle = staticmethod(kill)
-        process.communicate()
-        killed += process.returncode == -signal.SIGKILL
-        Relay.meddle = staticmethod(lambda method, path: None)
+        meddle(healthy)
+        killed += killed_at(mirror, lambda method, path, count: count == 2 * number, "export", "--destination", "s3")
         mirror.run("export")
         check(s3, mirror)
-    assert killed > 0
+    assert killed > KILLS // 2, killed
+    return f"{killed} kills"
 
-    # Lost and damaged objects are written again; snapshots are larger than a part.
-    name = sorted(name for name in objects(s3) if name.startswith("events/"))[0]
-    s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}/{name}")
-    mirror.run("export", "verify", "--destination", "s3", code=1)
+
+def killed_at(mirror, when, *arguments):
+    """Whether a command was killed at the request for which `when` is true."""
+    begin, started, process = Relay.count, threading.Event(), None
+
+    def kill(method, path):
+        started.wait()
+        if when(method, path, Relay.count - begin):
+            process.send_signal(signal.SIGKILL)
+            return "request lost"
+    meddle(kill)
+    process = mirror.start(*arguments)
+    started.set()
+    process.communicate()
+    meddle(healthy)
+    return process.returncode == -signal.SIGKILL
+
+
+def repairs(s3, mirror):
+    """A lost object and a damaged one of each format are written again."""
+    before = objects(s3, mirror)
+    names = sorted(name for name in before if name.startswith("events/"))
+    for name in names[:4]:
+        s3.delete_object(Bucket=BUCKET, Key=f"{mirror.prefix}/{name}")
+    for name in names[4:8]:
+        s3.put_object(Bucket=BUCKET, Key=f"{mirror.prefix}/{name}", Body=before[name][:-9] + b"\n" * 9)
+    told, _ = mirror.run("export", "verify", "--destination", "s3", code=1)
+    assert all(name in told for name in names[:8]), told
     mirror.run("export", "repair", "--destination", "s3")
+    found = objects(s3, mirror)
+    assert {**found, "manifest.ndjson": b""} == {**before, "manifest.ndjson": b""}
     check(s3, mirror)
-    mirror.run("export", "--snapshot", "--destination", "s3")
-    mirror.run("export", "acknowledge", "--through", "1", "--destination", "s3")
+    # Beyond the history a file comes back without some rows, and the damaged one stays beside it.
+    mirror.run("--set", "mirror.history_max_age=1s", "sync", "--full")
+    key = f"{mirror.prefix}/{names[0]}"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"damaged")
+    told, _ = mirror.run("export", "repair", "--destination", "s3", code=5)
+    assert f"{names[0]}.damaged" in told, told
+    assert s3.get_object(Bucket=BUCKET, Key=f"{key}.damaged")["Body"].read() == b"damaged"
+    s3.delete_object(Bucket=BUCKET, Key=f"{key}.damaged")
+    check(s3, mirror)
+    return f"{len(names[:8])} lost and damaged files brought back to the byte, one with rows left out"
+
+
+def snapshots(s3, mirror):
+    mirror.run("export", "--snapshot")
+    count = files_of(mirror.folder / "exports/snapshots",
+                     {name.removeprefix("snapshots/"): content for name, content in check(s3, mirror).items()
+                      if name.startswith("snapshots/")})
+    return f"{count} files of a snapshot as in the folder"
+
+
+def pruned(s3, mirror):
+    """Files that a snapshot doesn't stand for go once their consumer has them."""
+    old = [name for name in objects(s3, mirror) if "/" in name]
+    pruning = ["--set", "export.max_age=1s"]
+    time.sleep(1.1)
+    mirror.run(*pruning, "export", "--destination", "s3")
+    assert set(old) <= objects(s3, mirror).keys()
+    mirror.run("export", "acknowledge", "--through", str(mirror.head()), "--destination", "s3")
+    mirror.run(*pruning, "export", "--destination", "s3")
+    left = [name for name in old if name in objects(s3, mirror)]
+    assert 4 <= len(left) < len(old), left
     mirror.run("export", "verify", "--destination", "s3")
-    uploads = s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
-    return f"{len(files)} files equal after {INCREMENTS} increments, {killed} kills, {len(uploads)} half uploads left"
+    mirror.sync()
+    check(s3, mirror)
+    return f"{len(old) - len(left)} of {len(old)} files pruned when acknowledged"
+
+
+def tables(s3, mirror):
+    """Delta tables, read in the bucket: after kills, too."""
+    options = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{Relay.port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+               "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden"}
+
+    def rows(table):
+        table = deltalake.DeltaTable(f"s3://{BUCKET}/{mirror.prefix}/{table}", storage_options=options)
+        return pyarrow.table(table.to_pyarrow_table()).to_pylist()
+
+    def compare(suffix, current):
+        return expected.compare(mirror.folder, {stream: list(typed.records(current(rows(stream + suffix)), columns))
+                                                for stream, columns in expected.STREAMS.items()})
+    mirror.run("sync", "--full")
+    killed = 0
+    for number in range(1, INCREMENTS + 1):
+        meddle(lambda method, path: (403, "AccessDenied"))
+        mirror.sync(code=5)
+        meddle(healthy)
+        logs = iter(range(100))
+        killed += killed_at(mirror, lambda method, path, _: method == "PUT" and "_delta_log" in path and next(logs) == number % 4,
+                            "export", "--destination", "s3")
+        for stream in expected.STREAMS:
+            typed.replayed(rows(f"{stream}_changes"))
+        mirror.run("export")
+        mirror.run("export", "verify")
+        changes = compare("_changes", typed.replayed)
+    assert killed > INCREMENTS // 2, killed
+    mirror.run("export", "--snapshot")
+    state = compare("", lambda rows: rows)
+    return f"Delta by deltalake {deltalake.__version__}: {changes} + {state} rows equal after {killed} kills"
+
+
+def large_files(s3, mirror):
+    """Uploads of several parts: one that is killed, one that is given up, one whose answers are lost."""
+    for number in range(LARGE):
+        create(mirror, {"email": f"{number}@example.com", "first_name": os.urandom(200_000).hex()})
+    meddle(lambda method, path: (403, "AccessDenied"))
+    mirror.run("sync", "--full", code=5)
+    meddle(healthy)
+    killed = killed_at(mirror, lambda method, path, _: "partNumber=2" in path, "export", "--destination", "s3")
+    # A half upload is invisible, and stays for the bucket's lifecycle rule.
+    left = half_uploads(s3)
+    assert killed and left and not any("/" in name for name in objects(s3, mirror)), left
+    for upload in left:
+        s3.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
+    meddle(lambda method, path: (503, "SlowDown") if "partNumber=2" in path else None)
+    _, told = mirror.run("export", "--destination", "s3", code=5)
+    assert "the next run tries again" in told and half_uploads(s3) == [], (told, half_uploads(s3))
+    seen = set()
+
+    def first(method, path):
+        if "uploadId=" in path and (method, path) not in seen:
+            seen.add((method, path))
+            return "answer lost"
+    meddle(first)
+    mirror.run("export")
+    meddle(healthy)
+    found = check(s3, mirror)
+    count = files_of(mirror.folder / "exports", found)
+    sizes = [len(content) for content in found.values()]
+    return (f"{count} files of up to {max(sizes) >> 20} MiB in parts, {len(left)} half uploads left by a kill, 0 by 503s, "
+            f"{len(seen)} parts' answers lost, {len(half_uploads(s3))} half uploads left")
+
+
+def create(mirror, customer):
+    api = re.search(r'base_url = "(.*)"', (mirror.folder / "config.toml").read_text()).group(1)
+    headers = {"Authorization": "Bearer sk_test", "Content-Type": "application/json",
+               "Accept": "application/vnd.malomo+json; version=2"}
+    urllib.request.urlopen(urllib.request.Request(f"{api}/customers", json.dumps(customer).encode(), headers)).read()
 
 
 main()

@@ -29,3 +29,17 @@ def observed_at(row):
     """When the mirror took a row's change, in the mirror's own form."""
     at = EPOCH + datetime.timedelta(microseconds=microseconds(row["_observed_at"]))
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def records(rows, columns):
+    """Rows in the form of `expected`."""
+    for row in rows:
+        check(row)
+        yield (*(row[name] for name in [*columns, "_seq"]), observed_at(row))
+
+
+def replayed(rows):
+    """Of each record the newest change, unless that is a delete; no change stands there twice."""
+    assert len({row["_seq"] for row in rows}) == len(rows), "a change stands there twice"
+    newest = {row["id"]: row for row in sorted(rows, key=lambda row: row["_seq"])}
+    return [row for row in newest.values() if row["_op"] != "delete"]

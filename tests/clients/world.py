@@ -87,4 +87,5 @@ class World:
         return answer.get("id") or answer["customer"]["id"]
 
 
-main()
+if __name__ == "__main__":
+    main()
