@@ -1,12 +1,14 @@
-"""Delta Lake tables, read by several programs: after each of many exports, among them killed ones, both kinds of table hold
-what the mirror does.
+"""Delta Lake tables and Parquet files, read by several programs: after each of many exports, among them killed ones, both
+kinds of table, and the files, hold what the mirror does.
 
 Makes a world of its own, since the tables are to be read as they grow; of the one that it is given it takes what kind it is.
 """
 
 import contextlib
 import datetime
+import json
 import os
+import random
 import re
 import signal
 import sqlite3
@@ -16,14 +18,17 @@ import time
 from pathlib import Path
 
 import deltalake
+import duckdb
 import expected
 import polars
 import pyarrow
+import pyspark
+import readers
 import typed
 import world
 
-INCREMENTS = 14
-# The run with this number dies at that place, for the time with that number.
+INCREMENTS = 20
+# The run with this number dies at that place, for the time with that number; the others at any time.
 KILLED = {3: "before-table-commit:1", 5: "before-table-commit:4", 7: "after-table-commit:1", 9: "after-table-commit:3",
           10: "before-rename:2", 11: "before-rename:3"}
 
@@ -39,7 +44,6 @@ def of_polars(table):
 READERS = [(f"deltalake {deltalake.__version__}", of_deltalake), (f"polars {polars.__version__}", of_polars)]
 
 with contextlib.suppress(ImportError):
-    import duckdb
     import duckdb_extensions
 
     duckdb_extensions.import_extension("delta")
@@ -55,6 +59,16 @@ with contextlib.suppress(ImportError):
 
     READERS.append((f"DuckDB {duckdb.__version__}", of_duckdb))
 
+PARQUET_READERS = [(f"PyArrow {pyarrow.__version__}", readers.of_pyarrow), (f"polars {polars.__version__}", readers.of_polars),
+                   (f"DuckDB {duckdb.__version__}", readers.of_duckdb), (f"PySpark {pyspark.__version__}", readers.of_spark)]
+
+
+def announced(folder):
+    """The Parquet files of each stream, as the manifest names them."""
+    lines = [json.loads(line) for line in (folder / "exports/manifest.ndjson").read_text().splitlines()]
+    return {stream: [str(folder / "exports" / line["path"]) for line in lines
+                     if (line["stream"], line["format"]) == (stream, "parquet")] for stream in expected.STREAMS}
+
 
 def behind(folder):
     """The streams whose table of the state was left as it was, since little time has passed: up to which change each has come."""
@@ -66,23 +80,34 @@ def behind(folder):
     return {stream: position for stream, position in positions.items() if position < newest[stream]}
 
 
-def compare(folder):
-    """Compares both kinds of table, as each reader has them, with the mirror; a state that is behind, with the changes up to
-    where it has come. Returns how many rows are equal, by reader."""
-    left = behind(folder)
-    counts = []
+def compare(folder, is_exact):
+    """Compares both kinds of table and the files, as each reader has them, with the mirror, field by field; where nothing was
+    rewritten for readers' sake, by a sum over a hash of every field, too. A state that is behind is compared with the changes
+    up to where it has come. Returns how many rows are equal, by reader."""
+    left, files, counts = behind(folder), announced(folder), []
+    sums = {stream: expected.digest(expected.rows(folder, stream).values()) for stream in expected.STREAMS}
+
+    def equal(found):
+        count = expected.compare(folder, found)
+        assert not is_exact or {stream: expected.digest(rows) for stream, rows in found.items()} == sums
+        return count
+
+    def replayed(rows):
+        """What the changes of each stream amount to."""
+        return {stream: list(typed.records(typed.replayed(rows[stream]), columns)) for stream, columns in expected.STREAMS.items()}
+    for name, read in PARQUET_READERS:
+        counts.append(f"{name} {equal(replayed({stream: read(files[stream]) for stream in files}))} from Parquet")
     for name, read in READERS:
-        tables = {table: read(str(folder / "exports" / table))
-                  for stream in expected.STREAMS for table in (stream, f"{stream}_changes")}
-        state = {stream: list(typed.records(tables[stream], columns)) for stream, columns in expected.STREAMS.items()}
-        changes = {stream: list(typed.records(typed.replayed(tables[f"{stream}_changes"]), columns))
-                   for stream, columns in expected.STREAMS.items()}
-        for stream, position in left.items():
-            then = [row for row in tables[f"{stream}_changes"] if row["_seq"] <= position]
-            by_id = lambda rows: sorted(typed.records(rows, expected.STREAMS[stream]), key=lambda row: row[0])
-            assert by_id(tables[stream]) == by_id(typed.replayed(then)), f"{stream} is not what it was at change {position}"
-            state[stream] = changes[stream]
-        counts.append(f"{name}: {expected.compare(folder, state)} + {expected.compare(folder, changes)}")
+        changes = {stream: read(str(folder / "exports" / f"{stream}_changes")) for stream in expected.STREAMS}
+        amount, state = replayed(changes), {}
+        for stream, columns in expected.STREAMS.items():
+            state[stream] = list(typed.records(read(str(folder / "exports" / stream)), columns))
+            if stream in left:
+                then = [row for row in changes[stream] if row["_seq"] <= left[stream]]
+                by_id = lambda rows: sorted(rows, key=lambda row: row[0])
+                assert by_id(state[stream]) == by_id(typed.records(typed.replayed(then), columns)), (stream, left)
+                state[stream] = amount[stream]
+        counts.append(f"{name} {equal(state)} + {equal(amount)} from Delta")
     return counts
 
 
@@ -122,35 +147,40 @@ def main():
     scratch.mkdir(parents=True)
     sandbox = subprocess.Popen(
         [program, "sandbox", "--listen", "127.0.0.1:0", "--customers", str(world.CUSTOMERS), "--churn", "15",
-         "--time-factor", "20000", *(["--awkward"] if kind == "awkward" else [])],
+         "--time-factor", "5000", *(["--awkward"] if kind == "awkward" else [])],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     killed = whole = 0
+    is_exact = kind != "awkward"
     try:
         url = re.search(r"http://\S+", sandbox.stdout.readline()).group()
         own = world.World(program, scratch, url, "csv,ndjson,parquet,delta")
+        begin = time.monotonic()
         own.run("sync", "--full")
+        usual = time.monotonic() - begin
         for number in range(INCREMENTS):
             # The sandbox may have deleted whom they are about.
             with contextlib.suppress(SystemExit):
                 own.odd_changes(number)
             time.sleep(0.3)
-            if number in KILLED:
-                environment = dict(os.environ, MALOMO_API_KEY="sk_clients", MALOMO_MIRROR_FAIL_POINT=KILLED[number])
-                ran = subprocess.run([*own.command, "sync", "--full"], env=environment, capture_output=True)
-                killed += ran.returncode == -signal.SIGABRT
-                # Whatever it left is read as what was committed.
-                for _, read in READERS:
-                    for stream in expected.STREAMS:
-                        typed.replayed(read(str(scratch / "exports" / f"{stream}_changes")))
-                own.run("export")
-            else:
-                own.run("sync", "--full")
-            counts = compare(scratch)
+            environment = dict(os.environ, MALOMO_API_KEY="sk_clients", MALOMO_MIRROR_FAIL_POINT=KILLED.get(number, ""))
+            running = subprocess.Popen([*own.command, "sync", "--full"], env=environment, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            if number not in KILLED:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    running.wait(random.uniform(0, usual))
+                running.kill()
+            killed += running.wait() in (-signal.SIGABRT, -signal.SIGKILL)
+            # Whatever it left is read as what was committed.
+            for _, read in READERS:
+                for stream in expected.STREAMS:
+                    typed.replayed(read(str(scratch / "exports" / f"{stream}_changes")))
+            own.run(*(["export"] if number in KILLED else ["sync", "--full"]))
+            counts = compare(scratch, is_exact)
             whole += behind(scratch) == {}
             if number == 8:
                 own.run("export", "--snapshot")
                 assert behind(scratch) == {}
-                compare(scratch)
+                compare(scratch, is_exact)
                 whole += 1
         own.run("export", "verify")
     finally:
@@ -160,7 +190,10 @@ def main():
     check_vacuum(scratch)
     own.run("export", "verify")
     assert (scratch / "exports/customers_changes/_delta_log/00000000000000000010.checkpoint.parquet").exists()
-    print(f"Delta, after each of {INCREMENTS} exports, {killed} of them killed, {whole} times with the state as it is now, " + "; ".join(counts) + " rows equal")
+    commits = deltalake.DeltaTable(scratch / "exports/events_changes").version()
+    assert commits >= INCREMENTS, commits
+    print(f"after each of {INCREMENTS} exports ({commits} commits), {killed} of them killed, {whole} times with the state as it "
+          f"is now, rows equal: {'; '.join(counts)}")
 
 
 main()

@@ -4,6 +4,7 @@ Values are equal to the byte, but where the exports rewrite a value for readers'
 by what it says.
 """
 
+import hashlib
 import json
 import sqlite3
 
@@ -40,6 +41,12 @@ def compare(world, found, json_as_text=True):
                 assert equal(column, value, other, json_as_text), f"{stream} {key!r} {column}: {value!r}, not {other!r}"
             count += 1
     return count
+
+
+def digest(rows):
+    """The sum of a hash of every field of rows of a stream, each with its place in the row and the row's id."""
+    fields = ((row[0], place, value) for row in rows for place, value in enumerate(row))
+    return sum(int.from_bytes(hashlib.blake2b(repr(field).encode(), digest_size=8).digest()) for field in fields) % 2**64
 
 
 def equal(column, value, other, json_as_text):
