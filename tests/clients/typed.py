@@ -39,9 +39,9 @@ def records(rows, columns):
 
 
 def replayed(rows):
-    """Of each record the newest change, unless that is a delete; no change stands there twice."""
+    """Of each record the newest change, unless that ends it; no change stands there twice."""
     assert len({row["_seq"] for row in rows}) == len(rows), "a change stands there twice"
     for row in rows:
         check(row)
     newest = {row["id"]: row for row in sorted(rows, key=lambda row: row["_seq"])}
-    return [row for row in newest.values() if row["_op"] != "delete"]
+    return [row for row in newest.values() if row["_op"] not in ("delete", "erase")]
