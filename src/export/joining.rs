@@ -113,18 +113,22 @@ mod tests {
 
     const ALL: Limits = Limits { before: None, span: None, is_lazy: false };
 
+    fn joined(limits: &Limits, files: &[Piece], acknowledged: i64) -> Vec<(usize, usize)> {
+        limits.groups(files, acknowledged).into_iter().map(|group| (group.start, group.end)).collect()
+    }
+
     #[test]
     fn neighbours_in_one_form_are_joined_up_to_a_size() {
         let five = files(&[1; 5]);
-        assert_eq!(ALL.groups(&five, 0), [0..5]);
-        assert!(ALL.groups(&five[..1], 0).is_empty());
-        assert_eq!(ALL.groups(&five, 2), [0..2, 2..5]);
-        assert_eq!(ALL.groups(&five, 4), [0..4]);
-        assert_eq!(ALL.groups(&five, 9), [0..5]);
-        assert_eq!(ALL.groups(&files(&[TARGET, 1, TARGET - 1, 1]), 0), [1..3]);
+        assert_eq!(joined(&ALL, &five, 0), [(0, 5)]);
+        assert!(joined(&ALL, &five[..1], 0).is_empty());
+        assert_eq!(joined(&ALL, &five, 2), [(0, 2), (2, 5)]);
+        assert_eq!(joined(&ALL, &five, 4), [(0, 4)]);
+        assert_eq!(joined(&ALL, &five, 9), [(0, 5)]);
+        assert_eq!(joined(&ALL, &files(&[TARGET, 1, TARGET - 1, 1]), 0), [(1, 3)]);
         let span = Some(SignedDuration::from_hours(24));
-        assert_eq!(Limits { span, ..ALL }.groups(&five, 0), [0..2, 2..4]);
-        assert_eq!(Limits { before: day(4), ..ALL }.groups(&five, 0), [0..3]);
+        assert_eq!(joined(&Limits { span, ..ALL }, &five, 0), [(0, 2), (2, 4)]);
+        assert_eq!(joined(&Limits { before: day(4), ..ALL }, &five, 0), [(0, 3)]);
         type Edit = fn(&mut Piece);
         let edits: [Edit; 4] = [
             |file| file.form = Some(("zstd".to_owned(), DIALECT)),
@@ -135,12 +139,12 @@ mod tests {
         for edit in edits {
             let mut other = five.clone();
             edit(&mut other[2]);
-            assert_eq!(ALL.groups(&other, 0), [0..2, 3..5], "{:?}", other[2]);
+            assert_eq!(joined(&ALL, &other, 0), [(0, 2), (3, 5)], "{:?}", other[2]);
         }
         let mut undated = five;
         undated[2].written_at = None;
-        assert_eq!(ALL.groups(&undated, 0), [0..5]);
-        assert_eq!(Limits { before: day(9), ..ALL }.groups(&undated, 0), [0..2]);
+        assert_eq!(joined(&ALL, &undated, 0), [(0, 5)]);
+        assert_eq!(joined(&Limits { before: day(9), ..ALL }, &undated, 0), [(0, 2)]);
     }
 
     /// One new file a run: there are few, and none is written often.

@@ -1,5 +1,7 @@
 """Programs that read Parquet: each function takes paths, and returns the rows of all these files."""
 
+import os
+
 INSTANTS = ["_observed_at", "occurred_at", "created_at_utc", "updated_at_utc"]
 
 
@@ -40,10 +42,16 @@ def of_spark(files):
 
 
 def spark():
-    """The Spark of this process, on this machine alone."""
+    """A Spark cluster of two workers, on this machine alone."""
+    import pyspark
     from pyspark.sql import SparkSession
-    session = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    # Workers are started from there.
+    os.environ.setdefault("SPARK_HOME", os.path.dirname(pyspark.__file__))
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    session = (SparkSession.builder.master("local-cluster[2,1,512]").config("spark.ui.enabled", "false")
+               .config("spark.executor.memory", "512m")
                .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+               .config("spark.ui.showConsoleProgress", "false")
                .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
     session.sparkContext.setLogLevel("ERROR")
     return session

@@ -39,6 +39,9 @@ impl World {
     }
 }
 
+/// Up to which change a consumer has come, and what it holds of each stream and format.
+type Consumer = (i64, BTreeMap<(Stream, Format), Rows>);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -47,7 +50,7 @@ proptest! {
     #[test]
     fn a_replay_gives_the_same(changes in prop::collection::vec(puts(), 1..50), forgets in any::<bool>()) {
         let mut world = World::new();
-        let mut consumers: Vec<(i64, BTreeMap<(Stream, Format), Rows>)> = Vec::new();
+        let mut consumers: Vec<Consumer> = Vec::new();
         world.customer("first", "1");
         world.customer("first", "2");
         for change in &changes {
@@ -130,7 +133,7 @@ fn a_joined_file_is_repaired_pruned_and_acknowledged_like_others() {
     let bytes = std::fs::read(&damaged).unwrap();
     std::fs::write(&damaged, "x").unwrap();
     let done = world.compact(Joining::All);
-    assert_eq!(done.damaged, [whole.path.clone()]);
+    assert_eq!(done.damaged, vec![whole.path.clone()]);
     let ranges = |world: &World| {
         let lines = world.lines_of(Stream::Customers, Format::Csv);
         lines.iter().map(|line| (line.first_seq, line.last_seq)).collect::<Vec<_>>()
