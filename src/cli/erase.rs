@@ -194,7 +194,13 @@ fn text(receipt: &Receipt, path: &Path) -> String {
     );
     for folder in &receipt.exports {
         let files = counted(folder.files.len() as u64, "file");
-        text += &row("exports", format!("{files} of {} in {}", folder.searched, folder.dir));
+        text += &row(
+            "exports",
+            format!(
+                "{files} written again or removed in {}, where {} are announced",
+                folder.dir, folder.searched
+            ),
+        );
         let others = folder.others.iter();
         text +=
             &others.map(|name| row("not ours", format!("{name}: nobody looked into it"))).collect::<String>();

@@ -3,12 +3,12 @@
 use super::receipt::Receipt;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub(super) const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
     table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #ccc;\
     vertical-align:top;overflow-wrap:anywhere}code{font-size:.85em;overflow-wrap:anywhere}";
 
-/// The page.
-pub(super) fn page(receipt: &Receipt) -> String {
+/// A page of its own, with that title.
+pub(super) fn document(title: Markup, body: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -16,48 +16,54 @@ pub(super) fn page(receipt: &Receipt) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
-                title { "Erasure " (receipt.erasure) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                h1 { "Receipt of erasure " (receipt.erasure) }
-                p { strong {
-                    @match &receipt.ended_at {
-                        Some(at) => { "Ended at " (at) " (UTC)." }
-                        None => { "Not ended: run `malomo-mirror erase --finish`." }
-                    }
-                } }
-                (about(receipt))
-                h2 { "The mirror" }
-                (table(["Table", "Records", "Bytes"], receipt.mirror.iter().map(|place| {
-                    [place.table.clone(), place.records.to_string(), place.bytes.to_string()]
-                })))
-                p {
-                    (receipt.changes) " lines of the change log say " code { "erase" } " and name nobody. "
-                    @if receipt.file_rewritten { "The file was written anew: no deleted byte is left in it or in its log." }
-                    @else { "The file still has pages with deleted bytes." }
-                }
-                @for folder in &receipt.exports {
-                    h2 { "Exports in " code { (folder.dir) } }
-                    p { (folder.searched) " files are announced there." }
-                    (table(["File", "What was done", "SHA-256 before", "SHA-256 after"], folder.files.iter().map(|file| {
-                        let digest = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "–".to_owned());
-                        [file.path.clone(), format!("{:?}", file.done), digest(&file.sha256_before), digest(&file.sha256)]
-                    })))
-                }
-                h2 { "Records of others that name the person" }
-                (table(["Table", "Column", "Records"], receipt.elsewhere.iter().map(|place| {
-                    [place.table.clone(), place.column.clone(), place.records.to_string()]
-                })))
-                h2 { "What could not be reached" }
-                (table(["What", "What to do"], receipt.unreached.iter().map(|one| {
-                    [one.what.clone(), one.what_to_do.clone()]
-                })))
-                p { "Signature: " code { (receipt.signature) } }
-            }
+            body { (body) }
         }
     };
     page.into_string()
+}
+
+/// The page.
+pub(super) fn page(receipt: &Receipt) -> String {
+    let body = html! {
+        h1 { "Receipt of erasure " (receipt.erasure) }
+        p { strong {
+            @match &receipt.ended_at {
+                Some(at) => { "Ended at " (at) " (UTC)." }
+                None => { "Not ended: run `malomo-mirror erase --finish`." }
+            }
+        } }
+        (about(receipt))
+        h2 { "The mirror" }
+        (table(["Table", "Records", "Bytes"], receipt.mirror.iter().map(|place| {
+            [place.table.clone(), place.records.to_string(), place.bytes.to_string()]
+        })))
+        p {
+            (receipt.changes) " lines of the change log say " code { "erase" } " and name nobody. "
+            @if receipt.file_rewritten { "The file was written anew: no deleted byte is left in it or in its log." }
+            @else { "The file still has pages with deleted bytes." }
+        }
+        @for folder in &receipt.exports {
+            h2 { "Exports in " code { (folder.dir) } }
+            p { (folder.searched) " files are announced there." }
+            (table(["File", "What was done", "SHA-256 before", "SHA-256 after"], folder.files.iter().map(|file| {
+                let digest = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "–".to_owned());
+                [file.path.clone(), format!("{:?}", file.done), digest(&file.sha256_before), digest(&file.sha256)]
+            })))
+        }
+        h2 { "Records of others that name the person" }
+        (table(["Table", "Column", "Records"], receipt.elsewhere.iter().map(|place| {
+            [place.table.clone(), place.column.clone(), place.records.to_string()]
+        })))
+        h2 { "What could not be reached" }
+        (table(["What", "What to do"], receipt.unreached.iter().map(|one| {
+            [one.what.clone(), one.what_to_do.clone()]
+        })))
+        p { "Signature: " code { (receipt.signature) } }
+    };
+    document(html! { "Erasure " (receipt.erasure) }, body)
 }
 
 fn about(receipt: &Receipt) -> Markup {

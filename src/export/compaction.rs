@@ -21,7 +21,7 @@ use crate::export::error::ExportError;
 use crate::export::formats::{Row, Rows};
 use crate::export::joining::{Joining, Limits, Piece};
 use crate::export::layout::{Covers, FileName, Kind};
-use crate::export::manifest::{Lines, Manifest, ManifestLine, StagedFile};
+use crate::export::manifest::{Lines, Manifest, ManifestLine, StagedFile, numbered};
 use crate::export::provenance::open_own;
 use crate::export::publish::{CompactedFile, Exported, FileWriter, Origin};
 use crate::export::readback::{is_as_announced, open_rows};
@@ -32,7 +32,7 @@ use crate::record::Stream;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 /// What a compaction did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -65,11 +65,9 @@ pub fn compact(
         remove_unnamed(&manifest)?;
     }
     let mut compacted = Compacted::default();
-    let groups = groups(&manifest, settings, &limits, &mut compacted.damaged)?;
+    let groups = groups(&manifest, settings, &limits)?;
     tables(mirror, settings, &limits, is_dry, now, &mut compacted)?;
-    if is_dry || groups.is_empty() {
-        let planned = |group: &Vec<Numbered>| Some(told(&joined_name(group)?, group, None));
-        compacted.files.extend(groups.iter().filter_map(planned));
+    if groups.is_empty() {
         return Ok(compacted);
     }
     let mut reader = Mirror::open_read_only(mirror.path())?;
@@ -77,19 +75,28 @@ pub fn compact(
     let history = snapshot.history()?;
     let destination = manifest.destination.clone();
     let (mut lines, mut dropped, mut old) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-    for group in &groups {
-        let Some((name, StagedFile { file, line })) = join(&*destination, &history, &own, group)? else {
-            compacted.damaged.extend(group.iter().map(|one| one.line.path.clone()));
-            continue;
-        };
-        let folder = file.folder().to_owned();
-        file.publish(None)?;
-        destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))?;
-        compacted.files.push(told(&name, group, Some(&line)));
-        let (first, others) = group.split_first().unzip();
-        lines.extend(first.map(|first| (first.number, line)));
-        dropped.extend(others.into_iter().flatten().map(|one| one.number));
-        old.extend(group.iter().map(|one| one.line.path.clone()));
+    for numbers in &groups {
+        let found = numbered(&settings.dir, Kind::Changes, numbers)?;
+        for group in whole(&*destination, found, &mut compacted.damaged)? {
+            let Some((name, first, last)) = joined_name(&group) else { continue };
+            if is_dry {
+                compacted.files.push(told(&name, &group, None));
+                continue;
+            }
+            let StagedFile { file, line } =
+                join(&*destination, &history, (&own, name), (first, last), &group)?;
+            let folder = file.folder().to_owned();
+            file.publish(None)?;
+            destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))?;
+            compacted.files.push(told(&name, &group, Some(&line)));
+            let (first, others) = group.split_first().unzip();
+            lines.extend(first.map(|(number, _)| (*number, line)));
+            dropped.extend(others.into_iter().flatten().map(|(number, _)| *number));
+            old.extend(group.into_iter().map(|(_, line)| line.path));
+        }
+    }
+    if lines.is_empty() {
+        return Ok(compacted);
     }
     manifest.join(mirror, lines, &dropped)?;
     for path in old {
@@ -141,48 +148,50 @@ fn tables(
 }
 
 /// A line of the manifest, with its number, counted from 1.
-#[derive(Debug, Clone)]
-struct Numbered {
-    number: usize,
-    line: ManifestLine,
-}
+type Numbered = (usize, ManifestLine);
 
-/// The files that become one each.
+/// The numbers of the lines whose files become one each.
 fn groups(
     manifest: &Manifest,
     settings: &Settings,
     limits: &Limits,
-    damaged: &mut Vec<String>,
-) -> Result<Vec<Vec<Numbered>>, ExportError> {
+) -> Result<Vec<BTreeSet<usize>>, ExportError> {
     let acknowledged = Acknowledged::read(&settings.dir)?;
-    let mut of_key: BTreeMap<_, Vec<Numbered>> = BTreeMap::new();
+    let mut of_key: BTreeMap<_, (i64, Vec<usize>, Vec<Piece>)> = BTreeMap::new();
     let mut lines = Lines::open(&*manifest.destination)?;
     while let Some(entry) = lines.next()? {
-        if entry.line.key().is_some() && entry.line.file_name(Kind::Changes).is_ok() {
-            let key = (entry.line.stream.clone(), entry.line.format.clone());
-            of_key.entry(key).or_default().push(Numbered { number: entry.number, line: entry.line });
+        let Some(key) = entry.line.key().filter(|_| entry.line.file_name(Kind::Changes).is_ok()) else {
+            continue;
+        };
+        let (through, numbers, pieces) = of_key.entry(key).or_default();
+        *through = acknowledged.through(&entry.line);
+        numbers.push(entry.number);
+        pieces.push(piece(&entry.line));
+    }
+    let groups = of_key.into_values().flat_map(|(through, numbers, pieces)| {
+        let groups = limits.groups(&pieces, through);
+        groups.into_iter().map(move |group| numbers[group].iter().copied().collect())
+    });
+    Ok(groups.collect())
+}
+
+/// Runs of several files that lie there whole; a damaged one stays between two.
+fn whole(
+    destination: &dyn Destination,
+    lines: BTreeMap<usize, ManifestLine>,
+    damaged: &mut Vec<String>,
+) -> Result<Vec<Vec<Numbered>>, ExportError> {
+    let mut runs: Vec<Vec<Numbered>> = vec![Vec::new()];
+    for one in lines {
+        if !is_whole(destination, &one.1)? {
+            damaged.push(one.1.path);
+            runs.push(Vec::new());
+        } else if let Some(run) = runs.last_mut() {
+            run.push(one);
         }
     }
-    let mut groups = Vec::new();
-    for lines in of_key.into_values() {
-        let pieces: Vec<Piece> = lines.iter().map(|one| piece(&one.line)).collect();
-        let through = lines.first().map_or(0, |one| acknowledged.through(&one.line));
-        for group in limits.groups(&pieces, through) {
-            // Only what is whole is joined; a damaged file stays between two.
-            let mut whole: Vec<Numbered> = Vec::new();
-            for one in &lines[group] {
-                if is_whole(&*manifest.destination, &one.line)? {
-                    whole.push(one.clone());
-                } else {
-                    damaged.push(one.line.path.clone());
-                    groups.push(std::mem::take(&mut whole));
-                }
-            }
-            groups.push(whole);
-        }
-    }
-    groups.retain(|group| group.len() > 1);
-    Ok(groups)
+    runs.retain(|run| run.len() > 1);
+    Ok(runs)
 }
 
 fn piece(line: &ManifestLine) -> Piece {
@@ -201,86 +210,86 @@ fn is_whole(destination: &dyn Destination, line: &ManifestLine) -> Result<bool, 
     }
 }
 
-/// The name of the file that these become.
-fn joined_name(group: &[Numbered]) -> Option<FileName> {
-    let (first, last) = (group.first()?, group.last()?);
-    let covers = Covers::Changes { first_seq: first.line.first_seq, last_seq: last.line.last_seq };
-    Some(FileName { covers, ..first.line.file_name(Kind::Changes).ok()? })
+/// The name of the file that these become, with the first and the last of their lines.
+fn joined_name(group: &[Numbered]) -> Option<(FileName, &ManifestLine, &ManifestLine)> {
+    let ((_, first), (_, last)) = (group.first()?, group.last()?);
+    let covers = Covers::Changes { first_seq: first.first_seq, last_seq: last.last_seq };
+    Some((FileName { covers, ..first.file_name(Kind::Changes).ok()? }, first, last))
 }
 
 fn told(name: &FileName, group: &[Numbered], line: Option<&ManifestLine>) -> CompactedFile {
     CompactedFile {
         path: name.path(),
         files: group.len() as u64,
-        bytes_before: group.iter().map(|one| one.line.bytes).sum(),
+        bytes_before: group.iter().map(|(_, line)| line.bytes).sum(),
         bytes: line.map(|line| line.bytes),
         rows: line.map(|line| line.rows),
     }
 }
 
-/// The file that a group becomes, under a temporary name; `None` where the mirror and the files together don't know a row any
-/// more.
+/// The file of that name that a group becomes, under a temporary name.
 fn join(
     destination: &dyn Destination,
     history: &History<'_>,
-    mirror_id: &str,
+    (mirror_id, name): (&str, FileName),
+    (first, last): (&ManifestLine, &ManifestLine),
     group: &[Numbered],
-) -> Result<Option<(FileName, StagedFile)>, ExportError> {
-    let (Some(first), Some(last), Some(name)) = (group.first(), group.last(), joined_name(group)) else {
-        return Ok(None);
-    };
-    let (range, columns) = ((first.line.first_seq, last.line.last_seq), name.stream.columns());
-    let mut file = FileWriter::begin(destination, name, first.line.dialect(), mirror_id)?;
+) -> Result<StagedFile, ExportError> {
+    let (range, columns) = (name.covers.range(), name.stream.columns());
+    let mut file = FileWriter::begin(destination, name, first.dialect(), mirror_id)?;
     let mut old = OldRows { destination, files: group.iter(), rows: None };
-    let mut is_known = true;
     history.changes(name.stream, range, |logged| {
         let change = logged.change;
-        if !is_known || !logged.is_newest_up_to(range.1) {
-            return Ok(());
-        }
-        if change.row.is_some() {
-            return file.write(&change);
-        }
-        match old.find(change.seq)? {
-            Some(row) => file.write(&Change { op: row.op, row: Some(&row.values(columns)), ..change }),
-            None => {
-                is_known = false;
-                Ok::<(), ExportError>(())
-            }
+        if !logged.is_newest_up_to(range.1) {
+            Ok(())
+        } else if change.row.is_some() {
+            file.write(&change)
+        } else {
+            let row = old.find(change.seq)?;
+            file.write(&Change { op: row.op, row: Some(&row.values(columns)), ..change })
         }
     })?;
-    if !is_known {
-        return Ok(None);
-    }
-    let run = last.line.run_id.map(RunId);
+    let run = last.run_id.map(RunId);
     let origin = Origin { mirror_id: mirror_id.to_owned(), run, now: Timestamp::UNIX_EPOCH };
     let mut file = file.end()?.finish(&origin)?;
-    let newest =
-        |of: fn(&ManifestLine) -> &Option<String>| group.iter().filter_map(|one| of(&one.line).clone()).max();
-    file.line.created_at.clone_from(&last.line.created_at);
-    file.line.erased_at = newest(|line| &line.erased_at);
-    file.line.joined = group.iter().map(|one| one.line.joined.max(1)).sum();
-    Ok(Some((name, file)))
+    file.line.created_at.clone_from(&last.created_at);
+    file.line.erased_at = group.iter().filter_map(|(_, line)| line.erased_at.clone()).max();
+    file.line.joined = group.iter().map(|(_, line)| line.joined.max(1)).sum();
+    Ok(file)
 }
 
 /// The rows of the files that are joined, in the order of their numbers.
 struct OldRows<'g> {
     destination: &'g dyn Destination,
     files: std::slice::Iter<'g, Numbered>,
-    rows: Option<(i64, Rows<'static>)>,
+    rows: Option<(&'g ManifestLine, Rows<'static>)>,
 }
 
 impl OldRows<'_> {
-    /// The row with this number, which is greater than those that were asked for before; `None` where no file has it.
-    fn find(&mut self, seq: i64) -> Result<Option<Row>, ExportError> {
-        while self.rows.as_ref().is_none_or(|(last, _)| *last < seq) {
-            let Some(Numbered { line, .. }) = self.files.next() else { return Ok(None) };
+    /// The row with this number, which is greater than those that were asked for before.
+    ///
+    /// # Errors
+    /// When the file that covers it can't be read, or lacks it.
+    fn find(&mut self, seq: i64) -> Result<Row, ExportError> {
+        while self.rows.as_ref().is_none_or(|(line, _)| line.last_seq < seq) {
+            let Some((_, line)) = self.files.next() else { break };
             let Ok(name) = line.file_name(Kind::Changes) else { continue };
             let rows = open_rows(self.destination, &line.path, name, line.dialect());
-            let rows = rows.map_err(ExportError::io("read", &self.destination.place(&line.path)))?;
-            self.rows = Some((line.last_seq, rows));
+            self.rows =
+                Some((line, rows.map_err(ExportError::io("read", &self.destination.place(&line.path)))?));
         }
+        let path = self.rows.as_ref().map_or("", |(line, _)| &line.path);
+        let failed =
+            |what: String| ExportError::io("read", &self.destination.place(path))(io::Error::other(what));
         let rows = self.rows.iter_mut().flat_map(|(_, rows)| rows);
-        Ok(rows.map_while(Result::ok).find(|row| row.seq >= seq).filter(|row| row.seq == seq))
+        for row in rows {
+            match row {
+                Ok(row) if row.seq < seq => {}
+                Ok(row) if row.seq == seq => return Ok(row),
+                Ok(_) => break,
+                Err(error) => return Err(failed(error.what)),
+            }
+        }
+        Err(failed(format!("it has no row of change {seq}, and the mirror no longer knows that version")))
     }
 }
