@@ -37,6 +37,7 @@ mod failpoint;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hex;
 pub mod mirror;
 mod nearest;
 pub mod observe;

@@ -3,6 +3,7 @@
 use super::error::ErasureError;
 use super::page::page;
 use super::receipt::Receipt;
+use crate::hex::hex;
 use crate::mirror::ErasureKey;
 use crate::ownership::adopt;
 use sha2::{Digest, Sha256};
@@ -39,7 +40,7 @@ impl Receipt {
         let adopted = File::open(&folder).and_then(|opened| adopt(&opened, beside));
         adopted.map_err(ErasureError::io("created", &folder))?;
         self.previous = match std::fs::read(place(mirror, self.erasure - 1)) {
-            Ok(text) => Some(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()),
+            Ok(text) => Some(hex(&Sha256::digest(text))),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(ErasureError::io("read", &place(mirror, self.erasure - 1))(error)),
         };

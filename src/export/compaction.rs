@@ -24,7 +24,7 @@ use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::manifest::{Lines, Manifest, ManifestLine, StagedFile, numbered};
 use crate::export::provenance::open_own;
 use crate::export::publish::{CompactedFile, Exported, FileWriter, Origin};
-use crate::export::readback::{is_as_announced, open_rows};
+use crate::export::readback::{is_whole, open_rows};
 use crate::export::retention::{Acknowledged, remove_unnamed};
 use crate::export::settings::Settings;
 use crate::mirror::{Change, History, Mirror, RunId};
@@ -32,7 +32,7 @@ use crate::record::Stream;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind};
+use std::io;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -61,14 +61,14 @@ pub fn compact(
     let mut manifest = open_own(&mirror.snapshot()?, &settings.dir, Kind::Changes, &own)?;
     manifest.check_unedited()?;
     let limits = Limits::of(settings.max_age, joining, now);
-    if !is_dry {
-        remove_unnamed(&manifest)?;
-    }
     let mut compacted = Compacted::default();
     let groups = groups(&manifest, settings, &limits)?;
     tables(mirror, settings, &limits, is_dry, now, &mut compacted)?;
     if groups.is_empty() {
         return Ok(compacted);
+    }
+    if !is_dry {
+        remove_unnamed(&manifest)?;
     }
     let mut reader = Mirror::open_read_only(mirror.path())?;
     let snapshot = reader.snapshot()?;
@@ -85,9 +85,7 @@ pub fn compact(
             }
             let StagedFile { file, line } =
                 join(&*destination, &history, (&own, name), (first, last), &group)?;
-            let folder = file.folder().to_owned();
-            file.publish(None)?;
-            destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))?;
+            file.replace(&*destination)?;
             compacted.files.push(told(&name, &group, Some(&line)));
             let (first, others) = group.split_first().unzip();
             lines.extend(first.map(|(number, _)| (*number, line)));
@@ -183,7 +181,7 @@ fn whole(
 ) -> Result<Vec<Vec<Numbered>>, ExportError> {
     let mut runs: Vec<Vec<Numbered>> = vec![Vec::new()];
     for one in lines {
-        if !is_whole(destination, &one.1)? {
+        if !is_whole(destination, &one.1.to_export_file())? {
             damaged.push(one.1.path);
             runs.push(Vec::new());
         } else if let Some(run) = runs.last_mut() {
@@ -200,13 +198,6 @@ fn piece(line: &ManifestLine) -> Piece {
         bytes: line.bytes,
         written_at: line.created_at.parse().ok(),
         form: (line.left_out == 0).then(|| (line.compression.clone(), line.dialect())),
-    }
-}
-
-fn is_whole(destination: &dyn Destination, line: &ManifestLine) -> Result<bool, ExportError> {
-    match is_as_announced(destination, &line.to_export_file()) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        read => read.map_err(ExportError::io("read", &destination.place(&line.path))),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::export::location::Location;
 use crate::export::manifest::{Lines, ManifestLine, StagedFile, folder_name};
 use crate::export::provenance::open_own;
 use crate::export::publish::{FileWriter, Origin};
-use crate::export::readback::{Source, is_as_announced, read_rows};
+use crate::export::readback::{Source, is_as_announced, open_rows};
 use crate::export::retention::remove_orphans;
 use crate::mirror::{Change, Erasure, History, Logged, Mirror, Snapshot};
 use crate::record::{Op, Stream};
@@ -203,13 +203,7 @@ impl delta::Rows for Work<'_> {
         path: &str,
         write: &mut delta::EachRow<'_>,
     ) -> Result<(), ExportError> {
-        let covers = Covers::Changes { first_seq, last_seq };
-        let name = FileName {
-            stream: table.stream,
-            covers,
-            format: Format::Delta,
-            compression: crate::export::Compression::None,
-        };
+        let name = table.file_name(Covers::Changes { first_seq, last_seq });
         let destination = destination::of(self.dir, Kind::Changes);
         let old_rows = |wanted: &_| {
             let dialect = Dialect { old_layout: false, exact: true, bom: false, guarded: false };
@@ -276,9 +270,8 @@ impl Work<'_> {
         }
         let mut new = BTreeMap::new();
         for (number, StagedFile { file, line }, records) in written {
-            let (folder, old) = (file.folder().to_owned(), lines.get(&number));
-            file.publish(None)?;
-            destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))?;
+            file.replace(&*destination)?;
+            let old = lines.get(&number);
             done.push(ErasedFile {
                 path: in_folder(kind, &line.path),
                 done: Done::Rewritten,
@@ -424,11 +417,7 @@ impl Work<'_> {
         }
         let left = remove_orphans(&manifest, |name| announced.contains(name))?;
         done.files.extend(left.into_iter().map(|path| removed(in_folder(kind, &path), None, None)));
-        for stream in Stream::ALL {
-            let folder = stream.name();
-            destination.settle(folder).map_err(ExportError::io("synced", &destination.place(folder)))?;
-        }
-        Ok(())
+        Stream::ALL.into_iter().try_for_each(|stream| manifest.settle(stream.name()))
     }
 
     fn remove(
@@ -493,7 +482,6 @@ fn read_wanted(
     dialect: Dialect,
     wanted: &BTreeSet<i64>,
 ) -> BTreeMap<i64, Row> {
-    let Ok(mut source) = Source::open(destination, path) else { return BTreeMap::new() };
-    let Ok(rows) = read_rows(&mut source, name, dialect) else { return BTreeMap::new() };
+    let Ok(rows) = open_rows(destination, path, name, dialect) else { return BTreeMap::new() };
     rows.flatten().filter(|row| wanted.contains(&row.seq)).map(|row| (row.seq, row)).collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// So large a joined file becomes, by the sizes of its parts: engines like files of this size, and a consumer can still load
 /// one at once.
-pub(super) const TARGET: u64 = 128 * 1024 * 1024;
+const TARGET: u64 = 128 * 1024 * 1024;
 
 /// Which files are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

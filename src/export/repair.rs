@@ -239,9 +239,7 @@ pub(super) fn publish(
             && destination
                 .keep_aside(&line.path, &format!("{}.damaged", line.path))
                 .map_err(ExportError::io("moved aside", &place))?;
-        let folder = file.folder().to_owned();
-        file.publish(None)?;
-        destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))?;
+        file.replace(destination)?;
         repaired.push(RepairedFile {
             path: in_folder(kind, &line.path),
             as_before,

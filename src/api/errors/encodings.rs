@@ -1,5 +1,6 @@
 //! Forms in which a text can stand within another one: what servers, proxies and pages of errors make of what they repeat.
 
+use crate::hex::hex;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 
@@ -59,7 +60,7 @@ pub(super) fn encoded(secret: &str) -> impl Iterator<Item = String> {
     let url_safe = in_base64.clone().map(|digits| digits.replace('+', "-").replace('/', "_"));
     // Fewer of them may stand there by chance.
     let forms = in_base64.into_iter().chain(url_safe).filter(|form| form.len() >= 8);
-    forms.chain([secret.bytes().map(|byte| format!("{byte:02x}")).collect()])
+    forms.chain([hex(secret.as_bytes())])
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::cli::output::cut;
 use crate::export::csv_text;
+use crate::hex::hex;
 use crate::mirror::{Cell, Rows};
 use clap::ValueEnum;
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
@@ -207,10 +208,6 @@ fn distinct(names: &[String]) -> Vec<String> {
 /// As JSON has it, so that 12 as a floating-point number stays one: 12.0.
 fn real(number: f64) -> String {
     serde_json::to_string(&number).unwrap_or_else(|_| number.to_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

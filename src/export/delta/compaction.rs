@@ -9,9 +9,9 @@ use super::log::TableLog;
 use super::table::Table;
 use crate::export::destination::Destination;
 use crate::export::error::ExportError;
-use crate::export::formats::{Cell, Compression, Dialect, FileFacts, Format};
+use crate::export::formats::{Cell, FileFacts};
 use crate::export::joining::{Limits, Piece};
-use crate::export::layout::{Covers, FileName};
+use crate::export::layout::Covers;
 use crate::export::location::Location;
 use crate::export::publish::CompactedFile;
 use crate::export::readback::{Source, open_rows};
@@ -62,15 +62,11 @@ pub(in crate::export) fn compact(
 
 fn piece(file: &Add, noted: &Noted) -> Piece {
     Piece {
-        range: (noted.covers.0 + 1, noted.covers.1),
+        range: noted.range(),
         bytes: file.size.unsigned_abs(),
         written_at: Timestamp::from_millisecond(file.modification_time).ok(),
-        form: Some((String::new(), dialect(noted))),
+        form: Some((String::new(), noted.dialect())),
     }
-}
-
-fn dialect(noted: &Noted) -> Dialect {
-    Dialect { old_layout: false, exact: noted.rewritten.is_none(), bom: false, guarded: false }
 }
 
 fn damaged_of(log: &TableLog, group: &[(Add, Noted)]) -> Result<Vec<String>, ExportError> {
@@ -101,7 +97,7 @@ fn join(
     let facts =
         FileFacts { stream, mirror_id, first_seq: covers.0 + 1, last_seq: covers.1, is_snapshot: false };
     let version = log.next_version();
-    let mut new = DataFile::begin(&*log.destination, log.table, version, &facts, dialect(first))?;
+    let mut new = DataFile::begin(&*log.destination, log.table, version, &facts, first.dialect())?;
     for (file, noted) in group {
         copy(&*log.destination, &log.table.file(&file.path), (log.table, noted), &mut new)?;
     }
@@ -117,10 +113,9 @@ fn copy(
     new: &mut DataFile<'_>,
 ) -> Result<(), ExportError> {
     let failed = |error| ExportError::io("read", &destination.place(path))(error);
-    let covers = Covers::Changes { first_seq: noted.covers.0 + 1, last_seq: noted.covers.1 };
-    let name =
-        FileName { stream: table.stream, covers, format: Format::Delta, compression: Compression::None };
-    for row in open_rows(destination, path, name, dialect(noted)).map_err(failed)? {
+    let (first_seq, last_seq) = noted.range();
+    let name = table.file_name(Covers::Changes { first_seq, last_seq });
+    for row in open_rows(destination, path, name, noted.dialect()).map_err(failed)? {
         let row = row.map_err(|error| failed(io::Error::other(error.what)))?;
         let Some(Cell::Text(id)) = row.cells.first() else {
             return Err(failed(io::Error::other(format!("row {} has no id", row.number))));

@@ -137,6 +137,16 @@ impl Noted {
         tags.into_iter().map(|(name, value)| (format!("{TAGS}{name}"), Some(value))).collect()
     }
 
+    /// Of changes: the first and the last that the file covers.
+    pub(in crate::export) fn range(&self) -> (i64, i64) {
+        (self.covers.0 + 1, self.covers.1)
+    }
+
+    /// How its rows are written.
+    pub(super) fn dialect(&self) -> Dialect {
+        Dialect { old_layout: false, exact: self.rewritten.is_none(), bom: false, guarded: false }
+    }
+
     /// Of no file.
     pub(in crate::export) fn of_nothing() -> Noted {
         let (newest, sha256) = ((0, String::new()), String::new());

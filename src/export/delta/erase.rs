@@ -93,14 +93,13 @@ fn write_changes(
     for old in before {
         let noted =
             old.noted().ok_or_else(|| log.broken(format!("another program wrote its {}", old.path)))?;
-        let (first_seq, last_seq) = (noted.covers.0 + 1, noted.covers.1);
+        let (first_seq, last_seq) = noted.range();
         if !rows.has_erased(table.stream, (first_seq, last_seq)) {
             continue;
         }
         let mirror_id = origin.mirror_id.as_str();
         let facts = FileFacts { stream: table.stream, mirror_id, first_seq, last_seq, is_snapshot: false };
-        let dialect = Dialect { exact: noted.rewritten.is_none(), ..origin.dialect };
-        let mut file = DataFile::begin(&*destination, table, version, &facts, dialect)?;
+        let mut file = DataFile::begin(&*destination, table, version, &facts, noted.dialect())?;
         rows.changes(table, (first_seq, last_seq), &table.file(&old.path), &mut |change| file.write(change))?;
         actions.push(Remove::of(old, origin.now.as_millisecond()).into());
         actions.push(file.finish(noted.covers, origin.now)?.into());

@@ -143,7 +143,7 @@ pub(in crate::export) fn newest(dir: &Location, own: &str) -> Vec<ExportFile> {
         Some(ExportFile {
             stream: stream.name().to_owned(),
             format: Format::Delta.name().to_owned(),
-            first_seq: noted.covers.0 + 1,
+            first_seq: noted.range().0,
             last_seq,
             path: table.file(&file.path),
             rows: noted.rows,

@@ -1,5 +1,7 @@
 //! Which tables there are, where they stand, and what their files are called. Pure.
 
+use crate::export::formats::{Compression, Format};
+use crate::export::layout::{Covers, FileName};
 use crate::record::Stream;
 use std::fmt;
 use uuid::Uuid;
@@ -66,6 +68,11 @@ impl Table {
         let is_ours = version.bytes().all(|byte| byte.is_ascii_digit())
             && id.strip_prefix('-').is_some_and(|id| Uuid::try_parse(id).is_ok());
         is_ours.then(|| format!("{}{name}", self.prefix()))
+    }
+
+    /// What a file of the table would be called among export files: for its stream and what it covers.
+    pub(in crate::export) fn file_name(self, covers: Covers) -> FileName {
+        FileName { stream: self.stream, covers, format: Format::Delta, compression: Compression::None }
     }
 
     /// A file of the table, relative to the export folder.

@@ -25,7 +25,7 @@ pub use local_folder::ensure_folder;
 #[cfg(feature = "lake")]
 pub(super) use bucket::StoreFault;
 pub(super) use choice::of;
-pub(super) use new_file::{CompleteFile, NewFile, abandoned, hex};
+pub(super) use new_file::{CompleteFile, NewFile, abandoned};
 pub(super) use temporary_name::temporary_of;
 
 /// A place for files with names. A name is a relative path with `/`, such as `events/events-000000000001.csv`; what stands

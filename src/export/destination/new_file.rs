@@ -3,6 +3,7 @@
 use super::{Destination, Staged, Upload, folder_of};
 use crate::export::error::ExportError;
 use crate::failpoint::{self, Place};
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -85,6 +86,13 @@ impl CompleteFile {
         self.staged.publish(expected).map_err(ExportError::io("given its name", &self.place))
     }
 
+    /// Gives it its name, in the place of another file. Durable on return.
+    pub(in crate::export) fn replace(self, destination: &dyn Destination) -> Result<(), ExportError> {
+        let folder = self.folder().to_owned();
+        self.publish(None)?;
+        destination.settle(&folder).map_err(ExportError::io("synced", &destination.place(&folder)))
+    }
+
     /// The folder that is to be settled then.
     pub(in crate::export) fn folder(&self) -> &str {
         folder_of(&self.name)
@@ -94,9 +102,4 @@ impl CompleteFile {
 /// The error of a file whose writing came to no end.
 pub(in crate::export) fn abandoned() -> io::Error {
     io::Error::other("its writing was given up")
-}
-
-/// Lower-case hex.
-pub(in crate::export) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,8 @@
 //! One line of a manifest.
 
-use crate::export::destination::hex;
 use crate::export::formats::{Compression, Dialect, Format, LAYOUT, OLD_LAYOUT};
 use crate::export::layout::{Covers, FileName, Kind};
+use crate::hex::hex;
 use crate::mirror::ExportFile;
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};

@@ -37,13 +37,9 @@ impl Manifest {
     pub(in crate::export) fn replace(
         &mut self,
         mirror: &mut Mirror,
-        mut lines: BTreeMap<usize, ManifestLine>,
+        lines: BTreeMap<usize, ManifestLine>,
     ) -> Result<(), ExportError> {
-        let fronts = self.reached.fronts.clone();
-        self.rewrite(mirror, fronts, |number| match lines.remove(&number) {
-            Some(line) => Change::By(Box::new(line)),
-            None => Change::Keep,
-        })
+        self.join(mirror, lines, &BTreeSet::new())
     }
 
     /// Puts lines in the place of those with these numbers, counted from 1, and takes others away, each of which stands behind one

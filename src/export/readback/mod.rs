@@ -12,4 +12,4 @@ mod portable;
 mod source;
 
 pub(super) use compare::{compare, head_differences};
-pub(super) use source::{Source, is_as_announced, open_rows, read_rows};
+pub(super) use source::{Source, is_as_announced, is_whole, open_rows, read_rows};

@@ -1,8 +1,10 @@
 //! An export file on its way from the disk: counted and digested as it lies there, unpacked, taken apart into rows.
 
-use crate::export::destination::{Destination, StoredFile, hex};
+use crate::export::destination::{Destination, StoredFile};
+use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Rows, Unreadable, decompressor};
 use crate::export::layout::FileName;
+use crate::hex::hex;
 use crate::mirror::ExportFile;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -45,6 +47,20 @@ pub(in crate::export) fn is_as_announced(
 ) -> io::Result<bool> {
     let (bytes, sha256) = Source::open(destination, &file.path)?.finish()?;
     Ok((bytes, &sha256) == (file.bytes, &file.sha256))
+}
+
+/// Whether the file lies there as it was announced; a lost one doesn't. Reads the whole file.
+///
+/// # Errors
+/// When it can't be read.
+pub(in crate::export) fn is_whole(
+    destination: &dyn Destination,
+    file: &ExportFile,
+) -> Result<bool, ExportError> {
+    match is_as_announced(destination, file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        read => read.map_err(ExportError::io("read", &destination.place(&file.path))),
+    }
 }
 
 /// Begins to read the rows of a file of that name and dialect.

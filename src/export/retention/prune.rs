@@ -19,13 +19,12 @@ use crate::export::formats::{Format, streams_and_formats};
 use crate::export::layout::{FileName, Kind, in_folder};
 use crate::export::manifest::{End, Front, Lines, Manifest, ManifestLine, Reached};
 use crate::export::provenance::open_own;
-use crate::export::readback::is_as_announced;
+use crate::export::readback::is_whole;
 use crate::export::settings::Settings;
 use crate::mirror::{ExportFile, Mirror};
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 
 /// Removes what is older than `settings.max_age` and needed by nobody. Returns the files that were removed, relative to
 /// the export folder. Reads the newest snapshot of a stream and format as a whole where that has to stand for older
@@ -101,11 +100,7 @@ impl WholeSnapshots<'_> {
         if let Some(known) = self.known.get(&file.path) {
             return Ok(*known);
         }
-        let whole = match is_as_announced(self.destination, file) {
-            Ok(whole) => whole && file.left_out == 0,
-            Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => return Err(ExportError::io("read", &self.destination.place(&file.path))(error)),
-        };
+        let whole = is_whole(self.destination, file)? && file.left_out == 0;
         self.known.insert(file.path.clone(), whole);
         Ok(whole)
     }

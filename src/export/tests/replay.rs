@@ -1,12 +1,12 @@
 //! Reads export folders back, for tests: what a consumer would do.
 
-use crate::export::destination::hex;
 use crate::export::formats::Format;
 use crate::export::formats::{Compression, decompress};
 use crate::export::layout::{DATA_PACKAGE, MANIFEST};
 use crate::export::manifest;
 use crate::export::manifest::ManifestLine;
 use crate::export::retention::{ACKNOWLEDGED, LOCK};
+use crate::hex::hex;
 use crate::mirror::{Change, Mirror, MirrorError};
 use crate::record::{ColumnKind, Stream, Value};
 use serde_json::value::RawValue;

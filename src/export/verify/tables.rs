@@ -124,12 +124,13 @@ impl TableCheck<'_> {
     /// A file as a manifest would name it.
     fn line(&self, path: &str, bytes: u64, noted: Noted) -> NumberedLine {
         let table = self.log.table;
+        let (first_seq, last_seq) = noted.range();
         let line = ManifestLine {
             stream: table.stream.name().to_owned(),
             format: Format::Delta.name().to_owned(),
             path: table.file(path),
-            first_seq: noted.covers.0 + 1,
-            last_seq: noted.covers.1,
+            first_seq,
+            last_seq,
             rows: noted.rows,
             bytes,
             sha256: noted.sha256,
@@ -154,12 +155,7 @@ impl TableCheck<'_> {
     }
 
     fn name(&self, covers: Covers) -> FileName {
-        FileName {
-            stream: self.log.table.stream,
-            covers,
-            format: Format::Delta,
-            compression: Compression::None,
-        }
+        self.log.table.file_name(covers)
     }
 
     fn check_changes(&mut self, files: &[NumberedLine], position: i64) -> Result<u64, MirrorError> {

@@ -3,6 +3,7 @@
 //! A record that can't be taken keeps a run from being complete once. The first run that comes to its end after the
 //! record was met reports it; from then on it is known, for as long as the API gives it unchanged.
 
+use crate::hex::hex;
 use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
 use crate::mirror::{MirrorError, RunId};
 use crate::record::Stream;
@@ -300,7 +301,7 @@ fn digest(stream: Stream, customer_id: Option<&str>, raw: &str) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize())
 }
 
 #[cfg(test)]

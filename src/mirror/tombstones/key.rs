@@ -1,5 +1,6 @@
 //! The key file beside the mirror, and the tokens that it makes.
 
+use crate::hex::hex;
 use crate::mirror::MirrorError;
 use crate::mirror::database::{beside, folder_of};
 use crate::ownership::adopt;
@@ -124,7 +125,7 @@ impl ErasureKey {
         mac.update(identifier.name().as_bytes());
         mac.update(b":");
         mac.update(value.as_bytes());
-        Token(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+        Token(hex(&mac.finalize().into_bytes()))
     }
 }
 
@@ -134,7 +135,7 @@ impl ErasureKey {
         let mut mac = self.0.clone();
         mac.update(b"receipt:");
         mac.update(text);
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&mac.finalize().into_bytes())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every destination has to keep, tried: [`keeps_it`] is given a way to make fresh, empty ones.
 
-use crate::export::destination::{Destination, NewFile, folder_of, hex, names, read_whole, temporary_of};
+use crate::export::destination::{Destination, NewFile, folder_of, names, read_whole, temporary_of};
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind, Write};
 
