@@ -8,6 +8,7 @@
 //! | [`record`] | the vendor's records, decoded strictly where documented and loss-free where not | none |
 //! | [`derived`] | what follows from events: orders, parcels, the properties of each type | none |
 //! | [`webhook`] | the vendor's deliveries: their signature, and whom they may be about | none |
+//! | [`masking`] | what of a row a reader is shown: profiles, pseudonyms | key files |
 //! | [`dictionary`] | what every table, view and column means, and how programs load the exports | none |
 //! | [`diff`] | what a record means for the mirror; which customers' events are due; what may count as deleted | none |
 //! | [`api`] | the vendor's calls, paging, retries, the guard that keeps the key at home | network |
@@ -38,6 +39,8 @@ mod failpoint;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hex;
+mod key_file;
+pub mod masking;
 pub mod mirror;
 mod nearest;
 pub mod observe;

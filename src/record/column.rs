@@ -71,6 +71,16 @@ pub enum Value<'a> {
     Integer(i64),
 }
 
+impl<'a> Value<'a> {
+    /// The text; `None` for anything else.
+    pub fn as_text(self) -> Option<&'a str> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::Integer(_) => None,
+        }
+    }
+}
+
 /// What happened to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,10 +8,10 @@
 //! tokens in the place of what they named.
 
 use super::persons::{Asked, Person};
-use crate::mirror::tombstones::{ErasureKey, Identifier, digits, folded};
+use crate::mirror::tombstones::{ErasureKey, Identifier};
 use crate::mirror::transaction::{Batch, utc_text};
 use crate::mirror::{Mirror, MirrorError};
-use crate::record::Stream;
+use crate::record::{Stream, digits, folded};
 use jiff::Timestamp;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};

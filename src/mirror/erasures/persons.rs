@@ -1,8 +1,9 @@
 //! Everything by which the mirror knows a person.
 
 use crate::mirror::MirrorError;
-use crate::mirror::tombstones::{Identifier, digits, folded};
+use crate::mirror::tombstones::Identifier;
 use crate::mirror::transaction::{Batch, Snapshot};
+use crate::record::{digits, folded};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde_json::value::RawValue;

@@ -1,23 +1,18 @@
 //! The key file beside the mirror, and the tokens that it makes.
 
 use crate::hex::hex;
+use crate::key_file;
 use crate::mirror::MirrorError;
-use crate::mirror::database::{beside, folder_of};
-use crate::ownership::adopt;
+use crate::mirror::database::beside;
+use crate::record::{digits, folded};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// How the key file's name ends.
 const KEY: &str = ".erasure-key";
-
-/// How many bytes the key has; it stands in the file as hex.
-const KEY_BYTES: usize = 32;
 
 /// What a token stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,19 +80,8 @@ impl ErasureKey {
     /// When the file can't be read, or doesn't hold a key.
     pub fn read(mirror: &Path) -> Result<Option<ErasureKey>, MirrorError> {
         let path = ErasureKey::path(mirror);
-        let mut text = String::new();
-        let read = File::open(&path).and_then(|mut file| file.read_to_string(&mut text));
-        match read {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(MirrorError::ErasureKey { path, source }),
-        }
-        let key = bytes(text.trim());
-        let key = key.and_then(|key| Hmac::new_from_slice(&key).ok()).ok_or_else(|| {
-            let what = format!("it doesn't hold {} hex digits; put it back from a backup", 2 * KEY_BYTES);
-            MirrorError::ErasureKey { path, source: io::Error::new(ErrorKind::InvalidData, what) }
-        })?;
-        Ok(Some(ErasureKey(key)))
+        let key = key_file::read(&path).map_err(|source| MirrorError::ErasureKey { path, source })?;
+        Ok(key.and_then(|key| Hmac::new_from_slice(&key).ok()).map(ErasureKey))
     }
 
     /// The mirror's key; made if there is none, and durable on return. Only its owner can read the file.
@@ -109,7 +93,7 @@ impl ErasureKey {
             return Ok(key);
         }
         let path = ErasureKey::path(mirror);
-        create(&path).map_err(|source| MirrorError::ErasureKey { path: path.clone(), source })?;
+        key_file::create(&path).map_err(|source| MirrorError::ErasureKey { path: path.clone(), source })?;
         ErasureKey::read(mirror)?.ok_or(MirrorError::ErasureKeyLost { path })
     }
 
@@ -137,40 +121,6 @@ impl ErasureKey {
         mac.update(text);
         hex(&mac.finalize().into_bytes())
     }
-}
-
-/// An e-mail address without what makes no difference: outer space and capitals.
-pub fn folded(email: &str) -> String {
-    email.trim().to_lowercase()
-}
-
-/// The digits of a telephone number; the number as it stands where it has none.
-pub fn digits(phone: &str) -> String {
-    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    if digits.is_empty() { phone.trim().to_owned() } else { digits }
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    if hex.len() != 2 * KEY_BYTES || !hex.is_ascii() {
-        return None;
-    }
-    (0..KEY_BYTES).map(|n| u8::from_str_radix(hex.get(2 * n..2 * n + 2)?, 16).ok()).collect()
-}
-
-/// Writes a new key beside its place, and gives it its name once it is durable.
-fn create(path: &Path) -> io::Result<()> {
-    let folder = folder_of(path);
-    let temporary = path.with_extension("erasure-key-new");
-    let mut random = [0; KEY_BYTES];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    adopt(&file, folder)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -4,6 +4,6 @@
 mod key;
 mod set;
 
-pub use key::{ErasureKey, Identifier, Token, digits, folded};
+pub use key::{ErasureKey, Identifier, Token};
 pub(in crate::mirror) use set::KINDS;
 pub(crate) use set::Tombstones;
