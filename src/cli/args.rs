@@ -90,6 +90,11 @@ pub(super) enum Command {
     Report(Report),
     /// Everything that is held of a person, and where: in the mirror, in exports, in files beside them
     Person(Person),
+    /// Copies of the mirror
+    Mirror {
+        #[command(subcommand)]
+        action: MirrorAction,
+    },
     /// Erase persons from the mirror and from every export, keep them out from then on, and write a receipt that names nobody
     Erase(Erase),
     /// The API's customers, as JSON on stdout; the mirror is not touched
@@ -396,6 +401,25 @@ pub(super) struct Compact {
     /// At this destination alone: `export` for that of [export], or a name in [[destinations]]
     #[arg(long, value_name = "NAME")]
     pub(super) destination: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum MirrorAction {
+    /// Write the current rows into a database of their own, as a profile shows them: for those who must not see the original
+    Publish(Publish),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Publish {
+    /// The database, which is replaced as a whole if it is such a copy
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The profile: a name in [profiles], or `full`, which hides nothing
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: String,
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,

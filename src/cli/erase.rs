@@ -8,7 +8,7 @@ use super::output::{self, counted, row, size};
 use crate::api::{Client, ErrorKind};
 use crate::config::Config;
 use crate::erasure::{Checked, Needles, Receipt, Request, check, erase, finish};
-use crate::export::Location;
+use crate::export::Settings;
 use crate::mirror::{Asked, ErasureKey, Identifier, Mirror, Person};
 use crate::observe::Unobserved;
 use crate::record::Stream;
@@ -29,7 +29,7 @@ pub(super) async fn run(global: &Global, args: Erase) -> Result<Exit, Failure> {
     if let Some(value) = &args.allow_return {
         return allow(&mut mirror, value, args.json);
     }
-    let mut ended = finish(&mut mirror, &config.all_locations(), Timestamp::now)?;
+    let mut ended = finish(&mut mirror, &config.every_destination(), Timestamp::now)?;
     let asked = asked(&args)?;
     if args.finish {
         return told(args.json, &ended);
@@ -52,13 +52,13 @@ pub(super) async fn run(global: &Global, args: Erase) -> Result<Exit, Failure> {
         false => Vec::new(),
     };
     let request = Request { asked, reason: args.reason.clone(), deleted_at_vendor };
-    ended.push(erase(&mut mirror, &config.all_locations(), &request, Timestamp::now)?);
+    ended.push(erase(&mut mirror, &config.every_destination(), &request, Timestamp::now)?);
     told(args.json, &ended)
 }
 
 /// Ends erasures that were cut off, before an export adds to what is to be searched. What can't be ended stays for the next
 /// run, and is told.
-pub(super) fn finish_before_export(mirror: &mut Mirror, configured: &[Location]) {
+pub(super) fn finish_before_export(mirror: &mut Mirror, configured: &[Settings]) {
     match finish(mirror, configured, Timestamp::now) {
         Ok(ended) => {
             for (receipt, path) in ended {
@@ -279,7 +279,7 @@ fn check_receipt(config: &Config, args: &Erase, path: &Path) -> Result<Exit, Fai
             short + 1
         )));
     }
-    let checked = check(&mut mirror, &config.all_locations(), Some(&receipt), &texts)?;
+    let checked = check(&mut mirror, &config.every_destination(), Some(&receipt), &texts)?;
     output::result(args.json, &checked, || checked_text(&checked))?;
     Ok(if checked.is_clean() { Exit::Done } else { Exit::Failed })
 }

@@ -36,7 +36,7 @@ fn write(global: &Global, args: &args::Export) -> Result<Exit, Failure> {
     if let Some(doubt) = mirror.snapshot()?.account()?.doubt {
         return Err(Failure::new(Exit::Incomplete, format!("nothing was exported: {}", doubt.reason)));
     }
-    super::erase::finish_before_export(&mut mirror, &config.all_locations());
+    super::erase::finish_before_export(&mut mirror, &config.every_destination());
     let now = Timestamp::now();
     let mut attempts =
         attempts::each(&attempts::chosen(&config, args.destination.as_deref())?, |settings| match as_of {

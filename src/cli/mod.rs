@@ -20,6 +20,7 @@ mod misplaced_key;
 mod output;
 mod person;
 mod progress;
+mod publish;
 mod query;
 mod report;
 mod sandbox;
@@ -116,6 +117,7 @@ async fn run(args: Args, bar: &ProgressBar) -> Result<Exit, Failure> {
         Command::Sync(args) => sync::run(&global, args, bar).await,
         Command::Daemon => daemon::run(&global).await,
         Command::Export(args) => export::run(&global, &args),
+        Command::Mirror { action: args::MirrorAction::Publish(args) } => publish::run(&global, &args),
         Command::Person(args) => person::run(&global, &args),
         Command::Erase(args) => erase::run(&global, args).await,
         Command::History(args) => history::run(&global, &args),

@@ -17,7 +17,7 @@ const SHOWN: usize = 100;
 pub(super) fn run(global: &Global, args: &Person) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
-    let found = person(&mut mirror, &config.all_locations(), &Asked::guessed(&args.person))?;
+    let found = person(&mut mirror, &config.every_destination(), &Asked::guessed(&args.person))?;
     if found.is_empty() {
         return Err(Failure::new(
             Exit::Failed,

@@ -134,8 +134,7 @@ fn note(finished: &mut Finished, remark: &str) {
 fn export_after(mut finished: Finished, destinations: &[Settings]) -> (Finished, Attempts) {
     let run = finished.report.run_id;
     let path = finished.mirror.path().to_owned();
-    let locations: Vec<_> = destinations.iter().map(|settings| settings.dir.clone()).collect();
-    super::erase::finish_before_export(&mut finished.mirror, &locations);
+    super::erase::finish_before_export(&mut finished.mirror, destinations);
     let exported = while_checkpointing(&path, || {
         attempts::each(destinations, |settings| {
             attempts::incremental(&mut finished.mirror, settings, Some(run))

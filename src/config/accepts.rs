@@ -3,6 +3,7 @@
 use super::{duration as durations, size as sizes};
 use crate::api::{OriginError, check_base};
 use crate::export::{Compression, Format, Location};
+use crate::masking::Profile;
 use crate::record::Stream;
 use crate::schedule::Schedule;
 use crate::sync::EventBudget;
@@ -117,6 +118,16 @@ pub(super) fn destination_name() -> Accepts<String> {
     word("a name of lower-case letters, digits and hyphens", |name| {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         (!name.is_empty() && name.bytes().all(fits)).then(|| name.to_owned())
+    })
+}
+
+/// The name of a profile that the configuration has; "full": none.
+pub(super) fn profile(profiles: &[Profile]) -> Accepts<Option<Profile>> {
+    let known: Vec<String> = profiles.iter().map(|profile| format!(", {:?}", profile.name)).collect();
+    let profiles = profiles.to_vec();
+    values(format!("the name of a profile: \"full\"{}", known.concat()), move |value| match value.as_str() {
+        Some("full") => Ok(None),
+        name => profiles.iter().find(|one| Some(&*one.name) == name).cloned().map(Some).ok_or(None),
     })
 }
 

@@ -7,14 +7,15 @@ use super::layers::Layers;
 use super::problem::Problem;
 use super::value;
 use crate::export::{FIRST, Settings};
+use crate::masking::Profile;
 use crate::nearest::{nearest, spelling};
 use std::collections::BTreeSet;
 
 /// The keys of a table.
-const KEYS: [&str; 6] = ["name", "url", "streams", "formats", "compression", "max_age"];
+const KEYS: [&str; 7] = ["name", "url", "profile", "streams", "formats", "compression", "max_age"];
 
 /// Reads every table; `None`: something is wrong, which is reported to the layers.
-pub(super) fn read(layers: &mut Layers, export: &Settings) -> Option<Vec<Settings>> {
+pub(super) fn read(layers: &mut Layers, export: &Settings, profiles: &[Profile]) -> Option<Vec<Settings>> {
     let tables = layers.destinations.clone();
     let (mut names, mut places) = (BTreeSet::from([FIRST.to_owned()]), vec![export.dir.clone()]);
     let mut settings = Vec::new();
@@ -23,7 +24,9 @@ pub(super) fn read(layers: &mut Layers, export: &Settings) -> Option<Vec<Setting
         reader.check_names();
         let name = reader.required("name", accepts::destination_name());
         let url = reader.required("url", accepts::location());
+        let profile = reader.optional("profile", accepts::profile(profiles));
         let one = Settings {
+            profile: profile.unwrap_or_else(|| export.profile.clone()),
             streams: reader.optional("streams", accepts::streams()).unwrap_or_else(|| export.streams.clone()),
             formats: reader.optional("formats", accepts::formats()).unwrap_or_else(|| export.formats.clone()),
             compression: reader.optional("compression", accepts::compression()).unwrap_or(export.compression),

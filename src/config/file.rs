@@ -64,6 +64,7 @@ impl ConfigFile {
             for (key, start, value) in value::members(document.get_ref(), "", keys::is_section) {
                 match &*key {
                     given_tables::PATH => layers.set_destinations(value, start, origin),
+                    given_tables::PROFILES => layers.set_profiles(value, start, origin),
                     _ => layers.set_toml(&key, value, origin(start)),
                 }
             }

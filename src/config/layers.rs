@@ -1,7 +1,7 @@
 //! The layers, the weakest first, and what is wrong with them.
 
 use super::accepts::Accepts;
-use super::given_tables::{self, Table};
+use super::given_tables::{self, Profile, Table};
 use super::keys::{self, Key};
 use super::problem::{Origin, Problem};
 use super::{nearest, value};
@@ -36,6 +36,8 @@ pub(super) struct Layers {
     entries: Vec<Result<Setting, Problem>>,
     /// What stands in `[[destinations]]`.
     pub(super) destinations: Vec<Table>,
+    /// What stands in `[profiles.NAME]`.
+    pub(super) profiles: Vec<Profile>,
 }
 
 impl Layers {
@@ -45,7 +47,8 @@ impl Layers {
             let (value, found) = (Some(key.default.clone()), key.default.to_string());
             Setting { key, value, found, origin: Origin::Default }
         };
-        Layers { entries: keys::ALL.iter().map(default).map(Ok).collect(), destinations: Vec::new() }
+        let entries = keys::ALL.iter().map(default).map(Ok).collect();
+        Layers { entries, destinations: Vec::new(), profiles: Vec::new() }
     }
 
     pub(super) fn report(&mut self, problem: Problem) {
@@ -78,6 +81,25 @@ impl Layers {
                 origin: origin(start),
                 key: given_tables::PATH.to_owned(),
                 expected: format!("tables `[[{}]]`", given_tables::PATH),
+                found: value::describe(given.get_ref()),
+                why: None,
+            }),
+        }
+    }
+
+    /// Sets `[profiles.NAME]`. `origin` tells the line of a byte; `start` is where the table's name stands.
+    pub(super) fn set_profiles(
+        &mut self,
+        given: &Spanned<DeValue<'_>>,
+        start: usize,
+        origin: impl Fn(usize) -> Origin,
+    ) {
+        match given.get_ref().as_table().and_then(|table| given_tables::profiles(table, &origin)) {
+            Some(profiles) => self.profiles = profiles,
+            None => self.report(Problem::Unexpected {
+                origin: origin(start),
+                key: given_tables::PROFILES.to_owned(),
+                expected: format!("tables `[{}.NAME]`", given_tables::PROFILES),
                 found: value::describe(given.get_ref()),
                 why: None,
             }),

@@ -415,7 +415,7 @@ fn mistakes_in_destinations_name_line_and_place() {
         ),
         (
             two("name = \"b\"\nurl = \"/b\"\nprofile = \"x\"\n"),
-            "config.toml:7: there is no key `destinations[1].profile`",
+            "config.toml:7: `destinations[1].profile`: expected the name of a profile: \"full\", found \"x\"",
         ),
         (
             two("name = \"b\"\nurl = \"/b\"\nstreams = [\"orders\"]\n"),
@@ -438,5 +438,61 @@ fn mistakes_in_destinations_name_line_and_place() {
     match cfg!(feature = "lake") {
         true => assert_eq!(found.unwrap().destinations[1].dir.to_string(), "s3://bucket/p"),
         false => assert!(found.unwrap_err().to_string().contains("the Debian package has them")),
+    }
+}
+
+const PROFILED: &str = "[export]\nprofile = \"a\"\n[[destinations]]\nname = \"copy\"\nurl = \"/copy\"\nprofile = \"full\"\n\
+                        [profiles.a]\ncontact = \"hmac\"\nfields.customers.email = \"domain\"\n\
+                        fields.events.properties.\"a.b\".\"*\" = \"keep\"\n[profiles.b]\nkey_file = \"/k\"\n";
+
+#[test]
+fn profiles_are_named_by_those_who_use_them() {
+    let config = Place::new().file("config.toml", PROFILED).load().unwrap();
+    let [a, b] = &config.profiles[..] else { panic!("{:?}", config.profiles) };
+    assert_eq!((config.export.profile.as_ref(), config.destinations[0].profile.as_ref()), (Some(a), None));
+    assert_eq!(a.key_file, config.mirror.path.with_file_name("mirror.db.profile-key"));
+    assert_eq!(b.key_file.to_str(), Some("/k"));
+    let shown = config.to_toml(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
+    assert!(shown.contains("\n[profiles.a]\ncontact = \"hmac\"  # "), "{shown}");
+    assert!(shown.contains("\nfields.events.properties.\"a.b\".\"*\" = \"keep\"  # "), "{shown}");
+    assert_eq!(Place::new().file("config.toml", &shown).load().unwrap().profiles, config.profiles);
+    let data = config.to_json(Err(&crate::config::SecretError::Missing(crate::config::SecretKind::ApiKey)));
+    assert_eq!(data["values"]["profiles.a.fields.customers.email"]["value"], "domain");
+}
+
+#[test]
+fn mistakes_in_profiles_name_line_and_place() {
+    for (text, expected) in [
+        ("profiles = 1\n", "config.toml:1: `profiles`: expected tables `[profiles.NAME]`, found 1"),
+        ("[profiles]\na = 1\n", "config.toml:1: `profiles`: expected tables"),
+        ("[profiles.full]\n", "config.toml:1: `profiles`: expected a name of lower-case letters"),
+        ("[profiles.\"A b\"]\n", "found \"A b\""),
+        (
+            "[profiles.a]\ncontakt = \"hmac\"\n",
+            "no key `profiles.a.contakt`; the nearest known one is `contact`",
+        ),
+        ("[profiles.a]\ncontact.x = \"hmac\"\n", "config.toml:2: there is no key `profiles.a.contact.x`"),
+        (
+            "[profiles.a]\ncontact = \"hash\"\n",
+            "config.toml:2: `profiles.a.contact`: expected \"keep\", \"drop\"",
+        ),
+        ("[profiles.a]\ncontact = 1\n", "`profiles.a.contact`: expected \"keep\""),
+        ("[profiles.a]\nfields = \"keep\"\n", "there is no key `profiles.a.fields`"),
+        (
+            "[profiles.a]\n\nfields.customers.emial = \"keep\"\n",
+            "config.toml:3: `profiles.a.fields.customers.emial`: expected a rule for a field that there is, found \"keep\": \
+             there is no column emial; the nearest known one is email",
+        ),
+        (
+            "[profiles.a]\nfields.customers.id = \"drop\"\n",
+            "it names the record, so it is one of: keep, hmac",
+        ),
+        (
+            "[export]\nprofile = \"b\"\n[profiles.a]\n",
+            "expected the name of a profile: \"full\", \"a\", found \"b\"",
+        ),
+    ] {
+        let mistakes = mistakes_of(text).join("\n");
+        assert!(mistakes.contains(expected), "{text}\n{mistakes}");
     }
 }

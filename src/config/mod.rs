@@ -21,6 +21,7 @@ mod keys;
 mod layers;
 mod nearest;
 mod problem;
+mod profiles;
 mod secret;
 mod show;
 mod size;

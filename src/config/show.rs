@@ -1,6 +1,6 @@
 //! The effective configuration, for `config show`.
 
-use super::given_tables::{Given, PATH};
+use super::given_tables::{Given, Leaf, PATH, quoted};
 use super::layers::Setting;
 use super::secret::{Secret, SecretError};
 use super::typed::Config;
@@ -34,6 +34,14 @@ impl Config {
                 shown.push_str(&format!("{name} = {value}  # {origin}\n"));
             }
         }
+        for profile in &self.given_profiles {
+            shown.push_str(&format!("\n[{}]\n", profile.key(std::iter::empty())));
+            for Leaf { path, value, origin, .. } in &profile.leaves {
+                let name: Vec<String> = path.iter().map(|name| quoted(name)).collect();
+                let value = value.as_ref().map_or_else(String::new, Value::to_string);
+                shown.push_str(&format!("{} = {value}  # {origin}\n", name.join(".")));
+            }
+        }
         shown
     }
 
@@ -53,6 +61,12 @@ impl Config {
             values.extend(table.given.iter().map(|given| {
                 let shown = serde_json::json!({ "value": given.value, "origin": given.origin.to_string() });
                 (format!("{}[{index}].{}", PATH, given.name), shown)
+            }));
+        }
+        for profile in &self.given_profiles {
+            values.extend(profile.leaves.iter().map(|leaf| {
+                let shown = serde_json::json!({ "value": leaf.value, "origin": leaf.origin.to_string() });
+                (profile.key(leaf.path.iter().map(String::as_str)), shown)
             }));
         }
         let file = self.file.as_ref().map(|file| file.display().to_string());

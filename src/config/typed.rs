@@ -4,11 +4,13 @@ use super::accepts::{self, duration, flag, integer, or_none, positive_duration, 
 use super::destinations;
 use super::environment::{self, Environment, Override};
 use super::file::{self, ConfigFile};
-use super::given_tables::Table;
+use super::given_tables::{self, Table};
 use super::layers::{Layers, Setting};
 use super::problem::{ConfigError, Origin, Problem};
+use super::profiles;
 use crate::api::{self, PagingSettings, Parameter, RetryPolicy, TokenStyle};
 use crate::daemon::{Schedules, notices};
+use crate::masking::Profile;
 use crate::record::Stream;
 use crate::{export, sync};
 use jiff::tz::TimeZone;
@@ -37,6 +39,8 @@ pub struct Config {
     /// `[[destinations]]`, with what `[export]` says where they say nothing. Names and places are distinct, also from that of
     /// `[export]`.
     pub destinations: Vec<export::Settings>,
+    /// `[profiles.NAME]`, in the order of the file.
+    pub profiles: Vec<Profile>,
     /// `[schedule]`, but for the zone, which is in each expression.
     pub schedule: Schedules,
     /// `schedule.timezone`
@@ -53,6 +57,8 @@ pub struct Config {
     pub(super) settings: Vec<Setting>,
     /// What the tables of `[[destinations]]` set.
     pub(super) given_destinations: Vec<Table>,
+    /// What the tables of `[profiles]` set.
+    pub(super) given_profiles: Vec<given_tables::Profile>,
 }
 
 /// `[mirror]`
@@ -129,9 +135,9 @@ impl Config {
         std::iter::once(&self.export).chain(&self.destinations)
     }
 
-    /// Where they all are.
-    pub fn all_locations(&self) -> Vec<export::Location> {
-        self.all_destinations().map(|settings| settings.dir.clone()).collect()
+    /// All of them as a list of their own.
+    pub fn every_destination(&self) -> Vec<export::Settings> {
+        self.all_destinations().cloned().collect()
     }
 
     /// Where the value of `key` (a dotted path) came from; `None` for an unknown key.
@@ -143,7 +149,13 @@ impl Config {
 /// Reads every key. `None`: a key has no value that it accepts, which is reported to the layers.
 fn read(layers: &mut Layers) -> Option<Config> {
     let api = api(layers)?;
-    let export = export(layers)?;
+    let mirror = MirrorConfig {
+        path: layers.read("mirror.path", accepts::database())?,
+        runs_max_age: layers.read("mirror.runs_max_age", duration())?,
+        history_max_age: layers.read("mirror.history_max_age", duration())?,
+    };
+    let profiles = profiles::read(layers, &mirror.path)?;
+    let export = export(layers, &profiles)?;
     let reuses_tokens = word("\"auto\" or \"never\"", |text| match text {
         "auto" => Some(true),
         "never" => Some(false),
@@ -156,11 +168,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
         api_key_file: layers.read("api.api_key_file", accepts::key_file())?,
         customer_paging: PagingSettings { never_reuse, ..paging(layers, "api.paging.customers")? },
         event_paging: paging(layers, "api.paging.events")?,
-        mirror: MirrorConfig {
-            path: layers.read("mirror.path", accepts::database())?,
-            runs_max_age: layers.read("mirror.runs_max_age", duration())?,
-            history_max_age: layers.read("mirror.history_max_age", duration())?,
-        },
+        mirror,
         sync: sync::Settings {
             concurrency: api.concurrency,
             events_max_age: layers.read("sync.events_max_age", duration())?,
@@ -173,7 +181,8 @@ fn read(layers: &mut Layers) -> Option<Config> {
             drift_limit: layers.read("sync.drift_limit", share())?,
             base_url: api.base_url.to_string(),
         },
-        destinations: destinations::read(layers, &export)?,
+        destinations: destinations::read(layers, &export, &profiles)?,
+        profiles,
         export,
         schedule: Schedules {
             sync: layers.read("schedule.sync", accepts::schedule(timezone.clone()))?,
@@ -200,6 +209,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
         file: None,
         settings: Vec::new(),
         given_destinations: layers.destinations.clone(),
+        given_profiles: layers.profiles.clone(),
     })
 }
 
@@ -230,11 +240,12 @@ fn paging(layers: &mut Layers, list: &str) -> Option<PagingSettings> {
     })
 }
 
-fn export(layers: &mut Layers) -> Option<export::Settings> {
+fn export(layers: &mut Layers, profiles: &[Profile]) -> Option<export::Settings> {
     Some(export::Settings {
         name: export::FIRST.to_owned(),
         streams: Stream::ALL.to_vec(),
         dir: layers.read("export.dir", accepts::folder())?,
+        profile: layers.read("export.profile", accepts::profile(profiles))?,
         formats: layers.read("export.formats", accepts::formats())?,
         compression: layers.read("export.compression", accepts::compression())?,
         exact: layers.read("export.exact", flag())?,

@@ -4,7 +4,7 @@
 use super::error::ErasureError;
 use super::needles::Needles;
 use super::receipt::{Elsewhere, Receipt};
-use crate::export::{Content, Location, each_content, known_folders};
+use crate::export::{Content, Location, Settings, each_content, known_folders};
 use crate::mirror::Mirror;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +59,7 @@ impl Checked {
 /// When something can't be read.
 pub fn check(
     mirror: &mut Mirror,
-    configured: &[Location],
+    configured: &[Settings],
     receipt: Option<&Receipt>,
     texts: &[String],
 ) -> Result<Checked, ErasureError> {
@@ -73,7 +73,7 @@ pub fn check(
         checked.add(&file.display().to_string(), Content::Raw, counted);
     }
     checked.rows = held_in(mirror, &needles)?;
-    let mut folders = known_folders(mirror, configured)?;
+    let mut folders: BTreeSet<String> = known_folders(mirror, configured)?.into_keys().collect();
     folders.extend(receipt.iter().flat_map(|receipt| &receipt.exports).map(|folder| folder.dir.clone()));
     for shown in folders {
         let Ok(folder) = Location::parse(&shown) else {

@@ -3,7 +3,7 @@
 use super::check::{FoundAt, check};
 use super::error::ErasureError;
 use super::receipt::Elsewhere;
-use crate::export::Location;
+use crate::export::Settings;
 use crate::mirror::{Asked, Mirror};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -51,7 +51,7 @@ pub struct PersonFound {
 /// When something can't be read.
 pub fn person(
     mirror: &mut Mirror,
-    configured: &[Location],
+    configured: &[Settings],
     asked: &[Asked],
 ) -> Result<Vec<PersonFound>, ErasureError> {
     let persons = mirror.snapshot()?.persons(asked)?;

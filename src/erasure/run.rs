@@ -12,7 +12,7 @@ use super::check::held_in;
 use super::error::ErasureError;
 use super::needles::Needles;
 use super::receipt::{AskedFor, Elsewhere, Receipt, Unreached};
-use crate::export::{self, Done, ErasedFolder, Location, known_folders};
+use crate::export::{self, Done, ErasedFolder, Location, Settings, known_folders};
 use crate::mirror::{Asked, Erasure, ErasureKey, Identifier, Mirror, Person, sizes};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -45,14 +45,14 @@ pub struct Request {
 /// the receipt says so, and has no end.
 pub fn erase(
     mirror: &mut Mirror,
-    configured: &[Location],
+    configured: &[Settings],
     request: &Request,
     clock: fn() -> Timestamp,
 ) -> Result<(Receipt, PathBuf), ErasureError> {
     let key = ErasureKey::read_or_create(mirror.path())?;
-    for folder in known_folders(mirror, configured)? {
+    for (folder, profile) in known_folders(mirror, configured)? {
         // One that can't be read is told of where its files are to be written again.
-        drop(Location::parse(&folder).map(|folder| export::note(mirror, &folder)));
+        drop(Location::parse(&folder).map(|folder| export::note(mirror, &folder, profile)));
     }
     let (number, persons) = mirror.erase(&key, &request.asked, request.reason.as_deref(), clock())?;
     let elsewhere = elsewhere(mirror, &request.asked, &persons)?;
@@ -75,7 +75,7 @@ pub fn erase(
 /// As [`erase`].
 pub fn finish(
     mirror: &mut Mirror,
-    configured: &[Location],
+    configured: &[Settings],
     clock: fn() -> Timestamp,
 ) -> Result<Vec<(Receipt, PathBuf)>, ErasureError> {
     let mut receipts = Vec::new();
@@ -124,7 +124,7 @@ fn blank(mirror_id: &str, erasure: &Erasure) -> Receipt {
 /// Steps 2 to 4.
 fn end(
     mirror: &mut Mirror,
-    configured: &[Location],
+    configured: &[Settings],
     erasure: &Erasure,
     mut receipt: Receipt,
     key: &ErasureKey,
@@ -134,7 +134,7 @@ fn end(
     receipt.exports.clear();
     receipt.unreached.retain(|one| one.what.starts_with("records of others"));
     let mut is_whole = true;
-    for shown in known_folders(mirror, configured)? {
+    for (shown, profile) in known_folders(mirror, configured)? {
         let folder = match Location::parse(&shown) {
             Ok(folder) => folder,
             Err(why) => {
@@ -153,7 +153,7 @@ fn end(
             ));
             continue;
         }
-        match export::erase(mirror, &folder, erasure, clock()) {
+        match export::erase(mirror, (&folder, profile), erasure, clock()) {
             Ok(mut done) => {
                 is_whole &= done.not_written.is_empty();
                 for path in &done.not_written {

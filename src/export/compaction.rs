@@ -57,6 +57,16 @@ pub fn compact(
     is_dry: bool,
     now: Timestamp,
 ) -> Result<Compacted, ExportError> {
+    settings.seen(mirror, |mirror| compact_seen(mirror, settings, joining, is_dry, now))
+}
+
+fn compact_seen(
+    mirror: &mut Mirror,
+    settings: &Settings,
+    joining: Joining,
+    is_dry: bool,
+    now: Timestamp,
+) -> Result<Compacted, ExportError> {
     let own = mirror.id().to_owned();
     let mut manifest = open_own(&mirror.snapshot()?, &settings.dir, Kind::Changes, &own)?;
     manifest.check_unedited()?;
@@ -70,7 +80,7 @@ pub fn compact(
     if !is_dry {
         remove_unnamed(&manifest)?;
     }
-    let mut reader = Mirror::open_read_only(mirror.path())?;
+    let mut reader = mirror.reader()?;
     let snapshot = reader.snapshot()?;
     let history = snapshot.history()?;
     let destination = manifest.destination.clone();
@@ -241,7 +251,8 @@ fn join(
         }
     })?;
     let run = last.run_id.map(RunId);
-    let origin = Origin { mirror_id: mirror_id.to_owned(), run, now: Timestamp::UNIX_EPOCH };
+    let profile = first.profile.clone().zip(first.profile_rules.clone());
+    let origin = Origin { mirror_id: mirror_id.to_owned(), run, now: Timestamp::UNIX_EPOCH, profile };
     let mut file = file.end()?.finish(&origin)?;
     file.line.created_at.clone_from(&last.created_at);
     file.line.erased_at = group.iter().filter_map(|(_, line)| line.erased_at.clone()).max();

@@ -21,6 +21,8 @@ use crate::export::provenance::open_own;
 use crate::export::publish::{FileWriter, Origin};
 use crate::export::readback::{Source, is_as_announced, open_rows};
 use crate::export::retention::remove_orphans;
+use crate::export::settings::{Settings, seen_through};
+use crate::masking::Profile;
 use crate::mirror::{Change, Erasure, History, Logged, Mirror, Snapshot};
 use crate::record::{Op, Stream};
 use jiff::Timestamp;
@@ -87,12 +89,21 @@ pub struct ErasedFolder {
 /// When the folder can't be read or written, a manifest is broken or has lost lines, or the mirror can't be read or written.
 pub fn erase(
     mirror: &mut Mirror,
+    (dir, profile): (&Location, Option<&Profile>),
+    erasure: &Erasure,
+    now: Timestamp,
+) -> Result<ErasedFolder, ExportError> {
+    seen_through(mirror, profile, |mirror| erase_seen(mirror, dir, erasure, now))
+}
+
+fn erase_seen(
+    mirror: &mut Mirror,
     dir: &Location,
     erasure: &Erasure,
     now: Timestamp,
 ) -> Result<ErasedFolder, ExportError> {
     let mut done = ErasedFolder { dir: dir.to_string(), ..ErasedFolder::default() };
-    let mut reader = Mirror::open_read_only(mirror.path())?;
+    let mut reader = mirror.reader()?;
     let snapshot = reader.snapshot()?;
     let mut erased = Vec::new();
     for stream in Stream::ALL {
@@ -139,20 +150,25 @@ fn tables(work: &Work<'_>, _own: &str, _now: Timestamp, done: &mut ErasedFolder)
     Ok(())
 }
 
-/// The export folders that may hold something: every one that the mirror has exported to, as it remembers them, and these. A
-/// folder of this machine that was configured and isn't there is none.
+/// The export folders that may hold something, with their profiles: every one that the mirror has exported to, as it
+/// remembers them, and these. A folder of this machine that was configured and isn't there is none.
 ///
 /// # Errors
 /// When the mirror can't be read.
-pub fn known_folders(mirror: &mut Mirror, configured: &[Location]) -> Result<BTreeSet<String>, ExportError> {
+pub fn known_folders<'c>(
+    mirror: &mut Mirror,
+    configured: &'c [Settings],
+) -> Result<BTreeMap<String, Option<&'c Profile>>, ExportError> {
     let snapshot = mirror.snapshot()?;
-    let mut folders = BTreeSet::new();
+    let mut folders = BTreeMap::new();
     for kind in [Kind::Changes, Kind::Snapshots] {
         let known = snapshot.export_folders(kind.name())?;
-        folders.extend(known.into_iter().map(|one| one.folder).filter(|folder| !folder.is_empty()));
+        let known = known.into_iter().map(|one| (one.folder, None));
+        folders.extend(known.filter(|(folder, _)| !folder.is_empty()));
     }
-    let is_there = |dir: &&Location| dir.folder().is_none_or(Path::exists);
-    folders.extend(configured.iter().filter(is_there).map(folder_name));
+    let is_there = |one: &&Settings| one.dir.folder().is_none_or(Path::exists);
+    folders
+        .extend(configured.iter().filter(is_there).map(|one| (folder_name(&one.dir), one.profile.as_ref())));
     Ok(folders)
 }
 
@@ -161,15 +177,17 @@ pub fn known_folders(mirror: &mut Mirror, configured: &[Location]) -> Result<BTr
 ///
 /// # Errors
 /// As [`super::export()`].
-pub fn note(mirror: &mut Mirror, dir: &Location) -> Result<(), ExportError> {
-    for kind in [Kind::Changes, Kind::Snapshots] {
-        let own = mirror.id().to_owned();
-        let mut manifest = open_own(&mirror.snapshot()?, dir, kind, &own)?;
-        if manifest.reached.end.is_some() {
-            manifest.note(mirror)?;
+pub fn note(mirror: &mut Mirror, dir: &Location, profile: Option<&Profile>) -> Result<(), ExportError> {
+    seen_through(mirror, profile, |mirror| {
+        for kind in [Kind::Changes, Kind::Snapshots] {
+            let own = mirror.id().to_owned();
+            let mut manifest = open_own(&mirror.snapshot()?, dir, kind, &own)?;
+            if manifest.reached.end.is_some() {
+                manifest.note(mirror)?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// What writing a file again came to.
@@ -307,7 +325,7 @@ impl Work<'_> {
         let old_rows = |wanted: &_| rows_of(destination, name, old, wanted);
         let Counts { records, left_out } = self.rows(name, old_rows, &mut |change| file.write(change))?;
         let run = old.run_id.map(crate::mirror::RunId);
-        let origin = Origin { mirror_id: mirror_id.to_owned(), run, now: Timestamp::UNIX_EPOCH };
+        let origin = Origin::of(self.snapshot, mirror_id, run, Timestamp::UNIX_EPOCH);
         let mut file = file.end()?.finish(&origin)?;
         file.line.created_at.clone_from(&old.created_at);
         file.line.repaired_at.clone_from(&old.repaired_at);

@@ -2,6 +2,7 @@
 
 use crate::export::difference::Difference;
 use crate::export::location::Location;
+use crate::masking::MaskingError;
 use crate::mirror::{HistoryReach, MirrorError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,23 @@ pub enum ExportError {
     /// The mirror can't be read or written.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
+    /// The key of a destination's profile can't be used.
+    #[error(transparent)]
+    Masking(#[from] MaskingError),
+    /// The folder holds rows that were written by other rules.
+    #[error(
+        "{} holds files of {found}, and {own} is to be written there: their rows don't go together. Set the destination to \
+         another folder, where the export starts from the first change, or set its profile as it was",
+        dir
+    )]
+    OtherProfile {
+        /// The export folder.
+        dir: Location,
+        /// Whose rules its files follow.
+        found: String,
+        /// Whose rules they were to follow.
+        own: String,
+    },
     /// A file or a folder of the export folder can't be read or written.
     #[error("{} can't be {action}{}", path.display(), remedy(source))]
     Io {

@@ -12,6 +12,7 @@ use crate::export::layout::Kind;
 use crate::export::location::Location;
 use crate::export::manifest::{Manifest, ManifestLine};
 use crate::export::readback::{Source, head_differences, is_as_announced, read_rows};
+use crate::masking::Masker;
 use crate::mirror::Snapshot;
 use std::collections::BTreeMap;
 
@@ -31,6 +32,9 @@ pub(super) fn open_own(
         }
         Ok(())
     })?;
+    if manifest.reached.end.is_some() {
+        check_profile(dir, manifest.reached.profile.clone(), snapshot.masker())?;
+    }
     unknown.check(snapshot, dir, &*manifest.destination)?;
     Ok(manifest)
 }
@@ -51,6 +55,26 @@ pub(super) fn check_line(
         return Err(ExportError::AheadOfMirror { dir, stream, last_seq, head_seq });
     }
     Ok(())
+}
+
+/// Refuses rows that were written by other rules than those of the profile through which the mirror is seen. `found` is the
+/// name of their profile, and what its rules are known by.
+pub(super) fn check_profile(
+    dir: &Location,
+    found: Option<(String, String)>,
+    own: Option<&Masker>,
+) -> Result<(), ExportError> {
+    if found.as_ref().map(|(_, rules)| &**rules) == own.map(Masker::rules) {
+        return Ok(());
+    }
+    let is_of_name = |own: &&Masker| found.as_ref().is_some_and(|(name, _)| name == own.name());
+    let told = match (&found, own.filter(is_of_name)) {
+        (Some((name, _)), Some(_)) => format!("the profile {name} with other rules or another key"),
+        (Some((name, _)), None) => format!("the profile {name}"),
+        (None, _) => "no profile".to_owned(),
+    };
+    let own = own.map_or_else(|| "no profile".to_owned(), |own| format!("the profile {}", own.name()));
+    Err(ExportError::OtherProfile { dir: dir.to_owned(), found: told, own })
 }
 
 /// The newest lines that the mirror doesn't remember, one of each stream and format: where the numbers of such a file stand

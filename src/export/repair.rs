@@ -68,7 +68,11 @@ impl Repaired {
 /// # Errors
 /// As [`super::export()`] and [`super::verify()`]; and when a manifest itself is broken, which no file written again mends.
 pub fn repair(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Result<Repaired, ExportError> {
-    let mut reader = Mirror::open_read_only(mirror.path())?;
+    settings.seen(mirror, |mirror| repair_seen(mirror, settings, now))
+}
+
+fn repair_seen(mirror: &mut Mirror, settings: &Settings, now: Timestamp) -> Result<Repaired, ExportError> {
+    let mut reader = mirror.reader()?;
     let Examined { verified, findings } = examine(&mut reader, &settings.dir)?;
     if findings.of_manifests > 0 {
         return Err(ExportError::NotMendable { what: verified.differences, dir: settings.dir.clone() });
@@ -137,8 +141,9 @@ pub(super) fn write(
     lines: &BTreeMap<usize, ManifestLine>,
     now: Timestamp,
 ) -> Result<Vec<(usize, StagedFile)>, ExportError> {
-    let origin = Origin { mirror_id: reader.id().to_owned(), run: None, now };
+    let own = reader.id().to_owned();
     let snapshot = reader.snapshot()?;
+    let origin = Origin::of(&snapshot, &own, None, now);
     let reached = open_own(&snapshot, dir, Kind::Changes, &origin.mirror_id)?.reached;
     let history = snapshot.history()?;
     let (destination, mut written) = (destination::of(dir, kind), Vec::new());

@@ -1,8 +1,12 @@
 //! Where exports go, and in which form: what the configuration says about them.
 
+use super::error::ExportError;
 use super::formats::{Compression, Dialect, Format};
 use super::location::Location;
+use crate::masking::{Masker, Profile};
+use crate::mirror::Mirror;
 use crate::record::Stream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The name of the first destination, that of `[export]`.
@@ -15,6 +19,8 @@ pub struct Settings {
     pub name: String,
     /// The export folder (`export.dir`, or the `url` of one of `[[destinations]]`); created where it doesn't exist.
     pub dir: Location,
+    /// What is hidden from whoever reads the files; `None`: nothing.
+    pub profile: Option<Profile>,
     /// The streams to export, each once: all of them to the first destination.
     pub streams: Vec<Stream>,
     /// The formats to write (`export.formats`). Each has a position of its own: one that is added later starts with
@@ -50,6 +56,18 @@ impl Settings {
         self.formats.contains(&Format::Delta)
     }
 
+    /// Has the mirror show what the destination's profile shows while `work` goes on.
+    ///
+    /// # Errors
+    /// When the profile's key can't be read or made, and those of `work`.
+    pub(super) fn seen<R>(
+        &self,
+        mirror: &mut Mirror,
+        work: impl FnOnce(&mut Mirror) -> Result<R, ExportError>,
+    ) -> Result<R, ExportError> {
+        seen_through(mirror, self.profile.as_ref(), work)
+    }
+
     /// How new files of a format are compressed as a whole.
     pub(super) fn compression(&self, format: Format) -> Compression {
         if format.takes(self.compression) { self.compression } else { Compression::None }
@@ -65,4 +83,20 @@ impl Settings {
             guarded: for_spreadsheets && self.csv_formula_guard,
         }
     }
+}
+
+/// Has the mirror show what a profile shows while `work` goes on.
+///
+/// # Errors
+/// When the profile's key can't be read or made, and those of `work`.
+pub(super) fn seen_through<R>(
+    mirror: &mut Mirror,
+    profile: Option<&Profile>,
+    work: impl FnOnce(&mut Mirror) -> Result<R, ExportError>,
+) -> Result<R, ExportError> {
+    let masker = profile.map(Masker::open).transpose()?.map(Arc::new);
+    let before = mirror.look_through(masker);
+    let result = work(mirror);
+    mirror.look_through(before);
+    result
 }

@@ -4,12 +4,14 @@ use super::database::{BUSY_TIMEOUT, folder_of, migrations, prepared, read_only};
 use super::error::MirrorError;
 use super::tombstones::Tombstones;
 use super::transaction::{Batch, Halt, Snapshot};
+use crate::masking::Masker;
 use crate::ownership::adopt;
 use rusqlite::{Connection, ErrorCode, FileControl, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,8 @@ pub struct Mirror {
     pub(super) path: PathBuf,
     id: String,
     halt: Option<Halt>,
+    /// What is shown of rows; `None`: all of them.
+    masker: Option<Arc<Masker>>,
     /// Who must not come back; `None`: nobody was ever erased, or the mirror is open for reading only.
     pub(super) tombstones: Option<Tombstones>,
     /// Whether it is being filled for the first time, under another name than `path`.
@@ -66,12 +70,26 @@ impl Mirror {
         let id = connection
             .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
             .map_err(|source| MirrorError::open(&path, source))?;
-        Ok(Mirror { connection, path, id, halt: None, tombstones: None, is_loading: false })
+        Ok(Mirror { connection, path, id, halt: None, masker: None, tombstones: None, is_loading: false })
     }
 
     /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
     pub fn halt_when(&mut self, halt: Halt) {
         self.halt = Some(halt);
+    }
+
+    /// From now on, snapshots show of rows and changes what the profile shows; `None`: all of them. Returns by which one
+    /// they did before.
+    pub fn look_through(&mut self, masker: Option<Arc<Masker>>) -> Option<Arc<Masker>> {
+        std::mem::replace(&mut self.masker, masker)
+    }
+
+    /// Opens the mirror once more, for reading only, with the same profile.
+    ///
+    /// # Errors
+    /// As [`Mirror::open_read_only`].
+    pub fn reader(&self) -> Result<Mirror, MirrorError> {
+        Ok(Mirror { masker: self.masker.clone(), ..Mirror::open_read_only(&self.path)? })
     }
 
     /// Where the mirror is: an absolute path without links.
@@ -103,7 +121,7 @@ impl Mirror {
     /// # Errors
     /// When the database can't be read.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, MirrorError> {
-        Snapshot::begin(&mut self.connection, self.halt.clone())
+        Snapshot::begin(&mut self.connection, self.halt.clone(), self.masker.clone())
     }
 }
 

@@ -120,6 +120,14 @@ pub enum MirrorError {
         /// Where it was.
         path: PathBuf,
     },
+    /// A copy can't be written.
+    #[error("the copy {} can't be written: {source}", path.display())]
+    Publish {
+        /// Where it was to be.
+        path: PathBuf,
+        /// The system's reason, or SQLite's.
+        source: std::io::Error,
+    },
     /// A statement failed; its transaction is undone.
     #[error("the mirror could not be read or written{}", remedy(source))]
     Sqlite {

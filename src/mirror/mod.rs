@@ -16,6 +16,7 @@ mod first_load;
 mod hints;
 mod lock;
 mod maintenance;
+mod publish;
 mod query;
 mod report;
 mod runs;
@@ -34,6 +35,7 @@ pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};
 pub use lock::{Holder, LockError, RunLock, holder};
 pub use maintenance::{Wal, checkpoint_beside, sizes};
+pub use publish::{Published, PublishedRows};
 pub use query::{Cell, Queries, QueryError, Rows};
 pub use report::{BEFORE_1970, ChangeCount, EventWeeks, OrderStep, OrderSteps, RunDay, WEEK, week};
 pub use runs::{
@@ -45,7 +47,7 @@ pub use tables::{
     ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview,
     ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
 };
-pub use tombstones::{ErasureKey, Identifier, Token, digits, folded};
+pub use tombstones::{ErasureKey, Identifier, Token};
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};
 pub(crate) use turns::LEAST as LEAST_TURN;
 pub use turns::{Turn, Turns};

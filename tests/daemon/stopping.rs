@@ -89,6 +89,7 @@ async fn an_export_that_is_stopped_leaves_nothing_half_done() {
     let settings = malomo_mirror::export::Settings {
         name: FIRST.to_owned(),
         dir: place.exports().into(),
+        profile: None,
         streams: Stream::ALL.to_vec(),
         formats,
         compression: Compression::None,

@@ -2,11 +2,9 @@
 
 use crate::support::{
     Account, Cell, Place, Program, Row, Server, Shared, State, assert_derived_is_true, assert_no_strays,
-    assert_same, assert_totals_are_true, customer, manifest, replay,
+    assert_same, assert_totals_are_true, customer, found_in, manifest, replay,
 };
 use serde_json::{Value, json};
-use std::io::Read;
-use std::path::Path;
 
 const RARE: &str = "c-zoraida-7781";
 const GONE: &str = "c-quillfeather-3310";
@@ -27,6 +25,10 @@ const NAMES: &[&str] = &[
     "quill@rare.example",
     "evt-quill",
 ];
+
+fn names() -> Vec<String> {
+    NAMES.iter().map(|name| (*name).to_owned()).collect()
+}
 
 /// An account with two rare persons among others, one of whom will be deleted.
 fn account() -> Account {
@@ -154,7 +156,7 @@ impl World {
     }
 
     async fn is_forgotten(&self, others: &[Vec<Row>], state: &State) {
-        let found = found_in(self.place.path());
+        let found = found_in(self.place.path(), &names());
         assert!(found.is_empty(), "{found:#?}");
         let same = self.others().iter().zip(others).position(|(now, before)| now != before);
         assert_eq!(same, None, "the first query with other rows than before");
@@ -170,37 +172,6 @@ impl World {
     }
 }
 
-/// Every file that has one of [`NAMES`], as it lies there or unpacked, whatever its capitals.
-fn found_in(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(found_in(&path));
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        for content in [Some(bytes.clone()), unpacked(&path, &bytes)].into_iter().flatten() {
-            let text = String::from_utf8_lossy(&content).to_lowercase();
-            let names = NAMES.iter().filter(|name| text.contains(&name.to_lowercase()));
-            found.extend(names.map(|name| format!("{name} in {}", path.display())));
-        }
-    }
-    found
-}
-
-fn unpacked(path: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = Vec::new();
-    match path.extension()?.to_str()? {
-        "gz" => drop(flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).unwrap()),
-        "zst" => plain = zstd::decode_all(bytes).unwrap(),
-        #[cfg(feature = "lake")]
-        "parquet" => plain = crate::support::parquet::text(bytes.to_vec()).into_bytes(),
-        _ => return None,
-    }
-    Some(plain)
-}
-
 async fn every_byte_is_gone(compression: &str) {
     let world = World::new(compression).await;
     let exports = world.place.exports();
@@ -210,7 +181,7 @@ async fn every_byte_is_gone(compression: &str) {
     let name = first.split_once('/').unwrap().1;
     std::fs::copy(exports.join(&first), exports.join(format!("customers/.{name}-a1b2c3d4.tmp"))).unwrap();
     let (others, state) = (world.others(), world.state_of_others());
-    assert!(!found_in(world.place.path()).is_empty());
+    assert!(!found_in(world.place.path(), &names()).is_empty());
 
     let preview = world.program.ends(0, &["erase", RARE, "--dry-run", "--json"]).await.json();
     assert_eq!(preview["customers"][0]["events"], 3, "{preview}");

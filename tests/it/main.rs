@@ -35,6 +35,7 @@ mod paging;
 mod paging_styles;
 mod permissions;
 mod private_data;
+mod profiles;
 mod proxy;
 mod query;
 mod read_only_users;

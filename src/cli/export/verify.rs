@@ -13,7 +13,7 @@ pub(super) fn run(global: &Global, args: &AtDestination) -> Result<Exit, Failure
     let config = assemble::config(global)?;
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
     let destinations = attempts::chosen(&config, args.destination.as_deref())?;
-    all(&destinations, args.json, |settings| Ok(verify(&mut mirror, &settings.dir)?), text, exit)
+    all(&destinations, args.json, |settings| Ok(verify(&mut mirror, settings)?), text, exit)
 }
 
 /// Looks at each destination, one that can't be looked at too, and shows what was found: as JSON an object for one

@@ -3,7 +3,7 @@
 use super::actions::{Action, FileFormat, MetaData};
 use super::clean_up::{COMMITS_STAY, tidy};
 use super::data_file::Origin;
-use super::log::{TableLog, newest_commit};
+use super::log::{PROFILE, RULES, TableLog, newest_commit};
 use super::schema::{evolved, schema};
 use super::table::{Contents, Table};
 use super::{changes_table, state_table};
@@ -12,8 +12,10 @@ use crate::export::error::ExportError;
 use crate::export::formats::Format;
 use crate::export::layout::Kind;
 use crate::export::location::Location;
+use crate::export::provenance::check_profile;
 use crate::export::settings::Settings;
 use crate::export::table_commit::TableCommit;
+use crate::masking::Masker;
 use crate::mirror::{ExportFile, Mirror, Snapshot};
 use crate::record::Stream;
 use jiff::Timestamp;
@@ -44,7 +46,7 @@ pub(in crate::export) fn export_tables(
         }
         for stream in settings.streams.iter().copied() {
             let mut log = open_own(&snapshot, &settings.dir, Table { stream, contents }, &origin.mirror_id)?;
-            let begin = description(&log, origin.now)?;
+            let begin = description(&log, snapshot.masker(), origin.now)?;
             let commit = match contents {
                 Contents::Changes => changes_table::append(&snapshot, &mut log, begin, origin)?,
                 Contents::State => state_table::update(&snapshot, &mut log, begin, state, origin)?,
@@ -74,6 +76,9 @@ fn check_owner(
     log: &TableLog,
     own: &str,
 ) -> Result<(), ExportError> {
+    if log.version.is_some() {
+        check_profile(dir, log.profile(), snapshot.masker())?;
+    }
     let (dir, table) = (dir.to_owned(), log.table.to_string());
     if let Some(found) = log.of_another_mirror(own) {
         return Err(ExportError::OtherMirror { dir, found: found.to_owned(), own: own.to_owned() });
@@ -101,7 +106,7 @@ fn check_owner(
 }
 
 /// What a table's next commit has to say of it: what it is, where it is new; its columns, where some are added.
-fn description(log: &TableLog, now: Timestamp) -> Result<Vec<Action>, ExportError> {
+fn description(log: &TableLog, masker: Option<&Masker>, now: Timestamp) -> Result<Vec<Action>, ExportError> {
     let stream = log.table.stream;
     let described = match &log.meta_data {
         Some(found) => evolved(&found.schema_string, stream)
@@ -113,7 +118,7 @@ fn description(log: &TableLog, now: Timestamp) -> Result<Vec<Action>, ExportErro
             format: FileFormat { provider: "parquet".to_owned(), options: BTreeMap::new() },
             schema_string: schema(stream),
             partition_columns: Vec::new(),
-            configuration: configuration(),
+            configuration: configuration(masker),
             created_time: Some(now.as_millisecond()),
         }),
     };
@@ -122,14 +127,17 @@ fn description(log: &TableLog, now: Timestamp) -> Result<Vec<Action>, ExportErro
 
 /// What other programs are told to keep to. The folder of the state has other export files in it, which a `VACUUM` takes for what
 /// the table has lost, so it is told to wait for a hundred years; this program removes what is old.
-fn configuration() -> BTreeMap<String, Option<String>> {
+fn configuration(masker: Option<&Masker>) -> BTreeMap<String, Option<String>> {
     let days = COMMITS_STAY.as_hours() / 24;
     let all = [
         ("delta.checkpointInterval", "10".to_owned()),
         ("delta.logRetentionDuration", format!("interval {days} days")),
         ("delta.deletedFileRetentionDuration", "interval 36500 days".to_owned()),
     ];
-    all.into_iter().map(|(name, value)| (name.to_owned(), Some(value))).collect()
+    let profile =
+        masker.map(|masker| [(PROFILE, masker.name().to_owned()), (RULES, masker.rules().to_owned())]);
+    let all = all.into_iter().chain(profile.into_iter().flatten());
+    all.map(|(name, value)| (name.to_owned(), Some(value))).collect()
 }
 
 /// The newest files of the tables with changes, in the form of those of other formats. A table that can't be read, or is not of

@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
+/// What a table's configuration says of the profile by which its rows are hidden: its name, and what its rules are known by.
+pub(super) const PROFILE: &str = "malomo_mirror.profile";
+pub(super) const RULES: &str = "malomo_mirror.profile_rules";
+
 /// Commits from one checkpoint to the next.
 const CHECKPOINT_EVERY: i64 = 10;
 
@@ -33,6 +37,12 @@ pub(in crate::export) struct TableLog {
 }
 
 impl TableLog {
+    /// The profile by which its rows are hidden, and what its rules are known by; `None`: nothing is hidden.
+    pub(in crate::export) fn profile(&self) -> Option<(String, String)> {
+        let of = |name: &str| self.meta_data.as_ref()?.configuration.get(name)?.clone();
+        of(PROFILE).zip(of(RULES))
+    }
+
     /// Reads a log. There need not be one.
     ///
     /// # Errors

@@ -40,6 +40,12 @@ pub struct ManifestLine {
     pub mirror_id: String,
     /// SHA-256 of the line before this one, without its line end, lower-case hex; null on the first line.
     pub previous: Option<String>,
+    /// The profile by which its rows hide personal data (`profile` of the destination). Absent where they hide nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// What the profile's rules and its key are known by: 16 hex digits. Absent where there is no profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_rules: Option<String>,
     /// When the erasure began after which the file was written again without the rows of the persons: UTC, ISO 8601, as
     /// `erasures.requested_at` in the mirror. Absent where nobody was erased from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +200,8 @@ pub(in crate::export) fn sample(stream: &str, format: &str, first_seq: i64, last
         compression: "none".to_owned(),
         mirror_id: "m".to_owned(),
         previous: None,
+        profile: None,
+        profile_rules: None,
         erased_at: None,
         joined: 0,
         repaired_at: None,

@@ -13,6 +13,9 @@ pub(in crate::export) struct Reached {
     pub(in crate::export) end: Option<End>,
     /// The newest file of each stream and format, sorted by these.
     pub(in crate::export) files: Vec<ExportFile>,
+    /// The profile of the newest line, and what its rules are known by; `None`: no profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::export) profile: Option<(String, String)>,
     /// What was pruned from the front of the manifest: none or one, but several where an older version noted them.
     pub(in crate::export) fronts: Vec<Front>,
 }
@@ -65,6 +68,7 @@ impl Reached {
     /// Takes the next line, which ends there.
     pub(in crate::export) fn take(&mut self, end: End, line: &ManifestLine) {
         self.end = Some(end);
+        self.profile = line.profile.clone().zip(line.profile_rules.clone());
         let file = line.to_export_file();
         let key = (&file.stream, &file.format);
         match self.files.binary_search_by(|one| (&one.stream, &one.format).cmp(&key)) {

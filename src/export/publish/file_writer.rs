@@ -6,7 +6,7 @@ use crate::export::error::ExportError;
 use crate::export::formats::{Compressor, Dialect, FileFacts, RowWriter};
 use crate::export::layout::{Covers, FileName};
 use crate::export::manifest::{ManifestLine, StagedFile};
-use crate::mirror::{Change, RunId};
+use crate::mirror::{Change, RunId, Snapshot};
 use jiff::Timestamp;
 use std::path::PathBuf;
 
@@ -16,6 +16,21 @@ pub(in crate::export) struct Origin {
     pub(in crate::export) mirror_id: String,
     pub(in crate::export) run: Option<RunId>,
     pub(in crate::export) now: Timestamp,
+    /// The name of the profile by which rows are hidden, and what its rules are known by.
+    pub(in crate::export) profile: Option<(String, String)>,
+}
+
+impl Origin {
+    /// Of what is read of this state of the mirror.
+    pub(in crate::export) fn of(
+        snapshot: &Snapshot<'_>,
+        mirror_id: &str,
+        run: Option<RunId>,
+        now: Timestamp,
+    ) -> Origin {
+        let profile = snapshot.masker().map(|masker| (masker.name().to_owned(), masker.rules().to_owned()));
+        Origin { mirror_id: mirror_id.to_owned(), run, now, profile }
+    }
 }
 
 /// A file that is being written. If it is dropped, it is removed.
@@ -104,6 +119,8 @@ fn line(
         compression: name.compression.name().to_owned(),
         mirror_id: origin.mirror_id.clone(),
         previous: None,
+        profile: origin.profile.as_ref().map(|(name, _)| name.clone()),
+        profile_rules: origin.profile.as_ref().map(|(_, rules)| rules.clone()),
         erased_at: None,
         joined: 0,
         repaired_at: None,

@@ -36,9 +36,11 @@ pub fn export(
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
-    let manifest = open(mirror, &settings.dir)?;
-    manifest.check_unedited()?;
-    export_behind(manifest, mirror, settings, run, now)
+    settings.seen(mirror, |mirror| {
+        let manifest = open(mirror, &settings.dir)?;
+        manifest.check_unedited()?;
+        export_behind(manifest, mirror, settings, run, now)
+    })
 }
 
 /// Opens the manifest of the export folder `dir`, and refuses one that is not of this mirror as it is now.
@@ -114,8 +116,9 @@ pub(in crate::export) fn write(
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<(i64, Vec<StagedFile>), ExportError> {
-    let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
+    let own = mirror.id().to_owned();
     let snapshot = mirror.snapshot()?;
+    let origin = Origin::of(&snapshot, &own, run, now);
     let head = snapshot.head()?;
     let plans = plan::plan(&manifest.reached, head, &settings.streams, &settings.formats);
     let files =

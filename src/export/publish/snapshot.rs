@@ -32,8 +32,19 @@ pub fn export_snapshot(
     run: Option<RunId>,
     now: Timestamp,
 ) -> Result<Exported, ExportError> {
-    let origin = Origin { mirror_id: mirror.id().to_owned(), run, now };
+    settings.seen(mirror, |mirror| write_snapshot(mirror, settings, as_of, run, now))
+}
+
+fn write_snapshot(
+    mirror: &mut Mirror,
+    settings: &Settings,
+    as_of: AsOf,
+    run: Option<RunId>,
+    now: Timestamp,
+) -> Result<Exported, ExportError> {
+    let own = mirror.id().to_owned();
     let snapshot = mirror.snapshot()?;
+    let origin = Origin::of(&snapshot, &own, run, now);
     let head_seq = as_of.seq(&snapshot)?;
     // A folder belongs to one mirror as a whole.
     open_own(&snapshot, &settings.dir, Kind::Changes, &origin.mirror_id)?.check_unedited()?;

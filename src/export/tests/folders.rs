@@ -25,7 +25,7 @@ fn positions_belong_to_a_folder() {
     assert_eq!((world.verified().ranges[0].last_seq, world.newest().len()), (2, Format::ALL.len()));
     // A folder that was never exported to is no good one, and says where the exports are.
     world.settings.dir = world.folder.path().join("mistyped").into();
-    let nothing = verify(&mut world.mirror, &world.settings.dir).unwrap();
+    let nothing = verify(&mut world.mirror, &world.settings).unwrap();
     assert!(!nothing.ok && nothing.differences[0].what.contains("elsewhere"), "{nothing:?}");
 
     world.settings.dir = first.into();
@@ -70,7 +70,7 @@ fn a_folder_that_lost_its_files_gets_them_again_and_that_is_told() {
     world.export().unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
     copied(&old, &dir);
-    assert!(!verify(&mut world.mirror, &dir.clone().into()).unwrap().ok);
+    assert!(!verify(&mut world.mirror, &world.settings).unwrap().ok);
     assert_eq!(world.export().unwrap().again, Some(Again { first_seq: 5, last_seq: 5 }));
     world.assert_good();
     // The folder that was moved goes on under its new name, as if nothing had been.
@@ -109,7 +109,7 @@ fn what_an_older_version_noted_is_taken_over_by_its_folder() {
     let manifest = world.dir().join("manifest.ndjson");
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, text.split_inclusive('\n').next().unwrap()).unwrap();
-    assert!(!verify(&mut world.mirror, &world.settings.dir).unwrap().ok);
+    assert!(!verify(&mut world.mirror, &world.settings).unwrap().ok);
     assert!(matches!(world.export(), Err(ExportError::ManifestLost { .. })));
 }
 

@@ -51,7 +51,8 @@ impl World {
     fn export_as_an_older_version_would(&mut self) {
         let dir = self.dir().to_owned();
         let dialect = Dialect { old_layout: true, exact: true, bom: false, guarded: false };
-        let origin = Origin { mirror_id: self.mirror.id().to_owned(), run: None, now: STAMP.now };
+        let origin =
+            Origin { mirror_id: self.mirror.id().to_owned(), run: None, now: STAMP.now, profile: None };
         let mut manifest = open(&mut self.mirror, &dir.clone().into()).unwrap();
         let snapshot = self.mirror.snapshot().unwrap();
         let covers = Covers::Changes { first_seq: 1, last_seq: snapshot.head().unwrap() };

@@ -78,10 +78,10 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
         let dir = world.dir().to_owned();
         if steps == 3 {
             // Only the mirror doesn't remember yet that it is done, which is no difference.
-            let verified = verify(&mut world.mirror, &dir.clone().into()).unwrap();
+            let verified = verify(&mut world.mirror, &world.settings).unwrap();
             assert!(verified.ok && verified.remarks.len() == 1, "{verified:?}");
         } else {
-            assert!(!verify(&mut world.mirror, &dir.clone().into()).unwrap().ok);
+            assert!(!verify(&mut world.mirror, &world.settings).unwrap().ok);
         }
         let done = repair(&mut world.mirror, &world.settings, Timestamp::from_second(2).unwrap()).unwrap();
         assert!(done.verified.ok, "{steps}: {:?}", done.verified.differences);
@@ -90,7 +90,7 @@ fn a_repair_that_was_cut_off_is_done_by_the_next_one() {
         world.customer("c", "3");
         world.export().unwrap();
         assert!(!files(&dir).iter().any(|name| name.ends_with(".tmp")), "{steps}");
-        let verified = verify(&mut world.mirror, &dir.clone().into()).unwrap();
+        let verified = verify(&mut world.mirror, &world.settings).unwrap();
         assert!(verified.ok && verified.remarks.len() == 1, "{steps}: {verified:?}");
         std::fs::remove_file(dir.join(format!("{lost}.damaged"))).unwrap();
         world.assert_good();

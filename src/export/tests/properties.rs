@@ -31,7 +31,7 @@ proptest! {
         world.assert_good();
         prop_assert_eq!(world.export().unwrap().files, vec![]);
         let snapshots = world.snapshot().unwrap().files;
-        let verified = verify(&mut world.mirror, &world.settings.dir).unwrap();
+        let verified = verify(&mut world.mirror, &world.settings).unwrap();
         prop_assert_eq!(verified.differences, vec![]);
         for line in snapshots {
             let (stream, one_line) = (Stream::from_name(&line.stream).unwrap(), line.format == "ndjson");
@@ -80,7 +80,7 @@ proptest! {
             let mut bad = good.clone();
             *bad.get_mut(at.index(good.len())).unwrap() ^= 1u8 << bit;
             std::fs::write(&path, &bad).unwrap();
-            match verify(&mut world.mirror, &dir.clone().into()) {
+            match verify(&mut world.mirror, &world.settings) {
                 Ok(verified) => prop_assert!(!verified.ok, "{} {}", path.display(), at.index(good.len())),
                 // A manifest that is another mirror's, or of a later state, is refused as a whole.
                 Err(error) => prop_assert!(is_manifest, "{error}"),
@@ -90,7 +90,7 @@ proptest! {
                 // What can't be mended is left as it is.
                 Err(_) => std::fs::write(&path, good).unwrap(),
             }
-            prop_assert!(verify(&mut world.mirror, &dir.clone().into()).unwrap().ok);
+            prop_assert!(verify(&mut world.mirror, &world.settings).unwrap().ok);
         }
     }
 }

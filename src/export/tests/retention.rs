@@ -64,7 +64,7 @@ fn old_files_go_once_a_snapshot_stands_for_them() {
     let manifest = world.dir().join("manifest.ndjson");
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, text.split_once('\n').unwrap().1).unwrap();
-    assert!(!verify(&mut world.mirror, &world.settings.dir).unwrap().ok);
+    assert!(!verify(&mut world.mirror, &world.settings).unwrap().ok);
     let error = export(&mut world.mirror, &world.settings, None, STAMP.now).unwrap_err();
     assert!(matches!(error, ExportError::FrontLost { .. }), "{error}");
 }

@@ -49,7 +49,7 @@ impl World {
     }
 
     fn differences(&mut self) -> Vec<String> {
-        let verified = verify(&mut self.mirror, &self.settings.dir).unwrap();
+        let verified = verify(&mut self.mirror, &self.settings).unwrap();
         assert_eq!(verified.ok, verified.differences.is_empty());
         verified.differences.iter().map(ToString::to_string).collect()
     }

@@ -30,6 +30,7 @@ pub(super) fn settings(dir: PathBuf) -> Settings {
     Settings {
         name: FIRST.to_owned(),
         dir: dir.into(),
+        profile: None,
         streams: Stream::ALL.to_vec(),
         formats: Format::ALL.to_vec(),
         compression: Compression::None,
@@ -183,7 +184,7 @@ impl World {
 
     #[track_caller]
     pub(super) fn verified(&mut self) -> Verified {
-        let verified = verify(&mut self.mirror, &self.settings.dir).unwrap();
+        let verified = verify(&mut self.mirror, &self.settings).unwrap();
         assert_eq!(verified.differences, vec![]);
         verified
     }

@@ -15,11 +15,12 @@ use crate::export::formats::{Compression, Format, LAYOUT, Rows, Unreadable};
 use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::location::Location;
 use crate::export::manifest::{End, ManifestLine};
+use crate::export::provenance::check_profile;
 use crate::export::readback::is_as_announced;
+use crate::masking::Masker;
 use crate::mirror::{History, MirrorError};
 use crate::record::Stream;
 use std::io::{BufReader, ErrorKind};
-
 use std::sync::Arc;
 
 /// The logs of a folder's tables, or why they can't be read.
@@ -48,7 +49,7 @@ impl TableLogs {
         self,
         dir: &Location,
         (own, head): (&str, i64),
-        history: &History<'_>,
+        (history, masker): (&History<'_>, Option<&Masker>),
         findings: &mut Findings,
     ) -> Result<Vec<CheckedTable>, MirrorError> {
         let before = findings.count;
@@ -62,6 +63,10 @@ impl TableLogs {
                 }
             };
             let Some(version) = log.version else { continue };
+            if let Err(error) = check_profile(dir, log.profile(), masker) {
+                findings.of_table(Difference::of_file(&table.to_string(), error.to_string()));
+                continue;
+            }
             let destination = destination::of(dir, Kind::Changes);
             let mut table = TableCheck { log: &log, own, destination, history, findings };
             let rows = table.check(head)?;
@@ -138,6 +143,8 @@ impl TableCheck<'_> {
             created_at: String::new(),
             run_id: None,
             compression: Compression::None.name().to_owned(),
+            profile: None,
+            profile_rules: None,
             mirror_id: self.own.to_owned(),
             previous: None,
             joined: noted.joined,

@@ -17,6 +17,7 @@ use crate::export::location::Location;
 use crate::export::manifest::{Anchors, Reached};
 use crate::export::provenance;
 use crate::export::retention::Orphans;
+use crate::export::settings::Settings;
 use crate::mirror::{History, Mirror, Snapshot};
 #[cfg(not(feature = "lake"))]
 use crate::record::Stream;
@@ -31,13 +32,13 @@ pub(in crate::export) struct Examined {
     pub(in crate::export) findings: Findings,
 }
 
-/// Verifies the export folder `dir` of this mirror, which may have been opened read-only. Reads every file; writes nothing.
+/// Verifies the settings' export folder of this mirror, which may have been opened read-only. Reads every file; writes nothing.
 ///
 /// # Errors
 /// When the folder or the mirror can't be read, the folder is another mirror's, or this mirror was restored from an older
 /// copy than the one that exported. What is wrong with the files is no error: see [`Verified::differences`].
-pub fn verify(mirror: &mut Mirror, dir: &Location) -> Result<Verified, ExportError> {
-    Ok(examine(mirror, dir)?.verified)
+pub fn verify(mirror: &mut Mirror, settings: &Settings) -> Result<Verified, ExportError> {
+    settings.seen(mirror, |mirror| Ok(examine(mirror, &settings.dir)?.verified))
 }
 
 pub(in crate::export) fn examine(mirror: &mut Mirror, dir: &Location) -> Result<Examined, ExportError> {
@@ -136,7 +137,12 @@ impl<'v> Verification<'v> {
         let mut ranges = self.examine_changes(&history, &named, &tiled)?;
         let snapshots = self.examine_snapshots(&history, &named_snapshots, &tiled, &pruned)?;
         #[cfg(feature = "lake")]
-        let tables = tables.examine(self.dir, (&self.mirror_id, self.head), &history, &mut self.findings)?;
+        let tables = tables.examine(
+            self.dir,
+            (&self.mirror_id, self.head),
+            (&history, self.snapshot.masker()),
+            &mut self.findings,
+        )?;
         #[cfg(not(feature = "lake"))]
         let tables = {
             self.findings.unchecked.extend(tables);
@@ -191,8 +197,11 @@ impl<'v> Verification<'v> {
 
     /// Where the chain is whole, a line that this mirror can't have written is no accident of the folder's.
     fn check_owner(&mut self, entries: &[NumberedLine]) -> Result<(), ExportError> {
-        let check =
-            |entry: &NumberedLine| provenance::check_line(self.dir, &entry.line, &self.mirror_id, self.head);
+        let check = |entry: &NumberedLine| {
+            provenance::check_line(self.dir, &entry.line, &self.mirror_id, self.head)?;
+            let profile = entry.line.profile.clone().zip(entry.line.profile_rules.clone());
+            provenance::check_profile(self.dir, profile, self.snapshot.masker())
+        };
         match entries.iter().try_for_each(check) {
             Err(error) if self.findings.of_manifests == 0 => Err(error),
             Err(error) => {

@@ -73,7 +73,7 @@ impl Snapshot<'_> {
         let mut select = self.transaction.prepare_cached(sql).map_err(MirrorError::from)?;
         let mut rows = select.query(params![first, last, stream.name()]).map_err(MirrorError::from)?;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
-            each(read_change(row)?)?;
+            self.show(stream, read_change(row)?, &mut each)?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl History<'_> {
         let mut select = self.snapshot.transaction.prepare_cached(&sql).map_err(MirrorError::from)?;
         let mut rows = select.query(params![first, last, stream.name()]).map_err(MirrorError::from)?;
         while let Some(row) = rows.next().map_err(MirrorError::from)? {
-            logged(row, stream, &mut each)??;
+            self.logged(row, stream, &mut each)??;
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl History<'_> {
         let mut select = self.snapshot.transaction.prepare_cached(&sql)?;
         let mut rows = select.query(params![seq, seq, stream.name()])?;
         match rows.next()? {
-            Some(row) => logged(row, stream, |logged| read(Some(logged))),
+            Some(row) => self.logged(row, stream, |logged| read(Some(logged))),
             None => Ok(read(None)),
         }
     }
@@ -135,6 +135,29 @@ impl History<'_> {
         let sql = format!("SELECT count(*) FROM {stream} WHERE change_seq BETWEEN ?1 AND ?2");
         let count: i64 = self.snapshot.transaction.query_row(&sql, [first, last], |row| row.get(0))?;
         Ok(count as u64)
+    }
+
+    fn logged<R>(
+        &self,
+        row: &Row<'_>,
+        stream: Stream,
+        read: impl FnOnce(Logged<'_>) -> R,
+    ) -> Result<R, MirrorError> {
+        let mut change = read_change(row)?;
+        let (next, row_seq) = (row.get(4)?, row.get::<_, Option<i64>>(5)?);
+        let old = 7 + stream.columns().len();
+        let values;
+        if row_seq == Some(change.seq) {
+            values = read_values(row, stream, 7)?;
+            change.row = Some(&values);
+        } else if change.op.ends_record() {
+            values = read_keys(row, stream, change.id, 6)?;
+            change.row = Some(&values);
+        } else if row.get::<_, Option<i64>>(old)? == Some(change.seq) {
+            values = read_values(row, stream, old + 1)?;
+            change.row = Some(&values);
+        }
+        Ok(self.snapshot.show(stream, change, |change| read(Logged { change, next, row_seq })))
     }
 }
 
@@ -150,24 +173,6 @@ fn select(stream: Stream) -> String {
         columns(stream, "t."),
         columns(stream, "old.")
     )
-}
-
-fn logged<R>(row: &Row<'_>, stream: Stream, read: impl FnOnce(Logged<'_>) -> R) -> Result<R, MirrorError> {
-    let mut change = read_change(row)?;
-    let (next, row_seq) = (row.get(4)?, row.get::<_, Option<i64>>(5)?);
-    let old = 7 + stream.columns().len();
-    let values;
-    if row_seq == Some(change.seq) {
-        values = read_values(row, stream, 7)?;
-        change.row = Some(&values);
-    } else if change.op.ends_record() {
-        values = read_keys(row, stream, change.id, 6)?;
-        change.row = Some(&values);
-    } else if row.get::<_, Option<i64>>(old)? == Some(change.seq) {
-        values = read_values(row, stream, old + 1)?;
-        change.row = Some(&values);
-    }
-    Ok(read(Logged { change, next, row_seq }))
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ impl Snapshot<'_> {
             let (inserted, seq) =
                 (row.get(0).map_err(MirrorError::from)?, row.get(1).map_err(MirrorError::from)?);
             let (observed_at, id) = (text(row, 2)?, text(row, 3)?);
-            each(inserted, Change { seq, op: Op::Insert, observed_at, id, row: Some(&values) })?;
+            let change = Change { seq, op: Op::Insert, observed_at, id, row: Some(&values) };
+            self.show(stream, change, |change| each(inserted, change))?;
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ impl Snapshot<'_> {
             let in_order = prepare(&format!("{select} inserted_seq > ?1 ORDER BY inserted_seq"))?;
             tables.push(Table { stream, after, by_id, in_order });
         }
+        let mut each = |stream, change: Change<'_>| self.show(stream, change, |change| each(stream, change));
         let mut log = log.query([after]).map_err(MirrorError::from)?;
         let mut tables = tables.iter_mut().map(Table::read).collect::<Result<Vec<_>, MirrorError>>()?;
         log.advance().map_err(MirrorError::from)?;
@@ -95,13 +96,9 @@ impl Snapshot<'_> {
             self.go_on(read)?;
             read += 1;
             let values = read_values(row, stream, 4)?;
-            each(Change {
-                seq: row.get(1).map_err(MirrorError::from)?,
-                op: Op::Insert,
-                observed_at: text(row, 2)?,
-                id: text(row, 3)?,
-                row: Some(&values),
-            })?;
+            let (seq, op) = (row.get(1).map_err(MirrorError::from)?, Op::Insert);
+            let (observed_at, id) = (text(row, 2)?, text(row, 3)?);
+            self.show(stream, Change { seq, op, observed_at, id, row: Some(&values) }, &mut each)?;
         }
         Ok(())
     }

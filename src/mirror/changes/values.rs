@@ -1,6 +1,7 @@
 //! How a change and its row's values are read.
 
-use crate::mirror::MirrorError;
+use crate::masking::Masked;
+use crate::mirror::{MirrorError, Snapshot};
 use crate::record::{Op, Stream, Value};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -19,6 +20,24 @@ pub struct Change<'a> {
     pub id: &'a str,
     /// The row in the order of [`Stream::columns`]; for a delete its keys and otherwise NULL.
     pub row: Option<&'a [Value<'a>]>,
+}
+
+impl Snapshot<'_> {
+    /// Hands over what is shown of a change. Of an erased person nothing is left to hide.
+    pub(super) fn show<R>(
+        &self,
+        stream: Stream,
+        change: Change<'_>,
+        read: impl FnOnce(Change<'_>) -> R,
+    ) -> R {
+        let Some(masker) = self.masker().filter(|_| change.op != Op::Erase) else { return read(change) };
+        let id = masker.value(stream, 0, Value::Text(change.id));
+        let row: Option<Vec<Masked<'_>>> = change.row.map(|row| {
+            row.iter().enumerate().map(|(column, value)| masker.value(stream, column, *value)).collect()
+        });
+        let row: Option<Vec<Value<'_>>> = row.as_ref().map(|row| row.iter().map(Masked::value).collect());
+        read(Change { id: id.value().as_text().unwrap_or_default(), row: row.as_deref(), ..change })
+    }
 }
 
 /// A line of the log, without its row.

@@ -1,6 +1,7 @@
 //! A read transaction: what exports ([`crate::mirror::Change`]) and `status` read.
 
 use super::change_log::head;
+use crate::masking::Masker;
 use crate::mirror::MirrorError;
 use rusqlite::{Connection, Transaction};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub type Halt = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct Snapshot<'m> {
     pub(in crate::mirror) transaction: Transaction<'m>,
     halt: Option<Halt>,
+    /// What is shown of rows and changes; `None`: all of them.
+    pub(in crate::mirror) masker: Option<Arc<Masker>>,
 }
 
 /// Whether to go on is asked once in so many rows: a fraction of a second.
@@ -21,11 +24,12 @@ impl<'m> Snapshot<'m> {
     pub(in crate::mirror) fn begin(
         connection: &'m mut Connection,
         halt: Option<Halt>,
+        masker: Option<Arc<Masker>>,
     ) -> Result<Snapshot<'m>, MirrorError> {
         let transaction = connection.transaction()?;
         // SQLite takes the snapshot with the first read, not with BEGIN.
         transaction.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
-        Ok(Snapshot { transaction, halt })
+        Ok(Snapshot { transaction, halt, masker })
     }
 
     /// Ends a reading of many rows where somebody wants the program to stop; `row` counts them from 0.
@@ -34,6 +38,11 @@ impl<'m> Snapshot<'m> {
             Some(halt) if row.is_multiple_of(ROWS_BETWEEN_HALTS) && halt() => Err(MirrorError::Stopped),
             _ => Ok(()),
         }
+    }
+
+    /// The profile through which rows and changes are seen; `None`: they are shown as they are.
+    pub fn masker(&self) -> Option<&Masker> {
+        self.masker.as_deref()
     }
 
     /// The number of the newest change; 0 while there is none.
