@@ -229,7 +229,7 @@ fn never_reached(is_gone_at_vendor: bool) -> Vec<Unreached> {
     let others = [
         unreached(
             "what consumers have loaded from exports",
-            "Have them remove the rows whose _seq stands in the mirror's table erased_changes, or load the exports anew.",
+            "Have them remove the rows that erasures.ndjson names, beside each manifest, or load the exports anew.",
         ),
         unreached(
             "backups of the mirror and of exports, snapshots of the file system, and free blocks of the disk",

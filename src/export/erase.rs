@@ -12,6 +12,7 @@
 #[cfg(feature = "lake")]
 use crate::export::delta;
 use crate::export::destination::{self, Destination};
+use crate::export::erasures;
 use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Format, Row};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
@@ -114,6 +115,9 @@ fn erase_seen(
         work.of_kind(mirror, kind, &mut done)?;
     }
     tables(&work, mirror.id(), now, &mut done)?;
+    if work.erased.iter().any(|seqs| !seqs.is_empty()) {
+        erasures::write(&snapshot, &*destination::of(dir, Kind::Changes))?;
+    }
     Ok(done)
 }
 

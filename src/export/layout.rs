@@ -4,6 +4,7 @@
 //! DIR/manifest.ndjson
 //! DIR/datapackage.json
 //! DIR/acknowledged.json
+//! DIR/erasures.ndjson
 //! DIR/customers/customers-000000000001-000000000420.csv
 //! DIR/events/events-000000000001-000000000420.csv
 //! DIR/snapshots/manifest.ndjson
@@ -20,6 +21,9 @@ pub(super) const MANIFEST: &str = "manifest.ndjson";
 
 /// The name of the description of the files, beside the manifest.
 pub(super) const DATA_PACKAGE: &str = "datapackage.json";
+
+/// The name of the list of erased rows, in the export folder.
+pub(super) const ERASURES: &str = "erasures.ndjson";
 
 /// Where snapshots stand in the export folder.
 pub(super) const FOLDER: &str = "snapshots";

@@ -36,6 +36,7 @@ mod delta;
 mod destination;
 mod difference;
 mod erase;
+mod erasures;
 mod error;
 mod formats;
 mod joining;

@@ -209,6 +209,26 @@ async fn every_byte_is_gone(compression: &str) {
             .filter(|file| file["done"] == "rewritten")
             .all(|file| { file["sha256"] != file["sha256_before"] && file["sha256"].is_string() })
     );
+    // A consumer learns which rows to remove.
+    let erased = std::fs::read_to_string(exports.join("erasures.ndjson")).unwrap();
+    let erased: Vec<Value> = erased.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seqs = world.place.query("SELECT seq, stream, token FROM erased_changes ORDER BY stream, seq");
+    assert_eq!(erased.len(), seqs.len());
+    for (line, row) in erased.iter().zip(seqs) {
+        assert_eq!(
+            (line["_seq"].as_i64(), &line["erasure"]),
+            (Some(row["seq"].integer()), &json!(1)),
+            "{line}"
+        );
+        assert_eq!(
+            (&line["stream"], &line["id"]),
+            (&json!(row["stream"].text()), &json!(row["token"].text()))
+        );
+    }
+    assert_eq!(
+        std::fs::read(world.place.path().join("copy/erasures.ndjson")).unwrap().len() as u64,
+        std::fs::metadata(exports.join("erasures.ndjson")).unwrap().len()
+    );
     // Repairs give files back as the erasure wrote them.
     let lost = ["snapshots/events", "snapshots/customers", "events"].map(|folder| {
         let first = std::fs::read_dir(exports.join(folder)).unwrap().map(|entry| entry.unwrap().path());

@@ -6,7 +6,7 @@ use super::lines::{Entry, Lines};
 use super::reached::Reached;
 use crate::export::destination::{self, Destination, temporaries_of};
 use crate::export::error::ExportError;
-use crate::export::layout::{DATA_PACKAGE, Kind, MANIFEST};
+use crate::export::layout::{DATA_PACKAGE, ERASURES, Kind, MANIFEST};
 use crate::export::location::Location;
 use crate::mirror::{ExportFile, Mirror, MirrorError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,10 +92,10 @@ impl Manifest {
         self.anchors.store(mirror, &self.reached, None)
     }
 
-    /// Removes temporary files of manifests and data packages that a killed export left. Returns their names.
+    /// Removes temporary files of what stands beside files that a killed export left. Returns their names.
     pub(in crate::export) fn clean_up(&self) -> Result<Vec<String>, ExportError> {
         let mut left = Vec::new();
-        for name in [MANIFEST, DATA_PACKAGE] {
+        for name in [MANIFEST, DATA_PACKAGE, ERASURES] {
             let found = temporaries_of(&*self.destination, name);
             left.extend(found.map_err(ExportError::io("listed", &self.destination.place("")))?);
         }

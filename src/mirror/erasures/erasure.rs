@@ -68,6 +68,53 @@ impl Snapshot<'_> {
     }
 }
 
+/// A change whose row was erased; as JSON a line of `erasures.ndjson`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasedChange<'a> {
+    /// `erasures.id`.
+    pub erasure: i64,
+    /// When the erasure began: UTC, ISO 8601.
+    pub erased_at: &'a str,
+    /// `customers` or `events`.
+    pub stream: &'a str,
+    /// Its number, as in exports.
+    #[serde(rename = "_seq")]
+    pub seq: i64,
+    /// What stands for the record's id.
+    pub id: &'a str,
+}
+
+impl Snapshot<'_> {
+    /// Hands over every change whose row was erased, by erasure, stream and number.
+    ///
+    /// # Errors
+    /// When the mirror can't be read, or `each` fails: its error ends the reading.
+    pub fn each_erased_change<E: From<MirrorError>>(
+        &self,
+        mut each: impl FnMut(ErasedChange<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = "SELECT c.erasure_id, e.requested_at, c.stream, c.seq, c.token FROM erased_changes AS c \
+                   JOIN erasures AS e ON e.id = c.erasure_id ORDER BY c.erasure_id, c.stream, c.seq";
+        let mut select = self.transaction.prepare(sql).map_err(MirrorError::from)?;
+        let mut rows = select.query([]).map_err(MirrorError::from)?;
+        while let Some(row) = rows.next().map_err(MirrorError::from)? {
+            let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+            let number = |column| row.get(column);
+            let read = || {
+                Ok::<_, rusqlite::Error>(ErasedChange {
+                    erasure: number(0)?,
+                    erased_at: text(1)?,
+                    stream: text(2)?,
+                    seq: number(3)?,
+                    id: text(4)?,
+                })
+            };
+            each(read().map_err(MirrorError::from)?)?;
+        }
+        Ok(())
+    }
+}
+
 impl Batch<'_> {
     /// Notes that nothing of the erased persons is left.
     ///

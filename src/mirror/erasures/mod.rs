@@ -18,6 +18,6 @@ mod persons;
 mod remains;
 
 pub use erase::{Erased, ErasedPlace};
-pub use erasure::Erasure;
+pub use erasure::{ErasedChange, Erasure};
 pub use kept_out::KeptOut;
 pub use persons::{Asked, Person};
