@@ -20,14 +20,14 @@ const RULES_BYTES: usize = 8;
 
 /// The key of a profile can't be read or made.
 #[derive(Debug, thiserror::Error)]
-#[error("the key of the profile {profile}, {}, can't be used: {source}", path.display())]
+#[error("the key of the profile {profile}, {}, can't be used: {reason}", path.display())]
 pub struct MaskingError {
     /// Its name.
     pub profile: String,
     /// The key's file.
     pub path: PathBuf,
     /// What is wrong.
-    pub source: io::Error,
+    pub reason: io::Error,
 }
 
 /// A profile that can be used. Neither printed nor logged is its key.
@@ -70,10 +70,10 @@ impl Masker {
     /// When the key's file can't be read or written, or doesn't hold a key.
     pub fn open(profile: &Profile) -> Result<Masker, MaskingError> {
         let path = &profile.key_file;
-        let key = read_or_create(path).map_err(|source| MaskingError {
+        let key = read_or_create(path).map_err(|reason| MaskingError {
             profile: profile.name.clone(),
             path: path.clone(),
-            source,
+            reason,
         })?;
         let rules = digest(&key, "rules", &profile.rules(), RULES_BYTES);
         Ok(Masker { profile: profile.clone(), key, rules })

@@ -104,12 +104,12 @@ pub enum MirrorError {
         source: rusqlite::Error,
     },
     /// The key file of erasures can't be used.
-    #[error("the key file of erasures {} can't be used: {source}", path.display())]
+    #[error("the key file of erasures {} can't be used: {reason}", path.display())]
     ErasureKey {
         /// The file.
         path: PathBuf,
         /// The system's reason, or what is wrong with it.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The key file of erasures is gone, so that nobody knows who must not come back.
     #[error(
@@ -121,12 +121,12 @@ pub enum MirrorError {
         path: PathBuf,
     },
     /// A copy can't be written.
-    #[error("the copy {} can't be written: {source}", path.display())]
+    #[error("the copy {} can't be written: {reason}", path.display())]
     Publish {
         /// Where it was to be.
         path: PathBuf,
         /// The system's reason, or SQLite's.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A statement failed; its transaction is undone.
     #[error("the mirror could not be read or written{}", remedy(source))]

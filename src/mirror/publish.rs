@@ -56,7 +56,7 @@ impl Snapshot<'_> {
     /// When something else stands there, another process writes the copy, the file can't be written or the mirror can't be
     /// read. What stood there is then as it was.
     pub fn publish(&self, path: &Path, now: Timestamp) -> Result<Published, MirrorError> {
-        let failed = |source| MirrorError::Publish { path: path.to_owned(), source };
+        let failed = |reason| MirrorError::Publish { path: path.to_owned(), reason };
         let mode = replaceable(path).map_err(failed)?;
         let new = beside(path, UNFINISHED);
         let file = reserve(&new, mode.unwrap_or(0o640)).map_err(failed)?;
@@ -83,7 +83,7 @@ impl Snapshot<'_> {
     ) -> Result<(i64, Vec<PublishedRows>), MirrorError> {
         let of_copy = |error: rusqlite::Error| MirrorError::Publish {
             path: path.to_owned(),
-            source: io::Error::other(error),
+            reason: io::Error::other(error),
         };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let copy = Connection::open_with_flags(new, flags).map_err(of_copy)?;

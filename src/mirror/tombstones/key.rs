@@ -80,7 +80,7 @@ impl ErasureKey {
     /// When the file can't be read, or doesn't hold a key.
     pub fn read(mirror: &Path) -> Result<Option<ErasureKey>, MirrorError> {
         let path = ErasureKey::path(mirror);
-        let key = key_file::read(&path).map_err(|source| MirrorError::ErasureKey { path, source })?;
+        let key = key_file::read(&path).map_err(|reason| MirrorError::ErasureKey { path, reason })?;
         Ok(key.and_then(|key| Hmac::new_from_slice(&key).ok()).map(ErasureKey))
     }
 
@@ -93,7 +93,7 @@ impl ErasureKey {
             return Ok(key);
         }
         let path = ErasureKey::path(mirror);
-        key_file::create(&path).map_err(|source| MirrorError::ErasureKey { path: path.clone(), source })?;
+        key_file::create(&path).map_err(|reason| MirrorError::ErasureKey { path: path.clone(), reason })?;
         ErasureKey::read(mirror)?.ok_or(MirrorError::ErasureKeyLost { path })
     }
 
