@@ -212,6 +212,9 @@ pub(super) struct Query {
     /// Show the named queries, or the one whose name is given, with their parameters and their SQL
     #[arg(long)]
     pub(super) list: bool,
+    /// See what this profile shows: the views NAME_customers, NAME_events and both with _history, and nothing else
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
     /// How the result looks
     #[arg(long = "as", value_enum, value_name = "FORMAT", default_value = "table")]
     pub(super) format: QueryFormat,

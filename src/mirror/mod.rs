@@ -16,6 +16,7 @@ mod first_load;
 mod hints;
 mod lock;
 mod maintenance;
+mod masked_views;
 mod publish;
 mod query;
 mod report;

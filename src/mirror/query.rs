@@ -2,11 +2,14 @@
 
 use super::database::{migrations, read_only};
 use super::error::MirrorError;
+use super::masked_views::MaskedViews;
+use crate::masking::Masker;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, InterruptHandle, Statement};
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What SQLite may be asked about itself and the mirror without a change to either.
 const PRAGMAS: &[&str] = &[
@@ -53,6 +56,12 @@ pub enum QueryError<E> {
     /// It would do more than read.
     #[error("this statement would do more than read")]
     NotReadOnly,
+    /// It would see more than the profile shows.
+    #[error("with a profile, a query reads these views alone: {}", .views.join(", "))]
+    Hidden {
+        /// Their names.
+        views: Vec<String>,
+    },
     /// It is more than one statement, or none.
     #[error("there has to be one statement")]
     NotOne,
@@ -119,19 +128,29 @@ pub trait Rows {
 /// A connection for queries.
 pub struct Queries {
     connection: Connection,
+    /// What may be read; `None`: everything.
+    views: Option<MaskedViews>,
 }
 
 impl Queries {
-    /// Opens the mirror at `path` for reading. Works while another process writes it.
+    /// Opens the mirror at `path` for reading. Works while another process writes it. With a masker, queries see no more
+    /// than its profile shows: views whose names begin with its name.
     ///
     /// # Errors
     /// As [`super::Mirror::open_read_only`].
-    pub fn open(path: &Path) -> Result<Queries, MirrorError> {
+    pub fn open(path: &Path, masker: Option<Arc<Masker>>) -> Result<Queries, MirrorError> {
         let path = read_only::find(path)?;
         let mut connection = read_only::connect(&path).map_err(|source| read_only::explain(&path, source))?;
         migrations::check_current(&connection, &path)?;
-        connection.authorizer(Some(only_reading)).map_err(|source| MirrorError::open(&path, source))?;
-        Ok(Queries { connection })
+        let views = masker.map(|masker| MaskedViews::add(&connection, masker)).transpose();
+        let views = views.map_err(|source| MirrorError::open(&path, source))?;
+        let seen = views.clone();
+        let authorizer = move |context: AuthContext<'_>| match &seen {
+            Some(views) if !views.allow(&context) => Authorization::Deny,
+            _ => only_reading(context),
+        };
+        connection.authorizer(Some(authorizer)).map_err(|source| MirrorError::open(&path, source))?;
+        Ok(Queries { connection, views })
     }
 
     /// Stops the query that runs, from any thread.
@@ -144,6 +163,9 @@ impl Queries {
     /// # Errors
     /// When the mirror can't be read.
     pub fn has_table(&self, name: &str) -> Result<bool, MirrorError> {
+        if let Some(views) = &self.views {
+            return Ok(views.has(name));
+        }
         let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE)";
         Ok(self.connection.query_row(sql, [name], |row| row.get(0))?)
     }
@@ -154,6 +176,18 @@ impl Queries {
     /// # Errors
     /// When it is no statement, isn't one, would do more than read, fails, is interrupted, or `rows` takes no more.
     pub fn run<R: Rows>(
+        &self,
+        sql: &str,
+        parameters: &[(String, String)],
+        rows: &mut R,
+    ) -> Result<(), QueryError<R::Error>> {
+        self.run_seen(sql, parameters, rows).map_err(|error| match (&self.views, error) {
+            (Some(views), QueryError::NotReadOnly) => QueryError::Hidden { views: views.names() },
+            (_, error) => error,
+        })
+    }
+
+    fn run_seen<R: Rows>(
         &self,
         sql: &str,
         parameters: &[(String, String)],
@@ -245,6 +279,7 @@ fn only_reading(context: AuthContext<'_>) -> Authorization {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::masking::{Classes, FieldRule, Profile, Rule};
     use crate::mirror::Mirror;
     use tempfile::TempDir;
 
@@ -271,7 +306,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mirror.db");
         drop(Mirror::open(&path).unwrap());
-        let queries = Queries::open(&path).unwrap();
+        let queries = Queries::open(&path, None).unwrap();
         (folder, queries)
     }
 
@@ -343,6 +378,60 @@ mod tests {
         }
         let error = ask(&queries, "SELECT nowhere FROM customers", &[]).unwrap_err();
         assert_eq!(error.to_string(), "this is no SQL that SQLite takes: no such column: nowhere");
+    }
+
+    #[test]
+    fn a_profile_is_not_to_be_got_around() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        let mirror = Mirror::open(&path).unwrap();
+        mirror
+            .connection
+            .execute_batch(
+                "INSERT INTO customers (inserted_seq, change_seq, id, email, first_name) \
+                 VALUES (1, 1, 'c-1', 'jane@x.y', 'Jane')",
+            )
+            .unwrap();
+        let fields = [FieldRule { path: vec!["customers".into(), "email".into()], rule: Rule::Domain }];
+        let profile = Profile::new("a-b", folder.path().join("key"), Classes::default(), &fields).unwrap();
+        let masker = Arc::new(Masker::open(&profile).unwrap());
+        let queries = Queries::open(&path, Some(masker)).unwrap();
+        let found = ask(&queries, "SELECT length(id), email, first_name FROM a_b_customers", &[]).unwrap();
+        assert_eq!(found[1], "Integer(32),Text(\"x.y\"),Null");
+        for sql in [
+            "SELECT count(*) FROM a_b_events",
+            "SELECT id, valid_from FROM a_b_customers_history WHERE first_name IS NULL",
+            "WITH c AS (SELECT * FROM a_b_customers) SELECT * FROM c AS a JOIN a_b_customers AS b USING (id)",
+            "SELECT count(*) FROM customers",
+            "SELECT value FROM json_each('[1]')",
+            "SELECT upper(email) FROM (SELECT email FROM a_b_customers)",
+        ] {
+            assert_eq!(ask(&queries, sql, &[]).unwrap().len(), 2, "{sql}");
+        }
+        for sql in [
+            "SELECT email FROM customers",
+            "SELECT * FROM customers_history",
+            "SELECT * FROM field_changes",
+            "SELECT * FROM a_b_customers AS a JOIN customers AS b",
+            "SELECT (SELECT email FROM main.customers) FROM a_b_customers",
+            "SELECT * FROM a_b_customers WHERE EXISTS (SELECT 1 FROM customers WHERE email = 'jane@x.y')",
+            "SELECT sql FROM sqlite_schema",
+            "SELECT sql FROM sqlite_temp_schema",
+            "PRAGMA table_info(customers)",
+            "PRAGMA integrity_check",
+            "DELETE FROM customers",
+            "DROP VIEW a_b_customers",
+            "ATTACH 'x' AS other",
+        ] {
+            assert!(matches!(ask(&queries, sql, &[]), Err(QueryError::Hidden { .. })), "{sql}");
+        }
+        for sql in [
+            "SELECT malomo_mirror_shown(0, 1, 'jane@x.y')",
+            "SELECT MALOMO_MIRROR_SHOWN(0, 0, id) FROM a_b_customers",
+        ] {
+            let error = ask(&queries, sql, &[]).unwrap_err().to_string();
+            assert!(error.contains("not authorized to use function"), "{error}");
+        }
     }
 
     #[test]

@@ -279,6 +279,16 @@ async fn a_published_copy_shows_what_the_profile_shows() {
     assert_eq!(counts(query(&copy, sql)), counts(query(&world.place.mirror(), sql)));
     let orders = "SELECT count(*) AS n FROM events AS e JOIN customers AS c ON c.email = e.properties ->> '$.order.email'";
     assert_eq!(query(&copy, orders)[0]["n"], query(&copy, "SELECT count(*) AS n FROM events")[0]["n"]);
+    // A query through the profile gives the same, and nothing else.
+    let masked = world
+        .program
+        .ends(0, &["query", "--profile", "analytics", "analytics_customers", "--as", "csv"])
+        .await;
+    let emails = query(&copy, "SELECT email FROM customers");
+    emails.iter().for_each(|row| drop(masked.shows(&[row["email"].text()])));
+    assert!(identifiers().iter().all(|text| !masked.stdout.contains(text)), "{}", masked.stdout);
+    let hidden = ["query", "--profile", "analytics", "SELECT email FROM customers"];
+    world.program.ends(2, &hidden).await.tells(&["a query reads these views alone: analytics_customers"]);
     // A reader of the earlier copy goes on with that.
     let reader = rusqlite::Connection::open(&copy).unwrap();
     let head = |of: &rusqlite::Connection| -> String {

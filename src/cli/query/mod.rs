@@ -24,7 +24,8 @@ pub(super) async fn run(global: &Global, args: Query) -> Result<Exit, Failure> {
         return list(args.query.as_deref());
     };
     let config = assemble::config(global)?;
-    let queries = Queries::open(&config.mirror.path)?;
+    let masker = args.profile.as_deref().map(|name| assemble::masker(&config, name)).transpose()?.flatten();
+    let queries = Queries::open(&config.mirror.path, masker)?;
     let sql = statement(&queries, &asked)?;
     let limit = args.timeout;
     let (stop, handle) = (signals::stop_token()?, queries.interrupt_handle());
@@ -133,9 +134,10 @@ fn failure(error: NoAnswer, late: Option<Duration>) -> Failure {
         },
         QueryError::NotReadOnly => Failure::usage("this statement would do more than read")
             .with_hint("`query` takes SELECT, VALUES, WITH, EXPLAIN, and the PRAGMAs that change nothing"),
-        QueryError::NotOne | QueryError::Syntax(_) | QueryError::UnknownParameter { .. } => {
-            Failure::usage(error.to_string())
-        }
+        QueryError::Hidden { .. }
+        | QueryError::NotOne
+        | QueryError::Syntax(_)
+        | QueryError::UnknownParameter { .. } => Failure::usage(error.to_string()),
         QueryError::Failed(_) | QueryError::Rows(Ended::Enough) => {
             Failure::new(Exit::Failed, error.to_string())
         }
