@@ -12,7 +12,7 @@
 //!
 //! **In which order.** The new files are written and get their names; then the manifest is replaced, with one line in the place of
 //! the first of those that are joined; then the old files are removed. What a power cut leaves is in no manifest, and the next
-//! export removes it.
+//! export or compaction removes it.
 
 #[cfg(feature = "lake")]
 use crate::export::delta;
@@ -74,11 +74,12 @@ fn compact_seen(
     let mut compacted = Compacted::default();
     let groups = groups(&manifest, settings, &limits)?;
     tables(mirror, settings, &limits, is_dry, now, &mut compacted)?;
+    // Who asks for it by hand wants the end of one that was killed, also where that had nothing left to join.
+    if !is_dry && (joining == Joining::All || !groups.is_empty()) {
+        remove_unnamed(&manifest)?;
+    }
     if groups.is_empty() {
         return Ok(compacted);
-    }
-    if !is_dry {
-        remove_unnamed(&manifest)?;
     }
     let mut reader = mirror.reader()?;
     let snapshot = reader.snapshot()?;

@@ -53,6 +53,11 @@ impl Limits {
         Limits { before, span, is_lazy: before.is_some() }
     }
 
+    /// Whether whatever can be joined is.
+    pub(super) fn is_of_all(&self) -> bool {
+        !self.is_lazy
+    }
+
     /// Ranges of files, in the order of their changes, that become one each. Nothing is joined across the change
     /// `acknowledged`.
     pub(super) fn groups(&self, files: &[Piece], acknowledged: i64) -> Vec<Range<usize>> {

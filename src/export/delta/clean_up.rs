@@ -6,7 +6,6 @@ use super::table::{LogFile, checkpoint_name, commit_name};
 use crate::export::destination::temporary_of;
 use crate::export::error::ExportError;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
 
 /// How long a file stays that counts no more: for readers that began when it did. It is short, since a table of the
 /// state that is brought up to date every few minutes lets go of much; older states are in the table of changes.
@@ -48,19 +47,28 @@ fn before(now: Timestamp, age: SignedDuration) -> i64 {
 /// Removes files that count no more since `before` at least, and those of this program that the log never named.
 fn remove_files(log: &mut TableLog, before: i64) -> Result<Vec<String>, ExportError> {
     let expired = log.removed.extract_if(.., |_, gone| gone.deletion_timestamp.unwrap_or(0) < before);
-    let mut gone: BTreeSet<String> = expired.map(|(path, _)| path).filter(|path| is_plain(path)).collect();
-    let (table, folder) = (log.table, log.table.data());
-    let mut temporary = Vec::new();
+    let gone = expired.map(|(path, _)| path).filter(|path| is_plain(path));
+    let mut names: Vec<String> = gone.map(|path| log.table.file(&path)).collect();
+    names.iter().try_for_each(|name| remove(log, name))?;
+    names.extend(remove_unnamed(log)?);
+    Ok(names)
+}
+
+/// Removes files of this program that the log never named: what killed exports, compactions and erasures left. Returns
+/// their names.
+pub(super) fn remove_unnamed(log: &TableLog) -> Result<Vec<String>, ExportError> {
+    let (table, folder, mut names) = (log.table, log.table.data(), Vec::new());
     let listed = log.destination.each_name(&folder, &mut |name| match table.own_path(&name) {
         Some(path) if !log.files.contains_key(&path) && !log.removed.contains_key(&path) => {
-            gone.insert(path);
+            names.push(table.file(&path));
         }
-        None if temporary_of(&name).and_then(|name| table.own_path(name)).is_some() => temporary.push(name),
+        None if temporary_of(&name).and_then(|name| table.own_path(name)).is_some() => {
+            names.push(format!("{folder}/{name}"));
+        }
         _ => {}
     });
     listed.map_err(ExportError::io("listed", &log.destination.place(&folder)))?;
-    let mut names: Vec<String> = gone.iter().map(|path| table.file(path)).collect();
-    names.extend(temporary.iter().map(|name| format!("{folder}/{name}")));
+    names.sort();
     names.iter().try_for_each(|name| remove(log, name))?;
     Ok(names)
 }

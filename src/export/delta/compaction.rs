@@ -2,7 +2,7 @@
 //! changed, so that whoever follows the table reads nothing twice.
 
 use super::actions::{Action, Add, Remove};
-use super::clean_up::tidy;
+use super::clean_up::{remove_unnamed, tidy};
 use super::data_file::{DataFile, Noted};
 use super::export::open_own;
 use super::log::TableLog;
@@ -37,6 +37,9 @@ pub(in crate::export) fn compact(
     files.sort_by_key(|(_, noted)| noted.covers);
     let pieces: Vec<Piece> = files.iter().map(|(file, noted)| piece(file, noted)).collect();
     let (mut joined, mut damaged, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+    if !is_dry && limits.is_of_all() {
+        remove_unnamed(&log)?;
+    }
     for group in limits.groups(&pieces, 0) {
         let group = &files[group];
         let bad = damaged_of(&log, group)?;
