@@ -14,13 +14,13 @@ use crate::export::delta;
 use crate::export::destination::{self, Destination};
 use crate::export::erasures;
 use crate::export::error::ExportError;
-use crate::export::formats::{Dialect, Format, Row};
+use crate::export::formats::{Dialect, Format, Row, Rows};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
 use crate::export::location::Location;
-use crate::export::manifest::{Lines, ManifestLine, StagedFile, folder_name};
+use crate::export::manifest::{Lines, Manifest, ManifestLine, StagedFile, folder_name};
 use crate::export::provenance::open_own;
 use crate::export::publish::{FileWriter, Origin};
-use crate::export::readback::{Source, is_as_announced, open_rows};
+use crate::export::readback::{Source, open_rows};
 use crate::export::retention::remove_orphans;
 use crate::export::settings::{Settings, seen_through};
 use crate::masking::Profile;
@@ -29,6 +29,7 @@ use crate::record::{Op, Stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
 use std::path::Path;
 
 /// So many files are written before they take the places of the old ones.
@@ -221,17 +222,16 @@ impl delta::Rows for Work<'_> {
     fn changes(
         &self,
         table: delta::Table,
-        (first_seq, last_seq): (i64, i64),
-        path: &str,
+        old: &delta::OldFile<'_>,
         write: &mut delta::EachRow<'_>,
     ) -> Result<(), ExportError> {
+        let (first_seq, last_seq) = old.range;
         let name = table.file_name(Covers::Changes { first_seq, last_seq });
         let destination = destination::of(self.dir, Kind::Changes);
-        let old_rows = |wanted: &_| {
-            let dialect = Dialect { old_layout: false, exact: true, bom: false, guarded: false };
-            read_wanted(&*destination, path, name, dialect, wanted)
-        };
-        self.rows(name, old_rows, write).map(drop)
+        let dialect = Dialect { old_layout: false, exact: true, bom: false, guarded: false };
+        let is_it = |sha256: &str| sha256 == old.sha256;
+        let open = || rows_of(&*destination, (&old.path, name, dialect), is_it);
+        self.rows(name, open, old.is_joined, write).map(drop)
     }
 }
 
@@ -284,12 +284,19 @@ impl Work<'_> {
         kind: Kind,
         lines: &BTreeMap<usize, ManifestLine>,
     ) -> Result<Vec<ErasedFile>, ExportError> {
-        let destination = destination::of(self.dir, kind);
+        let own = mirror.id().to_owned();
+        let mut manifest = open_own(&mirror.snapshot()?, self.dir, kind, &own)?;
+        let destination = manifest.destination.clone();
         let (mut written, mut done) = (Vec::new(), Vec::new());
         for (number, line) in lines {
-            let (file, records) = self.without_erased(mirror.id(), &*destination, kind, (*number, line))?;
+            let (file, records) = self.without_erased(&own, &manifest, (*number, line))?;
             written.push((*number, file, records));
         }
+        // A file may be all that knows some rows of others. Should this be cut off, the next one has to know which it can trust.
+        for (_, StagedFile { line, .. }, _) in &written {
+            manifest.reached.rewritten.entry(line.path.clone()).or_default().insert(line.sha256.clone());
+        }
+        manifest.note(mirror)?;
         let mut new = BTreeMap::new();
         for (number, StagedFile { file, line }, records) in written {
             file.replace(&*destination)?;
@@ -305,8 +312,6 @@ impl Work<'_> {
             });
             new.insert(number, line);
         }
-        let own = mirror.id().to_owned();
-        let mut manifest = open_own(&mirror.snapshot()?, self.dir, kind, &own)?;
         manifest.replace(mirror, new)?;
         manifest.note(mirror)?;
         Ok(done)
@@ -316,18 +321,22 @@ impl Work<'_> {
     fn without_erased(
         &self,
         mirror_id: &str,
-        destination: &dyn Destination,
-        kind: Kind,
+        manifest: &Manifest,
         (number, old): (usize, &ManifestLine),
     ) -> Result<(StagedFile, u64), ExportError> {
-        let name = old.file_name(kind).map_err(|reason| ExportError::ManifestLine {
+        let destination = &*manifest.destination;
+        let name = old.file_name(manifest.kind).map_err(|reason| ExportError::ManifestLine {
             path: destination.place(MANIFEST),
             line: number,
             reason,
         })?;
         let mut file = FileWriter::begin(destination, name, old.dialect(), mirror_id)?;
-        let old_rows = |wanted: &_| rows_of(destination, name, old, wanted);
-        let Counts { records, left_out } = self.rows(name, old_rows, &mut |change| file.write(change))?;
+        let rewritten = manifest.reached.rewritten.get(&old.path);
+        // What it says, or what an erasure that was cut off has put there.
+        let is_it =
+            |sha256: &str| old.sha256 == sha256 || rewritten.is_some_and(|digests| digests.contains(sha256));
+        let open = || rows_of(destination, (&old.path, name, old.dialect()), is_it);
+        let Counts { records, left_out } = self.rows(name, open, false, &mut |change| file.write(change))?;
         let run = old.run_id.map(crate::mirror::RunId);
         let origin = Origin::of(self.snapshot, mirror_id, run, Timestamp::UNIX_EPOCH);
         let mut file = file.end()?.finish(&origin)?;
@@ -339,36 +348,72 @@ impl Work<'_> {
         Ok((file, records))
     }
 
-    /// Hands over the rows that such a file is to have; `old_rows` reads these of the file as it is.
+    /// Hands over the rows that such a file is to have; `open` begins to read those of the file as it is, where they are
+    /// wanted: of most files the mirror knows every row. A joined file of a table (`has_older`) has older changes as well.
     fn rows(
         &self,
         name: FileName,
-        old_rows: impl FnOnce(&BTreeSet<i64>) -> BTreeMap<i64, Row>,
+        open: impl FnOnce() -> Option<Rows<'static>>,
+        has_older: bool,
+        write: &mut dyn FnMut(&Change<'_>) -> Result<(), ExportError>,
+    ) -> Result<Counts, ExportError> {
+        let range = match name.covers {
+            Covers::Changes { first_seq, last_seq } => (first_seq, last_seq),
+            Covers::State { head_seq } => return self.rows_of_state(name, head_seq, open, write),
+        };
+        let (mut counts, mut old) = (Counts::default(), OldRows { open: Some(open), rows: None });
+        self.history.changes(name.stream, range, |logged| {
+            let (change, is_newest) = (logged.change, logged.is_newest_up_to(range.1));
+            let is_erased = self.is_erased(name.stream, change.seq);
+            let is_unknown = change.row.is_none() && !is_erased && is_newest;
+            let kept = if is_unknown || has_older { old.find(change.seq) } else { None };
+            if !is_newest && kept.is_none() {
+                return Ok(());
+            }
+            counts.records += u64::from(is_erased);
+            match (change.row, kept) {
+                (Some(_), _) => write(&change),
+                (None, Some(row)) if !is_erased => {
+                    write(&Change { op: row.op, row: Some(&row.values(name.stream.columns())), ..change })
+                }
+                (None, _) => {
+                    counts.left_out += 1;
+                    Ok(())
+                }
+            }
+        })?;
+        Ok(counts)
+    }
+
+    /// As [`Work::rows`], of a snapshot. Where the mirror no longer knows that state, it comes in the order of its changes,
+    /// whatever the order of the old file.
+    fn rows_of_state(
+        &self,
+        name: FileName,
+        head_seq: i64,
+        open: impl FnOnce() -> Option<Rows<'static>>,
         write: &mut dyn FnMut(&Change<'_>) -> Result<(), ExportError>,
     ) -> Result<Counts, ExportError> {
         let mut counts = Counts::default();
-        let is_snapshot = match name.covers {
-            Covers::State { head_seq } if self.snapshot.knows_state(name.stream, head_seq)? => {
-                self.each_row(name, |logged| {
-                    counts.records += u64::from(logged.change.op == Op::Erase);
-                    Ok(())
-                })?;
-                // In the order in which a repair writes it.
-                self.snapshot.rows(name.stream, head_seq, |change| write(&change))?;
-                return Ok(counts);
-            }
-            covers => matches!(covers, Covers::State { .. }),
-        };
-        // Of most files the mirror knows every row; only of the others the old file is read.
-        let unknown = self.unknown_rows(name)?;
-        let mut kept = if unknown.is_empty() { BTreeMap::new() } else { old_rows(&unknown) };
-        self.each_row(name, |logged| {
+        if self.snapshot.knows_state(name.stream, head_seq)? {
+            self.each_of_state(name.stream, head_seq, |logged| {
+                counts.records += u64::from(logged.change.op == Op::Erase);
+                Ok(())
+            })?;
+            // In the order in which a repair writes it.
+            self.snapshot.rows(name.stream, head_seq, |change| write(&change))?;
+            return Ok(counts);
+        }
+        let unknown = self.unknown_of_state(name.stream, head_seq)?;
+        let rows = if unknown.is_empty() { None } else { open() };
+        let wanted = rows.into_iter().flatten().flatten().filter(|row| unknown.contains(&row.seq));
+        let mut kept: BTreeMap<i64, Row> = wanted.map(|row| (row.seq, row)).collect();
+        self.each_of_state(name.stream, head_seq, |logged| {
             let change = logged.change;
             counts.records += u64::from(self.is_erased(name.stream, change.seq));
             match (change.row, kept.remove(&change.seq)) {
-                (Some(_), _) if is_snapshot && change.op == Op::Erase => Ok(()),
-                (Some(_), _) if is_snapshot => write(&Change { op: Op::Insert, ..change }),
-                (Some(_), _) => write(&change),
+                (Some(_), _) if change.op == Op::Erase => Ok(()),
+                (Some(_), _) => write(&Change { op: Op::Insert, ..change }),
                 (None, Some(row)) => {
                     write(&Change { op: row.op, row: Some(&row.values(name.stream.columns())), ..change })
                 }
@@ -381,25 +426,24 @@ impl Work<'_> {
         Ok(counts)
     }
 
-    /// The changes that have a row in such a file, in their order.
-    fn each_row(
+    /// The changes that have a row in the state as of a change, in their order.
+    fn each_of_state(
         &self,
-        name: FileName,
+        stream: Stream,
+        head_seq: i64,
         mut each: impl FnMut(&Logged<'_>) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        let (range, is_snapshot) = (name.covers.range(), matches!(name.covers, Covers::State { .. }));
-        self.history.changes(name.stream, range, |logged| {
-            let is_there =
-                logged.is_newest_up_to(range.1) && !(is_snapshot && logged.change.op == Op::Delete);
+        self.history.changes(stream, (1, head_seq), |logged| {
+            let is_there = logged.is_newest_up_to(head_seq) && logged.change.op != Op::Delete;
             if is_there { each(&logged) } else { Ok(()) }
         })
     }
 
-    /// Those that the mirror can't tell any more, but for the erased ones.
-    fn unknown_rows(&self, name: FileName) -> Result<BTreeSet<i64>, ExportError> {
+    /// Those of them that the mirror can't tell any more, but for the erased ones.
+    fn unknown_of_state(&self, stream: Stream, head_seq: i64) -> Result<BTreeSet<i64>, ExportError> {
         let mut unknown = BTreeSet::new();
-        self.each_row(name, |logged| {
-            if logged.change.row.is_none() && !self.is_erased(name.stream, logged.change.seq) {
+        self.each_of_state(stream, head_seq, |logged| {
+            if logged.change.row.is_none() && !self.is_erased(stream, logged.change.seq) {
                 unknown.insert(logged.change.seq);
             }
             Ok(())
@@ -483,27 +527,32 @@ fn rewritten_before(kind: Kind, line: &ManifestLine) -> ErasedFile {
     }
 }
 
-/// These rows of a file as it lies there; none where it isn't what its line says. The file is ours and has been read whole, so
-/// that what can't be decoded is left out.
+/// Begins to read the rows of a file as it lies there; `None` where its digest says that it isn't the one that is meant, or
+/// it can't be read.
 fn rows_of(
     destination: &dyn Destination,
-    name: FileName,
-    line: &ManifestLine,
-    wanted: &BTreeSet<i64>,
-) -> BTreeMap<i64, Row> {
-    if !is_as_announced(destination, &line.to_export_file()).unwrap_or(false) {
-        return BTreeMap::new();
-    }
-    read_wanted(destination, &line.path, name, line.dialect(), wanted)
+    (path, name, dialect): (&str, FileName, Dialect),
+    is_it: impl FnOnce(&str) -> bool,
+) -> Option<Rows<'static>> {
+    let (_, sha256) = Source::open(destination, path).and_then(Source::finish).ok()?;
+    is_it(&sha256).then(|| open_rows(destination, path, name, dialect).ok()).flatten()
 }
 
-fn read_wanted(
-    destination: &dyn Destination,
-    path: &str,
-    name: FileName,
-    dialect: Dialect,
-    wanted: &BTreeSet<i64>,
-) -> BTreeMap<i64, Row> {
-    let Ok(rows) = open_rows(destination, path, name, dialect) else { return BTreeMap::new() };
-    rows.flatten().filter(|row| wanted.contains(&row.seq)).map(|row| (row.seq, row)).collect()
+/// The rows of a file with changes, which are read once one is asked for. The file is ours and whole, so that what can't be
+/// decoded is left out.
+struct OldRows<O> {
+    open: Option<O>,
+    rows: Option<Peekable<Rows<'static>>>,
+}
+
+impl<O: FnOnce() -> Option<Rows<'static>>> OldRows<O> {
+    /// The row with this number, which is greater than those that were asked for before.
+    fn find(&mut self, seq: i64) -> Option<Row> {
+        if let Some(open) = self.open.take() {
+            self.rows = open().map(Rows::peekable);
+        }
+        let rows = self.rows.as_mut()?;
+        let is_up_to = |row: &Result<Row, _>| row.as_ref().is_ok_and(|row| row.seq <= seq);
+        std::iter::from_fn(|| rows.next_if(is_up_to)).flatten().find(|row| row.seq == seq)
+    }
 }

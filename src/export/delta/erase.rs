@@ -23,14 +23,20 @@ pub(in crate::export) trait Rows {
     /// Whether one of the stream's changes with these numbers was erased.
     fn has_erased(&self, stream: Stream, range: (i64, i64)) -> bool;
 
-    /// Hands over what a file of changes of this range is to have; `path` is the file as it is, relative to the export folder.
-    fn changes(
-        &self,
-        table: Table,
-        range: (i64, i64),
-        path: &str,
-        write: &mut EachRow<'_>,
-    ) -> Result<(), ExportError>;
+    /// Hands over what such a file of changes is to have.
+    fn changes(&self, table: Table, old: &OldFile<'_>, write: &mut EachRow<'_>) -> Result<(), ExportError>;
+}
+
+/// A file with changes, as the log has it.
+pub(in crate::export) struct OldFile<'f> {
+    /// The first and the last change that it covers.
+    pub(in crate::export) range: (i64, i64),
+    /// Relative to the export folder.
+    pub(in crate::export) path: String,
+    /// Its digest.
+    pub(in crate::export) sha256: &'f str,
+    /// Whether it may have several changes of a record, since it was joined from several files.
+    pub(in crate::export) is_joined: bool,
 }
 
 /// A file that went from a table.
@@ -100,7 +106,10 @@ fn write_changes(
         let mirror_id = origin.mirror_id.as_str();
         let facts = FileFacts { stream: table.stream, mirror_id, first_seq, last_seq, is_snapshot: false };
         let mut file = DataFile::begin(&*destination, table, version, &facts, noted.dialect())?;
-        rows.changes(table, (first_seq, last_seq), &table.file(&old.path), &mut |change| file.write(change))?;
+        let (range, path, sha256) = ((first_seq, last_seq), table.file(&old.path), noted.sha256.as_str());
+        let as_it_is = OldFile { range, path, sha256, is_joined: noted.joined > 0 };
+        rows.changes(table, &as_it_is, &mut |change| file.write(change))?;
+        file.joined = noted.joined;
         actions.push(Remove::of(old, origin.now.as_millisecond()).into());
         actions.push(file.finish(noted.covers, origin.now)?.into());
     }

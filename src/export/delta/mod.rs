@@ -46,7 +46,7 @@ mod table;
 
 pub(super) use compaction::compact;
 pub(super) use data_file::{Noted, Origin};
-pub(super) use erase::{EachRow, Rows, erase};
+pub(super) use erase::{EachRow, OldFile, Rows, erase};
 pub(super) use export::{State, export_tables, newest};
 pub(super) use log::TableLog;
 pub(super) use table::{Contents, Table};

@@ -5,6 +5,7 @@ use crate::export::formats::Format;
 use crate::mirror::ExportFile;
 use crate::record::Stream;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a manifest reaches. The mirror keeps it as JSON in its table `export_folders`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub(in crate::export) struct Reached {
     pub(in crate::export) profile: Option<(String, String)>,
     /// What was pruned from the front of the manifest: none or one, but several where an older version noted them.
     pub(in crate::export) fronts: Vec<Front>,
+    /// By path, digests of files that take the places of old ones before the manifest says so: until then, what lies there
+    /// is what the line says, or has one of these.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::export) rewritten: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The end of a manifest's lines.

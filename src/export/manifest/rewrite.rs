@@ -72,13 +72,14 @@ impl Manifest {
         let failed = |error| ExportError::io("written", &self.path())(error);
         let mut new = NewFile::begin(&*self.destination, MANIFEST)?;
         let mut old = Lines::open(&*self.destination)?;
-        let mut reached = Reached { fronts, ..Reached::default() };
+        let mut reached = Reached { fronts, rewritten: self.reached.rewritten.clone(), ..Reached::default() };
         while let Some(entry) = old.next()? {
             let before = reached.end.as_ref().map(|end| end.last_line.clone());
             let previous = before.or_else(|| entry.line.previous.clone());
             let (text, line) = match change(entry.number) {
                 Change::Drop => continue,
                 Change::By(line) => {
+                    reached.rewritten.remove(&line.path);
                     let line = ManifestLine { previous, ..*line };
                     (serde_json::to_vec(&line).map_err(|error| failed(error.into()))?.into(), line)
                 }

@@ -3,14 +3,16 @@
 use super::world::{Put, STAMP, World, puts};
 use crate::export::compaction::{Compacted, compact};
 use crate::export::delta::{Contents, Table, TableLog};
-use crate::export::formats::{Compression, Dialect, Format, Row};
+use crate::export::erase::erase;
+use crate::export::formats::{Cell, Compression, Dialect, Format, Row};
 use crate::export::joining::Joining;
 use crate::export::layout::{Covers, FileName, Kind};
 use crate::export::publish::Exported;
 use crate::export::readback::open_rows;
 use crate::export::verify::verify;
 use crate::export::{ExportError, destination};
-use crate::record::Stream;
+use crate::mirror::{Asked, ErasureKey, Identifier};
+use crate::record::{Op, Stream};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
@@ -446,4 +448,65 @@ fn a_damaged_file_of_a_table_is_not_joined() {
     let done = compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
     assert_eq!((done.files[0].files, done.files[0].rows, done.damaged), (3, Some(3), vec![]));
     world.verified();
+}
+
+/// What lies there unnamed once it was killed before or behind its commit, be it that nothing is left to join.
+#[test]
+fn a_compaction_that_was_killed_is_ended_by_the_next() {
+    let mut world = world();
+    world.settings.formats = vec![Format::Csv, Format::Delta];
+    world.customer("a", "1");
+    world.export().unwrap();
+    let name = world.listed("customers_changes").pop().unwrap();
+    let unnamed = "customers_changes/part-00000000000000000001-6f4ee6a5-8b26-4b2f-a0b6-8a3a6cd0b0a4.parquet";
+    let left = [unnamed, "customers/customers-000000000001-000000000009.csv"];
+    for path in left {
+        fs::copy(world.dir().join("customers_changes").join(&name), world.dir().join(path)).unwrap();
+    }
+    let dry = compact(&mut world.mirror, &world.settings, Joining::All, true, STAMP.now).unwrap();
+    assert!(dry == Compacted::default() && left.iter().all(|path| world.dir().join(path).exists()));
+    let done = compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
+    assert_eq!(done, Compacted::default());
+    assert!(!left.iter().any(|path| world.dir().join(path).exists()));
+    world.verified();
+}
+
+/// Others keep their older changes in a joined file; of the persons no change is left, however often somebody is erased.
+#[test]
+fn an_erasure_leaves_the_older_changes_of_others_in_a_joined_file() {
+    for forgets in [false, true] {
+        let mut world = world();
+        for text in ["1", "2", "3"] {
+            for id in ["a", "b", "c"] {
+                world.customer(id, text);
+            }
+            world.export().unwrap();
+        }
+        compact(&mut world.mirror, &world.settings, Joining::All, false, STAMP.now).unwrap();
+        if forgets {
+            world.forget_history();
+        }
+        let before = world.rows(Stream::Customers);
+        assert_eq!(before.len(), 9);
+        let key = ErasureKey::read_or_create(world.mirror.path()).unwrap();
+        let mut gone = Vec::new();
+        for (id, numbers) in [("a", [1, 4, 7]), ("c", [3, 6, 9])] {
+            gone.extend(numbers);
+            let asked = Asked { identifier: Identifier::Id, value: id.to_owned() };
+            world.mirror.erase(&key, &[asked], None, STAMP.now).unwrap();
+            let erasure = world.mirror.snapshot().unwrap().unended_erasures().unwrap().pop().unwrap();
+            erase(&mut world.mirror, &world.settings.dir, &erasure, STAMP.now).unwrap();
+            let rows = world.rows(Stream::Customers);
+            assert_eq!(rows.len(), 9, "{forgets}");
+            for (row, old) in rows.iter().zip(&before) {
+                match gone.contains(&row.seq) {
+                    true => assert_eq!((row.op, row.cells.get(1)), (Op::Erase, Some(&Cell::Null)), "{row:?}"),
+                    false => assert_eq!(row, old, "{forgets}"),
+                }
+            }
+            let log = world.log("customers_changes");
+            assert_eq!(log.files.values().map(|file| file.noted().unwrap().joined).max(), Some(3));
+            assert_eq!(world.differences(), Vec::<String>::new());
+        }
+    }
 }
