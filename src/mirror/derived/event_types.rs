@@ -8,7 +8,7 @@ use crate::mirror::transaction::{Batch, utc_text};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// So many types have views. An account that has more makes up its types.
 const VIEWS_AT_MOST: usize = 200;
@@ -220,16 +220,20 @@ impl Batch<'_> {
         Ok(has_more)
     }
 
-    /// Takes away properties that no event has any more and whose place has one of these texts in it, and their columns.
-    pub(super) fn forget_properties(&mut self, texts: &HashSet<String>) -> Result<(), MirrorError> {
+    /// Takes away properties that no event has any more and whose place has one of these texts or an e-mail address in it,
+    /// and their columns. Whose an address is that no customer has, such as an order's, nobody can tell.
+    pub(super) fn forget_properties<'t>(
+        &mut self,
+        texts: impl IntoIterator<Item = &'t String>,
+    ) -> Result<(), MirrorError> {
         let mut select =
             self.transaction.prepare("SELECT type, path FROM event_properties WHERE row_count = 0")?;
         let unused: Vec<(String, String)> =
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         drop(select);
-        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
-        let names_somebody =
-            |path: &str| texts.iter().any(|text| !text.is_empty() && path.contains(text.as_str()));
+        let texts: Vec<String> = texts.into_iter().map(|text| text.trim().to_lowercase()).collect();
+        let is_in = |path: &str| texts.iter().any(|text| !text.is_empty() && path.contains(text.as_str()));
+        let names_somebody = |path: &str| path.contains('@') || is_in(path);
         let mut kinds = BTreeSet::new();
         for (kind, path) in unused.into_iter().filter(|(_, path)| names_somebody(&path.to_lowercase())) {
             let sql = "DELETE FROM event_properties WHERE type = ?1 AND path = ?2";

@@ -23,7 +23,7 @@ use crate::derived::Properties;
 use crate::record::RowSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The key in `meta` of the change through which everything is up to date.
@@ -114,10 +114,10 @@ impl Mirror {
 impl Batch<'_> {
     /// Takes the events of persons who are being erased out of what is derived: those that stand in `temp.erased`,
     /// and the versions of events that stood with a customer in `temp.persons`. A property whose place in an event
-    /// has one of `texts` in it, and that no event has any more, goes with its column.
-    pub(in crate::mirror) fn derive_without(
+    /// has one of `texts` or an e-mail address in it, and that no event has any more, goes with its column.
+    pub(in crate::mirror) fn derive_without<'t>(
         &mut self,
-        texts: &HashSet<String>,
+        texts: impl IntoIterator<Item = &'t String>,
         now: Timestamp,
     ) -> Result<(), MirrorError> {
         let through = through(&self.transaction)?;

@@ -163,7 +163,8 @@ impl Batch<'_> {
             places.extend(self.take_out(table, condition)?);
         }
         places.extend(self.take_out_rejected(&texts)?);
-        self.derive_without(&texts, now)?;
+        let names = persons.iter().flat_map(|person| &person.names);
+        self.derive_without(texts.iter().chain(names), now)?;
         for stream in Stream::ALL {
             places.extend(self.take_out_records(stream, number, key)?);
         }
