@@ -46,7 +46,7 @@ fn account() -> Account {
             "id": format!("evt-zoraida-{n}"), "type": "ShopifyOrderCreated", "label": "Zoraïda's order\r\n=1+1, \"x\"",
             "link_back_url": "https://shop.example/?for=order-of-zoraida%40rare.example",
             "properties": {"email": "order-of-zoraida@rare.example", "shopify_order": {"id": format!("o-{n}")},
-                           "zoraida.first@rare.example": n, "big": 12345678901234567890_u64},
+                           "zoraida.first@rare.example": n, "order-of-zoraida@rare.example": n, "of Zoraïda": n, "big": 12345678901234567890_u64},
             "timestamp": 1_714_564_800 + n, "created_at": "2024-05-01T12:00:00Z", "updated_at": "2024-05-01T12:00:00Z"
         });
         account.events.entry(RARE.to_owned()).or_default().push(event.to_string());
@@ -349,6 +349,24 @@ async fn what_the_mirror_no_longer_knows_of_others_stays_in_their_files() {
     for line in manifest(&world.place) {
         assert_same(&state, &replay(&world.place, line["format"].as_str().unwrap()), "the exports");
         assert_eq!(line["left_out"], Value::Null, "{line}");
+    }
+}
+
+/// A file that takes its own place is all that knows such rows, also where the erasure is killed before the manifest says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_their_files_know_of_others_stays_when_an_erasure_is_killed() {
+    for point in ["before-rename:4", "before-rename:22", "before-rename:26", "before-rename:30"] {
+        let world = World::new("none").await;
+        world.program.clone().set("mirror.history_max_age=1ms").ends(0, &["sync"]).await;
+        let before = lines_of_others(&world.place);
+        let dying = world.program.clone().variable("MALOMO_MIRROR_FAIL_POINT", point);
+        assert!(dying.run(&["erase", RARE, GONE, "--yes"]).await.signal().is_some(), "{point}");
+        world.program.ends(0, &["erase", "--finish"]).await;
+        assert_eq!(lines_of_others(&world.place), before, "{point}");
+        world.program.ends(0, &["export", "verify"]).await;
+        for line in manifest(&world.place) {
+            assert_eq!(line["left_out"], Value::Null, "{point}: {line}");
+        }
     }
 }
 
