@@ -75,7 +75,7 @@ fn compact_seen(
     let groups = groups(&manifest, settings, &limits)?;
     tables(mirror, settings, &limits, is_dry, now, &mut compacted)?;
     // Who asks for it by hand wants the end of one that was killed, also where that had nothing left to join.
-    if !is_dry && (joining == Joining::All || !groups.is_empty()) {
+    if !is_dry && (limits.is_of_all() || !groups.is_empty()) {
         remove_unnamed(&manifest)?;
     }
     if groups.is_empty() {

@@ -495,7 +495,7 @@ fn an_erasure_leaves_the_older_changes_of_others_in_a_joined_file() {
             let asked = Asked { identifier: Identifier::Id, value: id.to_owned() };
             world.mirror.erase(&key, &[asked], None, STAMP.now).unwrap();
             let erasure = world.mirror.snapshot().unwrap().unended_erasures().unwrap().pop().unwrap();
-            erase(&mut world.mirror, &world.settings.dir, &erasure, STAMP.now).unwrap();
+            erase(&mut world.mirror, (&world.settings.dir, None), &erasure, STAMP.now).unwrap();
             let rows = world.rows(Stream::Customers);
             assert_eq!(rows.len(), 9, "{forgets}");
             for (row, old) in rows.iter().zip(&before) {
