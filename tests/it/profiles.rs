@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// An account whose every record holds something that names somebody.
 fn account() -> Account {
-    let mut account = Account::of(12, 0, 5);
+    let mut account = Account::of(0, 0, 5);
     for n in 1..=12 {
-        let id = format!("c-{n:02}");
+        let id = format!("person-{n:02}");
+        account.add(&id, 0);
         account.put(&id, person(&id, "2024-05-01T12:00:00Z"));
         for m in 0..n % 4 {
             let event = json!({
@@ -33,7 +34,7 @@ fn account() -> Account {
 fn person(id: &str, updated_at: &str) -> String {
     json!({
         "id": id, "email": format!("{id}@{id}.example"), "first_name": format!("First-{id}"),
-        "last_name": format!("Last-{id}"), "phone_number": format!("+44 20 7946 01{}", &id[2..]),
+        "last_name": format!("Last-{id}"), "phone_number": format!("+44 20 7946 01{}", &id[7..]),
         "created_at": "2024-01-02T00:00:00Z", "updated_at": updated_at, "nickname": format!("First-{id}")
     })
     .to_string()
@@ -42,7 +43,7 @@ fn person(id: &str, updated_at: &str) -> String {
 /// Everything that names somebody of the account.
 fn identifiers() -> Vec<String> {
     let of = |n: usize| {
-        let id = format!("c-{n:02}");
+        let id = format!("person-{n:02}");
         let number = format!("7946 01{n:02}");
         [format!("{id}@{id}"), format!("First-{id}"), format!("Last-{id}"), number, format!("evt-{id}"), id]
     };
@@ -97,9 +98,9 @@ impl World {
         self.program.ends(0, &["export", "--snapshot"]).await;
         {
             let mut account = self.account.lock();
-            account.put("c-01", person("c-01", "2024-06-01T00:00:00Z"));
-            account.put("c-02", person("c-02", "2024-06-01T00:00:00Z").replace("First-c-02", "First-c-12"));
-            account.remove("c-03");
+            account.put("person-01", person("person-01", "2024-06-01T00:00:00Z"));
+            account.put("person-02", person("person-02", "2024-06-01T00:00:00Z").replace("First-person-02", "First-person-12"));
+            account.remove("person-03");
         }
         self.program.ends(0, &["sync", "--full"]).await;
         self.program.ends(0, &["export", "--snapshot"]).await;
@@ -207,13 +208,13 @@ async fn nothing_that_is_hidden_stands_in_a_file_and_rows_can_be_joined() {
         assert!(!joined["files"].as_array().unwrap().is_empty(), "{joined}");
         world.program.ends(0, &["export", "verify"]).await;
         // An erasure goes through all of it.
-        world.program.ends(0, &["erase", "--email", "C-07@c-07.example", "--yes"]).await;
+        world.program.ends(0, &["erase", "--email", "PERSON-07@person-07.example", "--yes"]).await;
         world.program.ends(0, &["export", "verify"]).await;
         assert_eq!(found_in(&world.masked(), &identifiers()), Vec::<String>::new());
         if compression == "none" {
             world.is_true(&replayed(&world.masked()));
         }
-        world.account.lock().put("c-05", customer("c-05", "Another", "2024-09-01T00:00:00Z"));
+        world.account.lock().put("person-05", customer("person-05", "Another", "2024-09-01T00:00:00Z"));
         world.program.ends(0, &["sync"]).await;
         world.program.ends(0, &["export", "verify"]).await;
         assert_no_strays(&world.place);
@@ -236,10 +237,10 @@ async fn a_folder_has_rows_of_one_profile_alone() {
         ("\"country\"", "\"drop\"", "the profile analytics with other rules or another key"),
     ] {
         std::fs::write(&file, configured.replace(text, other)).unwrap();
-        world.account.lock().put("c-01", person("c-01", "2024-07-01T00:00:00Z"));
+        world.account.lock().put("person-01", person("person-01", "2024-07-01T00:00:00Z"));
         world.program.ends(5, &["sync"]).await.tells(&[told]);
         world.program.ends(1, &["export", "verify", "--destination", "masked"]).await.tells(&[told]);
-        let receipts = world.program.ends(5, &["erase", "c-99", "--yes", "--json"]).await.json();
+        let receipts = world.program.ends(5, &["erase", "person-99", "--yes", "--json"]).await.json();
         assert!(receipts[0]["unreached"].to_string().contains("masked"), "{receipts}");
     }
     std::fs::write(&file, &configured).unwrap();
@@ -297,7 +298,7 @@ async fn a_published_copy_shows_what_the_profile_shows() {
         of.query_row("SELECT value FROM about WHERE key = 'head_seq'", [], |row| row.get(0)).unwrap()
     };
     let before = head(&reader);
-    world.account.lock().put("c-01", person("c-01", "2024-08-01T00:00:00Z"));
+    world.account.lock().put("person-01", person("person-01", "2024-08-01T00:00:00Z"));
     world.program.ends(0, &["sync"]).await;
     world.program.ends(0, &publish).await;
     assert_eq!(head(&reader), before);
