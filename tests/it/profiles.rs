@@ -99,7 +99,10 @@ impl World {
         {
             let mut account = self.account.lock();
             account.put("person-01", person("person-01", "2024-06-01T00:00:00Z"));
-            account.put("person-02", person("person-02", "2024-06-01T00:00:00Z").replace("First-person-02", "First-person-12"));
+            account.put(
+                "person-02",
+                person("person-02", "2024-06-01T00:00:00Z").replace("First-person-02", "First-person-12"),
+            );
             account.remove("person-03");
         }
         self.program.ends(0, &["sync", "--full"]).await;

@@ -7,6 +7,7 @@ mod folders;
 mod incremental;
 mod old_layout;
 mod power_cuts;
+mod profiles;
 mod properties;
 mod replay;
 mod retention;
