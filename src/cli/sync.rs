@@ -124,7 +124,7 @@ fn note_derived(finished: &mut Finished, derived: Result<Vec<String>, MirrorErro
 }
 
 /// Adds a remark to the run as it stands in the mirror, for `status`, which shows it when nobody looks at the logs any more.
-fn note(finished: &mut Finished, remark: &str) {
+pub(super) fn note(finished: &mut Finished, remark: &str) {
     let run = finished.report.run_id;
     if let Err(error) = write(&mut finished.mirror, |batch| batch.add_remark(run, remark)) {
         tracing::warn!(run_id = run.0, %error, remark, "a remark on the run could not be noted in the mirror");
@@ -283,6 +283,7 @@ fn log(report: &Report) {
         rejected = counts.rejected,
         repaired = counts.repaired,
         kept_out = counts.kept_out,
+        expired = counts.expired,
         error = report.error,
         "sync ended"
     );
@@ -349,6 +350,10 @@ pub(super) fn summary(report: &Report, exported: &[Attempt]) -> String {
     if counts.kept_out > 0 {
         let records = counted(counts.kept_out, "customer");
         text += &row("kept out", format_args!("{records} who were erased: see `erase --allow-return`"));
+    }
+    if counts.expired > 0 {
+        let records = counted(counts.expired, "record");
+        text += &row("expired", format_args!("{records} older than [retention] keeps, and not taken"));
     }
     for failure in report.failures.iter().take(NAMED) {
         let (parents, id, error) = (failure.stream, &failure.customer_id, &failure.error);

@@ -9,6 +9,7 @@ use super::layers::{Layers, Setting};
 use super::problem::{ConfigError, Origin, Problem};
 use crate::api::{self, PagingSettings, Parameter, RetryPolicy, TokenStyle};
 use crate::daemon::{Schedules, notices};
+use crate::diff::Retention;
 use crate::record::Stream;
 use crate::{export, sync};
 use jiff::tz::TimeZone;
@@ -29,7 +30,7 @@ pub struct Config {
     pub event_paging: PagingSettings,
     /// `[mirror]`
     pub mirror: MirrorConfig,
-    /// `[sync]`, with what `[api]` says for it. Accounts are not accepted; the audit is the one after the daemon's full
+    /// `[sync]`, with what `[api]` and `[retention]` say for it. Accounts are not accepted; the audit is the one after the daemon's full
     /// syncs.
     pub sync: sync::Settings,
     /// `[export]`
@@ -171,6 +172,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
             resume_max_age: layers.read("sync.resume_max_age", duration())?,
             audit: layers.read("sync.audit", integer(0..=1_000_000_000))?,
             drift_limit: layers.read("sync.drift_limit", share())?,
+            retention: Retention { events: layers.read("retention.events", accepts::age())? },
             base_url: api.base_url.to_string(),
         },
         destinations: destinations::read(layers, &export)?,

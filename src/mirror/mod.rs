@@ -28,7 +28,7 @@ pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use derived::{EventTypeView, derive_beside};
-pub use erasures::{Asked, Erased, ErasedPlace, Erasure, KeptOut, Person};
+pub use erasures::{Asked, Erased, ErasedPlace, Erasure, Expired, KeptOut, Person};
 pub use error::{MirrorError, is_disk_full};
 pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};

@@ -42,6 +42,11 @@ impl DecodedRecords {
         self.records.push(record);
     }
 
+    /// Takes away what the API gave for these records, which were not taken into the mirror.
+    pub(super) fn leave_out(&mut self, ids: &[String]) {
+        self.repaired.retain(|repaired| !ids.contains(&repaired.id));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.rejected.len()
     }

@@ -65,6 +65,8 @@ pub async fn sync(
     if scope.is_of_the_list() {
         mirror = mirror.begin_load()?;
     }
+    // One instant for the whole run, so that its parts agree on what has expired.
+    mirror.keep_expired_out(settings.retention.at(started_at));
     let (writer, thread) =
         Writer::start(mirror, run, tools.turns.clone()).map_err(|source| SyncError::NoThread { source })?;
     let counters = Arc::new(RunCounters::new(tools.observer.clone()));

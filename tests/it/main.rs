@@ -40,6 +40,7 @@ mod query;
 mod read_only_users;
 mod rejected;
 mod repaired;
+mod retention;
 mod secrets;
 mod stopping;
 mod support;

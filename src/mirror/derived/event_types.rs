@@ -8,7 +8,7 @@ use crate::mirror::transaction::{Batch, utc_text};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// So many types have views. An account that has more makes up its types.
 const VIEWS_AT_MOST: usize = 200;
@@ -221,13 +221,16 @@ impl Batch<'_> {
     }
 
     /// Takes away properties that no event has any more and whose place has one of these texts in it, and their columns.
-    pub(super) fn forget_properties(&mut self, texts: &HashSet<String>) -> Result<(), MirrorError> {
+    pub(in crate::mirror) fn forget_properties<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t str>,
+    ) -> Result<(), MirrorError> {
         let mut select =
             self.transaction.prepare("SELECT type, path FROM event_properties WHERE row_count = 0")?;
         let unused: Vec<(String, String)> =
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         drop(select);
-        let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+        let texts: Vec<String> = texts.map(str::to_lowercase).collect();
         let names_somebody =
             |path: &str| texts.iter().any(|text| !text.is_empty() && path.contains(text.as_str()));
         let mut kinds = BTreeSet::new();

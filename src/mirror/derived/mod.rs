@@ -23,7 +23,7 @@ use crate::derived::Properties;
 use crate::record::RowSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The key in `meta` of the change through which everything is up to date.
@@ -112,14 +112,9 @@ impl Mirror {
 }
 
 impl Batch<'_> {
-    /// Takes the events of persons who are being erased out of what is derived: those that stand in `temp.erased`,
-    /// and the versions of events that stood with a customer in `temp.persons`. A property whose place in an event
-    /// has one of `texts` in it, and that no event has any more, goes with its column.
-    pub(in crate::mirror) fn derive_without(
-        &mut self,
-        texts: &HashSet<String>,
-        now: Timestamp,
-    ) -> Result<(), MirrorError> {
+    /// Takes events that are being erased out of what is counted: those that stand in `temp.erased`, and the versions of
+    /// events that stood with a customer in `temp.persons`.
+    pub(in crate::mirror) fn derive_without(&mut self, now: Timestamp) -> Result<(), MirrorError> {
         let through = through(&self.transaction)?;
         let mut changed = Changed::default();
         for sql in [ERASED, ERASED_ENDED] {
@@ -129,8 +124,7 @@ impl Batch<'_> {
                 changed.count(row, -1)?;
             }
         }
-        self.derive_types(changed.types, now)?;
-        self.forget_properties(texts)
+        self.derive_types(changed.types, now).map(drop)
     }
 
     fn note_derived(&mut self, through: i64) -> rusqlite::Result<()> {

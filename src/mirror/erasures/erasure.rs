@@ -1,6 +1,6 @@
 //! What is remembered of erasures.
 
-use super::erase::Erased;
+use super::erased::Erased;
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Snapshot, utc_text};
 use crate::record::Stream;

@@ -92,6 +92,8 @@ struct PassResult {
     shape: EventListShape,
     sightings: Sightings,
     stale: u64,
+    /// How many of its events the mirror lacks and were not taken, because they have expired.
+    expired: u64,
     /// How many of the customer's mirrored events it lacked.
     missing: u64,
     /// Whether an event's absence proves anything: the list's end is proven, and every record had a usable id.
@@ -108,6 +110,7 @@ impl PassResult {
             shape: EventListShape::default(),
             sightings: Sightings::default(),
             stale: 0,
+            expired: 0,
             missing: 0,
             is_evidence: true,
             has_contested: false,
@@ -180,6 +183,9 @@ async fn run_pass(
     }
     let end = End { due: due.clone(), pass, started_at };
     store(context, &list, waiting, trust, &mut result, Some(end)).await?;
+    if pass == Pass::First(Reading::First) {
+        context.counters.count(|counts| counts.expired += result.expired);
+    }
     Ok(Some(result))
 }
 
@@ -217,7 +223,7 @@ fn note(result: &mut PassResult, page: &Page<Record>) -> u64 {
 async fn store(
     context: &Context,
     list: &List,
-    records: DecodedRecords,
+    mut records: DecodedRecords,
     trust: Trust,
     result: &mut PassResult,
     end: Option<End>,
@@ -230,11 +236,13 @@ async fn store(
         .write(move |batch| {
             let parent = list.parent().unwrap_or_default();
             let mut applied = batch.apply_children(stamp, stream, parent, &records.records, trust)?;
+            records.leave_out(&applied.expired);
             for (id, _) in set_aside(batch, stamp, &list, &records)? {
                 // The list has it, even though it can't be stored: it is not missing.
                 id.map_or(Ok(()), |id| batch.clear_missing(stream, &id))?;
             }
             so_far.stale += applied.stale;
+            so_far.expired += applied.expired.len() as u64;
             so_far.has_contested |= !applied.contested.is_empty();
             let is_short = match end {
                 Some(end) => ended(&here, batch, stream, end, &mut so_far, applied.unlisted.take())?,
