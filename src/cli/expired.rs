@@ -64,8 +64,8 @@ fn preview(expired: &[Expired]) -> String {
     rows + &row("dry run", format_args!("{} would be erased", amount(expired)))
 }
 
-/// Erases what has expired, at most once on a day in UTC. Returns what a person should know of it: why it could not be done, or
-/// not to its end. Blocks.
+/// Erases what has expired, at most once on a day in UTC. Returns what a person should know of it: why it could not be
+/// done, or not to its end. Blocks.
 pub(super) fn daily(config: &Config) -> Option<String> {
     if config.sync.retention.is_off() {
         return None;

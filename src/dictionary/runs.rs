@@ -66,7 +66,7 @@ fn sync_runs() -> Table {
             count("repaired", "records", "Records that were taken with a repair: see rejected."),
             text("what_to_do", "What to do about the error, where it doesn't say so itself."),
             count("kept_out", "records", "Customers that were not taken, because they were erased: see tombstones."),
-            count("expired", "records", "Listed records that the mirror lacks and that were not taken, because they have expired."),
+            count("expired", "records", "Listed records that the mirror lacks and that were not taken for their age."),
         ],
     )
 }

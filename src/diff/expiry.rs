@@ -10,6 +10,8 @@ use std::fmt;
 pub struct Retention {
     /// `retention.events`
     pub events: Option<SignedDuration>,
+    /// `retention.inactive_customers`
+    pub inactive_customers: Option<SignedDuration>,
 }
 
 /// [`Retention`] at one instant.
@@ -17,6 +19,8 @@ pub struct Retention {
 pub struct Expiry {
     /// Events that were created and last changed before this have expired.
     pub events_before: Option<Timestamp>,
+    /// Customers that were created and last changed before this have expired, if no event is kept of them that is younger.
+    pub inactive_before: Option<Timestamp>,
 }
 
 impl Retention {
@@ -27,7 +31,10 @@ impl Retention {
 
     /// What has expired at `now`.
     pub fn at(&self, now: Timestamp) -> Expiry {
-        Expiry { events_before: before(now, self.events) }
+        Expiry {
+            events_before: before(now, self.events),
+            inactive_before: before(now, self.inactive_customers),
+        }
     }
 }
 
@@ -35,7 +42,10 @@ impl Retention {
 impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("retention: ")?;
-        let rules = [("events older than", self.events)];
+        let rules = [
+            ("events older than", self.events),
+            ("customers inactive for longer than", self.inactive_customers),
+        ];
         for (n, (what, age)) in rules.into_iter().filter_map(|(what, age)| Some((what, age?))).enumerate() {
             let separator = if n > 0 { ", " } else { "" };
             write!(f, "{separator}{what} {}", spoken(age))?;
@@ -60,14 +70,37 @@ fn before(now: Timestamp, age: Option<SignedDuration>) -> Option<Timestamp> {
 impl Expiry {
     /// When an event with these times (of its creation and of its last change) was last changed, if it has expired.
     pub fn of_event(&self, times: [Option<&str>; 2]) -> Option<Instant> {
-        let before = self.events_before?.into();
-        last_change(times).filter(|last| *last < before)
+        last_change_before(self.events_before?, times)
+    }
+
+    /// The same of a customer by its own times alone: it has expired if none of its events keeps it.
+    pub fn of_customer(&self, times: [Option<&str>; 2]) -> Option<Instant> {
+        last_change_before(self.inactive_before?, times)
+    }
+
+    /// Whether an event with these times keeps its customer. One that has expired itself doesn't: it is not kept either.
+    pub fn keeps_customer(&self, times: [Option<&str>; 2]) -> bool {
+        self.of_event(times).is_none() && self.of_customer(times).is_none()
+    }
+
+    /// Whether this customer has expired unless an event keeps it.
+    pub fn may_be_inactive(&self, customer: &Record) -> bool {
+        self.of_customer([customer.created_at(), customer.updated_at()]).is_some()
+    }
+
+    /// Whether this event keeps its customer.
+    pub fn is_activity(&self, event: &Record) -> bool {
+        self.keeps_customer([event.created_at(), event.updated_at()])
     }
 
     /// Whether this event has expired.
     pub fn has_expired(&self, event: &Record) -> bool {
         self.of_event([event.created_at(), event.updated_at()]).is_some()
     }
+}
+
+fn last_change_before(before: Timestamp, times: [Option<&str>; 2]) -> Option<Instant> {
+    last_change(times).filter(|last| *last < before.into())
 }
 
 /// The latest of a record's times; `None` where it has none, or one that can't be read: then nobody knows how old it is.
@@ -95,8 +128,12 @@ mod tests {
         Record::event("c", &event.to_string())
     }
 
+    fn events(age: Option<SignedDuration>) -> Retention {
+        Retention { events: age, ..Retention::default() }
+    }
+
     fn has_expired(created_at: Option<&str>, updated_at: Option<&str>) -> bool {
-        Retention { events: Some(30 * DAY) }.at(now()).has_expired(&event(created_at, updated_at))
+        events(Some(30 * DAY)).at(now()).has_expired(&event(created_at, updated_at))
     }
 
     #[test]
@@ -137,16 +174,46 @@ mod tests {
         assert!(Retention::default().is_off());
         assert!(!Retention::default().at(now()).has_expired(&old));
         // Nor where the limit lies before the beginning of the calendar.
-        let ages = Retention { events: Some(SignedDuration::MAX) };
+        let ages = events(Some(SignedDuration::MAX));
         assert!(!ages.is_off() && !ages.at(now()).has_expired(&old));
+    }
+
+    #[test]
+    fn which_events_keep_their_customer() {
+        let (a_year_ago, a_day_ago) = ("2025-03-31", "2026-03-30");
+        for (events, inactive, at, expected) in [
+            (None, Some(30 * DAY), Some(a_day_ago), true),
+            (None, Some(30 * DAY), Some(a_year_ago), false),
+            // Nobody knows how old these are.
+            (None, Some(30 * DAY), Some("?"), true),
+            (None, Some(30 * DAY), None, true),
+            (Some(30 * DAY), Some(500 * DAY), None, true),
+            // One that is not kept keeps nobody.
+            (Some(30 * DAY), Some(500 * DAY), Some(a_year_ago), false),
+            (Some(30 * DAY), Some(500 * DAY), Some(a_day_ago), true),
+            (Some(500 * DAY), Some(30 * DAY), Some(a_year_ago), false),
+        ] {
+            let rules = Retention { events, inactive_customers: inactive };
+            let found = rules.at(now()).is_activity(&event(at, None));
+            assert_eq!(found, expected, "{rules} {at:?}");
+        }
+        let old = Record::customer(r#"{"id": "c", "created_at": "2020-01-01", "updated_at": "2025-03-31"}"#);
+        let judged = |rules: Retention| rules.at(now()).may_be_inactive(&old);
+        assert!(judged(Retention { inactive_customers: Some(30 * DAY), ..Retention::default() }));
+        assert!(!judged(Retention { inactive_customers: Some(500 * DAY), ..Retention::default() }));
+        assert!(!judged(events(Some(DAY))));
     }
 
     #[test]
     fn rules_are_told_as_they_were_written() {
         for (age, told) in [(1095 * DAY, "3y"), (30 * DAY, "30d"), (SignedDuration::from_hours(36), "36h")] {
-            let rules = Retention { events: Some(age) };
-            assert_eq!(rules.to_string(), format!("retention: events older than {told}"));
+            assert_eq!(events(Some(age)).to_string(), format!("retention: events older than {told}"));
         }
+        let both = Retention { inactive_customers: Some(730 * DAY), ..events(Some(DAY)) };
+        assert_eq!(
+            both.to_string(),
+            "retention: events older than 1d, customers inactive for longer than 2y"
+        );
     }
 
     proptest! {
@@ -157,7 +224,7 @@ mod tests {
         ) {
             let event = event(Some(&created.to_string()), Some(&updated.to_string()));
             let (age, more) = (SignedDuration::from_secs(age), SignedDuration::from_secs(more));
-            let judged = |age, now: Timestamp| Retention { events: Some(age) }.at(now).has_expired(&event);
+            let judged = |age, now: Timestamp| events(Some(age)).at(now).has_expired(&event);
             if judged(age + more, now()) {
                 prop_assert!(judged(age, now()));
                 prop_assert!(judged(age + more, now() + more));

@@ -79,7 +79,7 @@ fn about(receipt: &Receipt) -> Markup {
 
 fn expired(receipt: &Receipt) -> Markup {
     html! {
-        p { "It had been kept for longer than " code { "[retention]" } " allows; the times are those of the last change (UTC)." }
+        p { "Kept for longer than " code { "[retention]" } " allows; the times are those of the last change (UTC)." }
         (table(["Rule", "Customers", "Events", "Earlier versions", "Oldest", "Newest"], receipt.expired.iter().map(|one| {
             let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "–".to_owned());
             [one.rule.clone(), one.customers.to_string(), one.events.to_string(), one.versions.to_string(),

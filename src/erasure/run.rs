@@ -64,8 +64,8 @@ pub fn erase(
     end(mirror, configured, erasure, receipt, &key, clock)
 }
 
-/// Erases what has expired by now from the same places, with a receipt as [`erase`] does, but without tombstones. Returns `None`,
-/// and changes nothing, where nothing has expired. Blocks; the caller holds the mirror's process lock.
+/// Erases what has expired by now from the same places, with a receipt as [`erase`] does, but without tombstones. Returns
+/// `None`, and changes nothing, where nothing has expired. Blocks; the caller holds the mirror's process lock.
 ///
 /// # Errors
 /// As [`erase`].

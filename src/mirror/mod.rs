@@ -41,7 +41,7 @@ pub use runs::{
     Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
-    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, DueParent, ExportFile,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, Due, DueParent, ExportFile,
     ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview,
     ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
 };

@@ -24,6 +24,7 @@ mod faults;
 mod first_load;
 mod forbidden;
 mod history;
+mod inactive;
 mod incremental;
 mod lake;
 mod looks;

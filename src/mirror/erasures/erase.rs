@@ -127,9 +127,7 @@ impl Batch<'_> {
         self.note_events(key, &mut words)?;
         let (number, mut places) = self.forget(key, reason, &words, now)?;
         self.forget_properties(words.texts())?;
-        for table in OF_THE_LIST {
-            places.extend(self.take_out(table, "true")?);
-        }
+        places.extend(self.forget_the_list()?);
         self.leave_tombstones(key, (asked, persons), number)?;
         let erased = Erased {
             asked: asked
@@ -151,18 +149,34 @@ impl Batch<'_> {
 
     fn note_persons(&self, key: &ErasureKey, persons: &[Person], words: &mut Words) -> rusqlite::Result<()> {
         for person in persons {
-            let token = key.token(Identifier::Id, &person.id).in_place_of_id();
-            let sql = "INSERT INTO temp.persons (id, token) VALUES (?1, ?2)";
-            self.transaction.prepare_cached(sql)?.execute((&person.id, &token))?;
-            let sql = "INSERT INTO temp.erased (stream, id, token) VALUES ('customers', ?1, ?2)";
-            self.transaction.prepare_cached(sql)?.execute((&person.id, &token))?;
+            self.note_person(key, &person.id)?;
             words.add(&person.id);
             person.emails.iter().chain(&person.phone_numbers).for_each(|text| words.add(text));
         }
         Ok(())
     }
 
-    fn note_events(&self, key: &ErasureKey, words: &mut Words) -> rusqlite::Result<()> {
+    /// Puts a customer into `temp.persons` and `temp.erased`.
+    pub(super) fn note_person(&self, key: &ErasureKey, id: &str) -> rusqlite::Result<()> {
+        let token = key.token(Identifier::Id, id).in_place_of_id();
+        let sql = "INSERT INTO temp.persons (id, token) VALUES (?1, ?2)";
+        self.transaction.prepare_cached(sql)?.execute((id, &token))?;
+        let sql = "INSERT INTO temp.erased (stream, id, token) VALUES ('customers', ?1, ?2)";
+        self.transaction.prepare_cached(sql)?.execute((id, &token))?;
+        Ok(())
+    }
+
+    /// Forgets what may name a record of the customer list in a form that nobody can tell.
+    pub(super) fn forget_the_list(&mut self) -> Result<Vec<ErasedPlace>, MirrorError> {
+        let mut places = Vec::new();
+        for table in OF_THE_LIST {
+            places.extend(self.take_out(table, "true")?);
+        }
+        Ok(places)
+    }
+
+    /// Puts the events of those in `temp.persons` into `temp.erased`.
+    pub(super) fn note_events(&self, key: &ErasureKey, words: &mut Words) -> rusqlite::Result<()> {
         let mut select = self.transaction.prepare(EVENTS)?;
         let events: Vec<(String, String)> =
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;

@@ -5,7 +5,8 @@
 //! | `persons` | everything by which the mirror knows a person | reads |
 //! | `erase` | one transaction that takes persons out of every table | writes |
 //! | `erased` | what an erasure did | none |
-//! | `expired` | what has been kept for long enough, and the same transaction for it | both |
+//! | `expired` | what has been kept for long enough | reads |
+//! | `expire` | the same transaction for that | writes |
 //! | `erasure` | what is remembered of erasures, and what is left to do of one that was cut off | both |
 //! | `kept_out` | keeps out those who must not come back | both |
 //! | `words` | texts to look for in sentences | none |
@@ -17,6 +18,7 @@
 mod erase;
 mod erased;
 mod erasure;
+mod expire;
 mod expired;
 mod kept_out;
 mod persons;

@@ -257,6 +257,15 @@ impl Batch<'_> {
         Ok(RunId(insert.insert(params![mode.name(), utc_text(now)])?))
     }
 
+    /// Whether any run that walked the whole list has ended `ok`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn has_complete_run(&self) -> Result<bool, MirrorError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sync_runs WHERE outcome = 'ok' AND mode IN ('full', 'incremental'))";
+        Ok(self.transaction.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Notes that the run goes on with an interrupted walk.
     ///
     /// # Errors
