@@ -62,9 +62,10 @@ pub(super) fn expired_text(expired: &Expired) -> String {
     row(
         "expired",
         format_args!(
-            "{} by {}, last changed from {} to {}",
+            "{} by {}, {} from {} to {}",
             amount(std::slice::from_ref(expired)),
             expired.rule,
+            if expired.customers + expired.events > 0 { "last changed" } else { "ended" },
             since(&expired.oldest),
             since(&expired.newest)
         ),

@@ -9,8 +9,8 @@ use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
 use crate::export::{Exported, Settings};
 use crate::mirror::{
-    Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
-    derive_beside, is_there,
+    Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunLock, StreamCounts, checkpoint_beside, derive_beside,
+    is_there,
 };
 use crate::record::Stream;
 use crate::sync::{self, DryRun, Finished, Report, Scope, SyncError, Tools, dry_run};
@@ -180,7 +180,7 @@ fn tidy(finished: &mut Finished, ages: &MirrorConfig) {
     let counted = if counts { write(mirror, |batch| batch.count_rows()) } else { Ok(()) };
     let forgotten = counted
         .and_then(|()| forget_runs(mirror, ages.runs_max_age))
-        .and_then(|()| forget_history(mirror, run, ages.history_max_age));
+        .and_then(|()| forget_history(mirror, ages.history_max_age));
     match forgotten.and_then(|()| mirror.checkpoint()) {
         Ok(wal) if wal.held && wal.bytes > WAL_WORTH_TELLING => tracing::warn!(
             run_id,
@@ -200,11 +200,11 @@ fn oldest_kept(max_age: Duration) -> Option<Timestamp> {
     before.filter(|_| !max_age.is_zero())
 }
 
-fn forget_history(mirror: &mut Mirror, run: RunId, max_age: Duration) -> Result<(), MirrorError> {
+fn forget_history(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
     let Some(before) = oldest_kept(max_age) else { return Ok(()) };
-    let (mut forgotten, stamp) = (0, Stamp { run, now: Timestamp::now() });
+    let (mut forgotten, now) = (0, Timestamp::now());
     loop {
-        match write(mirror, |batch| batch.forget_history(stamp, before))? {
+        match write(mirror, |batch| batch.forget_history(now, before))? {
             0 => break,
             more => forgotten += more,
         }

@@ -175,6 +175,7 @@ fn read(layers: &mut Layers) -> Option<Config> {
             retention: Retention {
                 events: layers.read("retention.events", accepts::age())?,
                 inactive_customers: layers.read("retention.inactive_customers", accepts::age())?,
+                history: layers.read("retention.history", accepts::age())?,
             },
             base_url: api.base_url.to_string(),
         },

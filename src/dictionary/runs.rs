@@ -249,6 +249,11 @@ fn erased_changes() -> Table {
             text("token", "'hmac:' and the token of the record's id, which stands in the log for it.")
                 .not_null(),
             integer("erasure_id", "The erasure.").not_null().of("erasures", "id"),
+            integer(
+                "ended_by",
+                "Of a version that was forgotten for its age: the change that ended it; else NULL.",
+            )
+            .of("changes", "seq"),
         ],
     )
 }

@@ -12,6 +12,8 @@ pub struct Retention {
     pub events: Option<SignedDuration>,
     /// `retention.inactive_customers`
     pub inactive_customers: Option<SignedDuration>,
+    /// `retention.history`
+    pub history: Option<SignedDuration>,
 }
 
 /// [`Retention`] at one instant.
@@ -21,6 +23,8 @@ pub struct Expiry {
     pub events_before: Option<Timestamp>,
     /// Customers that were created and last changed before this have expired, if no event is kept of them that is younger.
     pub inactive_before: Option<Timestamp>,
+    /// Earlier versions of records that ended before this have expired.
+    pub history_before: Option<Timestamp>,
 }
 
 impl Retention {
@@ -34,6 +38,7 @@ impl Retention {
         Expiry {
             events_before: before(now, self.events),
             inactive_before: before(now, self.inactive_customers),
+            history_before: before(now, self.history),
         }
     }
 }
@@ -45,6 +50,7 @@ impl fmt::Display for Retention {
         let rules = [
             ("events older than", self.events),
             ("customers inactive for longer than", self.inactive_customers),
+            ("versions that ended longer ago than", self.history),
         ];
         for (n, (what, age)) in rules.into_iter().filter_map(|(what, age)| Some((what, age?))).enumerate() {
             let separator = if n > 0 { ", " } else { "" };
@@ -193,7 +199,7 @@ mod tests {
             (Some(30 * DAY), Some(500 * DAY), Some(a_day_ago), true),
             (Some(500 * DAY), Some(30 * DAY), Some(a_year_ago), false),
         ] {
-            let rules = Retention { events, inactive_customers: inactive };
+            let rules = Retention { events, inactive_customers: inactive, history: None };
             let found = rules.at(now()).is_activity(&event(at, None));
             assert_eq!(found, expected, "{rules} {at:?}");
         }
@@ -209,10 +215,11 @@ mod tests {
         for (age, told) in [(1095 * DAY, "3y"), (30 * DAY, "30d"), (SignedDuration::from_hours(36), "36h")] {
             assert_eq!(events(Some(age)).to_string(), format!("retention: events older than {told}"));
         }
-        let both = Retention { inactive_customers: Some(730 * DAY), ..events(Some(DAY)) };
+        let both =
+            Retention { inactive_customers: Some(730 * DAY), history: Some(90 * DAY), ..events(Some(DAY)) };
         assert_eq!(
             both.to_string(),
-            "retention: events older than 1d, customers inactive for longer than 2y"
+            "retention: events older than 1d, customers inactive for longer than 2y, versions that ended longer ago than 90d"
         );
     }
 

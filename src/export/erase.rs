@@ -16,7 +16,7 @@ use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Format, Row};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
 use crate::export::location::Location;
-use crate::export::manifest::{Lines, ManifestLine, StagedFile, folder_name};
+use crate::export::manifest::{Lines, ManifestLine, Reached, StagedFile, folder_name};
 use crate::export::provenance::open_own;
 use crate::export::publish::{FileWriter, Origin};
 use crate::export::readback::{Source, is_as_announced, open_rows};
@@ -98,7 +98,13 @@ pub fn erase(
     for stream in Stream::ALL {
         erased.push(snapshot.erased_changes(erasure.id, stream)?);
     }
-    let work = Work { snapshot: &snapshot, history: snapshot.history()?, dir, erasure, erased };
+    let mut ended = Vec::new();
+    for stream in Stream::ALL {
+        ended.push(snapshot.ended_versions(erasure.id, stream)?);
+    }
+    let reached = open_own(&snapshot, dir, Kind::Changes, mirror.id())?.reached;
+    let work =
+        Work { snapshot: &snapshot, history: snapshot.history()?, dir, erasure, erased, ended, reached };
     for kind in [Kind::Changes, Kind::Snapshots] {
         work.of_kind(mirror, kind, &mut done)?;
     }
@@ -188,6 +194,11 @@ struct Work<'w> {
     erasure: &'w Erasure,
     /// The erased changes of each stream, in their order.
     erased: Vec<Vec<i64>>,
+    /// The versions of each stream's records that have expired, in the order of the changes that began them, each with the one
+    /// that ended it.
+    ended: Vec<Vec<(i64, i64)>>,
+    /// How far the folder's files reach.
+    reached: Reached,
 }
 
 #[cfg(feature = "lake")]
@@ -205,11 +216,13 @@ impl delta::Rows for Work<'_> {
     ) -> Result<(), ExportError> {
         let name = table.file_name(Covers::Changes { first_seq, last_seq });
         let destination = destination::of(self.dir, Kind::Changes);
+        // Tables keep what the mirror has forgotten of others.
+        let end = 0;
         let old_rows = |wanted: &_| {
             let dialect = Dialect { old_layout: false, exact: true, bom: false, guarded: false };
             read_wanted(&*destination, path, name, dialect, wanted)
         };
-        self.rows(name, old_rows, write).map(drop)
+        self.rows((name, end), old_rows, write).map(drop)
     }
 }
 
@@ -242,8 +255,36 @@ impl Work<'_> {
     /// Whether the file may hold an erased row.
     fn is_affected(&self, line: &ManifestLine) -> bool {
         let Some(stream) = Stream::from_name(&line.stream) else { return false };
-        let first = if line.snapshot { 1 } else { line.first_seq };
-        self.has_erased(stream, (first, line.last_seq))
+        let range = (if line.snapshot { 1 } else { line.first_seq }, line.last_seq);
+        let end = self.end(stream, Format::from_name(&line.format));
+        self.has_erased(stream, range) || self.has_ended(stream, range, end)
+    }
+
+    /// How far the newest file of this stream and format reaches.
+    fn end(&self, stream: Stream, format: Option<Format>) -> i64 {
+        format.map_or(0, |format| self.reached.position(stream, format))
+    }
+
+    /// Whether a file of this range has a version that has expired and whose successor stands in a later file, up to `end`.
+    fn has_ended(&self, stream: Stream, (first, last): (i64, i64), end: i64) -> bool {
+        let ended = self.ended.get(stream.index()).map_or(&[][..], Vec::as_slice);
+        let begun = ended.get(ended.partition_point(|(seq, _)| *seq < first)..).unwrap_or_default();
+        let mut begun = begun.iter().take_while(|(seq, _)| *seq <= last);
+        begun.any(|(_, ended_by)| (last + 1..=end).contains(ended_by))
+    }
+
+    /// Whether a file of this range that nobody announces may hold anything that is to go.
+    fn may_hold(&self, stream: Stream, range: (i64, i64)) -> bool {
+        let ended = self.ended.get(stream.index()).map_or(&[][..], Vec::as_slice);
+        let is_in_range = |(seq, _): &(i64, i64)| (range.0..=range.1).contains(seq);
+        self.has_erased(stream, range) || ended.iter().any(is_in_range)
+    }
+
+    /// Whether this is such a version.
+    fn is_ended(&self, stream: Stream, seq: i64, end: i64) -> bool {
+        let ended = self.ended.get(stream.index()).map_or(&[][..], Vec::as_slice);
+        let found = ended.binary_search_by_key(&seq, |(seq, _)| *seq).ok().and_then(|at| ended.get(at));
+        found.is_some_and(|(_, ended_by)| *ended_by <= end)
     }
 
     fn has_erased(&self, stream: Stream, (first, last): (i64, i64)) -> bool {
@@ -305,7 +346,9 @@ impl Work<'_> {
         })?;
         let mut file = FileWriter::begin(destination, name, old.dialect(), mirror_id)?;
         let old_rows = |wanted: &_| rows_of(destination, name, old, wanted);
-        let Counts { records, left_out } = self.rows(name, old_rows, &mut |change| file.write(change))?;
+        let end = self.end(name.stream, Some(name.format));
+        let Counts { records, left_out } =
+            self.rows((name, end), old_rows, &mut |change| file.write(change))?;
         let run = old.run_id.map(crate::mirror::RunId);
         let origin = Origin { mirror_id: mirror_id.to_owned(), run, now: Timestamp::UNIX_EPOCH };
         let mut file = file.end()?.finish(&origin)?;
@@ -317,10 +360,11 @@ impl Work<'_> {
         Ok((file, records))
     }
 
-    /// Hands over the rows that such a file is to have; `old_rows` reads these of the file as it is.
+    /// Hands over the rows that such a file is to have; `old_rows` reads these of the file as it is. Versions that have expired
+    /// are left out where their successors stand in later files, which reach as far as `end`.
     fn rows(
         &self,
-        name: FileName,
+        (name, end): (FileName, i64),
         old_rows: impl FnOnce(&BTreeSet<i64>) -> BTreeMap<i64, Row>,
         write: &mut dyn FnMut(&Change<'_>) -> Result<(), ExportError>,
     ) -> Result<Counts, ExportError> {
@@ -338,11 +382,12 @@ impl Work<'_> {
             covers => matches!(covers, Covers::State { .. }),
         };
         // Of most files the mirror knows every row; only of the others the old file is read.
-        let unknown = self.unknown_rows(name)?;
+        let unknown = self.unknown_rows(name, end)?;
         let mut kept = if unknown.is_empty() { BTreeMap::new() } else { old_rows(&unknown) };
         self.each_row(name, |logged| {
             let change = logged.change;
-            counts.records += u64::from(self.is_erased(name.stream, change.seq));
+            let has_expired = self.is_ended(name.stream, change.seq, end);
+            counts.records += u64::from(has_expired || self.is_erased(name.stream, change.seq));
             match (change.row, kept.remove(&change.seq)) {
                 (Some(_), _) if is_snapshot && change.op == Op::Erase => Ok(()),
                 (Some(_), _) if is_snapshot => write(&Change { op: Op::Insert, ..change }),
@@ -373,12 +418,14 @@ impl Work<'_> {
         })
     }
 
-    /// Those that the mirror can't tell any more, but for the erased ones.
-    fn unknown_rows(&self, name: FileName) -> Result<BTreeSet<i64>, ExportError> {
+    /// Those that the mirror can't tell any more, but for those that are to go.
+    fn unknown_rows(&self, name: FileName, end: i64) -> Result<BTreeSet<i64>, ExportError> {
         let mut unknown = BTreeSet::new();
         self.each_row(name, |logged| {
-            if logged.change.row.is_none() && !self.is_erased(name.stream, logged.change.seq) {
-                unknown.insert(logged.change.seq);
+            let seq = logged.change.seq;
+            let is_gone = self.is_erased(name.stream, seq) || self.is_ended(name.stream, seq, end);
+            if logged.change.row.is_none() && !is_gone {
+                unknown.insert(seq);
             }
             Ok(())
         })?;
@@ -401,7 +448,7 @@ impl Work<'_> {
             let listed = destination.each_name(stream.name(), &mut |name| {
                 let path = format!("{stream}/{name}");
                 match name.strip_suffix(DAMAGED).and_then(FileName::parse) {
-                    Some(of) if self.has_erased(stream, of.covers.range()) => gone.push(path),
+                    Some(of) if self.may_hold(stream, of.covers.range()) => gone.push(path),
                     Some(_) => {}
                     None if FileName::parse(&name).is_some()
                         || destination::temporary_of(&name).is_some() => {}

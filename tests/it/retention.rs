@@ -337,3 +337,166 @@ async fn deleted_events_whose_versions_are_forgotten_expire_by_their_deletion() 
     assert_eq!(world.others()[0], others[0]);
     world.program.ends(0, &["export", "verify"]).await;
 }
+
+/// A mirror and exports with versions that have ended, whose texts begin with `old-`: of a record that was changed twice in
+/// two runs, of one that was changed and then deleted, and one that was changed between two snapshots.
+struct Versions {
+    account: Shared,
+    _server: Server,
+    place: Place,
+    program: Program,
+}
+
+impl Versions {
+    async fn new() -> Versions {
+        let mut account = Account::of(4, 2, 3);
+        for id in ["c-01", "c-02", "c-03"] {
+            account.put(id, customer(id, "old-1", "2024-05-01T12:00:00Z"));
+        }
+        let labelled = |label: &str, at: &str| event("c-04-e-1", at).replace("Order c-04-e-1", label);
+        account.events.get_mut("c-04").unwrap()[0] = labelled("old-1", "2024-05-01T12:00:00Z");
+        let account = account.shared();
+        let server = account.serve().await;
+        let place = Place::new();
+        let formats = if cfg!(feature = "lake") { "csv,ndjson,parquet,delta" } else { "csv,ndjson" };
+        let program = place.program(&server.base_url()).set(&format!("export.formats={formats}"));
+        program.ends(0, &["sync", "--full"]).await;
+        program.ends(0, &["export", "--snapshot"]).await;
+        account.lock().put("c-01", customer("c-01", "old-2", "2024-06-01T00:00:00Z"));
+        account.lock().put("c-02", customer("c-02", "old-2", "2024-06-01T00:00:00Z"));
+        account.lock().events.get_mut("c-04").unwrap()[0] = labelled("Third", "2024-06-01T00:00:00Z");
+        program.ends(0, &["sync", "--full"]).await;
+        program.ends(0, &["export", "--snapshot"]).await;
+        account.lock().put("c-01", customer("c-01", "Third", "2024-07-01T00:00:00Z"));
+        account.lock().put("c-03", customer("c-03", "Third", "2024-07-01T00:00:00Z"));
+        account.lock().remove("c-02");
+        program.ends(0, &["sync", "--full"]).await;
+        Versions { account, _server: server, place, program }
+    }
+
+    fn with_rule(&self) -> Program {
+        self.program.clone().set("retention.history=1ms")
+    }
+
+    async fn is_clean(&self) {
+        assert_eq!(named_in(&self.place.path().join("exports"), b"old-"), Vec::<String>::new());
+        assert_eq!(named_in(self.place.path(), b"old-"), Vec::<String>::new());
+        let state = self.account.state();
+        assert_same(&state, &State::of_mirror(&self.place), "the mirror");
+        for line in manifest(&self.place) {
+            assert_same(&state, &replay(&self.place, line["format"].as_str().unwrap()), "the exports");
+        }
+        assert_totals_are_true(&self.place);
+        assert_derived_is_true(&self.place);
+        assert_no_strays(&self.place);
+        self.program.ends(0, &["export", "verify"]).await;
+        assert_eq!(self.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
+    }
+}
+
+/// Every file that has these bytes, but for those of Delta tables, which this rule leaves as they are.
+fn named_in(folder: &Path, name: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let own_name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            let is_of_a_table =
+                ["current", "_delta_log", "customers_changes", "events_changes"].contains(&own_name);
+            if !is_of_a_table {
+                found.extend(named_in(&path, name));
+            }
+        } else if std::fs::read(&path).unwrap().windows(name.len()).any(|window| window == name) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_that_have_expired_go_from_the_history_and_from_files() {
+    let world = Versions::new().await;
+    let log = || world.place.query("SELECT * FROM changes ORDER BY seq");
+    let before = log();
+    world.program.clone().set("retention.history=10y").ends(0, &["erase", "--expired", "--yes"]).await;
+    assert_eq!(world.place.number("SELECT count(*) FROM erasures"), 0);
+    let rules = world.with_rule();
+    let preview = rules.ends(0, &["erase", "--expired", "--dry-run", "--json"]).await.json();
+    let expired = &preview["expired"][0];
+    // Two of c-01 and of c-02, which was deleted with two events, one of c-03, and one of an event.
+    assert_eq!(
+        (&expired["rule"], &expired["versions"]),
+        (&json!("retention.history"), &8.into()),
+        "{preview}"
+    );
+    let receipts = rules.ends(0, &["erase", "--expired", "--yes", "--json"]).await.json();
+    assert_eq!(receipts[0]["expired"][0], *expired);
+    world.is_clean().await;
+    assert_eq!(log(), before);
+    assert_eq!(world.place.number("SELECT count(*) FROM customers_superseded"), 0);
+    assert_eq!(world.place.number("SELECT count(*) FROM erased_changes WHERE ended_by IS NOT NULL"), 8);
+    let left_out: u64 = manifest(&world.place).iter().filter_map(|line| line["left_out"].as_u64()).sum();
+    assert!(left_out > 0);
+    rules.ends(0, &["erase", "--expired", "--yes"]).await.shows(&["nothing has been kept for longer"]);
+
+    // Repairs give files back as the erasure wrote them.
+    let exports = world.place.exports();
+    for folder in ["customers", "events", "snapshots/customers"] {
+        let first = std::fs::read_dir(exports.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let first = first.filter(|path| path.is_file()).min().unwrap();
+        let bytes = std::fs::read(&first).unwrap();
+        std::fs::remove_file(&first).unwrap();
+        world.program.ends(0, &["export", "repair"]).await;
+        assert!(std::fs::read(&first).unwrap() == bytes, "{}", first.display());
+    }
+    // Life goes on: another version ends, and a person is erased.
+    world.account.lock().put("c-03", customer("c-03", "old-4", "2024-08-01T00:00:00Z"));
+    rules.ends(0, &["sync", "--full"]).await;
+    world.account.lock().put("c-03", customer("c-03", "Fifth", "2024-09-01T00:00:00Z"));
+    rules.ends(0, &["sync", "--full"]).await;
+    rules.ends(0, &["erase", "--expired", "--yes"]).await.shows(&["2 earlier versions by retention.history"]);
+    world.is_clean().await;
+    rules.ends(0, &["erase", "c-01", "--yes"]).await;
+    world.account.lock().remove("c-01");
+    world.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_that_the_mirror_forgot_before_go_from_files_too() {
+    let world = Versions::new().await;
+    world.program.clone().set("mirror.history_max_age=1ms").ends(0, &["sync"]).await;
+    assert_eq!(world.place.number("SELECT count(*) FROM customers_superseded"), 0);
+    assert!(!named_in(&world.place.exports(), b"old-").is_empty());
+    // What is newest in a folder that nobody exports to any more stays there, or it would not be whole.
+    let elsewhere = world.place.path().join("elsewhere");
+    let program = world.program.clone().set(&format!("export.dir={}", elsewhere.display()));
+    program.ends(0, &["export"]).await;
+    world.account.lock().put("c-04", customer("c-04", "Last", "2024-08-01T00:00:00Z"));
+    program.ends(0, &["sync", "--full"]).await;
+    program.clone().set("retention.history=1ms").ends(0, &["erase", "--expired", "--yes"]).await;
+    assert_eq!(named_in(world.place.path(), b"old-"), Vec::<String>::new());
+    program.ends(0, &["export", "verify"]).await;
+    world.program.ends(0, &["export", "verify"]).await;
+    world.program.ends(0, &["export"]).await;
+    world.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_of_versions_that_is_killed_is_ended_by_the_next_run() {
+    for point in ["before-commit:1", "after-commit:1", "before-rename:2", "before-rename:5", "after-commit:3"]
+    {
+        let world = Versions::new().await;
+        let rules = world.with_rule();
+        let ran = rules
+            .clone()
+            .variable("MALOMO_MIRROR_FAIL_POINT", point)
+            .run(&["erase", "--expired", "--yes"])
+            .await;
+        assert!(ran.signal().is_some(), "{point}: {}{}", ran.stdout, ran.stderr);
+        rules.ends(0, &["sync"]).await;
+        if point == "before-commit:1" {
+            rules.ends(0, &["erase", "--expired", "--yes"]).await;
+        }
+        world.is_clean().await;
+    }
+}

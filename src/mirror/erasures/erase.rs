@@ -8,6 +8,7 @@
 //! tokens in the place of what they named.
 
 use super::erased::{Erased, ErasedPlace};
+use super::expired::EndedVersion;
 use super::persons::{Asked, Person};
 use super::words::Words;
 use crate::mirror::tombstones::{ErasureKey, Identifier, digits, folded};
@@ -22,10 +23,12 @@ use std::collections::HashSet;
 const PREPARE: &str = "
     DROP TABLE IF EXISTS temp.persons;
     DROP TABLE IF EXISTS temp.erased;
+    DROP TABLE IF EXISTS temp.ended;
     CREATE TEMP TABLE persons (id TEXT PRIMARY KEY NOT NULL, token TEXT NOT NULL) WITHOUT ROWID;
     CREATE TEMP TABLE erased (
         stream TEXT NOT NULL, id TEXT NOT NULL, token TEXT NOT NULL, customer_token TEXT, PRIMARY KEY (stream, id)
-    ) WITHOUT ROWID;";
+    ) WITHOUT ROWID;
+    CREATE TEMP TABLE ended (seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, token TEXT NOT NULL, ended_by INTEGER NOT NULL);";
 
 /// Ids of the persons' events, each with its person's.
 const EVENTS: &str = "
@@ -142,7 +145,7 @@ impl Batch<'_> {
         Ok(number)
     }
 
-    /// Makes the tables `temp.persons` and `temp.erased`, which hold nobody yet.
+    /// Makes the tables `temp.persons`, `temp.erased` and `temp.ended`, which hold nobody yet.
     pub(super) fn prepare_erasure(&self) -> rusqlite::Result<()> {
         self.transaction.execute_batch(PREPARE)
     }
@@ -164,6 +167,40 @@ impl Batch<'_> {
         let sql = "INSERT INTO temp.erased (stream, id, token) VALUES ('customers', ?1, ?2)";
         self.transaction.prepare_cached(sql)?.execute((id, &token))?;
         Ok(())
+    }
+
+    /// Puts a version whose record stays into `temp.ended`.
+    pub(super) fn note_version(&self, key: &ErasureKey, version: &EndedVersion<'_>) -> rusqlite::Result<()> {
+        let identifier = match version.stream.parent() {
+            None => Identifier::Id,
+            Some(_) => Identifier::Event,
+        };
+        let token = key.token(identifier, version.id).in_place_of_id();
+        let sql = "INSERT INTO temp.ended (seq, stream, token, ended_by) VALUES (?1, ?2, ?3, ?4)";
+        let EndedVersion { stream, seq, ended_by, .. } = version;
+        self.transaction.prepare_cached(sql)?.execute(params![seq, stream.name(), token, ended_by])?;
+        Ok(())
+    }
+
+    /// Forgets the versions that ended before `before`, and notes those in `temp.ended` as erased.
+    pub(super) fn forget_ended(
+        &mut self,
+        number: i64,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<ErasedPlace>, MirrorError> {
+        let mut places = Vec::new();
+        for stream in Stream::ALL {
+            let went = "end_seq IN (SELECT ended_by FROM temp.ended)";
+            places.extend(self.measured(&format!("{stream}_superseded"), went)?);
+        }
+        while self.forget_history(now, before)? > 0 {}
+        self.transaction.execute(
+            "INSERT OR IGNORE INTO erased_changes (seq, stream, token, erasure_id, ended_by) \
+             SELECT seq, stream, token, ?1, ended_by FROM temp.ended",
+            [number],
+        )?;
+        Ok(places)
     }
 
     /// Forgets what may name a record of the customer list in a form that nobody can tell.
@@ -234,7 +271,9 @@ impl Batch<'_> {
         let sql = "UPDATE erasures SET found = ?2, changes = (SELECT count(*) FROM erased_changes WHERE erasure_id = ?1) \
                    WHERE id = ?1";
         self.transaction.execute(sql, params![number, found])?;
-        Ok(self.transaction.execute_batch("DROP TABLE temp.persons; DROP TABLE temp.erased;")?)
+        Ok(self
+            .transaction
+            .execute_batch("DROP TABLE temp.persons; DROP TABLE temp.erased; DROP TABLE temp.ended;")?)
     }
 
     /// Deletes rows, and says how many there were.

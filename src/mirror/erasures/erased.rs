@@ -37,9 +37,9 @@ pub struct Expired {
     pub customers: u64,
     /// Events, deleted ones among them.
     pub events: u64,
-    /// Earlier versions of these.
+    /// Earlier versions of these; by `retention.history`, of records that stay.
     pub versions: u64,
-    /// When the one that was left alone for the longest time was last changed: UTC, ISO 8601.
+    /// When the one that was left alone for the longest time was last changed, of a version when it ended: UTC, ISO 8601.
     pub oldest: Option<String>,
     /// The same of the one that was changed last.
     pub newest: Option<String>,

@@ -74,11 +74,16 @@ impl Batch<'_> {
         self.prepare_erasure()?;
         let mut words = Words::default();
         let expired = find(&self.transaction, expiry, |found| {
-            let (Found::Event(id, _) | Found::Customer(id)) = found;
-            words.add(id);
             match found {
-                Found::Event(id, customer) => self.note_event(key, id, customer)?,
-                Found::Customer(id) => self.note_person(key, id)?,
+                Found::Event(id, customer) => {
+                    words.add(id);
+                    self.note_event(key, id, customer)?;
+                }
+                Found::Customer(id) => {
+                    words.add(id);
+                    self.note_person(key, id)?;
+                }
+                Found::Version(version) => self.note_version(key, &version)?,
             }
             Ok(())
         })?;
@@ -92,6 +97,9 @@ impl Batch<'_> {
         drop(select);
         let (number, mut places) = self.forget(key, Some(reason), &words, now)?;
         self.derive_orders(customers.into_iter(), false)?;
+        if let Some(before) = expiry.history_before {
+            places.extend(self.forget_ended(number, before, now)?);
+        }
         if expired.iter().any(|one| one.customers > 0) {
             places.extend(self.forget_the_list()?);
         }

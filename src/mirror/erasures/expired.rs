@@ -3,8 +3,9 @@
 use super::erased::Expired;
 use crate::diff::Expiry;
 use crate::mirror::MirrorError;
+use crate::mirror::changes::successors;
 use crate::mirror::transaction::{Snapshot, utc_text};
-use crate::record::{IdSet, Instant};
+use crate::record::{IdSet, Instant, Stream, instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
@@ -33,12 +34,36 @@ const DELETED_CUSTOMERS: &str = "SELECT line.id, line.id, old.created_at, old.up
      AND NOT EXISTS (SELECT 1 FROM change_log AS later WHERE later.stream = 'customers' AND later.op = 'delete' \
          AND later.id = line.id AND later.seq > line.seq)";
 
-/// A record that has expired.
+/// Versions that ended before a time: their stream, their records, the changes that began and that ended them, and when. Those
+/// that were forgotten already may stand in export files.
+fn ended() -> String {
+    format!(
+        "SELECT version.stream, version.id, version.seq, version.next, ending.observed_at FROM ({}) AS version \
+         CROSS JOIN change_log AS ending ON ending.seq = version.next WHERE ending.observed_at < ?1 \
+         AND NOT EXISTS (SELECT 1 FROM change_log AS line WHERE line.seq = version.seq AND line.op IN ('delete', 'erase')) \
+         AND NOT EXISTS (SELECT 1 FROM erased_changes AS e WHERE e.seq = version.seq)",
+        successors()
+    )
+}
+
+/// What has expired.
 pub(super) enum Found<'f> {
     /// An event, with its customer's id.
     Event(&'f str, Option<&'f str>),
     /// A customer, whose events go with it.
     Customer(&'f str),
+    /// A version of a record that stays.
+    Version(EndedVersion<'f>),
+}
+
+/// A version of a record.
+pub(super) struct EndedVersion<'v> {
+    pub(super) stream: Stream,
+    pub(super) id: &'v str,
+    /// The change that began it.
+    pub(super) seq: i64,
+    /// The change that ended it.
+    pub(super) ended_by: i64,
 }
 
 /// What has expired by a rule.
@@ -46,7 +71,7 @@ pub(super) enum Found<'f> {
 struct Tally {
     ids: IdSet,
     /// Of customers, the events that go with them and have not expired by themselves.
-    events: u64,
+    events: IdSet,
     versions: u64,
     times: Option<(Instant, Instant)>,
 }
@@ -54,6 +79,10 @@ struct Tally {
 impl Tally {
     fn add(&mut self, id: &str, last: Instant) {
         self.ids.insert(id);
+        self.add_time(last);
+    }
+
+    fn add_time(&mut self, last: Instant) {
         let (oldest, newest) = self.times.unwrap_or((last, last));
         self.times = Some((oldest.min(last), newest.max(last)));
     }
@@ -68,7 +97,7 @@ impl Tally {
 }
 
 /// Finds what has expired, by rule, and hands each record over, customers first. The events of a customer who has expired are
-/// handed over only if they have expired by themselves. Keeps eight bytes in memory for each record found, and for each
+/// handed over only if they have expired by themselves, and of what goes no versions are. Keeps eight bytes in memory for each record found, and for each
 /// customer with young events.
 pub(super) fn find(
     connection: &Connection,
@@ -99,16 +128,53 @@ pub(super) fn find(
             events.add(id, last);
             each(Found::Event(id, customer))?;
         } else if customer.is_some_and(|customer| customers.ids.contains(customer)) {
-            customers.events += 1;
+            customers.events.insert(id);
         }
         Ok(())
     })?;
     count_versions(connection, &mut events, &mut customers)?;
+    let mut history = Tally::default();
+    if let Some(before) = expiry.history_before {
+        each_ended(connection, before, |version, ended_at| {
+            let goes_anyway = match version.stream.parent() {
+                None => customers.ids.contains(version.id),
+                Some(_) => events.ids.contains(version.id) || customers.events.contains(version.id),
+            };
+            if goes_anyway {
+                return Ok(());
+            }
+            history.versions += 1;
+            instant(ended_at).into_iter().for_each(|at| history.add_time(at));
+            each(Found::Version(version))
+        })?;
+    }
     let told = [
         events.told("retention.events", 0, events.ids.len() as u64),
-        customers.told("retention.inactive_customers", customers.ids.len() as u64, customers.events),
+        customers.told(
+            "retention.inactive_customers",
+            customers.ids.len() as u64,
+            customers.events.len() as u64,
+        ),
+        history.told("retention.history", 0, 0),
     ];
     Ok(told.into_iter().flatten().collect())
+}
+
+fn each_ended(
+    connection: &Connection,
+    before: Timestamp,
+    mut each: impl FnMut(EndedVersion<'_>, &str) -> Result<(), MirrorError>,
+) -> Result<(), MirrorError> {
+    let mut select = connection.prepare(&ended())?;
+    let mut rows = select.query([utc_text(before)])?;
+    while let Some(row) = rows.next()? {
+        let stream = text(row, 0)?.and_then(Stream::from_name);
+        let stream = stream.ok_or_else(|| MirrorError::unreadable("a change's stream"))?;
+        let id = text(row, 1)?.unwrap_or_default();
+        let version = EndedVersion { stream, id, seq: row.get(2)?, ended_by: row.get(3)? };
+        each(version, text(row, 4)?.unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 /// Counts the earlier versions that go with what was found.
