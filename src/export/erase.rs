@@ -360,8 +360,8 @@ impl Work<'_> {
         Ok((file, records))
     }
 
-    /// Hands over the rows that such a file is to have; `old_rows` reads these of the file as it is. Versions that have expired
-    /// are left out where their successors stand in later files, which reach as far as `end`.
+    /// Hands over the rows that such a file is to have; `old_rows` reads these of the file as it is. Versions that have
+    /// expired are left out where their successors stand in later files, which reach as far as `end`.
     fn rows(
         &self,
         (name, end): (FileName, i64),

@@ -17,8 +17,8 @@ pub struct Logged<'a> {
     pub row_seq: Option<i64>,
 }
 
-/// Selects `seq`, `stream` and `id` of each change that may have a successor, and that as `next`. Only rows that were updated or
-/// deleted have several changes.
+/// Selects `seq`, `stream` and `id` of each change that may have a successor, and that as `next`. Only rows that were updated
+/// or deleted have several changes.
 pub(in crate::mirror) fn successors() -> String {
     let inserts: String = Stream::ALL
         .iter()

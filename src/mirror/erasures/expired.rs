@@ -97,8 +97,8 @@ impl Tally {
 }
 
 /// Finds what has expired, by rule, and hands each record over, customers first. The events of a customer who has expired are
-/// handed over only if they have expired by themselves, and of what goes no versions are. Keeps eight bytes in memory for each record found, and for each
-/// customer with young events.
+/// handed over only if they have expired by themselves, and of what goes no versions are. Keeps eight bytes in memory for
+/// each record found, and for each customer with young events.
 pub(super) fn find(
     connection: &Connection,
     expiry: &Expiry,

@@ -109,7 +109,8 @@ async fn fetch_missing(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Du
         })
         .await?;
     }
-    let brought = WalkedPages { records: listed, pages: walk.pages };
+    // Those who were not taken for their age stood on the pages, too.
+    let brought = WalkedPages { records: listed.max(walk.counted), pages: walk.pages };
     if lacks_pages(alive, brought) {
         context.counters.incomplete(format!(
             "{alive} {stream} were missing from the list, but the API has them: pages of it were left out. They were \
