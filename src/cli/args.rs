@@ -170,6 +170,10 @@ pub(super) struct Erase {
     /// Persons by a file with an id, an e-mail address or a telephone number on each line: one erasure for all of them
     #[arg(long, value_name = "LIST")]
     pub(super) file: Option<PathBuf>,
+    /// What has been kept for longer than the rules of `[retention]` allow, instead of persons; with --dry-run only how much
+    /// that is
+    #[arg(long, conflicts_with_all = ["ids", "emails", "phones", "file", "at_vendor", "reason", "mode"])]
+    pub(super) expired: bool,
     /// Delete the customers by the API first
     #[arg(long, conflicts_with = "mode")]
     pub(super) at_vendor: bool,

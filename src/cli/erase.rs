@@ -1,10 +1,12 @@
-//! `erase`: persons out of the mirror and out of every export.
+//! `erase`: persons, and what has expired, out of the mirror and out of every export.
 
 use super::args::{Erase, Global};
 use super::assemble;
 use super::customers::confirmed;
 use super::exit::{Exit, Failure};
+use super::expired;
 use super::output::{self, counted, row, size};
+use super::receipts::told;
 use crate::api::{Client, ErrorKind};
 use crate::config::Config;
 use crate::erasure::{Checked, Needles, Receipt, Request, check, erase, finish};
@@ -14,7 +16,7 @@ use crate::observe::Unobserved;
 use crate::record::Stream;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) async fn run(global: &Global, args: Erase) -> Result<Exit, Failure> {
@@ -30,6 +32,9 @@ pub(super) async fn run(global: &Global, args: Erase) -> Result<Exit, Failure> {
         return allow(&mut mirror, value, args.json);
     }
     let mut ended = finish(&mut mirror, &config.every_destination(), Timestamp::now)?;
+    if args.expired {
+        return expired::run(&config, &mut mirror, &args, ended);
+    }
     let asked = asked(&args)?;
     if args.finish {
         return told(args.json, &ended);
@@ -173,52 +178,6 @@ fn preview(mirror: &mut Mirror, persons: &[Person], as_json: bool) -> Result<Exi
             format!("{} would be erased", counted(preview.customers.len() as u64, "customer")),
         )
     })
-}
-
-fn told(as_json: bool, ended: &[(Receipt, PathBuf)]) -> Result<Exit, Failure> {
-    let receipts: Vec<&Receipt> = ended.iter().map(|(receipt, _)| receipt).collect();
-    output::result(as_json, &receipts, || match ended {
-        [] => row("erased", "no erasure was left to end"),
-        ended => ended.iter().map(|(receipt, path)| text(receipt, path)).collect(),
-    })?;
-    let is_whole = receipts.iter().all(|receipt| receipt.ended_at.is_some());
-    Ok(if is_whole { Exit::Done } else { Exit::Incomplete })
-}
-
-fn text(receipt: &Receipt, path: &Path) -> String {
-    let records: u64 = receipt.mirror.iter().map(|place| place.records).sum();
-    let mut text = row("erased", counted(receipt.persons.len() as u64, "customer"));
-    text += &row(
-        "mirror",
-        format!("{}, {} of the log", counted(records, "record"), counted(receipt.changes, "line")),
-    );
-    for folder in &receipt.exports {
-        let files = counted(folder.files.len() as u64, "file");
-        text += &row(
-            "exports",
-            format!(
-                "{files} written again or removed in {}, where {} are announced",
-                folder.dir, folder.searched
-            ),
-        );
-        let others = folder.others.iter();
-        text +=
-            &others.map(|name| row("not ours", format!("{name}: nobody looked into it"))).collect::<String>();
-    }
-    for place in &receipt.elsewhere {
-        let rows = counted(place.records, "row");
-        text += &row(
-            "note",
-            format!("{rows} of others in {}.{} name the person, and stay", place.table, place.column),
-        );
-    }
-    if receipt.ended_at.is_none() {
-        text += &row("note", "it is not ended:");
-    }
-    for one in &receipt.unreached {
-        text += &row("not", format!("{}. {}", one.what, one.what_to_do));
-    }
-    text + &row("receipt", path.display())
 }
 
 fn allow(mirror: &mut Mirror, value: &str, as_json: bool) -> Result<Exit, Failure> {

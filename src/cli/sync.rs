@@ -9,8 +9,8 @@ use super::{assemble, signals};
 use crate::config::{Config, MirrorConfig};
 use crate::export::{Exported, Settings};
 use crate::mirror::{
-    Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunId, RunLock, Stamp, StreamCounts, checkpoint_beside,
-    derive_beside, is_there,
+    Batch, Halt, Mirror, MirrorError, Mode, Outcome, RunLock, StreamCounts, checkpoint_beside, derive_beside,
+    is_there,
 };
 use crate::record::Stream;
 use crate::sync::{self, DryRun, Finished, Report, Scope, SyncError, Tools, dry_run};
@@ -124,7 +124,7 @@ fn note_derived(finished: &mut Finished, derived: Result<Vec<String>, MirrorErro
 }
 
 /// Adds a remark to the run as it stands in the mirror, for `status`, which shows it when nobody looks at the logs any more.
-fn note(finished: &mut Finished, remark: &str) {
+pub(super) fn note(finished: &mut Finished, remark: &str) {
     let run = finished.report.run_id;
     if let Err(error) = write(&mut finished.mirror, |batch| batch.add_remark(run, remark)) {
         tracing::warn!(run_id = run.0, %error, remark, "a remark on the run could not be noted in the mirror");
@@ -179,7 +179,7 @@ fn tidy(finished: &mut Finished, ages: &MirrorConfig) {
     let counted = if counts { write(mirror, |batch| batch.count_rows()) } else { Ok(()) };
     let forgotten = counted
         .and_then(|()| forget_runs(mirror, ages.runs_max_age))
-        .and_then(|()| forget_history(mirror, run, ages.history_max_age));
+        .and_then(|()| forget_history(mirror, ages.history_max_age));
     match forgotten.and_then(|()| mirror.checkpoint()) {
         Ok(wal) if wal.held && wal.bytes > WAL_WORTH_TELLING => tracing::warn!(
             run_id,
@@ -199,11 +199,11 @@ fn oldest_kept(max_age: Duration) -> Option<Timestamp> {
     before.filter(|_| !max_age.is_zero())
 }
 
-fn forget_history(mirror: &mut Mirror, run: RunId, max_age: Duration) -> Result<(), MirrorError> {
+fn forget_history(mirror: &mut Mirror, max_age: Duration) -> Result<(), MirrorError> {
     let Some(before) = oldest_kept(max_age) else { return Ok(()) };
-    let (mut forgotten, stamp) = (0, Stamp { run, now: Timestamp::now() });
+    let (mut forgotten, now) = (0, Timestamp::now());
     loop {
-        match write(mirror, |batch| batch.forget_history(stamp, before))? {
+        match write(mirror, |batch| batch.forget_history(now, before))? {
             0 => break,
             more => forgotten += more,
         }
@@ -282,6 +282,7 @@ fn log(report: &Report) {
         rejected = counts.rejected,
         repaired = counts.repaired,
         kept_out = counts.kept_out,
+        expired = counts.expired,
         error = report.error,
         "sync ended"
     );
@@ -348,6 +349,10 @@ pub(super) fn summary(report: &Report, exported: &[Attempt]) -> String {
     if counts.kept_out > 0 {
         let records = counted(counts.kept_out, "customer");
         text += &row("kept out", format_args!("{records} who were erased: see `erase --allow-return`"));
+    }
+    if counts.expired > 0 {
+        let records = counted(counts.expired, "record");
+        text += &row("expired", format_args!("{records} older than [retention] keeps, and not taken"));
     }
     for failure in report.failures.iter().take(NAMED) {
         let (parents, id, error) = (failure.stream, &failure.customer_id, &failure.error);

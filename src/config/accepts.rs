@@ -96,6 +96,13 @@ pub(super) fn positive_duration<T: TryFrom<SignedDuration>>() -> Accepts<T> {
     })
 }
 
+/// How long something is kept; none: for ever.
+pub(super) fn age() -> Accepts<Option<SignedDuration>> {
+    word("a duration such as \"3y\", \"90d\" or \"12h\", or \"0s\" for ever", |text| {
+        durations::parse(text).map(|age| Some(age).filter(SignedDuration::is_positive))
+    })
+}
+
 pub(super) fn size() -> Accepts<u64> {
     word("a size above zero such as \"64MiB\" (B, KiB, MiB, GiB)", |text| {
         sizes::parse(text).filter(|&bytes| bytes > 0)

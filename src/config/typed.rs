@@ -10,6 +10,7 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::profiles;
 use crate::api::{self, PagingSettings, Parameter, RetryPolicy, TokenStyle};
 use crate::daemon::{Schedules, notices};
+use crate::diff::Retention;
 use crate::masking::Profile;
 use crate::record::Stream;
 use crate::{export, sync};
@@ -31,8 +32,8 @@ pub struct Config {
     pub event_paging: PagingSettings,
     /// `[mirror]`
     pub mirror: MirrorConfig,
-    /// `[sync]`, with what `[api]` says for it. Accounts are not accepted; the audit is the one after the daemon's full
-    /// syncs.
+    /// `[sync]`, with what `[api]` and `[retention]` say for it. Accounts are not accepted; the audit is the one after the
+    /// daemon's full syncs.
     pub sync: sync::Settings,
     /// `[export]`
     pub export: export::Settings,
@@ -179,6 +180,11 @@ fn read(layers: &mut Layers) -> Option<Config> {
             resume_max_age: layers.read("sync.resume_max_age", duration())?,
             audit: layers.read("sync.audit", integer(0..=1_000_000_000))?,
             drift_limit: layers.read("sync.drift_limit", share())?,
+            retention: Retention {
+                events: layers.read("retention.events", accepts::age())?,
+                inactive_customers: layers.read("retention.inactive_customers", accepts::age())?,
+                history: layers.read("retention.history", accepts::age())?,
+            },
             base_url: api.base_url.to_string(),
         },
         destinations: destinations::read(layers, &export, &profiles)?,

@@ -66,6 +66,7 @@ fn sync_runs() -> Table {
             count("repaired", "records", "Records that were taken with a repair: see rejected."),
             text("what_to_do", "What to do about the error, where it doesn't say so itself."),
             count("kept_out", "records", "Customers that were not taken, because they were erased: see tombstones."),
+            count("expired", "records", "Listed records that the mirror lacks and that were not taken for their age."),
         ],
     )
 }
@@ -206,10 +207,10 @@ fn rejected() -> Table {
 fn erasures() -> Table {
     table(
         "erasures",
-        "One row for each erasure of persons; its receipt says the same and more.",
+        "One row for each erasure, of persons or of what has expired; its receipt says the same and more.",
         vec![
             integer("id", "The erasure's number.").key(),
-            utc("requested_at", "When the mirror forgot the persons.").not_null(),
+            utc("requested_at", "When the mirror forgot them.").not_null(),
             utc(
                 "ended_at",
                 "When nothing of them was left in exports and in the mirror's file; NULL: it is not ended.",
@@ -217,7 +218,8 @@ fn erasures() -> Table {
             text("reason", "As given."),
             count("persons", "customers", "Customers that were erased."),
             count("changes", "changes", "Lines of the change log that it took."),
-            json("found", "What was asked for as tokens, and records and bytes by table.").not_null(),
+            json("found", "What was asked for as tokens, what had expired, and records and bytes by table.")
+                .not_null(),
         ],
     )
 }
@@ -247,6 +249,11 @@ fn erased_changes() -> Table {
             text("token", "'hmac:' and the token of the record's id, which stands in the log for it.")
                 .not_null(),
             integer("erasure_id", "The erasure.").not_null().of("erasures", "id"),
+            integer(
+                "ended_by",
+                "Of a version that was forgotten for its age: the change that ended it; else NULL.",
+            )
+            .of("changes", "seq"),
         ],
     )
 }

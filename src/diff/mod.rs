@@ -8,6 +8,7 @@ mod deletion;
 mod event_list;
 mod event_ownership;
 mod event_plan;
+mod expiry;
 mod fields;
 pub mod looks;
 mod sample;
@@ -20,6 +21,7 @@ pub use deletion::{
 pub use event_list::{EventListShape, KnownEventList, deleted_if_missing_since, is_short};
 pub use event_ownership::{Ownership, judge_ownership};
 pub use event_plan::EventPlan;
+pub use expiry::{Expiry, Retention};
 pub use fields::{FieldChange, changed_fields};
 pub use sample::{Sample, sample_seed};
 

@@ -1,4 +1,4 @@
-//! Persons erased from everything that this program keeps, with a receipt that can be checked.
+//! Persons, and what has expired, erased from everything that this program keeps, with a receipt that can be checked.
 //!
 //! | file | what it does | I/O |
 //! |---|---|---|
@@ -31,4 +31,4 @@ pub use needles::Needles;
 pub use person::{Held, HeldIn, PersonFound, person};
 pub use person_page::person_page;
 pub use receipt::{Elsewhere, Receipt, Unreached};
-pub use run::{Request, erase, finish};
+pub use run::{Request, erase, expire, finish};

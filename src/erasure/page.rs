@@ -72,6 +72,24 @@ fn about(receipt: &Receipt) -> Markup {
             "Begun at " (receipt.requested_at) " (UTC), in the mirror " code { (receipt.mirror_id) } "."
             @if let Some(reason) = &receipt.reason { " Reason: " (reason) "." }
         }
+        @if !receipt.expired.is_empty() { (expired(receipt)) }
+        @else { (of_persons(receipt)) }
+    }
+}
+
+fn expired(receipt: &Receipt) -> Markup {
+    html! {
+        p { "Kept for longer than " code { "[retention]" } " allows; the times are those of the last change (UTC)." }
+        (table(["Rule", "Customers", "Events", "Earlier versions", "Oldest", "Newest"], receipt.expired.iter().map(|one| {
+            let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "–".to_owned());
+            [one.rule.clone(), one.customers.to_string(), one.events.to_string(), one.versions.to_string(),
+             time(&one.oldest), time(&one.newest)]
+        })))
+    }
+}
+
+fn of_persons(receipt: &Receipt) -> Markup {
+    html! {
         p { "Identifiers stand here as HMAC-SHA256 under the key in the mirror's key file." }
         (table(["Asked for by", "Token"], receipt.asked.iter().map(|one| {
             [one.identifier.name().to_owned(), one.token.clone()]

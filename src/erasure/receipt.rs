@@ -4,7 +4,7 @@
 
 use super::error::ErasureError;
 use crate::export::ErasedFolder;
-use crate::mirror::{ErasedPlace, ErasureKey, Identifier};
+use crate::mirror::{ErasedPlace, ErasureKey, Expired, Identifier};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,9 @@ pub struct Receipt {
     pub persons: Vec<String>,
     /// Of these, whom the vendor's API deleted as well: tokens.
     pub deleted_at_vendor: Vec<String>,
+    /// What went because it had expired, by rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expired: Vec<Expired>,
     /// What went from the mirror, by table.
     pub mirror: Vec<ErasedPlace>,
     /// Lines of the change log that say `erase` now.

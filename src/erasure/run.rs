@@ -12,6 +12,7 @@ use super::check::held_in;
 use super::error::ErasureError;
 use super::needles::Needles;
 use super::receipt::{AskedFor, Elsewhere, Receipt, Unreached};
+use crate::diff::Retention;
 use crate::export::{self, Done, ErasedFolder, Location, Settings, known_folders};
 use crate::mirror::{Asked, Erasure, ErasureKey, Identifier, Mirror, Person, sizes};
 use jiff::Timestamp;
@@ -50,16 +51,10 @@ pub fn erase(
     clock: fn() -> Timestamp,
 ) -> Result<(Receipt, PathBuf), ErasureError> {
     let key = ErasureKey::read_or_create(mirror.path())?;
-    for (folder, profile) in known_folders(mirror, configured)? {
-        // One that can't be read is told of where its files are to be written again.
-        drop(Location::parse(&folder).map(|folder| export::note(mirror, &folder, profile)));
-    }
+    note_folders(mirror, configured)?;
     let (number, persons) = mirror.erase(&key, &request.asked, request.reason.as_deref(), clock())?;
     let elsewhere = elsewhere(mirror, &request.asked, &persons)?;
-    let erasures = mirror.snapshot()?.unended_erasures()?;
-    let Some(erasure) = erasures.iter().find(|erasure| erasure.id == number) else {
-        return Err(crate::mirror::MirrorError::Unreadable { what: "its newest erasure".to_owned() }.into());
-    };
+    let erasure = &begun(mirror, number)?;
     let mut receipt = blank(mirror.id(), erasure);
     receipt.elsewhere = elsewhere;
     let at_vendor = request.deleted_at_vendor.iter().map(|id| key.token(Identifier::Id, id).0);
@@ -67,6 +62,50 @@ pub fn erase(
     // What only this process knows is on the disk before it goes on.
     receipt.write(mirror.path(), &key)?;
     end(mirror, configured, erasure, receipt, &key, clock)
+}
+
+/// Erases what has expired by now from the same places, with a receipt as [`erase`] does, but without tombstones. Returns
+/// `None`, and changes nothing, where nothing has expired. Blocks; the caller holds the mirror's process lock.
+///
+/// # Errors
+/// As [`erase`].
+pub fn expire(
+    mirror: &mut Mirror,
+    configured: &[Settings],
+    retention: &Retention,
+    clock: fn() -> Timestamp,
+) -> Result<Option<(Receipt, PathBuf)>, ErasureError> {
+    let now = clock();
+    let expiry = retention.at(now);
+    if mirror.snapshot()?.expired(&expiry)?.is_empty() {
+        return Ok(None);
+    }
+    let key = ErasureKey::read_or_create(mirror.path())?;
+    note_folders(mirror, configured)?;
+    let Some(number) = mirror.erase_expired(&key, &expiry, &retention.to_string(), now)? else {
+        return Ok(None);
+    };
+    let erasure = begun(mirror, number)?;
+    let mut receipt = blank(mirror.id(), &erasure);
+    receipt.write(mirror.path(), &key)?;
+    end(mirror, configured, &erasure, receipt, &key, clock).map(Some)
+}
+
+/// Has the mirror remember what its exports announce. A folder that can't be read is told of where its files are to be written
+/// again.
+fn note_folders(mirror: &mut Mirror, configured: &[Settings]) -> Result<(), ErasureError> {
+    for (folder, profile) in known_folders(mirror, configured)? {
+        drop(Location::parse(&folder).map(|folder| export::note(mirror, &folder, profile)));
+    }
+    Ok(())
+}
+
+/// The erasure of this number, which has not ended.
+fn begun(mirror: &mut Mirror, number: i64) -> Result<Erasure, ErasureError> {
+    let mut erasures = mirror.snapshot()?.unended_erasures()?.into_iter();
+    erasures.find(|erasure| erasure.id == number).ok_or_else(|| {
+        crate::mirror::MirrorError::Unreadable { what: "its newest erasure".to_owned() }.into()
+    })
 }
 
 /// Ends the erasures that were cut off, oldest first. Returns their receipts, and where they are.
@@ -84,11 +123,12 @@ pub fn finish(
         mirror.delete_securely()?;
         let key = ErasureKey::read_or_create(mirror.path())?;
         let receipt = Receipt::earlier(mirror.path(), erasure.id, &key);
+        let is_of_persons = !erasure.erased.asked.is_empty();
         let receipt = receipt.unwrap_or_else(|| Receipt {
-            unreached: vec![Unreached {
+            unreached: is_of_persons.then(|| Unreached {
                 what: "records of others that name the person: the erasure was cut off before they were looked for".to_owned(),
                 what_to_do: "Look with `malomo-mirror person` for each of the person's identifiers.".to_owned(),
-            }],
+            }).into_iter().collect(),
             ..blank(mirror.id(), &erasure)
         });
         receipts.push(end(mirror, configured, &erasure, receipt, &key, clock)?);
@@ -109,6 +149,7 @@ fn blank(mirror_id: &str, erasure: &Erasure) -> Receipt {
             .collect(),
         persons: erasure.erased.persons.clone(),
         deleted_at_vendor: Vec::new(),
+        expired: erasure.erased.expired.clone(),
         mirror: erasure.erased.places.clone(),
         changes: erasure.changes,
         file_rewritten: false,
@@ -185,7 +226,7 @@ fn end(
             "End that program, then run `malomo-mirror erase --finish`.",
         ));
     }
-    receipt.unreached.extend(never_reached(!receipt.deleted_at_vendor.is_empty()));
+    receipt.unreached.extend(never_reached(&receipt));
     let now = clock();
     receipt.ended_at = is_whole.then(|| format!("{now:.3}"));
     let path = receipt.write(mirror.path(), key)?;
@@ -221,11 +262,17 @@ fn unreached(what: impl Into<String>, what_to_do: &str) -> Unreached {
 }
 
 /// What no erasure of this program reaches.
-fn never_reached(is_gone_at_vendor: bool) -> Vec<Unreached> {
-    let vendor = unreached(
-        "the vendor, who still has the customer unless the shop or the vendor has deleted it there",
-        "Delete it there, or use `--at-vendor`; until then the mirror keeps it out.",
-    );
+fn never_reached(receipt: &Receipt) -> Vec<Unreached> {
+    let vendor = match &receipt.expired[..] {
+        [] => unreached(
+            "the vendor, who still has the customer unless the shop or the vendor has deleted it there",
+            "Delete it there, or use `--at-vendor`; until then the mirror keeps it out.",
+        ),
+        _ => unreached(
+            "the vendor, who still has what has expired here",
+            "Nothing: the mirror doesn't take it in again as long as `[retention]` says so.",
+        ),
+    };
     let others = [
         unreached(
             "what consumers have loaded from exports",
@@ -240,7 +287,7 @@ fn never_reached(is_gone_at_vendor: bool) -> Vec<Unreached> {
             "Let the journal expire as your retention says.",
         ),
     ];
-    (!is_gone_at_vendor).then_some(vendor).into_iter().chain(others).collect()
+    receipt.deleted_at_vendor.is_empty().then_some(vendor).into_iter().chain(others).collect()
 }
 
 /// Rows that still hold an id, an address or a number of the persons.

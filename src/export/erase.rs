@@ -17,7 +17,7 @@ use crate::export::error::ExportError;
 use crate::export::formats::{Dialect, Format, Row, Rows};
 use crate::export::layout::{Covers, FileName, Kind, MANIFEST, in_folder};
 use crate::export::location::Location;
-use crate::export::manifest::{Lines, Manifest, ManifestLine, StagedFile, folder_name};
+use crate::export::manifest::{Lines, Manifest, ManifestLine, Reached, StagedFile, folder_name};
 use crate::export::provenance::open_own;
 use crate::export::publish::{FileWriter, Origin};
 use crate::export::readback::{Source, open_rows};
@@ -111,12 +111,18 @@ fn erase_seen(
     for stream in Stream::ALL {
         erased.push(snapshot.erased_changes(erasure.id, stream)?);
     }
-    let work = Work { snapshot: &snapshot, history: snapshot.history()?, dir, erasure, erased };
+    let mut ended = Vec::new();
+    for stream in Stream::ALL {
+        ended.push(snapshot.ended_versions(erasure.id, stream)?);
+    }
+    let reached = open_own(&snapshot, dir, Kind::Changes, mirror.id())?.reached;
+    let work =
+        Work { snapshot: &snapshot, history: snapshot.history()?, dir, erasure, erased, ended, reached };
     for kind in [Kind::Changes, Kind::Snapshots] {
         work.of_kind(mirror, kind, &mut done)?;
     }
     tables(&work, mirror.id(), now, &mut done)?;
-    if work.erased.iter().any(|seqs| !seqs.is_empty()) {
+    if work.erased.iter().any(|seqs| !seqs.is_empty()) || work.ended.iter().any(|ended| !ended.is_empty()) {
         erasures::write(&snapshot, &*destination::of(dir, Kind::Changes))?;
     }
     Ok(done)
@@ -211,6 +217,11 @@ struct Work<'w> {
     erasure: &'w Erasure,
     /// The erased changes of each stream, in their order.
     erased: Vec<Vec<i64>>,
+    /// The versions of each stream's records that have expired, in the order of the changes that began them, each with the one
+    /// that ended it.
+    ended: Vec<Vec<(i64, i64)>>,
+    /// How far the folder's files reach.
+    reached: Reached,
 }
 
 #[cfg(feature = "lake")]
@@ -228,10 +239,12 @@ impl delta::Rows for Work<'_> {
         let (first_seq, last_seq) = old.range;
         let name = table.file_name(Covers::Changes { first_seq, last_seq });
         let destination = destination::of(self.dir, Kind::Changes);
+        // Tables keep what the mirror has forgotten of others.
+        let end = 0;
         let dialect = Dialect { old_layout: false, exact: true, bom: false, guarded: false };
         let is_it = |sha256: &str| sha256 == old.sha256;
         let open = || rows_of(&*destination, (&old.path, name, dialect), is_it);
-        self.rows(name, open, old.is_joined, write).map(drop)
+        self.rows((name, end), open, old.is_joined, write).map(drop)
     }
 }
 
@@ -264,8 +277,36 @@ impl Work<'_> {
     /// Whether the file may hold an erased row.
     fn is_affected(&self, line: &ManifestLine) -> bool {
         let Some(stream) = Stream::from_name(&line.stream) else { return false };
-        let first = if line.snapshot { 1 } else { line.first_seq };
-        self.has_erased(stream, (first, line.last_seq))
+        let range = (if line.snapshot { 1 } else { line.first_seq }, line.last_seq);
+        let end = self.end(stream, Format::from_name(&line.format));
+        self.has_erased(stream, range) || self.has_ended(stream, range, end)
+    }
+
+    /// How far the newest file of this stream and format reaches.
+    fn end(&self, stream: Stream, format: Option<Format>) -> i64 {
+        format.map_or(0, |format| self.reached.position(stream, format))
+    }
+
+    /// Whether a file of this range has a version that has expired and whose successor stands in a later file, up to `end`.
+    fn has_ended(&self, stream: Stream, (first, last): (i64, i64), end: i64) -> bool {
+        let ended = self.ended.get(stream.index()).map_or(&[][..], Vec::as_slice);
+        let begun = ended.get(ended.partition_point(|(seq, _)| *seq < first)..).unwrap_or_default();
+        let mut begun = begun.iter().take_while(|(seq, _)| *seq <= last);
+        begun.any(|(_, ended_by)| (last + 1..=end).contains(ended_by))
+    }
+
+    /// Whether a file of this range that nobody announces may hold anything that is to go.
+    fn may_hold(&self, stream: Stream, range: (i64, i64)) -> bool {
+        let ended = self.ended.get(stream.index()).map_or(&[][..], Vec::as_slice);
+        let is_in_range = |(seq, _): &(i64, i64)| (range.0..=range.1).contains(seq);
+        self.has_erased(stream, range) || ended.iter().any(is_in_range)
+    }
+
+    /// Whether this is such a version.
+    fn is_ended(&self, stream: Stream, seq: i64, end: i64) -> bool {
+        let ended = self.ended.get(stream.index()).map_or(&[][..], Vec::as_slice);
+        let found = ended.binary_search_by_key(&seq, |(seq, _)| *seq).ok().and_then(|at| ended.get(at));
+        found.is_some_and(|(_, ended_by)| *ended_by <= end)
     }
 
     fn has_erased(&self, stream: Stream, (first, last): (i64, i64)) -> bool {
@@ -275,6 +316,11 @@ impl Work<'_> {
 
     fn is_erased(&self, stream: Stream, seq: i64) -> bool {
         self.has_erased(stream, (seq, seq))
+    }
+
+    /// Whether this change is to go, as one that was erased or as such a version.
+    fn is_gone(&self, stream: Stream, seq: i64, end: i64) -> bool {
+        self.is_erased(stream, seq) || self.is_ended(stream, seq, end)
     }
 
     /// Writes the files of these lines again, gives them their names, then replaces the manifest.
@@ -336,7 +382,9 @@ impl Work<'_> {
         let is_it =
             |sha256: &str| old.sha256 == sha256 || rewritten.is_some_and(|digests| digests.contains(sha256));
         let open = || rows_of(destination, (&old.path, name, old.dialect()), is_it);
-        let Counts { records, left_out } = self.rows(name, open, false, &mut |change| file.write(change))?;
+        let end = self.end(name.stream, Some(name.format));
+        let Counts { records, left_out } =
+            self.rows((name, end), open, false, &mut |change| file.write(change))?;
         let run = old.run_id.map(crate::mirror::RunId);
         let origin = Origin::of(self.snapshot, mirror_id, run, Timestamp::UNIX_EPOCH);
         let mut file = file.end()?.finish(&origin)?;
@@ -350,30 +398,31 @@ impl Work<'_> {
 
     /// Hands over the rows that such a file is to have; `open` begins to read those of the file as it is, where they are
     /// wanted: of most files the mirror knows every row. A joined file of a table (`has_older`) has older changes as well.
+    /// Versions that have expired are left out where their successors stand in later files, which reach as far as `end`.
     fn rows(
         &self,
-        name: FileName,
+        (name, end): (FileName, i64),
         open: impl FnOnce() -> Option<Rows<'static>>,
         has_older: bool,
         write: &mut dyn FnMut(&Change<'_>) -> Result<(), ExportError>,
     ) -> Result<Counts, ExportError> {
         let range = match name.covers {
             Covers::Changes { first_seq, last_seq } => (first_seq, last_seq),
-            Covers::State { head_seq } => return self.rows_of_state(name, head_seq, open, write),
+            Covers::State { head_seq } => return self.rows_of_state((name, end), head_seq, open, write),
         };
         let (mut counts, mut old) = (Counts::default(), OldRows { open: Some(open), rows: None });
         self.history.changes(name.stream, range, |logged| {
             let (change, is_newest) = (logged.change, logged.is_newest_up_to(range.1));
-            let is_erased = self.is_erased(name.stream, change.seq);
-            let is_unknown = change.row.is_none() && !is_erased && is_newest;
+            let is_gone = self.is_gone(name.stream, change.seq, end);
+            let is_unknown = change.row.is_none() && !is_gone && is_newest;
             let kept = if is_unknown || has_older { old.find(change.seq) } else { None };
             if !is_newest && kept.is_none() {
                 return Ok(());
             }
-            counts.records += u64::from(is_erased);
+            counts.records += u64::from(is_gone);
             match (change.row, kept) {
                 (Some(_), _) => write(&change),
-                (None, Some(row)) if !is_erased => {
+                (None, Some(row)) if !is_gone => {
                     write(&Change { op: row.op, row: Some(&row.values(name.stream.columns())), ..change })
                 }
                 (None, _) => {
@@ -389,7 +438,7 @@ impl Work<'_> {
     /// whatever the order of the old file.
     fn rows_of_state(
         &self,
-        name: FileName,
+        (name, end): (FileName, i64),
         head_seq: i64,
         open: impl FnOnce() -> Option<Rows<'static>>,
         write: &mut dyn FnMut(&Change<'_>) -> Result<(), ExportError>,
@@ -404,13 +453,13 @@ impl Work<'_> {
             self.snapshot.rows(name.stream, head_seq, |change| write(&change))?;
             return Ok(counts);
         }
-        let unknown = self.unknown_of_state(name.stream, head_seq)?;
+        let unknown = self.unknown_of_state(name.stream, head_seq, end)?;
         let rows = if unknown.is_empty() { None } else { open() };
         let wanted = rows.into_iter().flatten().flatten().filter(|row| unknown.contains(&row.seq));
         let mut kept: BTreeMap<i64, Row> = wanted.map(|row| (row.seq, row)).collect();
         self.each_of_state(name.stream, head_seq, |logged| {
             let change = logged.change;
-            counts.records += u64::from(self.is_erased(name.stream, change.seq));
+            counts.records += u64::from(self.is_gone(name.stream, change.seq, end));
             match (change.row, kept.remove(&change.seq)) {
                 (Some(_), _) if change.op == Op::Erase => Ok(()),
                 (Some(_), _) => write(&Change { op: Op::Insert, ..change }),
@@ -439,12 +488,18 @@ impl Work<'_> {
         })
     }
 
-    /// Those of them that the mirror can't tell any more, but for the erased ones.
-    fn unknown_of_state(&self, stream: Stream, head_seq: i64) -> Result<BTreeSet<i64>, ExportError> {
+    /// Those of them that the mirror can't tell any more, but for those that are to go.
+    fn unknown_of_state(
+        &self,
+        stream: Stream,
+        head_seq: i64,
+        end: i64,
+    ) -> Result<BTreeSet<i64>, ExportError> {
         let mut unknown = BTreeSet::new();
         self.each_of_state(stream, head_seq, |logged| {
-            if logged.change.row.is_none() && !self.is_erased(stream, logged.change.seq) {
-                unknown.insert(logged.change.seq);
+            let seq = logged.change.seq;
+            if logged.change.row.is_none() && !self.is_gone(stream, seq, end) {
+                unknown.insert(seq);
             }
             Ok(())
         })?;
@@ -467,7 +522,7 @@ impl Work<'_> {
             let listed = destination.each_name(stream.name(), &mut |name| {
                 let path = format!("{stream}/{name}");
                 match name.strip_suffix(DAMAGED).and_then(FileName::parse) {
-                    Some(of) if self.has_erased(stream, of.covers.range()) => gone.push(path),
+                    Some(of) if self.may_hold(stream, of.covers.range()) => gone.push(path),
                     Some(_) => {}
                     None if FileName::parse(&name).is_some()
                         || destination::temporary_of(&name).is_some() => {}

@@ -56,7 +56,7 @@ pub struct RepairedFile {
 impl Repaired {
     /// Whether every file holds again what it held.
     pub fn is_complete(&self) -> bool {
-        self.files.iter().all(|file| file.left_out == 0)
+        self.files.iter().all(|file| file.left_out == 0 || file.as_before)
     }
 }
 

@@ -4,6 +4,7 @@ use super::database::{BUSY_TIMEOUT, folder_of, migrations, prepared, read_only};
 use super::error::MirrorError;
 use super::tombstones::Tombstones;
 use super::transaction::{Batch, Halt, Snapshot};
+use crate::diff::Expiry;
 use crate::masking::Masker;
 use crate::ownership::adopt;
 use rusqlite::{Connection, ErrorCode, FileControl, OpenFlags};
@@ -28,6 +29,8 @@ pub struct Mirror {
     masker: Option<Arc<Masker>>,
     /// Who must not come back; `None`: nobody was ever erased, or the mirror is open for reading only.
     pub(super) tombstones: Option<Tombstones>,
+    /// What is not to come in, because it has expired.
+    expiry: Expiry,
     /// Whether it is being filled for the first time, under another name than `path`.
     pub(super) is_loading: bool,
 }
@@ -70,12 +73,26 @@ impl Mirror {
         let id = connection
             .query_row("SELECT value FROM meta WHERE key = 'mirror_id'", [], |row| row.get(0))
             .map_err(|source| MirrorError::open(&path, source))?;
-        Ok(Mirror { connection, path, id, halt: None, masker: None, tombstones: None, is_loading: false })
+        Ok(Mirror {
+            connection,
+            path,
+            id,
+            halt: None,
+            masker: None,
+            tombstones: None,
+            expiry: Expiry::default(),
+            is_loading: false,
+        })
     }
 
     /// From now on, readings of many rows end with [`MirrorError::Stopped`] soon after `halt` says so.
     pub fn halt_when(&mut self, halt: Halt) {
         self.halt = Some(halt);
+    }
+
+    /// From now on, records that the mirror lacks and that have expired are not taken.
+    pub fn keep_expired_out(&mut self, expiry: Expiry) {
+        self.expiry = expiry;
     }
 
     /// From now on, snapshots show of rows and changes what the profile shows; `None`: all of them. Returns by which one
@@ -113,7 +130,7 @@ impl Mirror {
     /// # Errors
     /// When the database is locked by another writer for too long, or can't be written.
     pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
-        Batch::begin(&mut self.connection, self.is_loading, self.tombstones.as_ref())
+        Batch::begin(&mut self.connection, self.is_loading, self.tombstones.as_ref(), self.expiry)
     }
 
     /// Begins a read transaction: one state of the mirror until it is dropped.

@@ -15,7 +15,7 @@ use super::database::{BUSY_TIMEOUT, beside, folder_of, read_only};
 use super::error::MirrorError;
 use super::tables::MirroredParent;
 use super::transaction::{Batch, RunId, Stamp, head};
-use crate::diff::{EventPlan, Trust};
+use crate::diff::{EventPlan, Expiry, Trust};
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
 use crate::record::{Record, RowSet, Stream};
@@ -143,7 +143,7 @@ impl Mirror {
         }
         // So much memory also goes to sorting.
         self.connection.pragma_update(None, "cache_size", -8_000)?;
-        let mut batch = Batch::begin(&mut self.connection, false, None)?;
+        let mut batch = Batch::begin(&mut self.connection, false, None, Expiry::default())?;
         let loaded = batch.complete(stamp)?;
         failpoint::reached(Place::FirstLoad);
         batch.commit()?;

@@ -30,7 +30,7 @@ pub use changes::{Change, History, Logged, RecordChange};
 pub use connection::Mirror;
 pub use database::{Unusable, is_there};
 pub use derived::{EventTypeView, derive_beside};
-pub use erasures::{Asked, Erased, ErasedChange, ErasedPlace, Erasure, KeptOut, Person};
+pub use erasures::{Asked, Erased, ErasedChange, ErasedPlace, Erasure, Expired, KeptOut, Person};
 pub use error::{MirrorError, is_disk_full};
 pub use first_load::Loaded;
 pub use hints::{HintWriter, Taken};
@@ -44,7 +44,7 @@ pub use runs::{
     Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
-    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, DueParent, ExportFile,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, Due, DueParent, ExportFile,
     ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview,
     ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
 };

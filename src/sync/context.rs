@@ -6,12 +6,12 @@ use super::pending_deletions::PendingDeletions;
 use super::writer::Writer;
 use super::{Settings, SyncError};
 use crate::api::{Client, Cursor, Finding, KnownPaging, List, Page, Pager, Turn, WalkError};
-use crate::diff::EventPlan;
-use crate::mirror::{Batch, DueParent, HintMark, MirrorError, RunId, Stamp};
+use crate::diff::{EventPlan, Expiry};
+use crate::mirror::{Batch, Due, HintMark, MirrorError, RunId, Stamp};
 use crate::observe::Event;
 use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,10 @@ pub(super) struct Context {
     pub(super) settings: Arc<Settings>,
     pub(super) run: RunId,
     pub(super) started_at: Timestamp,
+    /// Customers who would have expired but for their events, and were taken in.
+    pub(super) woken: Arc<Woken>,
+    /// Whether the events of customers are looked at whom the mirror lacks and who have expired by their own times.
+    pub(super) looks_at_dormant: bool,
     /// How far the hints of webhooks had come when the run began; `None`: there were none.
     pub(super) hints: Option<HintMark>,
     pub(super) plan: EventPlan,
@@ -52,12 +56,39 @@ impl Context {
         Stamp { run: self.run, now: Timestamp::now() }
     }
 
+    /// What has expired, for the whole run.
+    pub(super) fn expiry(&self) -> Expiry {
+        self.settings.retention.at(self.started_at)
+    }
+
     /// Runs `job` in a transaction of the writer. [`Writer::write`] says when it is durable.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Batch<'_>) -> Result<T, MirrorError> + Send + 'static,
     ) -> Result<T, SyncError> {
         self.writer.write(job).await
+    }
+}
+
+/// The rows of customers who were taken in for their events. The list has them, though its walk didn't take them.
+#[derive(Default)]
+pub(super) struct Woken(Mutex<RowSet>);
+
+impl Woken {
+    pub(super) fn insert(&self, row: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(row);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count()
+    }
+
+    /// The rows that a walk has met, with these.
+    pub(super) fn added_to(&self, mut seen: RowSet) -> RowSet {
+        for row in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            seen.insert(row);
+        }
+        seen
     }
 }
 
@@ -127,15 +158,15 @@ pub(super) fn rows(page: &Page<Record>) -> u64 {
 /// Queues customers whose events are due. Returns `false` if nobody reads the queue any more or the run halts.
 pub(super) async fn queue_due(
     context: &Context,
-    due: &mpsc::Sender<DueParent>,
-    customers: Vec<DueParent>,
+    due: &mpsc::Sender<Due>,
+    customers: Vec<impl Into<Due>>,
 ) -> bool {
     if customers.is_empty() {
         return !context.halt.is_cancelled();
     }
     context.counters.observe(&Event::EventWalksPlanned { customers: customers.len() as u64 });
     for customer in customers {
-        match context.halt.run_until_cancelled(due.send(customer)).await {
+        match context.halt.run_until_cancelled(due.send(customer.into())).await {
             Some(Ok(())) => {}
             _ => return false,
         }

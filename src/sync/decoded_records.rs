@@ -47,15 +47,20 @@ impl DecodedRecords {
     }
 }
 
-/// Sets aside the raw text of records that can't be stored, or only with a repair. Returns the ids of the former.
+/// Sets aside the raw text of records that can't be stored, or only with a repair. Returns the ids of the former. Of
+/// records in `left_out`, which were not stored for their age, nothing is kept.
 pub(super) fn set_aside(
     batch: &mut Batch<'_>,
     stamp: Stamp,
     list: &List,
     sorted: &DecodedRecords,
+    left_out: &[&str],
 ) -> Result<Vec<(Option<String>, Met)>, MirrorError> {
     let (stream, customer_id) = (list.stream(), list.parent());
     for Repaired { id, repairs, raw } in &sorted.repaired {
+        if left_out.contains(&id.as_str()) {
+            continue;
+        }
         let (outcome, reason, record_id) = (Aside::Taken, &repairs.to_string(), Some(id.as_str()));
         batch.set_aside(stamp, RejectedRecord { stream, customer_id, record_id, outcome, reason, raw })?;
     }
@@ -80,7 +85,8 @@ pub(super) fn set_aside_parents(
     seen: &mut RowSet,
     applied: &mut ParentsApplied,
 ) -> Result<(), MirrorError> {
-    for (id, met) in set_aside(batch, stamp, &List::of(stream), sorted)? {
+    let left_out: Vec<&str> = applied.dormant.iter().map(Record::id).collect();
+    for (id, met) in set_aside(batch, stamp, &List::of(stream), sorted, &left_out)? {
         applied.first_met += u64::from(met != Met::Again);
         if let Some(id) = id {
             applied.due.extend(batch.keep_parent(stream, &id, met == Met::New, (plan, stamp.now), seen)?);

@@ -4,7 +4,7 @@ use super::looks;
 use super::{Scope, Settings, SyncError, Tools};
 use crate::api::{Cursor, List, ListEnd, Pager, TokenStyle, Turn};
 use crate::diff::looks::Signal;
-use crate::diff::{DeletionRefused, EventPlan, Overlap, Verdict, WalkedList, may_delete};
+use crate::diff::{DeletionRefused, EventPlan, Expiry, Overlap, Verdict, WalkedList, may_delete};
 use crate::mirror::{Mirror, Now, ParentPreview};
 use crate::record::{Record, RowSet, Stream};
 use jiff::Timestamp;
@@ -115,6 +115,9 @@ struct Preview<'m> {
     seen: RowSet,
     /// Of customers whose events would be read.
     due: RowSet,
+    expiry: Expiry,
+    /// Whether the events of customers would be looked at whom the mirror lacks and who have expired by their own times.
+    looks_at_dormant: bool,
     found: DryRun,
 }
 
@@ -126,6 +129,8 @@ impl<'m> Preview<'m> {
             _ => EventPlan::of_turns(settings.events_max_age),
         };
         Preview {
+            expiry: settings.retention.at(now),
+            looks_at_dormant: mirror.is_none() || *scope == Scope::Full,
             mirror,
             plan,
             now: Now { ours: now, servers: now.as_second() },
@@ -177,6 +182,10 @@ impl<'m> Preview<'m> {
         }
         let found = &mut self.found;
         found.customers += 1;
+        if preview.verdict == Verdict::Insert && self.expiry.may_be_inactive(record) {
+            found.events_due += u64::from(self.looks_at_dormant);
+            return Ok(());
+        }
         match preview.verdict {
             Verdict::Insert => found.new += 1,
             Verdict::Update | Verdict::Undated => found.changed += 1,

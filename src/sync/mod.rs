@@ -37,6 +37,7 @@ pub use report::{Audited, Failure, Report, Unread};
 pub use run::{Finished, sync};
 
 use crate::api::{Client, KnownPaging};
+use crate::diff::Retention;
 use crate::mirror::{Mode, Turns};
 use crate::observe::Observer;
 use jiff::SignedDuration;
@@ -65,6 +66,8 @@ pub struct Settings {
     pub audit: u64,
     /// The largest share of the customers compared that may have drifted before the run counts as incomplete.
     pub drift_limit: f64,
+    /// What has been kept for longer, and the mirror lacks, is not taken.
+    pub retention: Retention,
     /// The API's address, to tell whether findings and checkpoints are about the same server.
     pub base_url: String,
 }

@@ -15,8 +15,7 @@ use crate::diff::looks::{EventRates, Signal};
 use crate::diff::{EventPlan, Overlap};
 use crate::failpoint::{self, Place};
 use crate::mirror::{
-    Aside, Checkpoint, DueParent, HintMark, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId,
-    Stamp,
+    Aside, Checkpoint, Due, HintMark, LookResults, Mirror, MirrorError, Mode, Outcome, RunError, RunId, Stamp,
 };
 use crate::observe::Event;
 use crate::record::{RowSet, Stream};
@@ -57,7 +56,7 @@ pub async fn sync(
     scope: Scope,
 ) -> Result<Finished, SyncError> {
     let started_at = Timestamp::now();
-    let Begun { run, hints, mut walks, rates } =
+    let Begun { run, hints, mut walks, rates, is_first } =
         begin(&mut mirror, &tools, &settings, scope.mode(), started_at)?;
     let looks = Arc::new(Looks::new(rates));
     let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
@@ -65,8 +64,12 @@ pub async fn sync(
     if scope.is_of_the_list() {
         mirror = mirror.begin_load()?;
     }
+    // One instant for the whole run, so that its parts agree on what has expired.
+    mirror.keep_expired_out(settings.retention.at(started_at));
     let (writer, thread) =
         Writer::start(mirror, run, tools.turns.clone()).map_err(|source| SyncError::NoThread { source })?;
+    let looks_at_dormant =
+        settings.retention.inactive_customers.is_some() && (scope != Scope::Incremental || is_first);
     let counters = Arc::new(RunCounters::new(tools.observer.clone()));
     let run_context = Context {
         client: tools.client.observed_by(counters.clone()),
@@ -75,6 +78,8 @@ pub async fn sync(
         counters: counters.clone(),
         pending: Arc::default(),
         account_id: Arc::default(),
+        woken: Arc::default(),
+        looks_at_dormant,
         settings: Arc::new(settings),
         run,
         started_at,
@@ -94,7 +99,8 @@ pub async fn sync(
             Scope::Customers(_) => EventPlan::Everybody { walk_started_at, signal: Signal::Asked },
             Scope::Hinted => EventPlan::Everybody { walk_started_at, signal: Signal::Pushed },
         };
-        let context = Context { stream, plan, pending: Arc::default(), ..run_context.clone() };
+        let context =
+            Context { stream, plan, pending: Arc::default(), woken: Arc::default(), ..run_context.clone() };
         match work(&context, &scope, walk, started_at).await {
             Ok(IsOurs(true)) if !context.halt.is_cancelled() && scope.is_of_the_list() => {}
             ended => {
@@ -138,6 +144,8 @@ struct Begun {
     walks: [Option<ListWalk>; Stream::ALL.len()],
     /// How often events come.
     rates: EventRates,
+    /// Whether no run before it was complete.
+    is_first: bool,
 }
 
 /// Records the run's start, makes due whom webhooks have hinted at, loads what the mirror knows about the API and how often
@@ -176,9 +184,9 @@ fn begin(
         }
         walks[stream.index()] = walk;
     }
-    let rates = batch.event_rates()?;
+    let (rates, is_first) = (batch.event_rates()?, !batch.has_complete_run()?);
     batch.commit()?;
-    Ok(Begun { run, hints, walks, rates })
+    Ok(Begun { run, hints, walks, rates, is_first })
 }
 
 fn may_resume(checkpoint: &Checkpoint, settings: &Settings, now: Timestamp) -> bool {
@@ -225,7 +233,7 @@ async fn work(
     let events =
         async { halt_on_error(context, child_lists::walk_all(context, queue, Reading::First).await) };
     let (customers, events) = tokio::join!(customers, events);
-    let walked = customers?;
+    let walked = customers?.map(|walked| Walked { seen: context.woken.added_to(walked.seen), ..walked });
     events?;
     first_load::end(context).await?;
     let is_whole = walked.is_some() || !scope.is_of_the_list();
@@ -259,7 +267,7 @@ async fn sync_named(
     context: &Context,
     ids: &[String],
     identity: Identity,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     if is_confirmed(context, identity).await? {
         parent_list::fetch_named(context, ids, due).await?;
@@ -270,7 +278,7 @@ async fn sync_named(
 async fn sync_hinted(
     context: &Context,
     identity: Identity,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     if context.hints.is_some() && is_confirmed(context, identity).await? {
         fetch_hinted(context, false, due).await?;
@@ -284,11 +292,7 @@ async fn is_confirmed(context: &Context, identity: Identity) -> Result<bool, Syn
 }
 
 /// Asks for the customers that webhooks have hinted at; `unmirrored`: only those that the mirror lacks.
-async fn fetch_hinted(
-    context: &Context,
-    unmirrored: bool,
-    due: &mpsc::Sender<DueParent>,
-) -> Result<(), SyncError> {
+async fn fetch_hinted(context: &Context, unmirrored: bool, due: &mpsc::Sender<Due>) -> Result<(), SyncError> {
     let Some(mark) = context.hints else { return Ok(()) };
     let ids = context.write(move |batch| batch.hinted(mark, unmirrored, HINTED)).await?;
     parent_list::fetch_hinted(context, ids, due).await
@@ -299,7 +303,7 @@ async fn walk_customers(
     mode: Mode,
     interrupted: Option<ListWalk>,
     (started_at, identity): (Timestamp, Identity),
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<Option<Walked>, SyncError> {
     let walk = match interrupted {
         Some(walk) if walk.cursor == Some(Cursor::Start) => ListWalk::begin(mode, walk.started_at, identity),
@@ -350,11 +354,7 @@ async fn may_continue(context: &Context, identity: Identity) -> Result<bool, Syn
 }
 
 /// Queues customers that the interrupted walk had listed, but whose events it had not read.
-async fn queue_waiting(
-    context: &Context,
-    seen: &RowSet,
-    due: &mpsc::Sender<DueParent>,
-) -> Result<(), SyncError> {
+async fn queue_waiting(context: &Context, seen: &RowSet, due: &mpsc::Sender<Due>) -> Result<(), SyncError> {
     let mut after = 0;
     loop {
         let (stream, (plan, now), from, seen) =

@@ -12,6 +12,7 @@ mod notices;
 mod packaging;
 mod page;
 mod reloading;
+mod retention;
 mod scrape;
 mod service_manager;
 mod service_notifications;

@@ -2,9 +2,10 @@
 
 use super::super::assemble;
 use super::super::exit::{Exit, Failure};
+use super::super::expired;
 use super::super::export::attempts;
 use super::super::progress::Progress;
-use super::super::sync::run_once;
+use super::super::sync::{note, run_once};
 use super::run_history::{self, LastRun};
 use crate::api::{ApiError, ErrorKind};
 use crate::config::Config;
@@ -118,6 +119,7 @@ impl Runner {
             Kind::Hinted => (Scope::Hinted, 0),
         };
         let settings = assemble::sync_settings(&config, audit);
+        let asked_to_stop = tools.stop.clone();
         let (mut finished, exported) = run_once(&config, lock, tools, scope, settings).await?;
         let report = &finished.report;
         self.metrics.run_ended(report);
@@ -148,6 +150,9 @@ impl Runner {
             Err(failure) if report.outcome == Outcome::Ok => (Outcome::Incomplete, Some(failure.fault())),
             Err(failure) => (report.outcome, Some(failure.fault())),
         };
+        if outcome == Outcome::Ok && kind != Kind::Hinted && !asked_to_stop.is_cancelled() {
+            tell_of_expired(&config, &mut finished);
+        }
         let end = run_end(kind, &config, &finished, outcome, fault);
         self.notices.ended(&config.notify, end);
         Ok(outcome)
@@ -228,6 +233,14 @@ fn run_end(
         deletions_refused: report.deletions_refused.clone(),
         drift: audit.filter(|audit| audit.is_beyond_limit()).map(|audit| (audit.drifted, audit.audited)),
         full_disks: disks.filter(|disk| disk.is_nearly_full(mirror_bytes)).collect(),
+    }
+}
+
+/// Erases what has expired, once a day; where that fails, the run's record says so, too.
+fn tell_of_expired(config: &Config, finished: &mut Finished) {
+    if let Some(remark) = expired::daily(config) {
+        tracing::warn!(run_id = finished.report.run_id.0, "{remark}");
+        note(finished, &remark);
     }
 }
 

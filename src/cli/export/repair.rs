@@ -30,7 +30,7 @@ fn text(repaired: &Repaired) -> String {
 
 fn file_text(file: &RepairedFile) -> String {
     let how = match (file.as_before, file.left_out) {
-        (true, 0) => ", byte for byte as before".to_owned(),
+        (true, _) => ", byte for byte as before".to_owned(),
         (_, 0) => ", every row is back".to_owned(),
         (_, gone) => format!(
             "; gone: the older versions of {}, of which later files bring the newer ones",

@@ -54,7 +54,7 @@ impl World {
     /// From now on the mirror knows current versions only.
     pub(super) fn forget_history(&mut self) {
         let mut batch = self.mirror.batch().unwrap();
-        assert!(batch.forget_history(STAMP, Timestamp::MAX).unwrap() > 0);
+        assert!(batch.forget_history(STAMP.now, Timestamp::MAX).unwrap() > 0);
         batch.commit().unwrap();
     }
 

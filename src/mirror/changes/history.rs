@@ -17,9 +17,23 @@ pub struct Logged<'a> {
     pub row_seq: Option<i64>,
 }
 
-/// Each change's successor. Only rows that were updated or deleted have several changes.
-const SUCCESSORS: &str = "SELECT seq, next FROM \
-    (SELECT seq, lead(seq) OVER (PARTITION BY stream, id ORDER BY seq) AS next FROM (SELECT seq, stream, id FROM change_log";
+/// Selects `seq`, `stream` and `id` of each change that may have a successor, and that as `next`. Only rows that were updated
+/// or deleted have several changes.
+pub(in crate::mirror) fn successors() -> String {
+    let inserts: String = Stream::ALL
+        .iter()
+        .map(|stream| {
+            format!(
+                " UNION ALL SELECT inserted_seq, '{stream}', id FROM {stream} AS t WHERE change_seq <> inserted_seq \
+                 OR EXISTS (SELECT 1 FROM change_log AS c WHERE c.stream = '{stream}' AND c.op = 'delete' AND c.id = t.id)"
+            )
+        })
+        .collect();
+    format!(
+        "SELECT seq, stream, id, lead(seq) OVER (PARTITION BY stream, id ORDER BY seq) AS next \
+         FROM (SELECT seq, stream, id FROM change_log{inserts})"
+    )
+}
 
 impl Logged<'_> {
     /// Whether no change with a number up to `last` came after this one.
@@ -41,19 +55,11 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the mirror can't be read, or there is no room for the temporary file.
     pub fn history(&self) -> Result<History<'_>, MirrorError> {
-        let inserts: String = Stream::ALL
-            .iter()
-            .map(|stream| {
-                format!(
-                    " UNION ALL SELECT inserted_seq, '{stream}', id FROM {stream} AS t WHERE change_seq <> inserted_seq \
-                     OR EXISTS (SELECT 1 FROM change_log AS c WHERE c.stream = '{stream}' AND c.op = 'delete' AND c.id = t.id)"
-                )
-            })
-            .collect();
         self.transaction.execute_batch(&format!(
             "DROP TABLE IF EXISTS temp.successors; \
              CREATE TEMP TABLE successors (seq INTEGER PRIMARY KEY, next INTEGER NOT NULL); \
-             INSERT INTO temp.successors {SUCCESSORS}{inserts})) WHERE next IS NOT NULL ORDER BY seq"
+             INSERT INTO temp.successors SELECT seq, next FROM ({}) WHERE next IS NOT NULL ORDER BY seq",
+            successors()
         ))?;
         Ok(History { snapshot: self })
     }

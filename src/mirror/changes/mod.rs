@@ -12,6 +12,7 @@ mod rows;
 mod values;
 mod versions;
 
+pub(in crate::mirror) use history::successors;
 pub use history::{History, Logged};
 pub use values::Change;
 pub use versions::RecordChange;

@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/0014_webhook_hints.sql"),
     include_str!("../../../schema/0015_answers.sql"),
     include_str!("../../../schema/0016_erasures.sql"),
+    include_str!("../../../schema/0017_retention.sql"),
 ];
 
 /// The version in which an older mirror's rows are moved.

@@ -222,16 +222,16 @@ impl Batch<'_> {
 
     /// Takes away properties that no event has any more and whose place has one of these texts or an e-mail address in it,
     /// and their columns. Whose an address is that no customer has, such as an order's, nobody can tell.
-    pub(super) fn forget_properties<'t>(
+    pub(in crate::mirror) fn forget_properties<'t>(
         &mut self,
-        texts: impl IntoIterator<Item = &'t String>,
+        texts: impl Iterator<Item = &'t str>,
     ) -> Result<(), MirrorError> {
         let mut select =
             self.transaction.prepare("SELECT type, path FROM event_properties WHERE row_count = 0")?;
         let unused: Vec<(String, String)> =
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         drop(select);
-        let texts: Vec<String> = texts.into_iter().map(|text| text.trim().to_lowercase()).collect();
+        let texts: Vec<String> = texts.map(|text| text.trim().to_lowercase()).collect();
         let is_in = |path: &str| texts.iter().any(|text| !text.is_empty() && path.contains(text.as_str()));
         let names_somebody = |path: &str| path.contains('@') || is_in(path);
         let mut kinds = BTreeSet::new();

@@ -112,14 +112,9 @@ impl Mirror {
 }
 
 impl Batch<'_> {
-    /// Takes the events of persons who are being erased out of what is derived: those that stand in `temp.erased`,
-    /// and the versions of events that stood with a customer in `temp.persons`. A property whose place in an event
-    /// has one of `texts` or an e-mail address in it, and that no event has any more, goes with its column.
-    pub(in crate::mirror) fn derive_without<'t>(
-        &mut self,
-        texts: impl IntoIterator<Item = &'t String>,
-        now: Timestamp,
-    ) -> Result<(), MirrorError> {
+    /// Takes events that are being erased out of what is counted: those that stand in `temp.erased`, and the versions of
+    /// events that stood with a customer in `temp.persons`.
+    pub(in crate::mirror) fn derive_without(&mut self, now: Timestamp) -> Result<(), MirrorError> {
         let through = through(&self.transaction)?;
         let mut changed = Changed::default();
         for sql in [ERASED, ERASED_ENDED] {
@@ -129,8 +124,7 @@ impl Batch<'_> {
                 changed.count(row, -1)?;
             }
         }
-        self.derive_types(changed.types, now)?;
-        self.forget_properties(texts)
+        self.derive_types(changed.types, now).map(drop)
     }
 
     fn note_derived(&mut self, through: i64) -> rusqlite::Result<()> {

@@ -44,7 +44,7 @@ impl OrderKey {
 impl Batch<'_> {
     /// Puts the orders of customers together anew, by the numbers of their rows; those of a customer who is gone go. Writes only
     /// what is another now. `are_first`: none of these has any yet.
-    pub(super) fn derive_orders(
+    pub(in crate::mirror) fn derive_orders(
         &mut self,
         customers: impl Iterator<Item = i64>,
         are_first: bool,

@@ -7,46 +7,28 @@
 //! No number of the change log is lost, so that the ranges of exports go on to tile: the lines stay as `erase`, with
 //! tokens in the place of what they named.
 
+use super::erased::{Erased, ErasedPlace};
+use super::expired::EndedVersion;
 use super::persons::{Asked, Person};
+use super::words::Words;
 use crate::mirror::tombstones::{ErasureKey, Identifier};
 use crate::mirror::transaction::{Batch, utc_text};
 use crate::mirror::{Mirror, MirrorError};
 use crate::record::{Stream, digits, folded};
 use jiff::Timestamp;
 use rusqlite::params;
-use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-
-/// What an erasure took out of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErasedPlace {
-    /// The table.
-    pub table: String,
-    /// Rows that went, or lost what they named.
-    pub records: u64,
-    /// Bytes of their values.
-    pub bytes: u64,
-}
-
-/// What an erasure did to the mirror.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Erased {
-    /// What was asked for, as tokens, with what they stand for.
-    pub asked: Vec<(Identifier, String)>,
-    /// Tokens of the customers that were erased.
-    pub persons: Vec<String>,
-    /// By table; those without a record are left out.
-    pub places: Vec<ErasedPlace>,
-}
 
 /// The rows of the persons' records.
 const PREPARE: &str = "
     DROP TABLE IF EXISTS temp.persons;
     DROP TABLE IF EXISTS temp.erased;
+    DROP TABLE IF EXISTS temp.ended;
     CREATE TEMP TABLE persons (id TEXT PRIMARY KEY NOT NULL, token TEXT NOT NULL) WITHOUT ROWID;
     CREATE TEMP TABLE erased (
         stream TEXT NOT NULL, id TEXT NOT NULL, token TEXT NOT NULL, customer_token TEXT, PRIMARY KEY (stream, id)
-    ) WITHOUT ROWID;";
+    ) WITHOUT ROWID;
+    CREATE TEMP TABLE ended (seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, token TEXT NOT NULL, ended_by INTEGER NOT NULL);";
 
 /// Ids of the persons' events, each with its person's.
 const EVENTS: &str = "
@@ -88,11 +70,11 @@ const BESIDE: &[(&str, &str)] = &[
         "customer_facts",
         "id IN (SELECT inserted_seq FROM customers WHERE id IN (SELECT id FROM temp.persons))",
     ),
-    // A page's token may name the record that stood last on it, in a form that nobody can tell. Without these, the
-    // next walk of the list is a slower one.
-    ("list_marks", "true"),
-    ("checkpoints", "true"),
 ];
+
+/// A page's token may name the record that stood last on it, in a form that nobody can tell. Without these, the next walk of
+/// the list is a slower one.
+const OF_THE_LIST: &[&str] = &["list_marks", "checkpoints"];
 
 /// Sentences that may name a record.
 const SENTENCES: &[(&str, &str)] = &[
@@ -143,33 +125,13 @@ impl Batch<'_> {
         now: Timestamp,
     ) -> Result<i64, MirrorError> {
         self.transaction.execute_batch(PREPARE)?;
-        let mut texts = HashSet::new();
-        for person in persons {
-            let token = key.token(Identifier::Id, &person.id).in_place_of_id();
-            let sql = "INSERT INTO temp.persons (id, token) VALUES (?1, ?2)";
-            self.transaction.prepare_cached(sql)?.execute((&person.id, &token))?;
-            let sql = "INSERT INTO temp.erased (stream, id, token) VALUES ('customers', ?1, ?2)";
-            self.transaction.prepare_cached(sql)?.execute((&person.id, &token))?;
-            texts.insert(person.id.clone());
-            texts.extend(person.emails.iter().chain(&person.phone_numbers).cloned());
-        }
-        self.note_events(key, &mut texts)?;
-        let mut places = Vec::new();
-        let sql =
-            "INSERT INTO erasures (requested_at, reason, persons, changes, found) VALUES (?1, ?2, ?3, 0, '')";
-        self.transaction.execute(sql, params![utc_text(now), reason, persons.len() as i64])?;
-        let number = self.transaction.last_insert_rowid();
-        for (table, condition) in BESIDE {
-            places.extend(self.take_out(table, condition)?);
-        }
-        places.extend(self.take_out_rejected(&texts)?);
-        let names = persons.iter().flat_map(|person| &person.names);
-        self.derive_without(texts.iter().chain(names), now)?;
-        for stream in Stream::ALL {
-            places.extend(self.take_out_records(stream, number, key)?);
-        }
-        places.extend(self.forget_in_log(number)?);
-        places.extend(self.forget_in_sentences(&texts)?);
+        let mut words = Words::default();
+        self.note_persons(key, persons, &mut words)?;
+        self.note_events(key, &mut words)?;
+        let (number, mut places) = self.forget(key, reason, &words, now)?;
+        let names = persons.iter().flat_map(|person| &person.names).map(String::as_str);
+        self.forget_properties(words.texts().chain(names))?;
+        places.extend(self.forget_the_list()?);
         self.leave_tombstones(key, (asked, persons), number)?;
         let erased = Erased {
             asked: asked
@@ -177,28 +139,142 @@ impl Batch<'_> {
                 .map(|one| (one.identifier, key.token(one.identifier, &one.value).0))
                 .collect(),
             persons: persons.iter().map(|person| key.token(Identifier::Id, &person.id).0).collect(),
+            expired: Vec::new(),
             places,
         };
-        let found = serde_json::to_string(&erased).map_err(|_| MirrorError::unreadable("what was found"))?;
-        let sql = "UPDATE erasures SET found = ?2, changes = (SELECT count(*) FROM erased_changes WHERE erasure_id = ?1) \
-                   WHERE id = ?1";
-        self.transaction.execute(sql, params![number, found])?;
-        self.transaction.execute_batch("DROP TABLE temp.persons; DROP TABLE temp.erased;")?;
+        self.conclude(number, &erased)?;
         Ok(number)
     }
 
-    fn note_events(&mut self, key: &ErasureKey, texts: &mut HashSet<String>) -> rusqlite::Result<()> {
+    /// Makes the tables `temp.persons`, `temp.erased` and `temp.ended`, which hold nobody yet.
+    pub(super) fn prepare_erasure(&self) -> rusqlite::Result<()> {
+        self.transaction.execute_batch(PREPARE)
+    }
+
+    fn note_persons(&self, key: &ErasureKey, persons: &[Person], words: &mut Words) -> rusqlite::Result<()> {
+        for person in persons {
+            self.note_person(key, &person.id)?;
+            words.add(&person.id);
+            person.emails.iter().chain(&person.phone_numbers).for_each(|text| words.add(text));
+        }
+        Ok(())
+    }
+
+    /// Puts a customer into `temp.persons` and `temp.erased`.
+    pub(super) fn note_person(&self, key: &ErasureKey, id: &str) -> rusqlite::Result<()> {
+        let token = key.token(Identifier::Id, id).in_place_of_id();
+        let sql = "INSERT INTO temp.persons (id, token) VALUES (?1, ?2)";
+        self.transaction.prepare_cached(sql)?.execute((id, &token))?;
+        let sql = "INSERT INTO temp.erased (stream, id, token) VALUES ('customers', ?1, ?2)";
+        self.transaction.prepare_cached(sql)?.execute((id, &token))?;
+        Ok(())
+    }
+
+    /// Puts a version whose record stays into `temp.ended`.
+    pub(super) fn note_version(&self, key: &ErasureKey, version: &EndedVersion<'_>) -> rusqlite::Result<()> {
+        let identifier = match version.stream.parent() {
+            None => Identifier::Id,
+            Some(_) => Identifier::Event,
+        };
+        let token = key.token(identifier, version.id).in_place_of_id();
+        let sql = "INSERT INTO temp.ended (seq, stream, token, ended_by) VALUES (?1, ?2, ?3, ?4)";
+        let EndedVersion { stream, seq, ended_by, .. } = version;
+        self.transaction.prepare_cached(sql)?.execute(params![seq, stream.name(), token, ended_by])?;
+        Ok(())
+    }
+
+    /// Forgets the versions that ended before `before`, and notes those in `temp.ended` as erased.
+    pub(super) fn forget_ended(
+        &mut self,
+        number: i64,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<ErasedPlace>, MirrorError> {
+        let mut places = Vec::new();
+        for stream in Stream::ALL {
+            let went = "end_seq IN (SELECT ended_by FROM temp.ended)";
+            places.extend(self.measured(&format!("{stream}_superseded"), went)?);
+        }
+        while self.forget_history(now, before)? > 0 {}
+        self.transaction.execute(
+            "INSERT OR IGNORE INTO erased_changes (seq, stream, token, erasure_id, ended_by) \
+             SELECT seq, stream, token, ?1, ended_by FROM temp.ended",
+            [number],
+        )?;
+        Ok(places)
+    }
+
+    /// Forgets what may name a record of the customer list in a form that nobody can tell.
+    pub(super) fn forget_the_list(&mut self) -> Result<Vec<ErasedPlace>, MirrorError> {
+        let mut places = Vec::new();
+        for table in OF_THE_LIST {
+            places.extend(self.take_out(table, "true")?);
+        }
+        Ok(places)
+    }
+
+    /// Puts the events of those in `temp.persons` into `temp.erased`.
+    pub(super) fn note_events(&self, key: &ErasureKey, words: &mut Words) -> rusqlite::Result<()> {
         let mut select = self.transaction.prepare(EVENTS)?;
         let events: Vec<(String, String)> =
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-        let sql = "INSERT OR IGNORE INTO temp.erased (stream, id, token, customer_token) VALUES ('events', ?1, ?2, ?3)";
         for (id, customer) in events {
-            let token = key.token(Identifier::Event, &id).in_place_of_id();
-            let customer = key.token(Identifier::Id, &customer).in_place_of_id();
-            self.transaction.prepare_cached(sql)?.execute((&id, token, customer))?;
-            texts.insert(id);
+            self.note_event(key, &id, Some(&customer))?;
+            words.add(&id);
         }
         Ok(())
+    }
+
+    /// Puts an event of this customer into `temp.erased`.
+    pub(super) fn note_event(
+        &self,
+        key: &ErasureKey,
+        id: &str,
+        customer: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        let token = key.token(Identifier::Event, id).in_place_of_id();
+        let customer = customer.map(|customer| key.token(Identifier::Id, customer).in_place_of_id());
+        let sql = "INSERT OR IGNORE INTO temp.erased (stream, id, token, customer_token) VALUES ('events', ?1, ?2, ?3)";
+        self.transaction.prepare_cached(sql)?.execute((id, token, customer))?;
+        Ok(())
+    }
+
+    /// Begins an erasure, and takes what stands in `temp.persons` and `temp.erased` out of every table; `words` are what names
+    /// it. Returns the erasure's number, and what was taken out.
+    pub(super) fn forget(
+        &mut self,
+        key: &ErasureKey,
+        reason: Option<&str>,
+        words: &Words,
+        now: Timestamp,
+    ) -> Result<(i64, Vec<ErasedPlace>), MirrorError> {
+        let mut places = Vec::new();
+        let sql = "INSERT INTO erasures (requested_at, reason, persons, changes, found) \
+                   VALUES (?1, ?2, (SELECT count(*) FROM temp.persons), 0, '')";
+        self.transaction.execute(sql, params![utc_text(now), reason])?;
+        let number = self.transaction.last_insert_rowid();
+        for (table, condition) in BESIDE {
+            places.extend(self.take_out(table, condition)?);
+        }
+        places.extend(self.take_out_rejected(words)?);
+        self.derive_without(now)?;
+        for stream in Stream::ALL {
+            places.extend(self.take_out_records(stream, number, key)?);
+        }
+        places.extend(self.forget_in_log(number)?);
+        places.extend(self.forget_in_sentences(words)?);
+        Ok((number, places))
+    }
+
+    /// Notes what an erasure did, as one that is not ended.
+    pub(super) fn conclude(&self, number: i64, erased: &Erased) -> Result<(), MirrorError> {
+        let found = serde_json::to_string(erased).map_err(|_| MirrorError::unreadable("what was found"))?;
+        let sql = "UPDATE erasures SET found = ?2, changes = (SELECT count(*) FROM erased_changes WHERE erasure_id = ?1) \
+                   WHERE id = ?1";
+        self.transaction.execute(sql, params![number, found])?;
+        Ok(self
+            .transaction
+            .execute_batch("DROP TABLE temp.persons; DROP TABLE temp.erased; DROP TABLE temp.ended;")?)
     }
 
     /// Deletes rows, and says how many there were.
@@ -227,7 +303,7 @@ impl Batch<'_> {
     }
 
     /// Rejected records are texts that could not be taken apart: those that name a person go.
-    fn take_out_rejected(&mut self, texts: &HashSet<String>) -> Result<Option<ErasedPlace>, MirrorError> {
+    fn take_out_rejected(&mut self, words: &Words) -> Result<Option<ErasedPlace>, MirrorError> {
         let mut select =
             self.transaction.prepare("SELECT rowid, customer_id, record_id, raw FROM rejected")?;
         let mut rows = select.query([])?;
@@ -236,8 +312,8 @@ impl Batch<'_> {
             let (number, customer, record): (i64, Option<String>, Option<String>) =
                 (row.get(0)?, row.get(1)?, row.get(2)?);
             let raw: String = row.get(3)?;
-            let is_named = [customer, record].into_iter().flatten().any(|id| texts.contains(&id));
-            if is_named || texts.iter().any(|text| names(&raw, text)) {
+            let is_named = [customer, record].into_iter().flatten().any(|id| words.contains(&id));
+            if is_named || words.are_in(&raw) {
                 gone.push(number);
                 bytes += raw.len() as u64;
             }
@@ -347,7 +423,7 @@ impl Batch<'_> {
     }
 
     /// Takes ids out of sentences that runs have left.
-    fn forget_in_sentences(&mut self, texts: &HashSet<String>) -> Result<Vec<ErasedPlace>, MirrorError> {
+    fn forget_in_sentences(&mut self, words: &Words) -> Result<Vec<ErasedPlace>, MirrorError> {
         let mut places: Vec<ErasedPlace> = Vec::new();
         for (table, column) in SENTENCES {
             let sql = format!("SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL");
@@ -356,7 +432,7 @@ impl Batch<'_> {
             let mut changed = Vec::new();
             while let Some(row) = rows.next()? {
                 let sentence: String = row.get(1)?;
-                if let Some(without) = without(&sentence, texts) {
+                if let Some(without) = words.taken_out_of(&sentence) {
                     changed.push((row.get::<_, i64>(0)?, without));
                 }
             }
@@ -422,57 +498,5 @@ impl Batch<'_> {
             shared.extend(Some(email).filter(|email| all.contains(email)));
         }
         Ok(shared)
-    }
-}
-
-/// Whether a text stands in a sentence as a word of its own.
-fn names(sentence: &str, text: &str) -> bool {
-    places_of(sentence, text).next().is_some()
-}
-
-/// Where it stands so.
-fn places_of<'s>(sentence: &'s str, text: &'s str) -> impl Iterator<Item = usize> + 's {
-    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let found = sentence.match_indices(text).filter(move |_| !text.is_empty());
-    found.map(|(at, _)| at).filter(move |at| {
-        let (before, behind) = (sentence.get(..*at), sentence.get(at + text.len()..));
-        !is_part(before.and_then(|before| before.chars().next_back()))
-            && !is_part(behind.and_then(|behind| behind.chars().next()))
-    })
-}
-
-/// The sentence with "(erased)" for each of the texts; `None` where it has none of them.
-fn without(sentence: &str, texts: &HashSet<String>) -> Option<String> {
-    let mut result: Option<String> = None;
-    for text in texts {
-        let now = result.as_deref().unwrap_or(sentence);
-        let places: Vec<usize> = places_of(now, text).collect();
-        if !places.is_empty() {
-            let mut next = now.to_owned();
-            places.iter().rev().for_each(|at| next.replace_range(*at..at + text.len(), "(erased)"));
-            result = Some(next);
-        }
-    }
-    result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sentences_lose_what_names_somebody_and_nothing_else() {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        for (sentence, erased, expected) in [
-            ("customer c-12: no answer", &["c-12"][..], Some("customer (erased): no answer")),
-            ("customer c-123 and c-12", &["c-12"], Some("customer c-123 and (erased)")),
-            ("300 requests", &["3"], None),
-            ("3 of 3", &["3"], Some("(erased) of (erased)")),
-            ("[\"a@b.c\"]", &["a@b.c"], Some("[\"(erased)\"]")),
-            ("erased: erased", &["erased"], Some("(erased): (erased)")),
-            ("nothing", &[], None),
-        ] {
-            assert_eq!(without(sentence, &texts(erased)).as_deref(), expected, "{sentence}");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is remembered of erasures.
 
-use super::erase::Erased;
+use super::erased::Erased;
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Snapshot, utc_text};
 use crate::record::Stream;
@@ -56,12 +56,26 @@ impl Snapshot<'_> {
         Ok(erasures)
     }
 
-    /// The numbers of a stream's changes that an erasure took, in their order.
+    /// The versions of a stream's records that an erasure forgot for their age, in their order: the changes that began each,
+    /// and that ended it.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn ended_versions(&self, erasure: i64, stream: Stream) -> Result<Vec<(i64, i64)>, MirrorError> {
+        let sql = "SELECT seq, ended_by FROM erased_changes WHERE erasure_id = ?1 AND stream = ?2 \
+                   AND ended_by IS NOT NULL ORDER BY seq";
+        let mut select = self.transaction.prepare_cached(sql)?;
+        let versions =
+            select.query_map(params![erasure, stream.name()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(versions.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The numbers of a stream's changes that an erasure took with their records, in their order.
     ///
     /// # Errors
     /// When the mirror can't be read.
     pub fn erased_changes(&self, erasure: i64, stream: Stream) -> Result<Vec<i64>, MirrorError> {
-        let sql = "SELECT seq FROM erased_changes WHERE erasure_id = ?1 AND stream = ?2 ORDER BY seq";
+        let sql = "SELECT seq FROM erased_changes WHERE erasure_id = ?1 AND stream = ?2 AND ended_by IS NULL ORDER BY seq";
         let mut select = self.transaction.prepare_cached(sql)?;
         let seqs = select.query_map(params![erasure, stream.name()], |row| row.get(0))?;
         Ok(seqs.collect::<rusqlite::Result<_>>()?)

@@ -103,6 +103,8 @@ pub struct Counts {
     pub repaired: u64,
     /// Customers that were not taken, because they are of persons who were erased.
     pub kept_out: u64,
+    /// Records that the mirror lacks and that were not taken, because they have expired; each once a reading of its list.
+    pub expired: u64,
     streams: [StreamCounts; Stream::ALL.len()],
 }
 
@@ -166,6 +168,7 @@ impl Counts {
             ("rejected", &mut self.rejected),
             ("repaired", &mut self.repaired),
             ("kept_out", &mut self.kept_out),
+            ("expired", &mut self.expired),
         ];
         let of_run = of_run.map(|(name, count)| (name.to_owned(), count));
         let of_streams = Stream::ALL.into_iter().zip(&mut self.streams);
@@ -252,6 +255,15 @@ impl Batch<'_> {
             .transaction
             .prepare_cached("INSERT INTO sync_runs (mode, started_at, outcome) VALUES (?1, ?2, 'running')")?;
         Ok(RunId(insert.insert(params![mode.name(), utc_text(now)])?))
+    }
+
+    /// Whether any run that walked the whole list has ended `ok`.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn has_complete_run(&self) -> Result<bool, MirrorError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sync_runs WHERE outcome = 'ok' AND mode IN ('full', 'incremental'))";
+        Ok(self.transaction.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Notes that the run goes on with an interrupted walk.

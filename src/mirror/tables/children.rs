@@ -18,6 +18,8 @@ const READ_AT_ONCE: usize = 1_000;
 pub struct ChildrenApplied {
     /// What was written.
     pub rows: Applied,
+    /// Ids of records that the mirror lacks and that were not taken, because they have expired.
+    pub expired: Vec<String>,
     /// Listed in an older version than the mirror's, which was kept.
     pub stale: u64,
     /// Ids of records that the mirror holds under another parent and that stay there for now: each with that parent's.
@@ -46,7 +48,10 @@ impl Batch<'_> {
         }
         if self.is_loading {
             for record in records {
-                applied.rows.inserted += u64::from(self.insert(stamp, record)?.is_some());
+                match self.has_expired(record) {
+                    true => applied.expired.push(record.id().to_owned()),
+                    false => applied.rows.inserted += u64::from(self.insert(stamp, record)?.is_some()),
+                }
             }
             applied.unlisted = Some(Vec::new());
             return Ok(applied);
@@ -54,6 +59,10 @@ impl Batch<'_> {
         let mut held = self.children(stream, parent)?;
         for record in records {
             let known = held.as_mut().and_then(|held| held.remove(record.id()));
+            if known.is_none() && self.has_expired(record) && self.stored(stream, record.id())?.is_none() {
+                applied.expired.push(record.id().to_owned());
+                continue;
+            }
             if known.is_none() && self.insert(stamp, record)?.is_some() {
                 applied.rows.inserted += 1;
                 continue;

@@ -26,7 +26,7 @@ pub use children::ChildrenApplied;
 pub use exports::{ExportFile, ExportFolder};
 pub use hints::{HintMark, Hints, UnmatchedShape};
 pub use looks::{LookResults, Now, SignalCount};
-pub use parents::{DueParent, MirroredParent, ParentPreview, ParentsApplied};
+pub use parents::{Due, DueParent, MirroredParent, ParentPreview, ParentsApplied};
 pub(in crate::mirror) use records::owned_values;
 pub use records::{Applied, Stored};
 pub(in crate::mirror) use rejected::stream_at;

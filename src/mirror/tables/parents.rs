@@ -18,6 +18,8 @@ pub struct ParentsApplied {
     pub rows: Applied,
     /// Kept out, because they are of a person who was erased; counted in `first_met` as well.
     pub kept_out: u64,
+    /// Lacking in the mirror, and expired unless their children keep them: not taken so far; counted in `first_met` as well.
+    pub dormant: Vec<Record>,
     /// Not marked in `seen` before.
     pub first_met: u64,
     /// Listed in an older version than the mirror's, which was kept: their row numbers. In a full sync, which asks for each of
@@ -31,6 +33,7 @@ impl std::ops::AddAssign for ParentsApplied {
     fn add_assign(&mut self, more: ParentsApplied) {
         self.rows += more.rows;
         self.kept_out += more.kept_out;
+        self.dormant.extend(more.dormant);
         self.first_met += more.first_met;
         self.stale.extend(more.stale);
         self.due.extend(more.due);
@@ -55,6 +58,27 @@ pub struct MirroredParent {
     pub row: i64,
     /// The vendor's identifier.
     pub id: String,
+}
+
+/// A parent whose children are to be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// The mirror holds it.
+    Mirrored(DueParent),
+    /// The mirror lacks it, and takes it only if its children keep it from having expired.
+    Dormant(Box<Record>),
+}
+
+impl From<DueParent> for Due {
+    fn from(due: DueParent) -> Due {
+        Due::Mirrored(due)
+    }
+}
+
+impl From<Record> for Due {
+    fn from(dormant: Record) -> Due {
+        Due::Dormant(Box::new(dormant))
+    }
 }
 
 /// A mirrored parent whose children are to be read, and why.
@@ -84,6 +108,11 @@ impl Batch<'_> {
         let mut applied = ParentsApplied::default();
         if self.is_loading {
             for record in records {
+                if self.may_be_inactive(record) {
+                    applied.dormant.push(record.clone());
+                    applied.first_met += 1;
+                    continue;
+                }
                 let Some(row) = self.insert(stamp, record)? else { continue };
                 applied.rows.inserted += 1;
                 applied.first_met += u64::from(seen.insert(row));
@@ -101,6 +130,11 @@ impl Batch<'_> {
             };
             if matches!(found, Found::Nothing) && self.keeps_out(stamp, record)? {
                 applied.kept_out += 1;
+                applied.first_met += 1;
+                continue;
+            }
+            if matches!(found, Found::Nothing) && self.may_be_inactive(record) {
+                applied.dormant.push(record.clone());
                 applied.first_met += 1;
                 continue;
             }
@@ -153,6 +187,33 @@ impl Batch<'_> {
         }
         let changed = matches!(verdict, Verdict::Update | Verdict::Undated);
         Ok((stored.row, changed.then_some(Signal::Changed), stored.noted_at))
+    }
+
+    /// Takes a record into the mirror that [`Batch::apply_parents`] left out as dormant; what the mirror holds by now stays
+    /// as it is. Returns whether it was new.
+    ///
+    /// # Errors
+    /// When the mirror can't be read or written: the batch is then to be dropped.
+    pub fn take_dormant(
+        &mut self,
+        stamp: Stamp,
+        record: &Record,
+    ) -> Result<(MirroredParent, bool), MirrorError> {
+        let id = record.id().to_owned();
+        if let Some(row) = self.insert(stamp, record)? {
+            return Ok((MirroredParent { row, id }, true));
+        }
+        let held = self.parent(record.stream(), &id)?;
+        let held = held.ok_or_else(|| MirrorError::unreadable("a table's index of ids"))?;
+        Ok((held, false))
+    }
+
+    /// Leaves out a dormant record for good in this run: a failure to read its children is over.
+    ///
+    /// # Errors
+    /// When the mirror can't be written.
+    pub fn leave_dormant(&mut self, record: &Record) -> Result<(), MirrorError> {
+        self.clear_failure(record.stream(), record.id())
     }
 
     /// How many of these records, which are of one stream, the mirror holds, as far as ids and times of creation tell:

@@ -1,7 +1,7 @@
 //! Versions of rows that a change has ended.
 
 use crate::mirror::MirrorError;
-use crate::mirror::transaction::{Batch, Snapshot, Stamp, utc_text};
+use crate::mirror::transaction::{Batch, Snapshot, utc_text};
 use crate::record::Stream;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
@@ -29,7 +29,7 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the mirror can't be written.
-    pub fn forget_history(&mut self, stamp: Stamp, before: Timestamp) -> Result<u64, MirrorError> {
+    pub fn forget_history(&mut self, now: Timestamp, before: Timestamp) -> Result<u64, MirrorError> {
         let mut forgotten = 0;
         for stream in Stream::ALL {
             let Some((through, count)) = self.versions_that_ended(stream, before)? else { continue };
@@ -37,7 +37,7 @@ impl Batch<'_> {
                 .execute(&format!("DELETE FROM {stream}_superseded WHERE end_seq <= ?1"), [through])?;
             self.transaction.execute(
                 "UPDATE history_reach SET from_seq = max(from_seq, ?2), pruned = pruned + ?3, pruned_at = ?4 WHERE stream = ?1",
-                params![stream.name(), through, count as i64, utc_text(stamp.now)],
+                params![stream.name(), through, count as i64, utc_text(now)],
             )?;
             forgotten += count;
         }

@@ -1,6 +1,7 @@
 //! A write transaction.
 
 use super::change_log::ChangeLog;
+use crate::diff::Expiry;
 use crate::failpoint::{self, Place};
 use crate::mirror::MirrorError;
 use crate::mirror::tombstones::Tombstones;
@@ -21,6 +22,8 @@ pub struct Batch<'m> {
     pub(in crate::mirror) is_loading: bool,
     /// Who must not come back.
     pub(in crate::mirror) tombstones: Option<&'m Tombstones>,
+    /// What is not to come in, because it has expired.
+    pub(in crate::mirror) expiry: Expiry,
 }
 
 impl<'m> Batch<'m> {
@@ -28,6 +31,7 @@ impl<'m> Batch<'m> {
         connection: &'m mut Connection,
         is_loading: bool,
         tombstones: Option<&'m Tombstones>,
+        expiry: Expiry,
     ) -> Result<Batch<'m>, MirrorError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let is_empty = |table: &str| -> rusqlite::Result<bool> {
@@ -46,6 +50,7 @@ impl<'m> Batch<'m> {
             no_long_lists,
             is_loading,
             tombstones,
+            expiry,
         })
     }
 

@@ -281,6 +281,9 @@ impl Comparer {
                 let mut judged = Vec::new();
                 for event in events {
                     let mirrored = batch.stored(child, event.id())?.map(|stored| stored.record);
+                    if mirrored.is_none() && batch.has_expired(&event) {
+                        continue;
+                    }
                     let differs = judge_child(mirrored.as_ref(), &event, window);
                     judged.extend(differs.map(|(kind, standing)| (event.id().to_owned(), kind, standing)));
                 }

@@ -10,7 +10,7 @@ use crate::api::ErrorKind;
 use crate::diff::audit::Standing;
 use crate::diff::looks::Signal;
 use crate::diff::{Trust, sample_seed};
-use crate::mirror::{Audit, DueParent};
+use crate::mirror::{Audit, Due, DueParent};
 use crate::observe::Event;
 use crate::record::{RowSet, Stream};
 use crate::sync::SyncError;
@@ -76,7 +76,7 @@ async fn compare_all(
     context: &Context,
     comparer: Arc<Comparer>,
     ids: Vec<String>,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
     sum: &mut Sum,
 ) -> Result<(), SyncError> {
     let mut waiting = ids.into_iter();
@@ -122,7 +122,7 @@ async fn correct(
     context: &Context,
     id: String,
     comparison: Comparison,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     let mut walk = comparison.findings.iter().any(|found| found.stream.parent().is_some());
     if let Some(customer) = comparison.customer.filter(|_| !comparison.findings.is_empty()) {

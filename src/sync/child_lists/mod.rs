@@ -6,6 +6,7 @@
 //!
 //! Nothing here deletes a child: one reading doesn't prove that it is gone.
 
+mod dormant;
 mod walk;
 mod walkers;
 

@@ -3,7 +3,7 @@
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, RepairedItem, Turn, WalkError};
 use crate::diff::looks::{LastLook, Sightings};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
-use crate::mirror::{Batch, ChildrenApplied, DueParent, MirrorError, MirroredParent};
+use crate::mirror::{Batch, ChildrenApplied, DueParent, MirrorError};
 use crate::observe;
 use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
@@ -20,6 +20,8 @@ const RECORDS_PER_WRITE: usize = 500;
 pub(super) enum Outcome {
     /// To their end.
     Whole,
+    /// Far enough to see that they don't keep the customer, whom the mirror lacks, from having expired.
+    LeftOut,
     /// The run halted meanwhile.
     Halted,
     /// Not at all: the customer was deleted during the run. The next walk of the customer list will lack it.
@@ -37,7 +39,7 @@ pub(in crate::sync) enum Reading {
 /// (in a full sync), or if it lacked events and deletions don't have to wait for another run.
 pub(super) async fn walk(context: &Context, due: &DueParent, reading: Reading) -> Result<Outcome, SyncError> {
     match walk_known(context, due, reading).await {
-        Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, &due.parent, error).await,
+        Err(SyncError::Walk(error)) if is_not_found(&error) => vanished(context, &due.parent.id, error).await,
         read => read,
     }
 }
@@ -55,17 +57,13 @@ async fn walk_known(context: &Context, due: &DueParent, reading: Reading) -> Res
     Ok(if second.is_some() { Outcome::Whole } else { Outcome::Halted })
 }
 
-fn is_not_found(error: &WalkError) -> bool {
+pub(super) fn is_not_found(error: &WalkError) -> bool {
     error.api().is_some_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// The API answered 404 for the events. If it does for the customer too, the customer was deleted after it was listed.
-async fn vanished(
-    context: &Context,
-    customer: &MirroredParent,
-    error: WalkError,
-) -> Result<Outcome, SyncError> {
-    match context.halt.run_until_cancelled(context.client.retrieve(context.stream, &customer.id)).await {
+pub(super) async fn vanished(context: &Context, id: &str, error: WalkError) -> Result<Outcome, SyncError> {
+    match context.halt.run_until_cancelled(context.client.retrieve(context.stream, id)).await {
         None => Ok(Outcome::Halted),
         Some(Err(gone)) if gone.kind() == ErrorKind::NotFound && gone.is_documented_form() => {
             Ok(Outcome::Vanished)
@@ -92,6 +90,8 @@ struct PassResult {
     shape: EventListShape,
     sightings: Sightings,
     stale: u64,
+    /// How many of its events the mirror lacks and were not taken, because they have expired.
+    expired: u64,
     /// How many of the customer's mirrored events it lacked.
     missing: u64,
     /// Whether an event's absence proves anything: the list's end is proven, and every record had a usable id.
@@ -108,6 +108,7 @@ impl PassResult {
             shape: EventListShape::default(),
             sightings: Sightings::default(),
             stale: 0,
+            expired: 0,
             missing: 0,
             is_evidence: true,
             has_contested: false,
@@ -180,6 +181,9 @@ async fn run_pass(
     }
     let end = End { due: due.clone(), pass, started_at };
     store(context, &list, waiting, trust, &mut result, Some(end)).await?;
+    if pass == Pass::First(Reading::First) {
+        context.counters.count(|counts| counts.expired += result.expired);
+    }
     Ok(Some(result))
 }
 
@@ -230,11 +234,13 @@ async fn store(
         .write(move |batch| {
             let parent = list.parent().unwrap_or_default();
             let mut applied = batch.apply_children(stamp, stream, parent, &records.records, trust)?;
-            for (id, _) in set_aside(batch, stamp, &list, &records)? {
+            let expired: Vec<&str> = applied.expired.iter().map(String::as_str).collect();
+            for (id, _) in set_aside(batch, stamp, &list, &records, &expired)? {
                 // The list has it, even though it can't be stored: it is not missing.
                 id.map_or(Ok(()), |id| batch.clear_missing(stream, &id))?;
             }
             so_far.stale += applied.stale;
+            so_far.expired += applied.expired.len() as u64;
             so_far.has_contested |= !applied.contested.is_empty();
             let is_short = match end {
                 Some(end) => ended(&here, batch, stream, end, &mut so_far, applied.unlisted.take())?,

@@ -1,9 +1,10 @@
 //! Many walks of event lists at once.
 
+use super::dormant;
 use super::walk::{Outcome, Reading, walk};
 use crate::api::{ApiError, ErrorKind, WalkError};
 use crate::diff::looks::Signal;
-use crate::mirror::{DueParent, MirroredParent};
+use crate::mirror::{Due, DueParent, MirroredParent};
 use crate::observe;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, DUE_QUEUE, halt_on_error, queue_due};
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 /// that fails for many customers in a row ends the run.
 pub(in crate::sync) async fn walk_all(
     context: &Context,
-    due: mpsc::Receiver<DueParent>,
+    due: mpsc::Receiver<Due>,
     reading: Reading,
 ) -> Result<(), SyncError> {
     let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
@@ -63,9 +64,12 @@ pub(in crate::sync) async fn walk_these(
 /// The server counts as down once it fails for this many customers in a row.
 pub(in crate::sync) const FAILURES_UNTIL_DOWN: usize = 20;
 
+/// Of a customer whom the mirror lacks: rows are numbered from 1 on.
+const NO_ROW: i64 = 0;
+
 /// What the walkers share.
 struct Walks {
-    due: Mutex<mpsc::Receiver<DueParent>>,
+    due: Mutex<mpsc::Receiver<Due>>,
     reading: Reading,
     /// For how many customers in a row the server has failed.
     failures_in_a_row: AtomicUsize,
@@ -74,14 +78,23 @@ struct Walks {
 /// Reads the events of one customer after another. A task for each customer would cost its set-up each time.
 async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
     while let Some(due) = context.halt.run_until_cancelled(walks.next()).await.flatten() {
-        let result = walk(&context, &due, walks.reading).await;
-        walks.finished(&context, &due.parent, result).await?;
+        let (parent, result) = match due {
+            Due::Mirrored(due) => {
+                let result = walk(&context, &due, walks.reading).await;
+                (due.parent, result)
+            }
+            Due::Dormant(record) => {
+                let parent = MirroredParent { row: NO_ROW, id: record.id().to_owned() };
+                (parent, dormant::walk(&context, *record, walks.reading).await)
+            }
+        };
+        walks.finished(&context, &parent, result).await?;
     }
     Ok(())
 }
 
 impl Walks {
-    async fn next(&self) -> Option<DueParent> {
+    async fn next(&self) -> Option<Due> {
         self.due.lock().await.recv().await
     }
 
@@ -122,6 +135,9 @@ fn succeeded(context: &Context, customer: &MirroredParent, read: &Outcome, readi
                 .counters
                 .observe(&observe::Event::EventWalkFinished { customer_id: &customer.id, error: None });
         }
+        Outcome::LeftOut => context
+            .counters
+            .observe(&observe::Event::EventWalkFinished { customer_id: &customer.id, error: None }),
         Outcome::Halted => {}
         Outcome::Vanished => context.counters.remark(format!(
             "{} {} vanished during the run; the next one decides about it",

@@ -5,7 +5,7 @@ use super::store::apply;
 use super::walk_state::ListWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
 use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
-use crate::mirror::DueParent;
+use crate::mirror::Due;
 use crate::record::{Record, RowSet};
 use crate::sync::SyncError;
 use crate::sync::context::{Context, clear_hints, queue_due};
@@ -30,7 +30,7 @@ enum Answer {
 pub(in crate::sync) async fn fetch_missing_and_stale(
     context: &Context,
     walk: &ListWalk,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     if walk.mode == crate::mirror::Mode::Full {
         fetch_stale(context, walk, due).await?;
@@ -47,11 +47,7 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
     fetch_missing(context, walk, due).await
 }
 
-async fn fetch_stale(
-    context: &Context,
-    walk: &ListWalk,
-    due: &mpsc::Sender<DueParent>,
-) -> Result<(), SyncError> {
+async fn fetch_stale(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Due>) -> Result<(), SyncError> {
     let mut after = 0;
     while walk.stale.count() > 0 && !context.halt.is_cancelled() {
         let (stream, stale, from) = (context.stream, walk.stale.clone(), after);
@@ -67,14 +63,15 @@ async fn fetch_stale(
     Ok(())
 }
 
-async fn fetch_missing(
-    context: &Context,
-    walk: &ListWalk,
-    due: &mpsc::Sender<DueParent>,
-) -> Result<(), SyncError> {
+async fn fetch_missing(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Due>) -> Result<(), SyncError> {
     let stream = context.stream;
-    let now = context.write(move |batch| batch.row_count(stream)).await?;
-    let missing = now.saturating_sub(walk.seen.count());
+    let (woken, seen) = (context.woken.clone(), walk.seen.clone());
+    let (now, missing, woken_rows) = context
+        .write(move |batch| {
+            let (now, listed) = (batch.row_count(stream)?, woken.added_to(seen).count());
+            Ok((now, now.saturating_sub(listed), woken.count()))
+        })
+        .await?;
     context.counters.count(|counts| counts[stream].missing = missing);
     if let ListEnd::Unproven(why) = &walk.end {
         let hint = why.hint(stream);
@@ -85,7 +82,7 @@ async fn fetch_missing(
         return Ok(());
     }
     // Customers that this walk inserted don't count: the list of another account may be just as long.
-    let mirrored = now.saturating_sub(walk.inserted);
+    let mirrored = now.saturating_sub(walk.inserted + woken_rows);
     // If another account was accepted, all customers of the old one may go.
     let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
     let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);
@@ -98,8 +95,10 @@ async fn fetch_missing(
     context.pending.set_walk(missing_from, walk.seen.clone());
     let (mut after, mut alive) = (0, 0);
     while missing > 0 && !context.halt.is_cancelled() {
-        let (seen, from) = (walk.seen.clone(), after);
-        let batch = context.write(move |batch| batch.parents_not_in(stream, &seen, from, BATCH)).await?;
+        let (seen, woken, from) = (walk.seen.clone(), context.woken.clone(), after);
+        let batch = context
+            .write(move |batch| batch.parents_not_in(stream, &woken.added_to(seen), from, BATCH))
+            .await?;
         let Some(last) = batch.last() else { break };
         after = last.row;
         let ids = batch.into_iter().map(|record| record.id).collect();
@@ -110,7 +109,8 @@ async fn fetch_missing(
         })
         .await?;
     }
-    let brought = WalkedPages { records: listed, pages: walk.pages };
+    // Those who were not taken for their age stood on the pages, too.
+    let brought = WalkedPages { records: listed.max(walk.counted), pages: walk.pages };
     if lacks_pages(alive, brought) {
         context.counters.incomplete(format!(
             "{alive} {stream} were missing from the list, but the API has them: pages of it were left out. They were \
@@ -130,7 +130,7 @@ async fn fetch_missing(
 pub(in crate::sync) async fn fetch_named(
     context: &Context,
     ids: &[String],
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     fetch_all(context, ids.to_vec(), due, UNKNOWN, async |id, answer| {
         report_not_found(context, &id, &answer, "asked for alone,")
@@ -144,7 +144,7 @@ pub(in crate::sync) async fn fetch_named(
 pub(in crate::sync) async fn fetch_hinted(
     context: &Context,
     ids: Vec<String>,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     fetch_all(context, ids, due, NOBODY, async |id, answer| {
         context.counters.remark(format!(
@@ -180,7 +180,7 @@ const NOBODY: &[ErrorKind] = &[ErrorKind::NotFound, ErrorKind::BadRequest, Error
 async fn fetch_all(
     context: &Context,
     ids: Vec<String>,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
     unknown: &[ErrorKind],
     on_not_found: impl AsyncFn(String, String) -> Result<(), SyncError>,
 ) -> Result<u64, SyncError> {
@@ -231,7 +231,7 @@ async fn store(
     context: &Context,
     id: &str,
     record: &RawValue,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
     failed: &mut Failures,
 ) -> Result<(), SyncError> {
     let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
@@ -247,7 +247,7 @@ async fn store(
         .write(move |batch| {
             let applied =
                 apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())?;
-            if applied.due.is_empty() {
+            if applied.due.is_empty() && applied.dormant.is_empty() {
                 // Nothing follows that would do it.
                 clear_hints(&here, batch, &asked_for)?;
             }
@@ -257,6 +257,8 @@ async fn store(
     context.counters.applied(stream, &applied.rows);
     context.counters.count(|counts| counts.kept_out += applied.kept_out);
     queue_due(context, due, applied.due).await;
+    // Who is asked for alone was named by somebody who knows more than the list does.
+    queue_due(context, due, applied.dormant).await;
     Ok(())
 }
 

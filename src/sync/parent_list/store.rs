@@ -3,7 +3,7 @@
 use super::walk_state::ListWalk;
 use crate::api::{Cursor, Finding, Page};
 use crate::diff::{EventPlan, Overlap, Trust};
-use crate::mirror::{Batch, DueParent, MirrorError, Mode, ParentsApplied, Stamp};
+use crate::mirror::{Batch, Due, MirrorError, Mode, ParentsApplied, Stamp};
 use crate::observe::Event;
 use crate::record::{IdSet, Record, RowSet, Stream};
 use crate::sync::SyncError;
@@ -46,15 +46,17 @@ pub(super) async fn store_page(
     page: StoredPage,
     findings: Vec<Finding>,
     last_checkpoint: &mut Instant,
-) -> Result<Vec<DueParent>, SyncError> {
+) -> Result<Vec<Due>, SyncError> {
     let StoredPage { sorted, cursor, checkpoint_is_due } = page;
     walk.cursor = cursor;
-    let resumable = (walk.is_split || walk.cursor.is_some()) && walk.may_be_cut_off();
+    // Another run can't begin where this page was: there is no such place, or what is dormant before it isn't known there.
+    let is_from_start = walk.is_split || context.looks_at_dormant;
+    let resumable = (is_from_start || walk.cursor.is_some()) && walk.may_be_cut_off();
     // They move into the job and back. They are copied only if a checkpoint is saved.
     let (mut seen, mut pages) = (std::mem::take(&mut walk.seen), std::mem::take(&mut walk.held));
     pages.push(sorted);
-    let (mode, base_url, is_split) = (walk.mode, &context.settings.base_url, walk.is_split);
-    let mut checkpoint = match is_split {
+    let (mode, base_url) = (walk.mode, &context.settings.base_url);
+    let mut checkpoint = match is_from_start {
         true => walk.checkpoint_at_start(base_url),
         false => walk.checkpoint(base_url),
     };
@@ -75,7 +77,7 @@ pub(super) async fn store_page(
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
             let saved = resumable && nothing_left && (changed || checkpoint_is_due);
             if saved {
-                if !is_split {
+                if !is_from_start {
                     checkpoint.inserted += applied.rows.inserted;
                     checkpoint.records = seen.count();
                     checkpoint.seen = seen.clone();
@@ -119,7 +121,7 @@ fn shows_account(
 }
 
 /// Counts what was stored; returns the customers whose events are due.
-fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<DueParent> {
+fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec<Due> {
     walk.inserted += applied.rows.inserted;
     walk.changed += applied.rows.inserted + applied.rows.updated;
     for row in &applied.stale {
@@ -131,10 +133,14 @@ fn count(context: &Context, walk: &mut ListWalk, applied: ParentsApplied) -> Vec
         counts[context.stream].seen += rows;
         counts[context.stream].stale += applied.stale.len() as u64;
         counts.kept_out += applied.kept_out;
+        if !context.looks_at_dormant {
+            counts.expired += applied.dormant.len() as u64;
+        }
     });
     context.counters.applied(context.stream, &applied.rows);
     context.counters.observe(&Event::CustomerPageStored { rows });
-    applied.due
+    let dormant = applied.dormant.into_iter().filter(|_| context.looks_at_dormant);
+    applied.due.into_iter().map(Due::from).chain(dormant.map(Due::from)).collect()
 }
 
 /// What became of a page.

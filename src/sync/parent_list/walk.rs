@@ -5,6 +5,9 @@
 //! checkpoint therefore stays at the list's beginning. A run that resumes from there reads the pages again, and keeps the
 //! time at which the first walk began, which tells whose events it needn't read again.
 //!
+//! The same goes for a walk that looks at customers whom the mirror lacks and who have expired unless their events keep them:
+//! only the whole list names them.
+//!
 //! While it isn't known whose list this is (`account`), pages are held back: they are compared with the mirror but not
 //! stored. The page that shows that the list is this account's, usually the first one, is stored together with those held
 //! back. If they don't fit in memory, the list is walked a second time.
@@ -14,7 +17,7 @@ use super::saved_tokens::SavedTokens;
 use super::store::{StoredPage, store_page};
 use super::walk_state::ListWalk;
 use crate::api::{Reuse, TokenNames, TokenStyle};
-use crate::mirror::{DueParent, Mode};
+use crate::mirror::{Due, Mode};
 use crate::observe::Event;
 use crate::sync::SyncError;
 use crate::sync::context::{Context, queue_due, record_findings};
@@ -30,7 +33,7 @@ const PAGES_AHEAD: usize = 4;
 pub(in crate::sync) async fn walk(
     context: &Context,
     walk: ListWalk,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let Some(mut walked) = walk_once(context, walk, due).await? else { return Ok(None) };
     if walked.is_confirmed && walked.is_overflown {
@@ -55,7 +58,7 @@ async fn restart(context: &Context, walk: &mut ListWalk, is_the_same: bool) -> R
 async fn walk_once(
     context: &Context,
     walk: ListWalk,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let Some(cursor) = walk.cursor.clone() else { return Ok(Some(walk)) };
     let (listed, pages) = mpsc::channel(PAGES_AHEAD);
@@ -82,7 +85,7 @@ async fn store(
     context: &Context,
     mut walk: ListWalk,
     mut listed: mpsc::Receiver<Listed>,
-    due: &mpsc::Sender<DueParent>,
+    due: &mpsc::Sender<Due>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let mut last_checkpoint = Instant::now();
     let mut recorded = Vec::new();
@@ -120,7 +123,11 @@ async fn store(
 /// it again. Also stores what the next walk can use.
 async fn keep_end(context: &Context, walk: ListWalk, whole: Whole) -> Result<ListWalk, SyncError> {
     learn_token_names(context, &walk, &whole);
-    let (mode, checkpoint) = (walk.mode, walk.checkpoint(&context.settings.base_url));
+    let (mode, base_url) = (walk.mode, &context.settings.base_url);
+    let checkpoint = match context.looks_at_dormant {
+        true => walk.checkpoint_at_start(base_url),
+        false => walk.checkpoint(base_url),
+    };
     let stream = context.stream;
     let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
     let has_work = context.counters.totals().counts.changes() > 0 || mode == Mode::Full;
