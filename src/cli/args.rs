@@ -155,6 +155,7 @@ pub(super) struct Person {
 #[command(after_help = "Examples:\n  malomo-mirror erase --email jane@example.com --dry-run\n  \
     malomo-mirror erase --email jane@example.com --at-vendor --reason \"request 2026-117\"\n  \
     malomo-mirror erase --file requests.txt --yes\n  \
+    malomo-mirror erase --expired --dry-run\n  \
     malomo-mirror erase --check mirror.db.receipts/erasure-000001.json --email jane@example.com")]
 #[command(group = clap::ArgGroup::new("mode").args(["check", "finish", "allow_return", "allow_return_all"]))]
 pub(super) struct Erase {

@@ -3,9 +3,10 @@
 
 use crate::support::{
     Account, Asked, Place, Program, Reply, Server, Shared, State, assert_derived_is_true, assert_no_strays,
-    assert_same, assert_totals_are_true, customer, manifest, replay,
+    assert_same, assert_totals_are_true, customer, manifest, replay, sandbox,
 };
 use jiff::{SignedDuration, Timestamp};
+use malomo_mirror::sandbox::{Order, Settings, TokenStyle};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -339,5 +340,61 @@ async fn an_event_that_has_expired_keeps_nobody() {
         state.events.remove("stays-2-e");
         world.holds(&state).await;
         rules.ends(0, &["erase", "--expired", "--yes"]).await.shows(&["nothing has been kept for longer"]);
+    }
+}
+
+/// Nothing flaps: what a sync leaves out an erasure would take, and what an erasure takes a sync leaves out.
+async fn syncs_and_erasures_judge_alike(settings: Settings, events: &str, inactive: &str) {
+    let sandbox = sandbox(settings).await;
+    let all = State::of_world(&sandbox.world());
+    let (early, late) = (Place::new(), Place::new());
+    let rules = |place: &Place| {
+        let program = place.program(&sandbox.base_url()).set(&format!("retention.events={events}"));
+        program.set(&format!("retention.inactive_customers={inactive}"))
+    };
+    // One mirror has had the rules from its first run on, the other one gets them late.
+    rules(&early).ends(0, &["sync"]).await;
+    late.program(&sandbox.base_url()).ends(0, &["sync", "--full"]).await;
+    assert_same(&all, &State::of_mirror(&late), "the mirror");
+    rules(&late).ends(0, &["erase", "--expired", "--yes"]).await;
+    let left = State::of_mirror(&early);
+    assert!(!left.customers.is_empty() && left.customers.len() < all.customers.len());
+    assert!(!left.events.is_empty() && left.events.len() < all.events.len());
+    for place in [&early, &late] {
+        for arguments in [&["sync", "--full", "--audit", "20", "--json"][..], &["sync", "--json"]] {
+            let nothing = rules(place).ends(0, &["erase", "--expired", "--yes"]).await;
+            nothing.shows(&["nothing has been kept for longer"]);
+            assert_same(&left, &State::of_mirror(place), "the mirror");
+            let report = rules(place).ends(0, arguments).await.json();
+            let counts = &report["counts"];
+            for count in ["customers_inserted", "events_inserted", "customers_missing", "customers_deleted"] {
+                assert_eq!(counts[count], 0, "{count}: {report}");
+            }
+        }
+        assert_same(&left, &State::of_mirror(place), "the mirror");
+        assert_totals_are_true(place);
+        assert_derived_is_true(place);
+        rules(place).ends(0, &["export", "verify"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_flaps_between_syncs_and_erasures() {
+    for (order, token_style, account, events, inactive) in [
+        (Order::CreatedAsc, TokenStyle::Link, true, "2y", "1y"),
+        (Order::CreatedDesc, TokenStyle::LastId, false, "1y", "2y"),
+        (Order::UpdatedDesc, TokenStyle::Envelope, false, "500d", "500d"),
+    ] {
+        let settings = Settings {
+            customers: 150,
+            events_per_customer: 3.0,
+            page_size: 7,
+            awkward: true,
+            order,
+            token_style,
+            account,
+            ..Settings::default()
+        };
+        syncs_and_erasures_judge_alike(settings, events, inactive).await;
     }
 }

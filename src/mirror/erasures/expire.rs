@@ -34,6 +34,20 @@ impl Mirror {
         now: Timestamp,
     ) -> Result<Option<i64>, MirrorError> {
         self.delete_securely()?;
+        // What goes may be most of the mirror: its tokens don't stay in memory.
+        self.connection.pragma_update(None, "temp_store", "FILE")?;
+        let erased = self.erase_in_one(key, expiry, reason, now);
+        self.connection.pragma_update(None, "temp_store", "MEMORY")?;
+        erased
+    }
+
+    fn erase_in_one(
+        &mut self,
+        key: &ErasureKey,
+        expiry: &Expiry,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Option<i64>, MirrorError> {
         let mut batch = self.batch()?;
         let number = batch.erase_expired(key, expiry, reason, now)?;
         if number.is_some() {
