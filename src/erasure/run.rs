@@ -226,6 +226,13 @@ fn end(
             "End that program, then run `malomo-mirror erase --finish`.",
         ));
     }
+    if receipt.exports.iter().any(|folder| is_store(&folder.dir)) {
+        receipt.unreached.push(unreached(
+            "what buckets hold that nobody sees: older versions of objects, where they are kept, and uploads that a killed \
+             export didn't complete",
+            "Let a rule of the bucket remove both (NoncurrentVersionExpiration, AbortIncompleteMultipartUpload).",
+        ));
+    }
     receipt.unreached.extend(never_reached(&receipt));
     let now = clock();
     receipt.ended_at = is_whole.then(|| format!("{now:.3}"));
@@ -236,6 +243,10 @@ fn end(
         batch.commit()?;
     }
     Ok((receipt, path))
+}
+
+fn is_store(dir: &str) -> bool {
+    Location::parse(dir).is_ok_and(|dir| dir.folder().is_none())
 }
 
 type Before = (u64, Option<u64>, Option<String>);

@@ -134,9 +134,10 @@ fn tables(work: &Work<'_>, own: &str, now: Timestamp, done: &mut ErasedFolder) -
         for stream in Stream::ALL {
             let table = delta::Table { stream, contents };
             let erased = delta::erase(work.snapshot, work.dir, table, work, (own, now))?;
-            let Some((searched, gone)) = erased else { continue };
-            done.searched += searched;
-            done.files.extend(gone.into_iter().map(|gone| {
+            let Some(erased) = erased else { continue };
+            done.searched += erased.searched;
+            done.others.extend(erased.others);
+            done.files.extend(erased.gone.into_iter().map(|gone| {
                 let (bytes, sha256) = gone.was.unzip();
                 removed(gone.path, bytes, sha256)
             }));

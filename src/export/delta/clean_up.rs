@@ -2,7 +2,7 @@
 //! old files. Done with each checkpoint, so that the log that readers find is always short.
 
 use super::log::TableLog;
-use super::table::{LogFile, checkpoint_name, commit_name};
+use super::table::{LAST_CHECKPOINT, LogFile, checkpoint_name, commit_name};
 use crate::export::destination::temporary_of;
 use crate::export::error::ExportError;
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +37,23 @@ pub(super) fn forget_earlier_versions(log: &mut TableLog) -> Result<Vec<String>,
             .map_err(ExportError::io("synced", &log.destination.place(&folder)))?;
     }
     Ok(gone)
+}
+
+/// Files in the table's folders that have no name of this program's. Relative to the export folder.
+pub(super) fn others(log: &TableLog) -> Result<Vec<String>, ExportError> {
+    let (table, mut others) = (log.table, Vec::new());
+    let is_ours = |name: &str| {
+        table.own_path(name).is_some() || LogFile::parse(name).is_some() || name == LAST_CHECKPOINT
+    };
+    for folder in [table.data(), table.log()] {
+        let listed = log.destination.each_name(&folder, &mut |name| {
+            if !is_ours(&name) && temporary_of(&name).is_none() {
+                others.push(format!("{folder}/{name}"));
+            }
+        });
+        listed.map_err(ExportError::io("listed", &log.destination.place(&folder)))?;
+    }
+    Ok(others)
 }
 
 /// Milliseconds since 1970.
@@ -88,7 +105,8 @@ fn remove_log(log: &mut TableLog, before: i64) -> Result<Vec<String>, ExportErro
     for &version in &log.commits {
         let actions = log.commit_of(version)?;
         let at = actions.into_iter().find_map(|action| action.commit_info?.timestamp);
-        if at.is_none_or(|at| at >= before) {
+        // Other programs may not say when they committed.
+        if before < i64::MAX && at.is_none_or(|at| at >= before) {
             break;
         }
         newest_old = Some(version);

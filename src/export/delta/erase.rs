@@ -2,7 +2,7 @@
 //! earlier version of the table had is removed from the disk: its files, and its log, whose statistics quote values.
 
 use super::actions::{Action, Add, Remove};
-use super::clean_up::forget_earlier_versions;
+use super::clean_up::{forget_earlier_versions, others};
 use super::data_file::{DataFile, Origin};
 use super::export::{State, open_own};
 use super::log::TableLog;
@@ -47,9 +47,18 @@ pub(in crate::export) struct Gone {
     pub(in crate::export) was: Option<(u64, String)>,
 }
 
+/// What was done to a table.
+pub(in crate::export) struct ErasedTable {
+    /// How many files it had.
+    pub(in crate::export) searched: u64,
+    /// Those that went, and the files of its log.
+    pub(in crate::export) gone: Vec<Gone>,
+    /// Files in its folders that have no name of this program's: nobody looked into them. Relative to the export folder.
+    pub(in crate::export) others: Vec<String>,
+}
+
 /// Writes the files of a table again that may hold erased rows, and removes whatever belonged to an earlier version of it.
-/// Returns how many files the table had, and which went; `None` where there is no such table, or nothing of its stream was
-/// erased. Durable on return. Doing it again changes no row.
+/// `None` where there is no such table, or nothing of its stream was erased. Durable on return. Doing it again changes no row.
 ///
 /// # Errors
 /// As [`super::export_tables`].
@@ -59,7 +68,7 @@ pub(in crate::export) fn erase(
     table: Table,
     rows: &dyn Rows,
     (mirror_id, now): (&str, Timestamp),
-) -> Result<Option<(u64, Vec<Gone>)>, ExportError> {
+) -> Result<Option<ErasedTable>, ExportError> {
     if !rows.has_erased(table.stream, (1, i64::MAX)) {
         return Ok(None);
     }
@@ -85,7 +94,7 @@ pub(in crate::export) fn erase(
         Some((file.size.unsigned_abs(), file.noted()?.sha256))
     };
     let gone = removed.into_iter().map(|path| Gone { was: was(&path), path }).collect();
-    Ok(Some((before.len() as u64, gone)))
+    Ok(Some(ErasedTable { searched: before.len() as u64, gone, others: others(&log)? }))
 }
 
 fn write_changes(

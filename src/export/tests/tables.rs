@@ -489,13 +489,16 @@ fn an_erasure_leaves_the_older_changes_of_others_in_a_joined_file() {
         let before = world.rows(Stream::Customers);
         assert_eq!(before.len(), 9);
         let key = ErasureKey::read_or_create(world.mirror.path()).unwrap();
+        let other = "customers_changes/_delta_log/00000000000000000001.crc";
+        fs::write(world.dir().join(other), "").unwrap();
         let mut gone = Vec::new();
         for (id, numbers) in [("a", [1, 4, 7]), ("c", [3, 6, 9])] {
             gone.extend(numbers);
             let asked = Asked { identifier: Identifier::Id, value: id.to_owned() };
             world.mirror.erase(&key, &[asked], None, STAMP.now).unwrap();
             let erasure = world.mirror.snapshot().unwrap().unended_erasures().unwrap().pop().unwrap();
-            erase(&mut world.mirror, (&world.settings.dir, None), &erasure, STAMP.now).unwrap();
+            let done = erase(&mut world.mirror, (&world.settings.dir, None), &erasure, STAMP.now).unwrap();
+            assert_eq!(done.others, [other]);
             let rows = world.rows(Stream::Customers);
             assert_eq!(rows.len(), 9, "{forgets}");
             for (row, old) in rows.iter().zip(&before) {
