@@ -3,83 +3,27 @@
 Makes worlds of its own; of the one that it is given it takes what kind it is.
 """
 
-import contextlib
 import hashlib
-import http.client
 import json
-import logging
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import boto3
 import deltalake
 import expected
 import moto
 import pyarrow
 import typed
-from moto.server import ThreadedMotoServer
+from store import BUCKET, KEYS, Relay, healthy, killed_at, meddle, options, store
 
-BUCKET, PREFIX = "exports", "malomo/mirror"
+PREFIX = "malomo/mirror"
 INCREMENTS, KILLS = 5, 6
 # How many customers have a name of 400 kB.
 LARGE = 60
-
-
-class Relay(BaseHTTPRequestHandler):
-    """Hands requests on, unless `meddle` answers them with a status and an S3 code, or loses the request or its
-    answer."""
-
-    protocol_version = "HTTP/1.1"
-    port = None
-    meddle = staticmethod(lambda method, path: None)
-    count = 0
-
-    def relay(self):
-        Relay.count += 1
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        refused = Relay.meddle(self.command, self.path)
-        if refused == "request lost":
-            self.connection.close()
-            self.close_connection = True
-            return
-        if isinstance(refused, tuple):
-            status, code = refused
-            text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-            headers = {"Content-Type": "application/xml"}
-        else:
-            upstream = http.client.HTTPConnection("127.0.0.1", Relay.port)
-            upstream.request(self.command, self.path, body, dict(self.headers))
-            answer = upstream.getresponse()
-            status, text, headers = answer.status, answer.read(), dict(answer.getheaders())
-            if refused == "answer lost":
-                self.connection.close()
-                self.close_connection = True
-                return
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
-                self.send_header(name, value)
-        length = headers.get("Content-Length", len(text)) if self.command == "HEAD" else len(text)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        if self.command != "HEAD":
-            # Whoever was killed doesn't wait for it.
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(text[:len(text) // 2] if refused == "half an answer" else text)
-        self.close_connection = refused == "half an answer"
-
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = relay
-
-    def log_message(self, *_):
-        pass
 
 
 class Mirror:
@@ -91,8 +35,7 @@ class Mirror:
             f"deletion_wait = \"0s\"\n[export]\ndir = \"{folder}/exports\"\nformats = {json.dumps(formats)}\n"
             f"[[destinations]]\nname = \"s3\"\nurl = \"s3://{BUCKET}/{self.prefix}\"\n")
         self.command = [program, "-q", "--config", str(folder / "config.toml")]
-        self.environment = {**os.environ, "MALOMO_API_KEY": "sk_test", "AWS_ACCESS_KEY_ID": "key",
-                            "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}
+        self.environment = {**os.environ, **KEYS, "MALOMO_API_KEY": "sk_test", "AWS_ENDPOINT_URL": endpoint}
 
     def start(self, *arguments):
         return subprocess.Popen([*self.command, *arguments], env=self.environment, stdout=subprocess.PIPE,
@@ -119,14 +62,6 @@ class Mirror:
                 return found
             time.sleep(0.2)
         raise AssertionError("the sandbox has no changes")
-
-
-def healthy(method, path):
-    return None
-
-
-def meddle(how):
-    Relay.meddle = staticmethod(how)
 
 
 def objects(s3, mirror):
@@ -172,15 +107,12 @@ def files_of(folder, found):
 
 def main():
     program, kind, scratch = sys.argv[1], Path(sys.argv[2]).name, Path(sys.argv[3])
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    Relay.port = server.get_host_and_port()[1]
-    relay = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
-    threading.Thread(target=relay.serve_forever, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{relay.server_port}"
-    s3 = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{Relay.port}", region_name="us-east-1",
-                      aws_access_key_id="key", aws_secret_access_key="hidden")
+    with store() as (s3, endpoint):
+        said = parts(program, kind, scratch, s3, endpoint)
+    print(f"S3 by moto {moto.__version__}: {'; '.join(said)}")
+
+
+def parts(program, kind, scratch, s3, endpoint):
     sandbox = subprocess.Popen([program, "sandbox", "--listen", "127.0.0.1:0", "--customers", "40", "--churn", "30",
                                 "--time-factor", "5000", *(["--awkward"] if kind == "awkward" else [])],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -195,8 +127,7 @@ def main():
     finally:
         sandbox.terminate()
         sandbox.wait()
-        server.stop()
-    print(f"S3 by moto {moto.__version__}: {'; '.join(said)}")
+    return said
 
 
 def increments(s3, mirror):
@@ -294,23 +225,6 @@ def kills(s3, mirror):
     return f"{killed} kills"
 
 
-def killed_at(mirror, when, *arguments):
-    """Whether a command was killed at the request for which `when` is true."""
-    begin, started, process = Relay.count, threading.Event(), None
-
-    def kill(method, path):
-        started.wait()
-        if when(method, path, Relay.count - begin):
-            process.send_signal(signal.SIGKILL)
-            return "request lost"
-    meddle(kill)
-    process = mirror.start(*arguments)
-    started.set()
-    process.communicate()
-    meddle(healthy)
-    return process.returncode == -signal.SIGKILL
-
-
 def repairs(s3, mirror):
     """A lost object and a damaged one of each format are written again."""
     before = objects(s3, mirror)
@@ -364,11 +278,8 @@ def pruned(s3, mirror):
 
 def tables(s3, mirror):
     """Delta tables, read in the bucket: after kills, too."""
-    options = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{Relay.port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-               "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden"}
-
     def rows(table):
-        table = deltalake.DeltaTable(f"s3://{BUCKET}/{mirror.prefix}/{table}", storage_options=options)
+        table = deltalake.DeltaTable(f"s3://{BUCKET}/{mirror.prefix}/{table}", storage_options=options())
         return pyarrow.table(table.to_pyarrow_table()).to_pylist()
 
     def compare(suffix, current):
