@@ -18,7 +18,7 @@ class Account:
     def now(self):
         """A later time with each call."""
         self.clock += 1
-        return f"2024-{self.clock // 40000 % 12 + 1:02}-01T{self.clock // 3600 % 24:02}:{self.clock // 60 % 60:02}:{self.clock % 60:02}Z"
+        return f"2024-01-01T{self.clock // 3600:02}:{self.clock // 60 % 60:02}:{self.clock % 60:02}Z"
 
     def put(self, id, **members):
         """Adds a customer, or changes one."""

@@ -28,7 +28,8 @@ def main():
         s3.create_bucket(Bucket=store.BUCKET)
         others = persons.Others(of, 40, kind)
         mirror = persons.Mirror(program, scratch, api, endpoint)
-        mirror.export_to(**{compression: (holdings.Prefix(s3, f"m/{compression}"), compression) for compression in COMPRESSIONS})
+        prefix = lambda compression: (holdings.Prefix(s3, f"m/{compression}"), compression)
+        mirror.export_to(**{compression: prefix(compression) for compression in COMPRESSIONS})
         said = [joined(mirror, others), killed(mirror, others)]
     print(f"S3 by moto {moto.__version__}, deltalake {deltalake.__version__}: {'; '.join(said)}")
 
@@ -125,7 +126,7 @@ def joined(mirror, others):
 
 
 def killed(mirror, others):
-    """Killed at any moment, or at the n-th request: the next one ends it."""
+    """Answers that are lost; then killed at any moment, or at the n-th request: the next one ends it."""
     draw, count, number = random.Random(11), 0, 0
     mirror.export_to(gzip=mirror.destinations["gzip"])
     increments(mirror, others, 2)
@@ -135,7 +136,11 @@ def killed(mirror, others):
         assert number < 4 * KILLS, count
         increments(mirror, others, 2)
         before = state(mirror)
-        if number % 2:
+        if number == 1:
+            with store.lost_answers() as lost:
+                mirror.run("export", "compact")
+            was_killed = False
+        elif number % 2:
             was_killed = mirror.killed(draw.uniform(0.2, 1) * usual, "export", "compact")
         else:
             at = draw.randrange(1, 150)
@@ -150,7 +155,8 @@ def killed(mirror, others):
         if number % 4 == 0:
             mirror.run("export")
             whole(mirror)
-    return f"{count} compactions killed and ended by the next one, nothing lost and nothing left"
+    return (f"{len(lost)} lost answers made good; {count} compactions killed and ended by the next one, nothing lost and nothing "
+            "left")
 
 
 main()

@@ -1,5 +1,5 @@
-"""Persons who are erased from a mirror and everywhere that it has exported to, a bucket among these: read without this program, no
-byte of them is left, also where the erasure was killed at any moment, and everybody else is as before.
+"""Persons who are erased from a mirror and everywhere that it has exported to, a bucket among these: read without this
+program, no byte of them is left, also where the erasure was killed at any moment, and everybody else is as before.
 
 Makes worlds of its own; of the one that it is given it takes what kind it is.
 """
@@ -25,7 +25,7 @@ import store
 # In each kind of world, and with a bucket and without.
 KILLS = 25
 # The persons of a world with kills: not every erasure is still under way when it is to be killed.
-PERSONS = 2 * KILLS
+PERSONS = 3 * KILLS
 
 def main():
     program, kind, scratch = sys.argv[1], Path(sys.argv[2]).name, Path(sys.argv[3])
@@ -55,11 +55,10 @@ class Watched:
         found = {}
         for name, place in self.places.items():
             files = place.files()
-            rows = {**holdings.files_with_rows(files), **holdings.tables_of(place, files)}
-            for path, of_path in rows.items():
-                rows_of_others = [row for row in of_path if is_other(row)]
+            for path, of_path in {**holdings.files_with_rows(files), **holdings.tables_of(place, files)}.items():
+                rows = [row for row in of_path if is_other(row)]
                 # The order of a snapshot is nobody's business.
-                found[name, path] = holdings.by_number(rows_of_others) if path.startswith("snapshots/") else rows_of_others
+                found[name, path] = holdings.by_number(rows) if path.startswith("snapshots/") else rows
         for stream, columns in expected.STREAMS.items():
             rows = expected.rows(self.mirror.folder, stream).values()
             customer = columns.index("customer_id") if "customer_id" in columns else 0
@@ -107,7 +106,7 @@ def erased(program, folder, kind, s3, endpoint):
         mirror = persons.Mirror(program, folder, api, endpoint)
         prefix = lambda name, compression: (holdings.Prefix(s3, f"erased/{name}"), compression)
         share = (holdings.Folder(folder / "share"), "gzip")
-        further = {"none": prefix("none", "none"), "gzip": prefix("gzip", "gzip"), "zstd": prefix("zstd", "zstd"), "share": share}
+        further = {**{name: prefix(name, name) for name in ("none", "gzip", "zstd")}, "share": share}
         mirror.export_to(**further, former=prefix("former", "gzip"))
         watched = Watched(mirror, [holdings.Folder(folder), holdings.Prefix(s3, "")])
         watched.places = mirror.places()
@@ -128,8 +127,8 @@ def erased(program, folder, kind, s3, endpoint):
         duck = sum(of_duckdb(place) for place in watched.places.values() if isinstance(place, holdings.Folder))
         returned(watched, of, others, rare)
     files, size = counts[1]
-    return (f"two persons erased from {len(watched.places)} places, nothing found in {files} files with {size >> 20} MiB, unpacked "
-            f"ones among them; DuckDB reads {duck} rows of tables; whoever comes back is kept out")
+    return (f"two persons erased from {len(watched.places)} places, nothing found in {files} files with {size >> 20} MiB, "
+            f"unpacked ones among them; DuckDB reads {duck} rows of tables; whoever comes back is kept out")
 
 
 def erase(watched, person, aside):
@@ -175,8 +174,8 @@ def kept_aside(watched, person):
 
 
 def repaired(watched, person):
-    """Files of the person that are damaged, and come back without rows that the mirror no longer knows. Returns the names of those
-    that were kept aside."""
+    """Files of the person that are damaged, and come back without rows that the mirror no longer knows. Returns the names of
+    those that were kept aside."""
     mirror, names = watched.mirror, []
     mirror.run("--set", "mirror.history_max_age=1ms", "sync", "--full")
     for number, place in enumerate(mirror.places().values()):
@@ -218,9 +217,23 @@ def returned(watched, of, others, rare):
     mirror.run("export", "verify")
 
 
+def faulty(mirror, number, command):
+    """A store that refuses everything, and is well again; or the answer to every write is lost once."""
+    if number == 2:
+        store.meddle(lambda method, path: (403, "AccessDenied"))
+        told = mirror.run(*command, code=5)
+        assert "it is not ended" in told and "403" in told, told
+        store.meddle(store.healthy)
+        mirror.run("export")
+    else:
+        with store.lost_answers() as lost:
+            mirror.run(*command)
+        assert len(lost) > 20, lost
+
+
 def killed(program, folder, kind, bucket, endpoint):
-    """Erasures killed at any moment, each ended by the next `erase --finish`, `export` or `sync`. Without a bucket, the mirror keeps
-    no version that has ended, so that files are all that knows some rows."""
+    """Erasures killed at any moment, each ended by the next `erase --finish`, `export` or `sync`. Without a bucket, the mirror
+    keeps no version that has ended, so that files are all that knows some rows."""
     draw, count, number = random.Random(5), 0, 0
     of = account.Account()
     with of.served() as api:
@@ -241,7 +254,8 @@ def killed(program, folder, kind, bucket, endpoint):
                 person.change()
             mirror.run("sync", "--full")
         usual = None
-        ends = {"finish": 0, "export": 0, "sync": 0, "again": 0}
+        commands = {"finish": ["erase", "--finish"], "export": ["export"], "sync": ["sync", "--full"]}
+        ends = dict.fromkeys([*commands, "again"], 0)
         while count < KILLS:
             person = rare[number]
             number += 1
@@ -255,18 +269,21 @@ def killed(program, folder, kind, bucket, endpoint):
             if usual is None:
                 usual = mirror.seconds(*command)
                 was_killed = False
+            elif bucket and number in (2, 3):
+                was_killed = False
+                faulty(mirror, number, command)
             elif bucket and number % 2:
-                at = draw.randrange(1, 160)
+                at = draw.randrange(1, 110)
                 was_killed = store.killed_at(mirror, lambda method, path, request: request == at, *command)
             else:
-                was_killed = mirror.killed(draw.uniform(0, usual), *command)
+                was_killed = mirror.killed(draw.uniform(0, 0.9 * usual), *command)
             count += was_killed
             if was_killed:
                 with sqlite3.connect(f"file:{folder}/mirror.db?mode=ro", uri=True) as database:
                     erasures, = database.execute("SELECT count(*) FROM erasures").fetchone()
-                end = "again" if erasures < number else draw.choice(["finish", "export", "sync"])
+                end = "again" if erasures < number else draw.choice([*commands])
                 ends[end] += 1
-                mirror.run(*{"finish": ["erase", "--finish"], "export": ["export"], "sync": ["sync", "--full"], "again": command}[end])
+                mirror.run(*commands.get(end, command))
             watched.check(before)
     told = ", ".join(f"{count} {what}" for what, count in ends.items())
     return f"{count} erasures killed {'with a bucket' if bucket else 'with folders'}, ended by {told}"

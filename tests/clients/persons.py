@@ -1,5 +1,5 @@
-"""A world for compactions and erasures: an account of others and of persons with rare names, and a mirror of it that exports to
-folders and to a bucket."""
+"""A world for compactions and erasures: an account of others and of persons with rare names, and a mirror of it that exports
+to folders and to a bucket."""
 
 import json
 import os
@@ -64,16 +64,18 @@ class Rare:
         self.first_name, self.last_name = f"Ö{rare}ï", f"O'V{rare[::-1]}"
         self.phone = f"+49 (555) {random.Random(number).randrange(10**8, 10**9)}"
         self.account = account
-        account.put(self.id, email=self.emails[0], first_name=self.first_name, last_name=self.last_name, phone_number=self.phone,
-                    nickname=f"{self.first_name} \"the {self.last_name}\"", note=f"call {self.first_name}")
+        account.put(self.id, email=self.emails[0], first_name=self.first_name, last_name=self.last_name,
+                    phone_number=self.phone, nickname=f"{self.first_name} \"the {self.last_name}\"",
+                    note=f"call {self.first_name}")
         self.order()
 
     def order(self):
         order = {"id": f"o-{self.rare}-{self.account.clock}", "email": self.order_email,
                  "customer": {"email": self.emails[0], "phone": self.phone}}
+        names = {self.emails[0]: 1, self.order_email: 1, f"of {self.last_name}": 1}
         self.account.event(self.id, f"evt-{self.rare}-{self.account.clock}", label=f"{self.first_name}'s order",
                            link_back_url="https://shop.example/?for=" + self.order_email.replace("@", "%40"),
-                           properties={"shopify_order": order, self.emails[0]: 1, self.order_email: 1, f"of {self.last_name}": 1})
+                           properties={"shopify_order": order, **names})
 
     def change(self):
         self.account.put(self.id, email=self.emails[1])
@@ -86,7 +88,7 @@ class Rare:
 
 
 class Mirror:
-    """A mirror with an export folder and further destinations, each a name, an address and what else the configuration says."""
+    """A mirror with an export folder and further destinations."""
 
     def __init__(self, program, folder, api, endpoint=None, compression="none", history="0s"):
         self.folder = folder

@@ -25,8 +25,9 @@ def store():
     relay = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
     threading.Thread(target=relay.serve_forever, daemon=True).start()
     try:
-        yield boto3.client("s3", endpoint_url=direct(), region_name=KEYS["AWS_REGION"], aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-                           aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"]), f"http://127.0.0.1:{relay.server_port}"
+        client = boto3.client("s3", endpoint_url=direct(), region_name=KEYS["AWS_REGION"],
+                              aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"], aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"])
+        yield client, f"http://127.0.0.1:{relay.server_port}"
     finally:
         relay.shutdown()
         server.stop()
@@ -102,6 +103,20 @@ def healthy(method, path):
 
 def meddle(how):
     Relay.meddle = staticmethod(how)
+
+
+@contextlib.contextmanager
+def lost_answers():
+    """Within the block the first answer to each write is lost. Yields the writes."""
+    seen = set()
+
+    def first(method, path):
+        if method in ("PUT", "POST", "DELETE") and (method, path) not in seen:
+            seen.add((method, path))
+            return "answer lost"
+    meddle(first)
+    yield seen
+    meddle(healthy)
 
 
 def killed_at(mirror, when, *arguments):
