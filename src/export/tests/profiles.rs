@@ -4,6 +4,7 @@ use super::replay::files;
 use super::world::{Put, STAMP, World, puts};
 use crate::export::ExportError;
 use crate::export::compaction::compact;
+use crate::export::formats::Format;
 use crate::export::joining::Joining;
 use crate::export::repair::repair;
 use crate::masking::{Classes, FieldRule, Profile, Rule};
@@ -54,6 +55,7 @@ proptest! {
                 change => world.put(change),
             }
         }
+        world.settings.formats = Format::ALL.to_vec();
         world.customer("always one", "1");
         world.export().unwrap();
         world.snapshot().unwrap();
