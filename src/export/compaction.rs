@@ -242,7 +242,7 @@ fn join(
     let mut old = OldRows { destination, files: group.iter(), rows: None };
     history.changes(name.stream, range, |logged| {
         let change = logged.change;
-        if !logged.is_newest_up_to(range.1) {
+        if !history.is_exported_by(name.stream, &logged, range.1)? {
             Ok(())
         } else if change.row.is_some() {
             file.write(&change)

@@ -413,11 +413,12 @@ impl Work<'_> {
         };
         let (mut counts, mut old) = (Counts::default(), OldRows { open: Some(open), rows: None });
         self.history.changes(name.stream, range, |logged| {
-            let (change, is_newest) = (logged.change, logged.is_newest_up_to(range.1));
+            let change = logged.change;
+            let is_wanted = self.history.is_exported_by(name.stream, &logged, range.1)?;
             let is_gone = self.is_gone(name.stream, change.seq, end);
-            let is_unknown = change.row.is_none() && !is_gone && is_newest;
+            let is_unknown = change.row.is_none() && !is_gone && is_wanted;
             let kept = if is_unknown || has_older { old.find(change.seq) } else { None };
-            if !is_newest && kept.is_none() {
+            if !is_wanted && kept.is_none() {
                 return Ok(());
             }
             counts.records += u64::from(is_gone);

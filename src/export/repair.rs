@@ -185,7 +185,10 @@ fn rewrite(
     };
     let mut left_out = 0;
     history.changes(name.stream, range, |logged| {
-        match what_to_write(&logged, range.1, end, as_inserts)? {
+        if !history.is_exported_by(name.stream, &logged, range.1)? {
+            return Ok(());
+        }
+        match what_to_write(&logged, end, as_inserts)? {
             Write::Nothing => Ok(()),
             Write::Row(change) => file.write(&change),
             Write::LeftOut => {
@@ -204,18 +207,9 @@ enum Write<'a> {
     LeftOut,
 }
 
-/// What stands for a change in a file that is written again: `last` is the end of the file's range, `end` that of the
-/// newest file.
-fn what_to_write<'a>(
-    logged: &Logged<'a>,
-    last: i64,
-    end: i64,
-    as_inserts: bool,
-) -> Result<Write<'a>, MirrorError> {
+/// What stands for a change that was exported in a file that is written again: `end` is the end of the newest file.
+fn what_to_write<'a>(logged: &Logged<'a>, end: i64, as_inserts: bool) -> Result<Write<'a>, MirrorError> {
     let change = logged.change;
-    if !logged.is_newest_up_to(last) {
-        return Ok(Write::Nothing);
-    }
     match (change.op, change.row) {
         (op, _) if as_inserts && op.ends_record() => Ok(Write::Nothing),
         (_, Some(_)) if as_inserts => Ok(Write::Row(Change { op: Op::Insert, ..change })),
@@ -278,16 +272,15 @@ mod tests {
         for (logged, as_inserts, expected) in [
             (logged(Op::Update, None, row), false, Write::Row(change(Op::Update, row))),
             (logged(Op::Update, None, row), true, Write::Row(change(Op::Insert, row))),
-            (logged(Op::Insert, Some(9), None), false, Write::Nothing),
             (logged(Op::Insert, Some(12), None), false, Write::LeftOut),
             (logged(Op::Insert, Some(20), None), true, Write::LeftOut),
             (logged(Op::Delete, Some(12), row), false, Write::Row(change(Op::Delete, row))),
             (logged(Op::Delete, None, row), false, Write::Row(change(Op::Delete, row))),
             (logged(Op::Delete, None, row), true, Write::Nothing),
         ] {
-            assert_eq!(what_to_write(&logged, 10, 20, as_inserts).unwrap(), expected, "{logged:?}");
+            assert_eq!(what_to_write(&logged, 20, as_inserts).unwrap(), expected, "{logged:?}");
         }
-        assert!(what_to_write(&logged(Op::Insert, Some(21), None), 10, 20, false).is_err());
-        assert!(what_to_write(&logged(Op::Insert, None, None), 10, 20, false).is_err());
+        assert!(what_to_write(&logged(Op::Insert, Some(21), None), 20, false).is_err());
+        assert!(what_to_write(&logged(Op::Insert, None, None), 20, false).is_err());
     }
 }

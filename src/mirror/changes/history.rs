@@ -114,6 +114,30 @@ impl History<'_> {
         Ok(())
     }
 
+    /// Whether an export that reaches to change `last` has this one: it is the record's newest by then, or an earlier deletion
+    /// of a record that is gone by then. See [`Snapshot::changes`].
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn is_exported_by(
+        &self,
+        stream: Stream,
+        logged: &Logged<'_>,
+        last: i64,
+    ) -> Result<bool, MirrorError> {
+        let (mut ends_record, mut next) = (logged.change.op.ends_record(), logged.next);
+        if !ends_record {
+            return Ok(logged.is_newest_up_to(last));
+        }
+        while let Some(seq) = next.filter(|seq| *seq <= last) {
+            let found = self.change(stream, seq, |logged| {
+                logged.map(|logged| (logged.change.op.ends_record(), logged.next))
+            })?;
+            (ends_record, next) = found.unwrap_or((ends_record, None));
+        }
+        Ok(ends_record)
+    }
+
     /// Hands over the change of a stream with this number, or `None` where the stream has no such change.
     ///
     /// # Errors
@@ -231,6 +255,14 @@ mod tests {
         };
         assert_eq!((one(1), one(4), one(9)), (Some(3), None, None));
         assert!(history.change(Stream::Events, 1, |logged| logged.is_none()).unwrap());
+        let is_exported = |seq, last| {
+            let is_it = |logged: Option<Logged<'_>>| {
+                history.is_exported_by(Stream::Customers, &logged.unwrap(), last)
+            };
+            history.change(Stream::Customers, seq, is_it).unwrap().unwrap()
+        };
+        assert_eq!((is_exported(2, 4), is_exported(2, 5), is_exported(3, 3)), (true, false, true));
+        assert_eq!((is_exported(5, 5), is_exported(4, 5)), (true, true));
         assert_eq!(history.rows_changed_in(Stream::Customers, (1, 5)).unwrap(), 1);
         assert_eq!(history.rows_changed_in(Stream::Customers, (1, 3)).unwrap(), 0);
         assert_eq!(snapshot.observed_at(5).unwrap().unwrap(), "1970-01-01T00:00:00.000Z");
