@@ -78,7 +78,10 @@ pub(super) fn finish_before_export(mirror: &mut Mirror, configured: &[Settings])
                 }
             }
         }
-        Err(error) => tracing::warn!(%error, "an erasure could not be ended; the next run tries again"),
+        Err(error) => {
+            let error = Failure::from(error).line();
+            tracing::warn!(error, "an erasure could not be ended; the next run tries again");
+        }
     }
 }
 

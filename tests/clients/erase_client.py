@@ -232,8 +232,8 @@ def faulty(mirror, number, command):
 
 
 def killed(program, folder, kind, bucket, endpoint):
-    """Erasures killed at any moment, each ended by the next `erase --finish`, `export` or `sync`. Without a bucket, the mirror
-    keeps no version that has ended, so that files are all that knows some rows."""
+    """Erasures killed at any moment, each ended by the next `erase --finish`, `export`, `export repair` or `sync`. Without a
+    bucket, the mirror keeps no version that has ended, so that files are all that knows some rows."""
     draw, count, number = random.Random(5), 0, 0
     of = account.Account()
     with of.served() as api:
@@ -254,7 +254,8 @@ def killed(program, folder, kind, bucket, endpoint):
                 person.change()
             mirror.run("sync", "--full")
         usual = None
-        commands = {"finish": ["erase", "--finish"], "export": ["export"], "sync": ["sync", "--full"]}
+        commands = {"finish": ["erase", "--finish"], "export": ["export"], "sync": ["sync", "--full"],
+                    "repair": ["export", "repair"]}
         ends = dict.fromkeys([*commands, "again"], 0)
         while count < KILLS:
             person = rare[number]

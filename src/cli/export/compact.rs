@@ -2,6 +2,7 @@
 
 use super::super::args::{Compact, Global};
 use super::super::assemble;
+use super::super::erase;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{counted, row, size};
 use super::told::compacted;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 pub(super) fn run(global: &Global, args: &Compact) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export compact")?;
+    erase::finish_before_export(&mut mirror, &config.all_locations());
     let destinations = attempts::chosen(&config, args.destination.as_deref())?;
     let join = |settings: &Settings| {
         Ok(compact(&mut mirror, settings, Joining::All, args.dry_run, Timestamp::now())?)

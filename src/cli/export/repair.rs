@@ -2,6 +2,7 @@
 
 use super::super::args::{AtDestination, Global};
 use super::super::assemble;
+use super::super::erase;
 use super::super::exit::{Exit, Failure};
 use super::super::output::{counted, row, with_rows};
 use super::{attempts, verify};
@@ -11,6 +12,8 @@ use jiff::Timestamp;
 pub(super) fn run(global: &Global, args: &AtDestination) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export repair")?;
+    // A file that an erasure has put there is no damaged one, whatever the manifest says of it.
+    erase::finish_before_export(&mut mirror, &config.all_locations());
     let destinations = attempts::chosen(&config, args.destination.as_deref())?;
     let mend = |settings: &Settings| Ok(repair(&mut mirror, settings, Timestamp::now())?);
     verify::all(&destinations, args.json, mend, text, |repaired| match verify::exit(&repaired.verified) {
