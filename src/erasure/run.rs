@@ -207,7 +207,7 @@ fn end(
             }
             Err(error) => {
                 is_whole = false;
-                let what = format!("the export folder {shown}: {error}");
+                let what = format!("the export folder {shown}: {}", error.with_causes());
                 receipt
                     .unreached
                     .push(unreached(what, "Mend that, then run `malomo-mirror erase --finish`."));

@@ -127,7 +127,7 @@ pub fn compact_aged(mirror: &mut Mirror, settings: &Settings, exported: &mut Exp
             exported.compacted = files;
             exported.not_compacted = damaged.first().map(|path| format!("{path} is lost or damaged"));
         }
-        Err(error) => exported.not_compacted = Some(error.to_string()),
+        Err(error) => exported.not_compacted = Some(error.with_causes()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::export::difference::Difference;
 use crate::export::location::Location;
 use crate::masking::MaskingError;
 use crate::mirror::{HistoryReach, MirrorError};
+use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -204,6 +205,12 @@ impl ExportError {
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
         let path = path.to_owned();
         move |source| ExportError::Io { action, path, source }
+    }
+
+    /// With its causes, for where nobody asks for them: what an object store says is one of them, and what to do about it.
+    pub fn with_causes(&self) -> String {
+        let causes = std::iter::successors(self.source(), |&cause| cause.source());
+        std::iter::once(self.to_string()).chain(causes.map(|cause| format!("; because: {cause}"))).collect()
     }
 }
 

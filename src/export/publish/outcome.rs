@@ -95,7 +95,7 @@ impl Exported {
     ) -> Exported {
         match prune(mirror, settings, now) {
             Ok(pruned) => self.pruned = pruned,
-            Err(error) => self.not_pruned = Some(error.to_string()),
+            Err(error) => self.not_pruned = Some(error.with_causes()),
         }
         self
     }

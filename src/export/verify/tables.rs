@@ -58,7 +58,7 @@ impl TableLogs {
             let log = match log {
                 Ok(log) => log,
                 Err(error) => {
-                    findings.of_table(Difference::of_file(&table.to_string(), error.to_string()));
+                    findings.of_table(Difference::of_file(&table.to_string(), error.with_causes()));
                     continue;
                 }
             };
