@@ -210,7 +210,10 @@ async fn acknowledging_waits_for_no_run_and_two_at_once_lose_nothing() {
     for (stream, through) in [("customers", 3), ("events", 6)] {
         let of_stream: Vec<&Value> = noted.iter().filter(|one| one["stream"] == stream).collect();
         let formats = if cfg!(feature = "lake") { 3 } else { 2 };
-        assert!(of_stream.len() == formats && of_stream.iter().all(|one| one["through"] == through), "{noted:?}");
+        assert!(
+            of_stream.len() == formats && of_stream.iter().all(|one| one["through"] == through),
+            "{noted:?}"
+        );
     }
     program
         .ends(2, &["export", "acknowledge", "--through", "99"])

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 pub(super) fn run(global: &Global, args: &Compact) -> Result<Exit, Failure> {
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export compact")?;
-    erase::finish_before_export(&mut mirror, &config.all_locations());
+    if !args.dry_run {
+        erase::finish_before_export(&mut mirror, &config.every_destination());
+    }
     let destinations = attempts::chosen(&config, args.destination.as_deref())?;
     let join = |settings: &Settings| {
         Ok(compact(&mut mirror, settings, Joining::All, args.dry_run, Timestamp::now())?)

@@ -13,7 +13,7 @@ pub(super) fn run(global: &Global, args: &AtDestination) -> Result<Exit, Failure
     let config = assemble::config(global)?;
     let (_lock, mut mirror) = assemble::existing_mirror(&config, "export repair")?;
     // A file that an erasure has put there is no damaged one, whatever the manifest says of it.
-    erase::finish_before_export(&mut mirror, &config.all_locations());
+    erase::finish_before_export(&mut mirror, &config.every_destination());
     let destinations = attempts::chosen(&config, args.destination.as_deref())?;
     let mend = |settings: &Settings| Ok(repair(&mut mirror, settings, Timestamp::now())?);
     verify::all(&destinations, args.json, mend, text, |repaired| match verify::exit(&repaired.verified) {
