@@ -4,13 +4,13 @@ use super::args::Erase;
 use super::assemble;
 use super::customers::confirmed;
 use super::exit::{Exit, Failure};
-use super::output::{self, row};
+use super::output::{self, row, span};
 use super::receipts::{amount, expired_text, told};
 use crate::config::Config;
 use crate::erasure::{Receipt, expire};
 use crate::mirror::{Expired, Mirror};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -48,6 +48,9 @@ pub(super) fn run(
     }
 }
 
+/// A clock that is fast by more than this is not trusted with what can't be undone.
+const MOST_FAST: SignedDuration = SignedDuration::from_hours(24);
+
 const NOTHING: &str = "nothing has been kept for longer than [retention] allows";
 
 /// The JSON result of `erase --expired --dry-run`.
@@ -66,9 +69,16 @@ fn preview(expired: &[Expired]) -> String {
 
 /// Erases what has expired, at most once on a day in UTC. Returns what a person should know of it: why it could not be
 /// done, or not to its end. Blocks.
-pub(super) fn daily(config: &Config) -> Option<String> {
+/// `ahead` is how far the API's clock is ahead of this machine's, where its answers have told.
+pub(super) fn daily(config: &Config, ahead: Option<SignedDuration>) -> Option<String> {
     if config.sync.retention.is_off() {
         return None;
+    }
+    if let Some(fast) = ahead.and_then(SignedDuration::checked_neg).filter(|fast| *fast > MOST_FAST) {
+        return Some(format!(
+            "nothing was erased by the rules of [retention], because this machine's clock is {} ahead of the API's: set the clock",
+            span(fast.as_secs_f64())
+        ));
     }
     match try_daily(config) {
         Ok(None) => None,

@@ -330,7 +330,11 @@ fn history_reach() -> Table {
         vec![
             stream().key(),
             integer("from_seq", "The first change whose state is known; 0: from the beginning.").not_null(),
-            count("pruned", "versions", "Versions that were removed for their age (mirror.history_max_age)."),
+            count(
+                "pruned",
+                "versions",
+                "Versions that were removed for their age (mirror.history_max_age, retention.history).",
+            ),
             utc("pruned_at", "When some last were; NULL: never."),
         ],
     )

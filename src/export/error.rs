@@ -84,7 +84,7 @@ pub enum ExportError {
         stream = reach.stream, from = reach.from_seq,
         why = match reach.pruned {
             0 => "an earlier version of this program kept no history until then",
-            _ => "mirror.history_max_age has removed the versions of that time",
+            _ => "mirror.history_max_age or retention.history has removed the versions of that time",
         }
     )]
     Forgotten {

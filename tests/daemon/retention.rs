@@ -94,3 +94,26 @@ async fn an_erasure_by_rule_that_fails_is_told_and_tried_again() {
     let former = place.program(&server.base_url());
     former.ends(0, &["export", "verify"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_fast_erases_nothing() {
+    let account = account();
+    let answering = account.clone();
+    let server = account
+        .serve_but(move |asked| {
+            let days_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+            let date = httpdate::fmt_http_date(days_ago);
+            Some(answering.lock().answer(asked).with_header("Date", &date))
+        })
+        .await;
+    let place = Place::new();
+    let program = place.program(&server.base_url());
+    program.ends(0, &["sync"]).await;
+    let mut running = daemon(&program).start(&["daemon"]);
+    let _guard = Guard(running.pid());
+    running.logs("this machine's clock is 3 d ").await;
+    signal(running.pid(), "TERM");
+    running.end().await.expect(0);
+    assert_eq!(place.number("SELECT count(*) FROM erasures"), 0);
+    assert_same(&account.state(), &State::of_mirror(&place), "the mirror");
+}

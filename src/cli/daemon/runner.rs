@@ -119,7 +119,7 @@ impl Runner {
             Kind::Hinted => (Scope::Hinted, 0),
         };
         let settings = assemble::sync_settings(&config, audit);
-        let asked_to_stop = tools.stop.clone();
+        let (asked_to_stop, client) = (tools.stop.clone(), tools.client.clone());
         let (mut finished, exported) = run_once(&config, lock, tools, scope, settings).await?;
         let report = &finished.report;
         self.metrics.run_ended(report);
@@ -151,7 +151,7 @@ impl Runner {
             Err(failure) => (report.outcome, Some(failure.fault())),
         };
         if outcome == Outcome::Ok && kind != Kind::Hinted && !asked_to_stop.is_cancelled() {
-            tell_of_expired(&config, &mut finished);
+            tell_of_expired(&config, client.server_ahead(), &mut finished);
         }
         let end = run_end(kind, &config, &finished, outcome, fault);
         self.notices.ended(&config.notify, end);
@@ -237,8 +237,8 @@ fn run_end(
 }
 
 /// Erases what has expired, once a day; where that fails, the run's record says so, too.
-fn tell_of_expired(config: &Config, finished: &mut Finished) {
-    if let Some(remark) = expired::daily(config) {
+fn tell_of_expired(config: &Config, ahead: Option<SignedDuration>, finished: &mut Finished) {
+    if let Some(remark) = expired::daily(config, ahead) {
         tracing::warn!(run_id = finished.report.run_id.0, "{remark}");
         note(finished, &remark);
     }
