@@ -9,7 +9,6 @@ use super::receipts::{amount, expired_text, told};
 use crate::config::Config;
 use crate::erasure::{Receipt, expire};
 use crate::mirror::{Expired, Mirror};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -51,6 +50,10 @@ pub(super) fn run(
 /// A clock that is fast by more than this is not trusted with what can't be undone.
 const MOST_FAST: SignedDuration = SignedDuration::from_hours(24);
 
+/// So long the daemon waits from one look at what has expired to the next: less than a day, so that a run that comes a little
+/// earlier than yesterday's still counts.
+const ONCE_IN: SignedDuration = SignedDuration::from_hours(20);
+
 const NOTHING: &str = "nothing has been kept for longer than [retention] allows";
 
 /// The JSON result of `erase --expired --dry-run`.
@@ -67,7 +70,7 @@ fn preview(expired: &[Expired]) -> String {
     rows + &row("dry run", format_args!("{} would be erased", amount(expired)))
 }
 
-/// Erases what has expired, at most once on a day in UTC. Returns what a person should know of it: why it could not be
+/// Erases what has expired, at most once in [`ONCE_IN`]. Returns what a person should know of it: why it could not be
 /// done, or not to its end. Blocks.
 /// `ahead` is how far the API's clock is ahead of this machine's, where its answers have told.
 pub(super) fn daily(config: &Config, ahead: Option<SignedDuration>) -> Option<String> {
@@ -103,8 +106,8 @@ pub(super) fn daily(config: &Config, ahead: Option<SignedDuration>) -> Option<St
 fn try_daily(config: &Config) -> Result<Option<(Receipt, PathBuf)>, Failure> {
     let now = Timestamp::now();
     let (_lock, mut mirror) = assemble::existing_mirror(config, "daemon, erase --expired")?;
-    let day = |at: Timestamp| TimeZone::UTC.to_datetime(at).date();
-    if mirror.snapshot()?.looked_for_expired_at()?.is_some_and(|at| day(at) == day(now)) {
+    let is_recent = |at: Timestamp| now.duration_since(at).abs() < ONCE_IN;
+    if mirror.snapshot()?.looked_for_expired_at()?.is_some_and(is_recent) {
         return Ok(None);
     }
     let receipt = expire(&mut mirror, &config.every_destination(), &config.sync.retention, Timestamp::now)?;
