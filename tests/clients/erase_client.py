@@ -44,8 +44,8 @@ def main():
 class Watched:
     """A mirror, who has been erased from it, and everywhere that may hold one of them."""
 
-    def __init__(self, mirror, everywhere):
-        self.mirror, self.everywhere, self.gone = mirror, everywhere, []
+    def __init__(self, mirror, everywhere, by_two):
+        self.mirror, self.everywhere, self.gone, self.by_two = mirror, everywhere, [], by_two
         self.places = {}
 
     def others(self):
@@ -55,7 +55,7 @@ class Watched:
         found = {}
         for name, place in self.places.items():
             files = place.files()
-            for path, of_path in {**holdings.files_with_rows(files), **holdings.tables_of(place, files)}.items():
+            for path, of_path in {**holdings.files_with_rows(files), **holdings.tables_of(place, files, self.by_two)}.items():
                 rows = [row for row in of_path if is_other(row)]
                 # The order of a snapshot is nobody's business.
                 found[name, path] = holdings.by_number(rows) if path.startswith("snapshots/") else rows
@@ -108,7 +108,7 @@ def erased(program, folder, kind, s3, endpoint):
         share = (holdings.Folder(folder / "share"), "gzip")
         further = {**{name: prefix(name, name) for name in ("none", "gzip", "zstd")}, "share": share}
         mirror.export_to(**further, former=prefix("former", "gzip"))
-        watched = Watched(mirror, [holdings.Folder(folder), holdings.Prefix(s3, "")])
+        watched = Watched(mirror, [holdings.Folder(folder), holdings.Prefix(s3, "")], True)
         watched.places = mirror.places()
         mirror.run("sync", "--full")
         for number in range(4):
@@ -244,7 +244,8 @@ def killed(program, folder, kind, bucket, endpoint):
             mirror.export_to(bucket=(holdings.Prefix(bucket.s3, folder.name), "gzip"))
         else:
             mirror.export_to(share=(holdings.Folder(folder / "share"), "gzip"))
-        watched = Watched(mirror, [holdings.Folder(folder), *([holdings.Prefix(bucket.s3, folder.name)] if bucket else [])])
+        further = [holdings.Prefix(bucket.s3, folder.name)] if bucket else []
+        watched = Watched(mirror, [holdings.Folder(folder), *further], False)
         watched.places = mirror.places()
         mirror.run("sync", "--full")
         mirror.run("export", "--snapshot")
