@@ -193,7 +193,7 @@ def by_number(rows):
 
 def stray(files):
     """Files of an export that no manifest and no table's log names."""
-    named = {"manifest.ndjson", "datapackage.json", "acknowledged.json", "snapshots/manifest.ndjson",
+    named = {"manifest.ndjson", "datapackage.json", "acknowledged.json", "erasures.ndjson", "snapshots/manifest.ndjson",
              "snapshots/datapackage.json", ".acknowledged.lock"}
     for manifest, folder in (("manifest.ndjson", ""), ("snapshots/manifest.ndjson", "snapshots/")):
         lines = [json.loads(line) for line in files.get(manifest, b"").splitlines()]

@@ -83,7 +83,7 @@ def check(s3, mirror):
     for line in lines:
         assert hashlib.sha256(found[line["path"]]).hexdigest() == line["sha256"], line
     # Snapshots have a manifest of their own, and tables none.
-    others = ("manifest.ndjson", "datapackage.json", "acknowledged.json")
+    others = ("manifest.ndjson", "datapackage.json", "acknowledged.json", "erasures.ndjson")
     tables = {name for name in found if name.endswith(".json") or name.split("/")[-1].startswith("part-")}
     beside = {name for name in found if not name.startswith("snapshots/") and name not in others}
     beside -= {line["path"] for line in lines} | tables
