@@ -1,6 +1,7 @@
 //! Key files: 32 random bytes as hex, in a file that only its owner can read. Made once; a lost one can't be made again.
 
 use crate::ownership::adopt;
+use crate::paths::{beside, folder_of};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,9 +33,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
 /// # Errors
 /// When the file can't be written.
 pub(crate) fn create(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push("-new");
+    let (folder, temporary) = (folder_of(path), beside(path, "-new"));
     let mut random = [0; KEY_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;

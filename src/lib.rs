@@ -45,6 +45,7 @@ pub mod mirror;
 mod nearest;
 pub mod observe;
 mod ownership;
+mod paths;
 pub mod record;
 pub mod report;
 pub mod sandbox;

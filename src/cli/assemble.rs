@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::misplaced_key;
 use crate::api::{Client, KnownPaging};
 use crate::config::{Config, Environment, Override, Secret, api_key, webhook_secret};
-use crate::masking::Masker;
+use crate::masking::{FULL, Masker};
 use crate::mirror::{LockError, Mirror, MirrorError, RunLock, Turns, is_there};
 use crate::observe::Observer;
 use crate::sync::{self, EventBudget, Tools};
@@ -126,12 +126,12 @@ pub(super) async fn lock_when_free(
 
 /// The profile of that name with its key; `None`: the one that hides nothing.
 pub(super) fn masker(config: &Config, name: &str) -> Result<Option<Arc<Masker>>, Failure> {
-    if name == "full" {
+    if name == FULL {
         return Ok(None);
     }
     let Some(profile) = config.profiles.iter().find(|profile| profile.name == name) else {
         let known: Vec<&str> = config.profiles.iter().map(|profile| &*profile.name).collect();
-        let known = [&["full"], &known[..]].concat().join(", ");
+        let known = [&[FULL], &known[..]].concat().join(", ");
         return Err(Failure::usage(format!("there is no profile `{name}`; there are: {known}")));
     };
     let masker = Masker::open(profile).map_err(Failure::because("nothing was read"))?;

@@ -12,7 +12,7 @@ pub(super) fn run(global: &Global, args: &Publish) -> Result<Exit, Failure> {
     let masker = assemble::masker(&config, &args.profile)?;
     let mut mirror = Mirror::open_read_only(&config.mirror.path)?;
     mirror.look_through(masker);
-    let published = mirror.snapshot()?.publish(&args.file, Timestamp::now())?;
+    let published = mirror.publish(&args.file, Timestamp::now())?;
     output::result(args.json, &published, || text(&published))
 }
 

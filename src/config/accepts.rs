@@ -3,7 +3,7 @@
 use super::{duration as durations, size as sizes};
 use crate::api::{OriginError, check_base};
 use crate::export::{Compression, Format, Location};
-use crate::masking::Profile;
+use crate::masking::{FULL, Profile};
 use crate::record::Stream;
 use crate::schedule::Schedule;
 use crate::sync::EventBudget;
@@ -128,12 +128,12 @@ pub(super) fn destination_name() -> Accepts<String> {
     })
 }
 
-/// The name of a profile that the configuration has; "full": none.
+/// The name of a profile that the configuration has; [`FULL`]: none.
 pub(super) fn profile(profiles: &[Profile]) -> Accepts<Option<Profile>> {
     let known: Vec<String> = profiles.iter().map(|profile| format!(", {:?}", profile.name)).collect();
     let profiles = profiles.to_vec();
-    values(format!("the name of a profile: \"full\"{}", known.concat()), move |value| match value.as_str() {
-        Some("full") => Ok(None),
+    values(format!("the name of a profile: {FULL:?}{}", known.concat()), move |value| match value.as_str() {
+        Some(FULL) => Ok(None),
         name => profiles.iter().find(|one| Some(&*one.name) == name).cloned().map(Some).ok_or(None),
     })
 }

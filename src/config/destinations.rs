@@ -4,11 +4,8 @@
 use super::accepts::{self, Accepts, Why};
 use super::given_tables::{Given, PATH, Table};
 use super::layers::Layers;
-use super::problem::Problem;
-use super::value;
 use crate::export::{FIRST, Settings};
 use crate::masking::Profile;
-use crate::nearest::{nearest, spelling};
 use std::collections::BTreeSet;
 
 /// The keys of a table.
@@ -74,15 +71,7 @@ impl Reader<'_> {
     fn check_names(&mut self) {
         for given in self.table.given.iter().filter(|given| !KEYS.contains(&&*given.name)) {
             self.is_right = false;
-            let (origin, key) = (given.origin.clone(), self.path(&given.name));
-            self.layers.report(match value::may_hold_key(&given.name) {
-                true => Problem::HiddenName { origin },
-                false => Problem::UnknownKey {
-                    origin,
-                    key,
-                    nearest: nearest(KEYS.iter().copied(), |known| spelling(&given.name, known)),
-                },
-            });
+            self.layers.refuse_name(&given.origin, self.path(&given.name), &given.name, &KEYS);
         }
     }
 
@@ -108,13 +97,8 @@ impl Reader<'_> {
     fn refuse(&mut self, name: &str, expected: &str, why: Why) {
         self.is_right = false;
         let given = self.find(name);
-        let problem = Problem::Unexpected {
-            origin: given.map_or(&self.table.origin, |given| &given.origin).clone(),
-            key: self.path(name),
-            expected: expected.to_owned(),
-            found: given.map_or("nothing", |given| &given.found).to_owned(),
-            why: why.filter(|why| !value::may_hold_key(why)),
-        };
-        self.layers.report(problem);
+        let origin = given.map_or(&self.table.origin, |given| &given.origin).clone();
+        let found = given.map_or("nothing", |given| &given.found).to_owned();
+        self.layers.refuse(&origin, self.path(name), (expected, &found), why);
     }
 }

@@ -1,10 +1,11 @@
 //! The layers, the weakest first, and what is wrong with them.
 
-use super::accepts::Accepts;
+use super::accepts::{Accepts, Why};
 use super::given_tables::{self, Profile, Table};
 use super::keys::{self, Key};
 use super::problem::{Origin, Problem};
 use super::{nearest, value};
+use crate::nearest::spelling;
 use toml::de::DeValue;
 use toml::{Spanned, Value};
 
@@ -55,6 +56,35 @@ impl Layers {
         self.entries.push(Err(problem));
     }
 
+    /// Reports a value of a table that isn't what its key takes. A reason that may quote a secret is left out.
+    pub(super) fn refuse(&mut self, origin: &Origin, key: String, (expected, found): (&str, &str), why: Why) {
+        self.report(Problem::Unexpected {
+            origin: origin.clone(),
+            key,
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+            why: why.filter(|why| !value::may_hold_key(why)),
+        });
+    }
+
+    /// Reports a name in a table, at the dotted path `key`, that is none of those `known` there.
+    pub(super) fn refuse_name(
+        &mut self,
+        origin: &Origin,
+        key: String,
+        name: &str,
+        known: &'static [&'static str],
+    ) {
+        let origin = origin.clone();
+        self.report(match value::may_hold_key(&key) {
+            true => Problem::HiddenName { origin },
+            false => {
+                let nearest = crate::nearest::nearest(known.iter().copied(), |known| spelling(name, known));
+                Problem::UnknownKey { origin, key, nearest }
+            }
+        });
+    }
+
     /// Sets `path` from a variable or a flag; `None` is text that is not UTF-8.
     pub(super) fn set_text(&mut self, path: &str, text: Option<&str>, origin: Origin) {
         let Some(key) = self.known(path, &origin) else { return };
@@ -77,13 +107,11 @@ impl Layers {
     ) {
         match given.get_ref().as_array().and_then(|array| given_tables::tables(array, &origin)) {
             Some(tables) => self.destinations = tables,
-            None => self.report(Problem::Unexpected {
-                origin: origin(start),
-                key: given_tables::PATH.to_owned(),
-                expected: format!("tables `[[{}]]`", given_tables::PATH),
-                found: value::describe(given.get_ref()),
-                why: None,
-            }),
+            None => {
+                let expected = format!("tables `[[{}]]`", given_tables::PATH);
+                let found = value::describe(given.get_ref());
+                self.refuse(&origin(start), given_tables::PATH.to_owned(), (&expected, &found), None);
+            }
         }
     }
 
@@ -96,13 +124,11 @@ impl Layers {
     ) {
         match given.get_ref().as_table().and_then(|table| given_tables::profiles(table, &origin)) {
             Some(profiles) => self.profiles = profiles,
-            None => self.report(Problem::Unexpected {
-                origin: origin(start),
-                key: given_tables::PROFILES.to_owned(),
-                expected: format!("tables `[{}.NAME]`", given_tables::PROFILES),
-                found: value::describe(given.get_ref()),
-                why: None,
-            }),
+            None => {
+                let expected = format!("tables `[{}.NAME]`", given_tables::PROFILES);
+                let found = value::describe(given.get_ref());
+                self.refuse(&origin(start), given_tables::PROFILES.to_owned(), (&expected, &found), None);
+            }
         }
     }
 

@@ -3,15 +3,11 @@
 use super::accepts::{self, Accepts};
 use super::given_tables::{Leaf, PROFILES, Profile as Given};
 use super::layers::Layers;
-use super::problem::Problem;
 use super::value;
-use crate::masking::{Classes, FieldRule, Profile, Rule};
-use crate::nearest::{nearest, spelling};
-use std::path::{Path, PathBuf};
+use crate::masking::{Classes, FULL, FieldRule, Profile, Rule};
+use crate::paths::beside;
+use std::path::Path;
 use toml::Value;
-
-/// The profile that hides nothing, which needs no table.
-pub(super) const FULL: &str = "full";
 
 /// How the name of the key's file ends, which stands beside the mirror.
 const KEY_FILE: &str = ".profile-key";
@@ -33,16 +29,13 @@ fn profile(layers: &mut Layers, given: &Given, mirror: &Path) -> Option<Profile>
     let (name, mut is_right) = (&given.name, true);
     let is_name = (accepts::destination_name().read)(&Value::from(name.clone())).is_ok();
     if !is_name || name == FULL {
-        layers.report(Problem::Unexpected {
-            origin: given.origin.clone(),
-            key: PROFILES.to_owned(),
-            expected: accepts::destination_name().expected.into_owned(),
-            found: value::for_message(&format!("{name:?}")),
-            why: is_name.then(|| "that is the profile that hides nothing".to_owned()),
-        });
+        let found = value::for_message(&format!("{name:?}"));
+        let why = is_name.then(|| "that is the profile that hides nothing".to_owned());
+        let expected = accepts::destination_name().expected;
+        layers.refuse(&given.origin, PROFILES.to_owned(), (&expected, &found), why);
         is_right = false;
     }
-    let (mut classes, mut fields, mut key_file) = (Classes::default(), Vec::new(), beside(mirror));
+    let (mut classes, mut fields, mut key_file) = (Classes::default(), Vec::new(), beside(mirror, KEY_FILE));
     for leaf in &given.leaves {
         let rule = match &leaf.path[..] {
             [name] if name == "key_file" => {
@@ -52,7 +45,9 @@ fn profile(layers: &mut Layers, given: &Given, mirror: &Path) -> Option<Profile>
             [name] if KEYS.contains(&&**name) && name != FIELDS => take(layers, given, leaf, rule()),
             [name, _, ..] if name == FIELDS => take(layers, given, leaf, rule()),
             _ => {
-                layers.report(unknown(given, leaf));
+                let name = leaf.path.first().map_or("", String::as_str);
+                let key = given.key(leaf.path.iter().map(String::as_str));
+                layers.refuse_name(&leaf.origin, key, name, &KEYS);
                 None
             }
         };
@@ -71,13 +66,11 @@ fn profile(layers: &mut Layers, given: &Given, mirror: &Path) -> Option<Profile>
         Err(errors) => {
             for error in errors {
                 let leaf = given.leaves.iter().find(|leaf| leaf.path.get(1..) == Some(&error.path[..]));
-                layers.report(Problem::Unexpected {
-                    origin: leaf.map_or(&given.origin, |leaf| &leaf.origin).clone(),
-                    key: given.key(std::iter::once(FIELDS).chain(error.path.iter().map(String::as_str))),
-                    expected: "a rule for a field that there is".to_owned(),
-                    found: leaf.map_or("nothing", |leaf| &leaf.found).to_owned(),
-                    why: Some(error.what).filter(|why| !value::may_hold_key(why)),
-                });
+                let origin = leaf.map_or(&given.origin, |leaf| &leaf.origin);
+                let key = given.key(std::iter::once(FIELDS).chain(error.path.iter().map(String::as_str)));
+                let found = leaf.map_or("nothing", |leaf| &leaf.found);
+                let expected = "a rule for a field that there is";
+                layers.refuse(origin, key, (expected, found), Some(error.what));
             }
             None
         }
@@ -95,34 +88,9 @@ fn take<T>(layers: &mut Layers, given: &Given, leaf: &Leaf, accepts: Accepts<T>)
     match leaf.value.as_ref().ok_or(None).and_then(&accepts.read) {
         Ok(read) => Some(read),
         Err(why) => {
-            layers.report(Problem::Unexpected {
-                origin: leaf.origin.clone(),
-                key: given.key(leaf.path.iter().map(String::as_str)),
-                expected: accepts.expected.into_owned(),
-                found: leaf.found.clone(),
-                why: why.filter(|why| !value::may_hold_key(why)),
-            });
+            let key = given.key(leaf.path.iter().map(String::as_str));
+            layers.refuse(&leaf.origin, key, (&accepts.expected, &leaf.found), why);
             None
         }
     }
-}
-
-fn unknown(given: &Given, leaf: &Leaf) -> Problem {
-    let (origin, key) = (leaf.origin.clone(), given.key(leaf.path.iter().map(String::as_str)));
-    let name = leaf.path.first().map_or("", String::as_str);
-    match value::may_hold_key(&key) {
-        true => Problem::HiddenName { origin },
-        false => Problem::UnknownKey {
-            origin,
-            key,
-            nearest: nearest(KEYS.iter().copied(), |known| spelling(name, known)),
-        },
-    }
-}
-
-/// The file that stands beside the mirror.
-fn beside(mirror: &Path) -> PathBuf {
-    let mut path = mirror.as_os_str().to_owned();
-    path.push(KEY_FILE);
-    PathBuf::from(path)
 }

@@ -252,8 +252,12 @@ fn join(
         }
     })?;
     let run = last.run_id.map(RunId);
-    let profile = first.profile.clone().zip(first.profile_rules.clone());
-    let origin = Origin { mirror_id: mirror_id.to_owned(), run, now: Timestamp::UNIX_EPOCH, profile };
+    let origin = Origin {
+        mirror_id: mirror_id.to_owned(),
+        run,
+        now: Timestamp::UNIX_EPOCH,
+        profile: first.shown_by(),
+    };
     let mut file = file.end()?.finish(&origin)?;
     file.line.created_at.clone_from(&last.created_at);
     file.line.erased_at = group.iter().filter_map(|(_, line)| line.erased_at.clone()).max();

@@ -107,12 +107,9 @@ fn erase_seen(
     let mut done = ErasedFolder { dir: dir.to_string(), ..ErasedFolder::default() };
     let mut reader = mirror.reader()?;
     let snapshot = reader.snapshot()?;
-    let mut erased = Vec::new();
+    let (mut erased, mut ended) = (Vec::new(), Vec::new());
     for stream in Stream::ALL {
         erased.push(snapshot.erased_changes(erasure.id, stream)?);
-    }
-    let mut ended = Vec::new();
-    for stream in Stream::ALL {
         ended.push(snapshot.ended_versions(erasure.id, stream)?);
     }
     let reached = open_own(&snapshot, dir, Kind::Changes, mirror.id())?.reached;

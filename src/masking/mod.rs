@@ -18,5 +18,5 @@ mod profile;
 mod rule;
 
 pub use masker::{Masked, Masker, MaskingError};
-pub use profile::{Classes, FieldError, FieldRule, Profile};
+pub use profile::{Classes, FULL, FieldError, FieldRule, Profile};
 pub use rule::Rule;

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+/// The name that stands for no profile: nothing is hidden.
+pub const FULL: &str = "full";
+
 /// What is shown of the columns of each kind, where no field says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Classes {

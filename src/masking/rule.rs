@@ -109,19 +109,18 @@ fn same(text: &str) -> String {
 /// The calling code of an international number, by the zones of ITU-T E.164: in zones 1 and 7 it has one digit, these
 /// pairs are codes of their own, and every other one has three digits.
 fn calling_code(number: &str) -> Option<String> {
-    const PAIRS: [&str; 42] = [
+    const PAIRS: [&str; 44] = [
         "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48",
         "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81",
-        "82", "84", "86", "90", "91", "92", "93", "94",
+        "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
     ];
-    const MORE: [&str; 2] = ["95", "98"];
     let number = number.trim();
     let rest = number.strip_prefix('+').or_else(|| number.strip_prefix("00"))?;
     let digits = digits(rest);
     let pair = digits.get(..2)?;
     let length = match digits.as_bytes().first()? {
         b'1' | b'7' => 1,
-        b'2'..=b'9' if PAIRS.contains(&pair) || MORE.contains(&pair) => 2,
+        b'2'..=b'9' if PAIRS.contains(&pair) => 2,
         b'2'..=b'9' => 3,
         _ => return None,
     };

@@ -1,12 +1,13 @@
 //! The open mirror.
 
-use super::database::{BUSY_TIMEOUT, folder_of, migrations, prepared, read_only};
+use super::database::{BUSY_TIMEOUT, migrations, prepared, read_only};
 use super::error::MirrorError;
 use super::tombstones::Tombstones;
 use super::transaction::{Batch, Halt, Snapshot};
 use crate::diff::Expiry;
 use crate::masking::Masker;
 use crate::ownership::adopt;
+use crate::paths::folder_of;
 use rusqlite::{Connection, ErrorCode, FileControl, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;

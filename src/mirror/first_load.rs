@@ -11,13 +11,14 @@
 //! A run that finds a file of a load that was cut off brings it to its end first, and goes on as with any mirror.
 
 use super::connection::{Mirror, configure, configure_to_load, connect};
-use super::database::{BUSY_TIMEOUT, beside, folder_of, read_only};
+use super::database::{BUSY_TIMEOUT, read_only};
 use super::error::MirrorError;
 use super::tables::MirroredParent;
 use super::transaction::{Batch, RunId, Stamp, head};
 use crate::diff::{EventPlan, Expiry, Trust};
 use crate::failpoint::{self, Place};
 use crate::ownership::adopt;
+use crate::paths::{beside, folder_of};
 use crate::record::{Record, RowSet, Stream};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode, FileControl, OptionalExtension, params};

@@ -4,9 +4,10 @@
 //! can't be followed: a file with several names is no mirror, see [`super::Unusable`]. The database file itself can't
 //! be locked either: closing any handle on it would drop the locks that SQLite holds in this process, fcntl(2).)
 
-use super::database::{beside, folder_of, prepared, real};
+use super::database::{prepared, real};
 use super::{Mirror, MirrorError};
 use crate::ownership::adopt;
+use crate::paths::{beside, folder_of};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};

@@ -1,9 +1,10 @@
 //! What keeps a mirror small over years.
 
 use super::connection::{Mirror, connect};
-use super::database::{BUSY_TIMEOUT, beside};
+use super::database::BUSY_TIMEOUT;
 use super::error::MirrorError;
 use super::transaction::{Batch, utc_text};
+use crate::paths::beside;
 use crate::record::Stream;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// What the views call: the stream, the column and its value. Nobody else may, who could try out whose a pseudonym is.
 const FUNCTION: &str = "malomo_mirror_shown";
 
-/// The views of the mirror that these views read, and which of their columns say nothing about a person.
+/// What a version of a record has beside its own columns, which tells nothing about a person.
 const HISTORY: &str = "seq, op, valid_from, end_seq, valid_to, end_op";
 
 /// Functions that are tables, and hold nothing of the mirror.

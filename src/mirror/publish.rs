@@ -3,10 +3,12 @@
 //! One file without side files. It takes the place of an earlier copy when it is complete, so that whoever reads the
 //! earlier one goes on reading that, and whoever opens the name finds a whole one.
 
-use super::database::{beside, folder_of};
+use super::connection::Mirror;
 use super::error::MirrorError;
 use super::transaction::Snapshot;
+use crate::masking::FULL;
 use crate::ownership::adopt;
+use crate::paths::{beside, folder_of};
 use crate::record::{Column, ColumnKind, Stream, Value};
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -47,7 +49,7 @@ pub struct PublishedRows {
     pub rows: u64,
 }
 
-impl Snapshot<'_> {
+impl Mirror {
     /// Writes the current rows, as the profile shows them through which this is seen, into a database at `path`, which is
     /// replaced if it is such a copy. A new file can be read by its owner and its group; one that takes another's place is
     /// as open as that. Durable on return.
@@ -55,17 +57,21 @@ impl Snapshot<'_> {
     /// # Errors
     /// When something else stands there, another process writes the copy, the file can't be written or the mirror can't be
     /// read. What stood there is then as it was.
-    pub fn publish(&self, path: &Path, now: Timestamp) -> Result<Published, MirrorError> {
+    pub fn publish(&mut self, path: &Path, now: Timestamp) -> Result<Published, MirrorError> {
         let failed = |reason| MirrorError::Publish { path: path.to_owned(), reason };
+        let mirror_id = self.id().to_owned();
+        let snapshot = self.snapshot()?;
+        let profile = snapshot.masker().map_or(FULL, |masker| masker.name()).to_owned();
+        let about =
+            [("mirror_id", mirror_id), ("published_at", format!("{now:.3}")), ("profile", profile.clone())];
         let mode = replaceable(path).map_err(failed)?;
         let new = beside(path, UNFINISHED);
         let file = reserve(&new, mode.unwrap_or(0o640)).map_err(failed)?;
-        let written = self.write_copy(path, &new, now).and_then(|(head_seq, rows)| {
+        let written = snapshot.write_copy(path, &new, &about).and_then(|(head_seq, rows)| {
             file.sync_all().map_err(failed)?;
             let bytes = file.metadata().map_err(failed)?.len();
             std::fs::rename(&new, path).map_err(failed)?;
             File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed)?;
-            let profile = self.masker().map_or("full", |masker| masker.name()).to_owned();
             Ok(Published { path: path.to_owned(), profile, head_seq, rows, bytes })
         });
         if written.is_err() {
@@ -74,12 +80,14 @@ impl Snapshot<'_> {
         }
         written
     }
+}
 
+impl Snapshot<'_> {
     fn write_copy(
         &self,
         path: &Path,
         new: &Path,
-        now: Timestamp,
+        about: &[(&str, String)],
     ) -> Result<(i64, Vec<PublishedRows>), MirrorError> {
         let of_copy = |error: rusqlite::Error| MirrorError::Publish {
             path: path.to_owned(),
@@ -112,24 +120,14 @@ impl Snapshot<'_> {
             "CREATE TABLE about (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
         )
         .map_err(of_copy)?;
-        let masker = self.masker();
-        for (key, value) in [
-            ("profile", masker.map_or("full", |masker| masker.name()).to_owned()),
-            ("profile_rules", masker.map_or("", |masker| masker.rules()).to_owned()),
-            ("mirror_id", self.mirror_id()?),
-            ("head_seq", head.to_string()),
-            ("published_at", format!("{now:.3}")),
-        ] {
-            copy.execute("INSERT INTO about VALUES (?1, ?2)", [key, &value]).map_err(of_copy)?;
+        let rules = self.masker().map_or("", |masker| masker.rules()).to_owned();
+        let of_state = [("profile_rules", rules), ("head_seq", head.to_string())];
+        for (key, value) in about.iter().chain(&of_state) {
+            copy.execute("INSERT INTO about VALUES (?1, ?2)", [key, value.as_str()]).map_err(of_copy)?;
         }
         copy.execute_batch("COMMIT; PRAGMA optimize").map_err(of_copy)?;
         copy.close().map_err(|(_, error)| of_copy(error))?;
         Ok((head, counted))
-    }
-
-    fn mirror_id(&self) -> Result<String, MirrorError> {
-        let sql = "SELECT value FROM meta WHERE key = 'mirror_id'";
-        Ok(self.transaction.query_row(sql, [], |row| row.get(0))?)
     }
 }
 

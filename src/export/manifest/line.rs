@@ -103,6 +103,11 @@ impl ManifestLine {
         Stream::from_name(&self.stream).zip(Format::from_name(&self.format))
     }
 
+    /// The profile by which its rows are hidden, and what its rules are known by; `None`: nothing is hidden.
+    pub(in crate::export) fn shown_by(&self) -> Option<(String, String)> {
+        self.profile.clone().zip(self.profile_rules.clone())
+    }
+
     /// How the line says that the rows of its file are written.
     pub(in crate::export) fn dialect(&self) -> Dialect {
         Dialect {

@@ -73,7 +73,7 @@ impl Reached {
     /// Takes the next line, which ends there.
     pub(in crate::export) fn take(&mut self, end: End, line: &ManifestLine) {
         self.end = Some(end);
-        self.profile = line.profile.clone().zip(line.profile_rules.clone());
+        self.profile = line.shown_by();
         let file = line.to_export_file();
         let key = (&file.stream, &file.format);
         match self.files.binary_search_by(|one| (&one.stream, &one.format).cmp(&key)) {

@@ -41,14 +41,6 @@ pub(in crate::export) fn prune(
     let Some(before) = now.checked_sub(age).ok().filter(|_| !settings.max_age.is_zero()) else {
         return Ok(Vec::new());
     };
-    settings.seen(mirror, |mirror| prune_before(mirror, settings, before))
-}
-
-fn prune_before(
-    mirror: &mut Mirror,
-    settings: &Settings,
-    before: Timestamp,
-) -> Result<Vec<String>, ExportError> {
     let own = mirror.id().to_owned();
     let snapshot = mirror.snapshot()?;
     let [mut changes, mut snapshots] = [

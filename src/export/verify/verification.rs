@@ -199,8 +199,7 @@ impl<'v> Verification<'v> {
     fn check_owner(&mut self, entries: &[NumberedLine]) -> Result<(), ExportError> {
         let check = |entry: &NumberedLine| {
             provenance::check_line(self.dir, &entry.line, &self.mirror_id, self.head)?;
-            let profile = entry.line.profile.clone().zip(entry.line.profile_rules.clone());
-            provenance::check_profile(self.dir, profile, self.snapshot.masker())
+            provenance::check_profile(self.dir, entry.line.shown_by(), self.snapshot.masker())
         };
         match entries.iter().try_for_each(check) {
             Err(error) if self.findings.of_manifests == 0 => Err(error),

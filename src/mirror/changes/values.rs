@@ -31,12 +31,14 @@ impl Snapshot<'_> {
         read: impl FnOnce(Change<'_>) -> R,
     ) -> R {
         let Some(masker) = self.masker().filter(|_| change.op != Op::Erase) else { return read(change) };
-        let id = masker.value(stream, 0, Value::Text(change.id));
         let row: Option<Vec<Masked<'_>>> = change.row.map(|row| {
             row.iter().enumerate().map(|(column, value)| masker.value(stream, column, *value)).collect()
         });
         let row: Option<Vec<Value<'_>>> = row.as_ref().map(|row| row.iter().map(Masked::value).collect());
-        read(Change { id: id.value().as_text().unwrap_or_default(), row: row.as_deref(), ..change })
+        // A row begins with its id.
+        let alone = row.is_none().then(|| masker.value(stream, 0, Value::Text(change.id)));
+        let id = alone.as_ref().map(Masked::value).or_else(|| row.as_ref()?.first().copied());
+        read(Change { id: id.and_then(Value::as_text).unwrap_or_default(), row: row.as_deref(), ..change })
     }
 }
 

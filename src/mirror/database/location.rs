@@ -6,6 +6,7 @@
 
 use super::unusable::Unusable;
 use crate::mirror::MirrorError;
+use crate::paths::folder_of;
 use std::fs;
 use std::io::{Error, ErrorKind, Result as IoResult};
 use std::os::unix::ffi::OsStrExt;
@@ -98,17 +99,6 @@ fn unreachable(path: &Path, source: Error) -> MirrorError {
         ErrorKind::PermissionDenied => MirrorError::Forbidden { path, source },
         _ => MirrorError::Create { path, source },
     }
-}
-
-/// A file beside the mirror: its name with that ending.
-pub(in crate::mirror) fn beside(mirror: &Path, ending: &str) -> PathBuf {
-    let mut name = mirror.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-pub(in crate::mirror) fn folder_of(mirror: &Path) -> &Path {
-    mirror.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The folder that holds the mirror, for owner and group only.

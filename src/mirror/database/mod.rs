@@ -15,7 +15,7 @@ mod row_move;
 mod unusable;
 
 pub use location::is_there;
-pub(super) use location::{beside, folder_of, prepared, real};
+pub(super) use location::{prepared, real};
 pub use unusable::Unusable;
 
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! A connection for those who only read, and may be allowed no more than that.
 
 use super::BUSY_TIMEOUT;
-use super::location::{beside, is_there, real};
+use super::location::{is_there, real};
 use crate::mirror::MirrorError;
+use crate::paths::beside;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;

@@ -3,7 +3,7 @@
 use crate::hex::hex;
 use crate::key_file;
 use crate::mirror::MirrorError;
-use crate::mirror::database::beside;
+use crate::paths::beside;
 use crate::record::{digits, folded};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
