@@ -65,7 +65,7 @@ pub(super) fn run(global: &Global, args: &History) -> Result<Exit, Failure> {
             counts.map(|(now, deleted)| Children { stream: child, now, deleted })
         });
         let (known_from, children) = (reach.from_seq, children.transpose()?);
-        streams.push(OfStream { stream, known_from, changes: told(stream, changes), children });
+        streams.push(OfStream { stream, known_from, changes: told(changes), children });
     }
     if streams.is_empty() {
         return Err(Failure::new(
@@ -79,16 +79,16 @@ pub(super) fn run(global: &Global, args: &History) -> Result<Exit, Failure> {
     output::result(args.json, &told, || told.streams.iter().map(|of| text(&told.id, of)).collect())
 }
 
-fn told(stream: Stream, changes: Vec<RecordChange>) -> Vec<Change> {
+fn told(changes: Vec<RecordChange>) -> Vec<Change> {
     let mut before = None;
     let told = changes.into_iter().map(|change| {
-        let RecordChange { seq, op, observed_at, run_id, evidence, values } = change;
-        let fields = match (op, before.as_deref(), values.as_deref()) {
-            (Op::Insert, _, Some(new)) => Some(changed_fields(stream, None, new)),
-            (Op::Update, Some(old), Some(new)) => Some(changed_fields(stream, Some(old), new)),
+        let RecordChange { seq, op, observed_at, run_id, evidence, record } = change;
+        let fields = match (op, &before, &record) {
+            (Op::Insert, _, Some(new)) => Some(changed_fields(None, new)),
+            (Op::Update, Some(old), Some(new)) => Some(changed_fields(Some(old), new)),
             _ => None,
         };
-        before = values;
+        before = record;
         Change { seq, op, observed_at, run_id, evidence, fields }
     });
     told.collect()

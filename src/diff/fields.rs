@@ -1,6 +1,6 @@
 //! Which fields of a record an update changed.
 
-use crate::record::{ColumnKind, OwnedValue, Stream};
+use crate::record::{ColumnKind, Record, Value};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -18,20 +18,21 @@ pub struct FieldChange {
 
 /// The fields in which two versions of a record differ, in the order of its columns. JSON objects are compared member by
 /// member. Without an older version, every field that holds something.
-pub fn changed_fields(stream: Stream, old: Option<&[OwnedValue]>, new: &[OwnedValue]) -> Vec<FieldChange> {
+pub fn changed_fields(old: Option<&Record>, new: &Record) -> Vec<FieldChange> {
     let mut changes = Vec::new();
-    for (n, column) in stream.columns().iter().enumerate() {
-        let json = |value: Option<&OwnedValue>| value.and_then(|value| json_of(column.kind, value));
-        add(column.name, json(old.and_then(|old| old.get(n))), json(new.get(n)), &mut changes);
+    let mut before = old.into_iter().flat_map(Record::values);
+    for (column, value) in new.stream().columns().iter().zip(new.values()) {
+        let json = |value| json_of(column.kind, value);
+        add(column.name, before.next().and_then(json), json(value), &mut changes);
     }
     changes
 }
 
-fn json_of(kind: ColumnKind, value: &OwnedValue) -> Option<Box<RawValue>> {
+fn json_of(kind: ColumnKind, value: Value<'_>) -> Option<Box<RawValue>> {
     match value {
-        OwnedValue::Null => None,
-        OwnedValue::Integer(number) => serde_json::value::to_raw_value(number).ok(),
-        OwnedValue::Text(text) => match RawValue::from_string(text.clone()) {
+        Value::Null => None,
+        Value::Integer(number) => serde_json::value::to_raw_value(&number).ok(),
+        Value::Text(text) => match RawValue::from_string(text.to_owned()) {
             Ok(json) if kind == ColumnKind::Json => Some(json),
             _ => serde_json::value::to_raw_value(text).ok(),
         },
@@ -63,17 +64,16 @@ fn members(json: Option<&RawValue>) -> Option<BTreeMap<String, Box<RawValue>>> {
 mod tests {
     use super::*;
 
-    fn version(name: Option<&str>, extra: &str) -> Vec<OwnedValue> {
-        let mut values = vec![OwnedValue::Null; Stream::Customers.columns().len()];
-        (values[0], values[2]) = (OwnedValue::Text("c".into()), name.map(str::to_owned).into());
-        values[7] = Some(extra.to_owned()).filter(|extra| !extra.is_empty()).into();
-        values
+    fn version(name: Option<&str>, extra: &str) -> Record {
+        Record::customer("{\"id\":\"c\"}")
+            .with("first_name", name)
+            .with("extra", Some(extra).filter(|extra| !extra.is_empty()))
     }
 
-    fn changes(old: Option<&[OwnedValue]>, new: &[OwnedValue]) -> Vec<String> {
+    fn changes(old: Option<&Record>, new: &Record) -> Vec<String> {
         let text =
             |value: Option<Box<RawValue>>| value.map_or("-".to_owned(), |value| value.get().to_owned());
-        let found = changed_fields(Stream::Customers, old, new);
+        let found = changed_fields(old, new);
         found
             .into_iter()
             .map(|change| format!("{} {} {}", change.field, text(change.old), text(change.new)))

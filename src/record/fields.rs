@@ -81,40 +81,40 @@ impl<'a> Fields<'a> {
     }
 
     /// The identifier: an opaque string by `api-contract` point 8, or a whole number, whose digits are that string.
-    pub(super) fn id(&mut self) -> Result<String, Rejection> {
+    pub(super) fn id(&mut self) -> Result<Cow<'a, str>, Rejection> {
         let Some(value) = self.take("id")? else { return Err(Rejection::NoId) };
         if value.get().bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(value.get().to_owned());
+            return Ok(Cow::Borrowed(value.get()));
         }
         match string(value) {
             Some((_, IsMended(true))) => Err(Rejection::BrokenId),
-            Some((id, _)) if !id.is_empty() => Ok(id.into_owned()),
+            Some((id, _)) if !id.is_empty() => Ok(id),
             _ => Err(Rejection::NoId),
         }
     }
 
-    pub(super) fn text(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
+    pub(super) fn text(&mut self, field: &'static str) -> Result<Option<Cow<'a, str>>, Rejection> {
         let value = self.take(field)?;
         value.map(|value| self.string(field, value)).transpose()
     }
 
     /// A time, which is a string by the documentation; a number, which can only be one of the epoch's, stays the text
     /// that it is.
-    pub(super) fn time(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
+    pub(super) fn time(&mut self, field: &'static str) -> Result<Option<Cow<'a, str>>, Rejection> {
         let is_number = |value: &RawValue| value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
         match self.take(field)? {
-            Some(value) if is_number(value) => Ok(Some(value.get().to_owned())),
+            Some(value) if is_number(value) => Ok(Some(Cow::Borrowed(value.get()))),
             value => value.map(|value| self.string(field, value)).transpose(),
         }
     }
 
-    fn string(&mut self, field: &'static str, value: &RawValue) -> Result<String, Rejection> {
+    fn string(&mut self, field: &'static str, value: &'a RawValue) -> Result<Cow<'a, str>, Rejection> {
         let (text, IsMended(is_mended)) =
             string(value).ok_or(Rejection::WrongType { field, expected: "a string" })?;
         if is_mended {
             self.repairs.push(Repair::HalfSurrogate { field });
         }
-        Ok(text.into_owned())
+        Ok(text)
     }
 
     /// A 64-bit integer, however the number is written: 1e3 and "1000" are the same one.
@@ -134,8 +134,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Any JSON value, as it was written.
-    pub(super) fn json(&mut self, field: &'static str) -> Result<Option<String>, Rejection> {
-        Ok(self.take(field)?.map(|value| value.get().to_owned()))
+    pub(super) fn json(&mut self, field: &'static str) -> Result<Option<&'a str>, Rejection> {
+        Ok(self.take(field)?.map(RawValue::get))
     }
 
     /// What had to be repaired in the fields taken so far.
@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
 
 /// The `id` of a record that may otherwise be unusable.
 pub fn peek_id(record: &str) -> Option<String> {
-    Fields::parse(record).ok()?.id().ok()
+    Fields::parse(record).ok()?.id().ok().map(Cow::into_owned)
 }
 
 /// The content of a JSON string without escapes, which is what stands between its quotes.
@@ -330,7 +330,7 @@ mod tests {
             let record = format!("{{\"at\":{json}}}");
             let found = Fields::parse(&record).unwrap().time("at");
             let expected = text
-                .map(|text| Some(text.to_owned()))
+                .map(|text| Some(text.into()))
                 .ok_or(Rejection::WrongType { field: "at", expected: "a string" });
             assert_eq!(found, expected, "{json}");
         }

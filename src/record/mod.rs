@@ -24,7 +24,7 @@ pub use id_set::{FingerprintSet, IdSet, fingerprint};
 pub use identifiers::{digits, folded};
 pub use instant::{Instant, instant};
 pub use members::members;
-pub use record::{OwnedValue, Record};
+pub use record::Record;
 pub use repair::{Decoded, Repair, Repairs};
 pub use row_set::RowSet;
 pub use stream::Stream;

@@ -1,6 +1,6 @@
 //! A record of any stream, decoded as the stream's declaration says.
 
-use super::column::ColumnKind;
+use super::column::{ColumnKind, Value};
 use super::fields::{Fields, Rejection};
 use super::repair::Decoded;
 use super::stream::Stream;
@@ -9,40 +9,26 @@ use std::fmt;
 /// A record: a value for each of its stream's columns. Every value except the keys may be null or missing; the two are not
 /// told apart.
 ///
+/// All its texts are one allocation, since records are decoded in one thread and freed in another by the hundred thousand.
 /// `Debug` shows the keys alone: everything else may be personal data.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Record {
     stream: Stream,
-    values: Box<[OwnedValue]>,
+    /// The texts of its columns, one behind the other.
+    texts: String,
+    values: Vec<Packed>,
 }
 
 /// One value of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum OwnedValue {
-    /// The API gave null or left the field out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Packed {
     Null,
-    /// Text; JSON text in a [`ColumnKind::Json`] column.
-    Text(String),
-    /// An integer.
+    /// Where the text stands among the record's.
+    Text {
+        begin: usize,
+        end: usize,
+    },
     Integer(i64),
-}
-
-impl<T: Into<OwnedValue>> From<Option<T>> for OwnedValue {
-    fn from(value: Option<T>) -> OwnedValue {
-        value.map_or(OwnedValue::Null, Into::into)
-    }
-}
-
-impl From<String> for OwnedValue {
-    fn from(text: String) -> OwnedValue {
-        OwnedValue::Text(text)
-    }
-}
-
-impl From<i64> for OwnedValue {
-    fn from(number: i64) -> OwnedValue {
-        OwnedValue::Integer(number)
-    }
 }
 
 impl Record {
@@ -54,47 +40,81 @@ impl Record {
     /// read as that one either.
     pub fn decode(stream: Stream, parent: Option<&str>, text: &str) -> Result<Decoded<Record>, Rejection> {
         let mut fields = Fields::parse(text)?;
-        let mut values = Record::keys(stream, fields.id()?, parent);
+        let mut record = Record::with_keys(stream, &fields.id()?, parent, text.len());
         let (extra, documented) = stream.columns().split_last().unwrap_or((&stream.columns()[0], &[]));
         debug_assert_eq!(extra.name, "extra");
-        for column in documented.iter().skip(values.len()) {
-            values.push(match column.kind {
-                ColumnKind::Text => fields.text(column.name)?.into(),
-                ColumnKind::Time => fields.time(column.name)?.into(),
-                ColumnKind::Integer => fields.integer(column.name)?.into(),
-                ColumnKind::Json => fields.json(column.name)?.into(),
-            });
+        for column in documented.iter().skip(record.values.len()) {
+            match column.kind {
+                ColumnKind::Text => record.push_text(fields.text(column.name)?.as_deref()),
+                ColumnKind::Time => record.push_text(fields.time(column.name)?.as_deref()),
+                ColumnKind::Integer => {
+                    record.push(fields.integer(column.name)?.map_or(Value::Null, Value::Integer))
+                }
+                ColumnKind::Json => record.push_text(fields.json(column.name)?),
+            }
         }
         let repairs = fields.repairs();
-        values.push(fields.extra().into());
-        Ok(Decoded { record: Record::from_values(stream, values), repairs })
+        record.push_text(fields.extra().as_deref());
+        Ok(Decoded { record, repairs })
     }
 
     /// What tells whose a record is that can't be taken: its keys and its time of creation, nothing else.
     pub fn peek(stream: Stream, parent: Option<&str>, text: &str) -> Option<Record> {
         let mut fields = Fields::parse(text).ok()?;
-        let mut values = Record::keys(stream, fields.id().ok()?, parent);
-        values.resize(stream.columns().len(), OwnedValue::Null);
-        let created_at = stream.columns().iter().position(|column| column.name == "created_at");
-        if let Some(value) = created_at.and_then(|place| values.get_mut(place)) {
-            *value = fields.time("created_at").ok().flatten().into();
+        let mut record = Record::with_keys(stream, &fields.id().ok()?, parent, 0);
+        for column in stream.columns().iter().skip(record.values.len()) {
+            let is_known = column.name == "created_at";
+            record.push_text(fields.time(column.name).ok().flatten().filter(|_| is_known).as_deref());
         }
-        Some(Record::from_values(stream, values))
+        Some(record)
     }
 
-    /// A record of a stream by its values, which stand in the order of the stream's columns.
-    pub fn from_values(stream: Stream, values: Vec<OwnedValue>) -> Record {
-        debug_assert_eq!(values.len(), stream.columns().len());
-        Record { stream, values: values.into_boxed_slice() }
+    /// A record of a stream by its values, which come in the order of the stream's columns.
+    ///
+    /// # Errors
+    /// The first of `values`.
+    pub fn from_values<'v, E>(
+        stream: Stream,
+        values: impl IntoIterator<Item = Result<Value<'v>, E>>,
+    ) -> Result<Record, E> {
+        let mut record = Record::without_values(stream, 0);
+        for value in values {
+            record.push(value?);
+        }
+        debug_assert_eq!(record.values.len(), stream.columns().len());
+        Ok(record)
     }
 
-    fn keys(stream: Stream, id: String, parent: Option<&str>) -> Vec<OwnedValue> {
-        let mut values = Vec::with_capacity(stream.columns().len());
-        values.push(id.into());
+    /// `length`: about how long its texts will be together.
+    fn without_values(stream: Stream, length: usize) -> Record {
+        let values = Vec::with_capacity(stream.columns().len());
+        Record { stream, texts: String::with_capacity(length), values }
+    }
+
+    fn with_keys(stream: Stream, id: &str, parent: Option<&str>, length: usize) -> Record {
+        let mut record = Record::without_values(stream, length);
+        record.push(Value::Text(id));
         if stream.parent().is_some() {
-            values.push(parent.unwrap_or_default().to_owned().into());
+            record.push(Value::Text(parent.unwrap_or_default()));
         }
-        values
+        record
+    }
+
+    fn push(&mut self, value: Value<'_>) {
+        let packed = match value {
+            Value::Null => Packed::Null,
+            Value::Integer(number) => Packed::Integer(number),
+            Value::Text(text) => {
+                let begin = self.texts.len();
+                self.texts.push_str(text);
+                Packed::Text { begin, end: self.texts.len() }
+            }
+        };
+        self.values.push(packed);
+    }
+
+    fn push_text(&mut self, text: Option<&str>) {
+        self.push(text.map_or(Value::Null, Value::Text));
     }
 
     /// The stream that it belongs to.
@@ -128,20 +148,25 @@ impl Record {
     }
 
     /// Its values, in the order of the stream's columns.
-    pub fn values(&self) -> &[OwnedValue] {
-        &self.values
+    pub fn values(&self) -> impl ExactSizeIterator<Item = Value<'_>> {
+        self.values.iter().map(|packed| self.unpack(*packed))
     }
 
     /// Whether both hold the same, apart from fields that the documentation doesn't name.
     pub fn has_same_documented_fields(&self, other: &Record) -> bool {
         let documented = self.values.len().saturating_sub(1);
-        self.stream == other.stream && self.values.get(..documented) == other.values.get(..documented)
+        self.stream == other.stream && self.values().take(documented).eq(other.values().take(documented))
     }
 
     fn text_at(&self, place: usize) -> Option<&str> {
-        match self.values.get(place)? {
-            OwnedValue::Text(text) => Some(text),
-            OwnedValue::Null | OwnedValue::Integer(_) => None,
+        self.unpack(*self.values.get(place)?).as_text()
+    }
+
+    fn unpack(&self, packed: Packed) -> Value<'_> {
+        match packed {
+            Packed::Null => Value::Null,
+            Packed::Text { begin, end } => Value::Text(self.texts.get(begin..end).unwrap_or_default()),
+            Packed::Integer(number) => Value::Integer(number),
         }
     }
 
@@ -159,10 +184,11 @@ impl Record {
 
     /// The same with another text in one column.
     #[cfg(test)]
-    pub(crate) fn with(mut self, column: &str, text: Option<&str>) -> Record {
-        let place = self.stream.columns().iter().position(|one| one.name == column).unwrap();
-        self.values[place] = text.map(str::to_owned).into();
-        self
+    pub(crate) fn with(self, column: &str, text: Option<&str>) -> Record {
+        let other = text.map_or(Value::Null, Value::Text);
+        let values = self.stream.columns().iter().zip(self.values());
+        let values = values.map(|(one, value)| Ok(if one.name == column { other } else { value }));
+        Record::from_values::<std::convert::Infallible>(self.stream, values).unwrap()
     }
 }
 
@@ -175,8 +201,8 @@ impl super::Keyed for Record {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct(self.stream.singular());
-        for (key, value) in self.stream.keys().iter().zip(&self.values) {
-            shown.field(key.name, value);
+        for (key, value) in self.stream.keys().iter().zip(self.values()) {
+            shown.field(key.name, &value);
         }
         shown.finish_non_exhaustive()
     }
@@ -241,7 +267,7 @@ mod tests {
                 "properties":{"shopify_order": {"id": "5555555555555", "total": 12.30}},"weight":1.50}"#,
         )
         .unwrap();
-        assert_eq!(event.values()[5], OwnedValue::Integer(1_548_855_000));
+        assert_eq!(event.values().nth(5), Some(Value::Integer(1_548_855_000)));
         assert_eq!(
             event.text("properties"),
             Some(r#"{"shopify_order": {"id": "5555555555555", "total": 12.30}}"#)

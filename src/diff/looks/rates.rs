@@ -6,7 +6,6 @@ use super::hazard::Hazards;
 use super::sightings::{EventKind, NewestEvent, Sightings};
 use super::unseen::UnseenTime;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Kinds of events that are told apart. Further ones are counted together.
 const KINDS_AT_MOST: usize = 300;
@@ -84,7 +83,7 @@ impl EventRates {
         for event in new {
             let at = event.at.min(now);
             self.pass(last, since, at);
-            self.cell(last, at).add(1.0, 0.0);
+            self.change_cell(last, at, |cell| cell.add(1.0, 0.0));
             if before.is_some() {
                 unseen.add(now.saturating_sub(at).max(0) as f64, 1.0);
                 found += 1;
@@ -93,34 +92,36 @@ impl EventRates {
         }
         self.pass(last, since, now);
         if let Some(look) = before {
-            let cell = self.cell(&look.newest, now);
-            cell.looks += 1;
-            cell.hits += u64::from(found > 0);
-            cell.is_changed = true;
+            self.change_cell(&look.newest, now, |cell| {
+                cell.looks += 1;
+                cell.hits += u64::from(found > 0);
+                cell.is_changed = true;
+            });
         }
         found
     }
 
     /// A customer whose newest event was `last` had no further one from `from` to `to`.
     fn pass(&mut self, last: &NewestEvent, from: i64, to: i64) {
-        let cells = self.cells(&last.kind);
         let (from, to) = (from.saturating_sub(last.at).max(0), to.saturating_sub(last.at));
-        for (age, begins, ends) in ages_between(from, to) {
-            cells[age].add(0.0, (ends - begins) as f64 / DAY);
-        }
+        self.change(&last.kind, |cells| {
+            for (age, begins, ends) in ages_between(from, to) {
+                cells[age].add(0.0, (ends - begins) as f64 / DAY);
+            }
+        });
     }
 
-    fn cell(&mut self, last: &NewestEvent, at: i64) -> &mut Cell {
-        let age = age_of(at.saturating_sub(last.at));
-        &mut self.cells(&last.kind)[age]
+    fn change_cell(&mut self, last: &NewestEvent, at: i64, change: impl FnOnce(&mut Cell)) {
+        self.change(&last.kind, |cells| change(&mut cells[age_of(at.saturating_sub(last.at))]));
     }
 
-    fn cells(&mut self, kind: &EventKind) -> &mut Cells {
-        let is_full = self.kinds.len() >= KINDS_AT_MOST && !self.kinds.contains_key(kind);
-        match self.kinds.entry(if is_full { EventKind::named("other") } else { kind.clone() }) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Cells::default()),
+    fn change(&mut self, kind: &EventKind, change: impl FnOnce(&mut Cells)) {
+        if let Some(cells) = self.kinds.get_mut(kind) {
+            return change(cells);
         }
+        let is_full = self.kinds.len() >= KINDS_AT_MOST;
+        let kind = if is_full { EventKind::named("other") } else { kind.clone() };
+        change(self.kinds.entry(kind).or_default());
     }
 
     /// What this means for customers.

@@ -1,6 +1,6 @@
 //! What one reading of a customer's events tells about when they came.
 
-use crate::record::{OwnedValue, Record, instant};
+use crate::record::{Record, Value, instant};
 use serde::Deserialize;
 
 /// How many events of one customer are learned from. Of a customer who has more, the reading tells the newest event alone.
@@ -88,8 +88,8 @@ impl Sightings {
     /// Notes an event of the list. One that doesn't tell when it came is left out.
     pub fn add(&mut self, event: &Record) {
         let created = event.created_at().and_then(instant).map(|at| at.as_second());
-        let happened = event.values().iter().find_map(|value| match value {
-            OwnedValue::Integer(seconds) => Some(*seconds),
+        let happened = event.values().find_map(|value| match value {
+            Value::Integer(seconds) => Some(seconds),
             _ => None,
         });
         let Some(at) = created.or(happened) else { return };

@@ -1,9 +1,9 @@
 //! What became of one record.
 
 use super::values::{Change, columns, read_change};
-use crate::mirror::tables::owned_values;
+use crate::mirror::tables::read_record;
 use crate::mirror::{MirrorError, Snapshot};
-use crate::record::{Op, OwnedValue, Stream};
+use crate::record::{Op, Record, Stream};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// A change of a record.
@@ -19,9 +19,9 @@ pub struct RecordChange {
     pub run_id: i64,
     /// For a deletion: what proved it.
     pub evidence: Option<String>,
-    /// What it made of the record, in the order of [`Stream::columns`]; `None` for a deletion, and where that version is not
-    /// known: it ended before the history begins, or was pruned.
-    pub values: Option<Vec<OwnedValue>>,
+    /// What it made of the record; `None` for a deletion, and where that version is not known: it ended before the history
+    /// begins, or was pruned.
+    pub record: Option<Record>,
 }
 
 impl Snapshot<'_> {
@@ -39,7 +39,7 @@ impl Snapshot<'_> {
         while let Some(line) = lines.next()? {
             let Change { seq, op, observed_at, .. } = read_change(line)?;
             let (observed_at, run_id, evidence) = (observed_at.to_owned(), line.get(4)?, line.get(5)?);
-            changes.push(RecordChange { seq, op, observed_at, run_id, evidence, values: None });
+            changes.push(RecordChange { seq, op, observed_at, run_id, evidence, record: None });
         }
         let names = columns(stream, "");
         // A version ends with the record's next change.
@@ -52,8 +52,8 @@ impl Snapshot<'_> {
         for (change, end) in changes.iter_mut().zip(ends).filter(|(change, _)| !change.op.ends_record()) {
             let sql = if end.is_some() { &superseded } else { &current };
             let mut select = self.transaction.prepare_cached(sql)?;
-            let found = select.query_row(params![change.seq, id, end], |row| owned_values(row, stream, 0));
-            change.values = found.optional()?;
+            let found = select.query_row(params![change.seq, id, end], |row| read_record(row, stream, 0));
+            change.record = found.optional()?;
         }
         Ok(changes)
     }

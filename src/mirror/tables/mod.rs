@@ -27,7 +27,7 @@ pub use exports::{ExportFile, ExportFolder};
 pub use hints::{HintMark, Hints, UnmatchedShape};
 pub use looks::{LookResults, Now, SignalCount};
 pub use parents::{Due, DueParent, MirroredParent, ParentPreview, ParentsApplied};
-pub(in crate::mirror) use records::owned_values;
+pub(in crate::mirror) use records::read_record;
 pub use records::{Applied, Stored};
 pub(in crate::mirror) use rejected::stream_at;
 pub use rejected::{Aside, AsideInRun, Met, RejectedRecord, SetAside};

@@ -10,7 +10,7 @@
 use crate::diff::{Trust, Verdict, compare};
 use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Stamp};
-use crate::record::{Op, OwnedValue, Record, Stream};
+use crate::record::{Op, Record, Stream, Value};
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
@@ -107,12 +107,12 @@ pub(in crate::mirror) fn statements(stream: Stream) -> &'static Statements {
     &OF_ALL[stream.index()]
 }
 
-impl ToSql for OwnedValue {
+impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            OwnedValue::Null => ValueRef::Null,
-            OwnedValue::Text(text) => ValueRef::Text(text.as_bytes()),
-            OwnedValue::Integer(number) => ValueRef::Integer(*number),
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Integer(number) => ValueRef::Integer(number),
         }))
     }
 }
@@ -126,45 +126,43 @@ fn bind(
     seq: i64,
 ) -> rusqlite::Result<usize> {
     statement.raw_bind_parameter(1, key)?;
-    let values = record.values();
-    for (n, value) in values.iter().enumerate().skip(1) {
+    let count = record.values().len();
+    for (n, value) in record.values().enumerate().skip(1) {
         statement.raw_bind_parameter(n + 1, value)?;
     }
-    statement.raw_bind_parameter(values.len() + 1, seq)?;
-    Ok(values.len() + 1)
+    statement.raw_bind_parameter(count + 1, seq)?;
+    Ok(count + 1)
 }
 
 /// Reads a row that one of a stream's [`Statements`] selected.
 pub(in crate::mirror) fn read_stored(row: &Row<'_>, stream: Stream) -> rusqlite::Result<Stored> {
     Ok(Stored {
         row: row.get(0)?,
-        record: Record::from_values(stream, owned_values(row, stream, FIRST_COLUMN)?),
+        record: read_record(row, stream, FIRST_COLUMN)?,
         noted_at: noted_at(row, stream)?,
     })
 }
 
-/// The values of a row whose columns begin at `first`, in the order of [`Stream::columns`].
-pub(in crate::mirror) fn owned_values(
+/// The record of a row whose columns begin at `first`, in the order of [`Stream::columns`].
+pub(in crate::mirror) fn read_record(
     row: &Row<'_>,
     stream: Stream,
     first: usize,
-) -> rusqlite::Result<Vec<OwnedValue>> {
-    let values = (first..first + stream.columns().len()).map(|column| {
-        Ok(match row.get_ref(column)? {
-            ValueRef::Integer(number) => OwnedValue::Integer(number),
-            value => value.as_str_or_null()?.map(str::to_owned).into(),
-        })
-    });
-    values.collect()
+) -> rusqlite::Result<Record> {
+    let value = |column| match row.get_ref(column)? {
+        ValueRef::Integer(number) => Ok(Value::Integer(number)),
+        value => Ok(value.as_str_or_null()?.map_or(Value::Null, Value::Text)),
+    };
+    Record::from_values(stream, (first..first + stream.columns().len()).map(value))
 }
 
 /// Whether a selected row holds the very same content as a record; none of its texts is copied.
 pub(in crate::mirror) fn holds(row: &Row<'_>, record: &Record) -> rusqlite::Result<bool> {
     for (column, value) in (FIRST_COLUMN..).zip(record.values()) {
         let is_same = match (row.get_ref(column)?, value) {
-            (ValueRef::Null, OwnedValue::Null) => true,
-            (ValueRef::Text(held), OwnedValue::Text(text)) => held == text.as_bytes(),
-            (ValueRef::Integer(held), OwnedValue::Integer(number)) => held == *number,
+            (ValueRef::Null, Value::Null) => true,
+            (ValueRef::Text(held), Value::Text(text)) => held == text.as_bytes(),
+            (ValueRef::Integer(held), Value::Integer(number)) => held == number,
             _ => false,
         };
         if !is_same {

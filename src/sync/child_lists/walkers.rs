@@ -24,7 +24,8 @@ pub(in crate::sync) async fn walk_all(
     due: mpsc::Receiver<Due>,
     reading: Reading,
 ) -> Result<(), SyncError> {
-    let walks = Arc::new(Walks { due: Mutex::new(due), reading, failures_in_a_row: AtomicUsize::new(0) });
+    let due = Mutex::new(DueQueue { channel: due, taken: Vec::new().into_iter() });
+    let walks = Arc::new(Walks { due, reading, failures_in_a_row: AtomicUsize::new(0) });
     // More walkers than requests at once: while some wait for the mirror, others send requests.
     let count = 4 * context.settings.concurrency.max(1);
     let mut walkers = JoinSet::new();
@@ -67,9 +68,29 @@ pub(in crate::sync) const FAILURES_UNTIL_DOWN: usize = 20;
 /// Of a customer whom the mirror lacks: rows are numbered from 1 on.
 const NO_ROW: i64 = 0;
 
+/// How many customers are taken out of the channel at once: whoever fills it is woken once for them, not once for each.
+const TAKEN_AT_ONCE: usize = 64;
+
+/// Customers whose events are to be read, in the order in which they became due.
+struct DueQueue {
+    channel: mpsc::Receiver<Due>,
+    taken: std::vec::IntoIter<Due>,
+}
+
+impl DueQueue {
+    async fn next(&mut self) -> Option<Due> {
+        if self.taken.len() == 0 {
+            let mut taken = Vec::with_capacity(TAKEN_AT_ONCE);
+            self.channel.recv_many(&mut taken, TAKEN_AT_ONCE).await;
+            self.taken = taken.into_iter();
+        }
+        self.taken.next()
+    }
+}
+
 /// What the walkers share.
 struct Walks {
-    due: Mutex<mpsc::Receiver<Due>>,
+    due: Mutex<DueQueue>,
     reading: Reading,
     /// For how many customers in a row the server has failed.
     failures_in_a_row: AtomicUsize,
@@ -95,7 +116,7 @@ async fn walker(context: Context, walks: Arc<Walks>) -> Result<(), SyncError> {
 
 impl Walks {
     async fn next(&self) -> Option<Due> {
-        self.due.lock().await.recv().await
+        self.due.lock().await.next().await
     }
 
     /// Records the end of a walk.

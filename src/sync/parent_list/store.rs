@@ -14,11 +14,20 @@ use std::time::{Duration, Instant};
 /// How often the checkpoint is saved while nothing changes. A run that finds nothing new then writes next to nothing.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
+/// A checkpoint names every customer that the walk has met. Up to so many, it is saved with each page that brings a change.
+const SMALL_CHECKPOINT: u64 = 10_000;
+
+/// How often a larger one is saved while pages bring changes: with each page, a list that is ten times as long would take a
+/// hundred times as much writing. A run that resumes reads again what was listed since.
+const LARGE_CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+
 /// A page that is about to be stored.
 pub(super) struct StoredPage {
     sorted: DecodedRecords,
     cursor: Option<Cursor>,
     checkpoint_is_due: bool,
+    /// Whether it is due if the page changes anything.
+    is_due_after_change: bool,
 }
 
 impl StoredPage {
@@ -34,7 +43,9 @@ impl StoredPage {
         let mut sorted = DecodedRecords::default();
         sorted.add(&context.counters, page.items);
         let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
-        StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due }
+        let is_due_after_change =
+            walk.seen.count() <= SMALL_CHECKPOINT || since_checkpoint >= LARGE_CHECKPOINT_EVERY;
+        StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due, is_due_after_change }
     }
 }
 
@@ -47,7 +58,7 @@ pub(super) async fn store_page(
     findings: Vec<Finding>,
     last_checkpoint: &mut Instant,
 ) -> Result<Vec<Due>, SyncError> {
-    let StoredPage { sorted, cursor, checkpoint_is_due } = page;
+    let StoredPage { sorted, cursor, checkpoint_is_due, is_due_after_change } = page;
     walk.cursor = cursor;
     // Another run can't begin where this page was: there is no such place, or what is dormant before it isn't known there.
     let is_from_start = walk.is_split || context.looks_at_dormant;
@@ -75,7 +86,8 @@ pub(super) async fn store_page(
             }
             let changed = applied.rows.inserted + applied.rows.updated > 0;
             let nothing_left = mode != Mode::Full || applied.stale.is_empty();
-            let saved = resumable && nothing_left && (changed || checkpoint_is_due);
+            let is_due = checkpoint_is_due || (changed && is_due_after_change);
+            let saved = resumable && nothing_left && is_due;
             if saved {
                 if !is_from_start {
                     checkpoint.inserted += applied.rows.inserted;
