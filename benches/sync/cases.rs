@@ -74,6 +74,7 @@ pub const ALL: &[Case] = &[
     },
     Case { name: "nothing changed, 100,000 customers", ..NEXT },
     Case { name: "1 % changed, 100,000 customers", before: Before::Changed(100), bar: Bar::Requests, ..NEXT },
+    Case { name: "10 % changed, 100,000 customers", before: Before::Changed(10), bar: Bar::Requests, ..NEXT },
 ];
 
 /// Measures the case and its floor by turns.

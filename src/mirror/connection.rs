@@ -211,7 +211,7 @@ fn configure_writing(connection: &Connection) -> rusqlite::Result<()> {
     // Exports name changes by their number. A commit that a power cut could take back would let a number stand for
     // two different changes, so each commit is synced.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "cache_size", -12_000)?;
     // The names of streams and operations that are written here are the program's own. SQLite would build a little
     // tree of the allowed ones for each line of the change log, which takes as long as writing it.
     connection.pragma_update(None, "ignore_check_constraints", true)

@@ -143,7 +143,7 @@ impl Mirror {
             return Ok(Loaded::default());
         }
         // So much memory also goes to sorting.
-        self.connection.pragma_update(None, "cache_size", -8_000)?;
+        self.connection.pragma_update(None, "cache_size", -5_000)?;
         let mut batch = Batch::begin(&mut self.connection, false, None, Expiry::default())?;
         let loaded = batch.complete(stamp)?;
         failpoint::reached(Place::FirstLoad);

@@ -8,28 +8,41 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 /// taken for one (a chance of one in ten thousand million among a million) make a vanished record look present
 /// until the next run.
 #[derive(Debug, Default, Clone)]
-pub struct IdSet(FingerprintSet);
+pub struct IdSet {
+    /// A hash table that is full is copied into one of twice the size. Of several small ones, one does so at a time, so
+    /// that the set is never held thrice.
+    parts: [FingerprintSet; PARTS],
+}
+
+const PARTS: usize = 16;
 
 impl IdSet {
     /// Adds an identifier; `false` if it was there.
     pub fn insert(&mut self, id: &str) -> bool {
-        self.0.insert(fingerprint(id))
+        let fingerprint = fingerprint(id);
+        self.parts[part_of(fingerprint)].insert(fingerprint)
     }
 
     /// Whether the identifier was added.
     pub fn contains(&self, id: &str) -> bool {
-        self.0.contains(&fingerprint(id))
+        let fingerprint = fingerprint(id);
+        self.parts[part_of(fingerprint)].contains(&fingerprint)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.parts.iter().map(HashSet::len).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.parts.iter().all(HashSet::is_empty)
     }
+}
+
+/// By bits that the tables themselves don't go by.
+fn part_of(fingerprint: u64) -> usize {
+    (fingerprint >> 32) as usize % PARTS
 }
 
 /// A set of fingerprints.
