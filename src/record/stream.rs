@@ -24,6 +24,17 @@ impl Stream {
     /// The stream that shows whose account the API answers for.
     pub const FIRST: Stream = Stream::ALL[0];
 
+    /// The names of all, in the same order.
+    pub const NAMES: &[&str] = &{
+        let mut names = [""; Stream::ALL.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Stream::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
     const fn declaration(self) -> &'static Declaration {
         match self {
             Stream::Customers => &CUSTOMERS,

@@ -1,6 +1,7 @@
 //! What the printers for databases share: how names, texts and columns stand in their SQL.
 
 use super::selection::Selection;
+use crate::dictionary::streams::all_of;
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;
 
@@ -88,11 +89,8 @@ impl Engine {
 }
 
 /// What a stream's view of records as they are now is.
-pub(super) fn about(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Customers => "The account''s customers as the API holds them now.",
-        Stream::Events => "The events of all customers as the API holds them now.",
-    }
+pub(super) fn about(stream: Stream) -> String {
+    format!("{} as the API holds them now.", all_of(stream).replace('\'', "''"))
 }
 
 /// Whether a column belongs to a change and is of use beside the record too.
