@@ -124,7 +124,7 @@ struct Declaration {
     name: &'static str,
     /// The last part of its list's path at the API.
     path: &'static str,
-    /// What one record of it is called in messages.
+    /// What one record of it is called in messages, and in the names of columns.
     singular: &'static str,
     /// The stream whose records it belongs to. Its lists are read one for each of those, at `PARENTS/ID/PATH`; without a
     /// parent there is one list, at `PATH`.
