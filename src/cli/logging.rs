@@ -9,7 +9,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 
-/// Starts logging for the whole process. `runs` is whether the command is one whose course is worth telling; the others only warn.
+/// Starts logging for the whole process. `runs` is whether the command is one whose course is worth telling; the others only
+/// warn.
 pub(super) fn start(global: &Global, runs: bool, stderr: &Stderr) {
     let terminal = std::io::stderr().is_terminal();
     let level = match (global.quiet, global.verbose) {

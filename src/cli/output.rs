@@ -48,7 +48,8 @@ pub(super) fn count(number: u64) -> String {
     groups.join(",")
 }
 
-/// A text from outside, for people: on one line, cut after so many characters, and without what a terminal takes for a command.
+/// A text from outside, for people: on one line, cut after so many characters, and without what a terminal takes for a
+/// command.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let mut shown: String = text.chars().take(most).map(clean).collect();

@@ -172,7 +172,7 @@ fn change_days() -> Table {
         "How many changes there were on each day, by stream and operation.",
         vec![
             text("day", "The day, in UTC.").key().unit("YYYY-MM-DD"),
-            text("stream", "The stream.").key().one_of(&["customers", "events"]),
+            text("stream", "The stream.").key().one_of(Stream::NAMES),
             text("op", "What happened to the records.").key().one_of(OPS),
             count("changes", "changes", "How many."),
             integer("first_seq", "The first of these changes; others stand between it and the last.")

@@ -127,7 +127,11 @@ pub(super) const UTC: &str = "UTC, ISO 8601";
 const AS_GIVEN: &str = "as the API gave it";
 
 /// A table of the mirror.
-pub(super) fn table(name: impl Into<Cow<'static, str>>, about: &'static str, columns: Vec<Column>) -> Table {
+pub(super) fn table(
+    name: impl Into<Cow<'static, str>>,
+    about: impl Into<Cow<'static, str>>,
+    columns: Vec<Column>,
+) -> Table {
     Table {
         name: name.into(),
         kind: TableKind::Table,
@@ -138,7 +142,11 @@ pub(super) fn table(name: impl Into<Cow<'static, str>>, about: &'static str, col
 }
 
 /// A view of the mirror.
-pub(super) fn view(name: impl Into<Cow<'static, str>>, about: &'static str, columns: Vec<Column>) -> Table {
+pub(super) fn view(
+    name: impl Into<Cow<'static, str>>,
+    about: impl Into<Cow<'static, str>>,
+    columns: Vec<Column>,
+) -> Table {
     Table { kind: TableKind::View, ..table(name, about, columns) }
 }
 

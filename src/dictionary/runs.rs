@@ -2,8 +2,7 @@
 
 use super::entry::{Column, Table, count, integer, json, real, table, text, utc, view};
 use crate::record::Personal::{DirectIdentifier, FreeText};
-
-const STREAMS: &[&str] = &["customers", "events"];
+use crate::record::Stream;
 
 pub(super) fn tables() -> [Table; 14] {
     [
@@ -25,7 +24,7 @@ pub(super) fn tables() -> [Table; 14] {
 }
 
 fn stream() -> Column {
-    text("stream", "The stream.").one_of(STREAMS)
+    text("stream", "The stream.").one_of(Stream::NAMES)
 }
 
 fn sync_runs() -> Table {

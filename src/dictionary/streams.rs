@@ -103,17 +103,20 @@ fn current(stream: Stream) -> Table {
             .of_mostly("sync_runs", "id"),
         integer("change_seq", "The row's newest change.").not_null().of("changes", "seq"),
     ]);
-    let about = match stream {
-        Stream::Customers => {
-            columns.extend(looks());
-            "The account's customers, exactly as the API holds them now."
-        }
-        Stream::Events => {
-            columns.extend(missing());
-            "The events of all customers, exactly as the API holds them now."
-        }
-    };
+    match stream.parent() {
+        None => columns.extend(looks()),
+        Some(_) => columns.extend(missing()),
+    }
+    let about = format!("{}, exactly as the API holds them now.", all_of(stream));
     table(stream.name(), about, columns)
+}
+
+/// What a stream's table holds.
+pub(super) fn all_of(stream: Stream) -> String {
+    match stream.parent() {
+        None => format!("The account's {stream}"),
+        Some(parents) => format!("The {stream} of all {parents}"),
+    }
 }
 
 /// What is known of looks at a customer's events.
@@ -153,14 +156,10 @@ pub(super) fn missing_since() -> Column {
 }
 
 fn history(stream: Stream) -> Table {
-    let about = match stream {
-        Stream::Customers => {
-            "Every known version of every customer. As of change S: seq <= S AND (end_seq IS NULL OR end_seq > S)."
-        }
-        Stream::Events => {
-            "Every known version of every event. As of change S: seq <= S AND (end_seq IS NULL OR end_seq > S)."
-        }
-    };
+    let about = format!(
+        "Every known version of every {}. As of change S: seq <= S AND (end_seq IS NULL OR end_seq > S).",
+        stream.singular()
+    );
     let mut columns: Vec<_> = of_version(stream).collect();
     columns.extend([
         integer("seq", "The change that began the version.").key().of("changes", "seq"),
@@ -175,16 +174,10 @@ fn history(stream: Stream) -> Table {
 }
 
 fn deleted(stream: Stream) -> Table {
-    let about = match stream {
-        Stream::Customers => {
-            "Customers that were deleted and didn't come back, as they last stood. All but id may be NULL where the last \
-             version isn't known."
-        }
-        Stream::Events => {
-            "Events that were deleted and didn't come back, as they last stood. All but id may be NULL where the last \
-             version isn't known."
-        }
-    };
+    let about = format!(
+        "The {stream} that were deleted and didn't come back, as they last stood. All but id may be NULL where the last \
+         version isn't known."
+    );
     let columns = stream.columns().iter().map(|declared| match of_record(stream, declared) {
         id if id.key => Column { key: false, unique: true, ..id },
         other => Column { nullable: true, references: None, ..other },
@@ -203,10 +196,7 @@ fn deleted(stream: Stream) -> Table {
 }
 
 fn superseded(stream: Stream) -> Table {
-    let about = match stream {
-        Stream::Customers => "Versions of customers that a change has ended; customers_history has them too.",
-        Stream::Events => "Versions of events that a change has ended; events_history has them too.",
-    };
+    let about = format!("Versions of {stream} that a change has ended; {stream}_history has them too.");
     let mut columns = vec![
         integer("end_seq", "The change that ended the version.").key().of("changes", "seq"),
         integer("seq", "The change that began it.").not_null().of("changes", "seq"),
@@ -239,7 +229,7 @@ pub(super) fn change_log() -> Table {
 fn log_lines() -> Vec<Column> {
     vec![
         integer("seq", "The change's number; it only grows, and is never reused.").key(),
-        text("stream", "Of which stream the record is.").not_null().one_of(&["customers", "events"]),
+        text("stream", "Of which stream the record is.").not_null().one_of(Stream::NAMES),
         text("op", "What happened to the record.").not_null().one_of(OPS),
         text("id", "The record's identifier.").not_null().personal(DirectIdentifier),
         utc("observed_at", "When the mirror took the change.").not_null(),
@@ -258,7 +248,7 @@ pub(super) fn field_changes() -> Table {
         "Each field that an update changed, with its value before and after.",
         vec![
             integer("seq", "The update.").key().of("changes", "seq"),
-            text("stream", "Of which stream the record is.").not_null().one_of(&["customers", "events"]),
+            text("stream", "Of which stream the record is.").not_null().one_of(Stream::NAMES),
             text("id", "The record's identifier.").not_null().personal(DirectIdentifier),
             text("column_name", "The field.").key(),
             text("old_value", "Its value before.").personal(FreeText),

@@ -2,6 +2,7 @@
 
 use super::entry::{Table, blob, count, integer, json, table, text, utc};
 use crate::record::Personal::DirectIdentifier;
+use crate::record::Stream;
 
 pub(super) fn tables() -> [Table; 10] {
     [
@@ -45,7 +46,7 @@ fn api_behaviour() -> Table {
         "api_behaviour",
         "What was found out about the API where its documentation is silent.",
         vec![
-            text("stream", "The stream.").key().one_of(&["customers", "events"]),
+            text("stream", "The stream.").key().one_of(Stream::NAMES),
             text("point", "What was found out about, such as 'token_style'.").key(),
             text("value", "What was found.").not_null(),
             text("evidence", "What showed it.").not_null(),

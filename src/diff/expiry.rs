@@ -1,7 +1,7 @@
 //! What has been kept for long enough (`[retention]`). A record is judged by the vendor's times, all of them: as long as one
 //! that is there is young, or can't be read, the record stays.
 
-use crate::record::{Instant, Record, instant};
+use crate::record::{Instant, Record, Stream, instant};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
@@ -89,9 +89,11 @@ impl Expiry {
         self.of_event(times).is_none() && self.of_customer(times).is_none()
     }
 
-    /// Whether this customer has expired unless an event keeps it.
-    pub fn may_be_inactive(&self, customer: &Record) -> bool {
-        self.of_customer([customer.created_at(), customer.updated_at()]).is_some()
+    /// Whether this is a customer that has expired unless an event keeps it. The rules know customers and their events
+    /// alone, as the erasures by rule do.
+    pub fn may_be_inactive(&self, record: &Record) -> bool {
+        record.stream() == Stream::Customers
+            && self.of_customer([record.created_at(), record.updated_at()]).is_some()
     }
 
     /// Whether this event keeps its customer.
@@ -99,9 +101,10 @@ impl Expiry {
         self.keeps_customer([event.created_at(), event.updated_at()])
     }
 
-    /// Whether this event has expired.
-    pub fn has_expired(&self, event: &Record) -> bool {
-        self.of_event([event.created_at(), event.updated_at()]).is_some()
+    /// Whether this is an event that has expired.
+    pub fn has_expired(&self, record: &Record) -> bool {
+        record.stream() == Stream::Events
+            && self.of_event([record.created_at(), record.updated_at()]).is_some()
     }
 }
 

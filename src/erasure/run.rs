@@ -14,6 +14,7 @@ use super::needles::Needles;
 use super::receipt::{AskedFor, Elsewhere, Receipt, Unreached};
 use crate::diff::Retention;
 use crate::export::{self, Done, ErasedFolder, Location, Settings, known_folders};
+use crate::masking::Profile;
 use crate::mirror::{Asked, Erasure, ErasureKey, Identifier, Mirror, Person, sizes};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -22,6 +23,10 @@ use std::time::Duration;
 
 /// How long is waited for readers of the mirror who still see the state before an erasure.
 const WAIT_FOR_READERS: Duration = Duration::from_secs(10);
+
+/// What is left where an erasure was cut off before its first receipt was written.
+const NOT_LOOKED_FOR: &str =
+    "records of others that name the person: the erasure was cut off before they were looked for";
 
 /// Whom to erase.
 #[derive(Debug, Clone, Default)]
@@ -34,9 +39,9 @@ pub struct Request {
     pub deleted_at_vendor: Vec<String>,
 }
 
-/// Erases persons from the mirror, from every export folder that it knows and from the configured ones, and leaves tombstones that keep them
-/// out. Where nobody is found, tombstones of what was asked for are left all the same. Blocks; the caller holds the mirror's
-/// process lock.
+/// Erases persons from the mirror, from every export folder that it knows and from the configured ones, and leaves tombstones
+/// that keep them out. Where nobody is found, tombstones of what was asked for are left all the same. Blocks; the caller holds
+/// the mirror's process lock.
 ///
 /// When this returns, the mirror has forgotten durably, whatever the receipt says of the rest. Returns the receipt
 /// and where it is.
@@ -124,11 +129,14 @@ pub fn finish(
         let key = ErasureKey::read_or_create(mirror.path())?;
         let receipt = Receipt::earlier(mirror.path(), erasure.id, &key);
         let is_of_persons = !erasure.erased.asked.is_empty();
+        let not_looked_for = || {
+            unreached(
+                NOT_LOOKED_FOR,
+                "Look with `malomo-mirror person` for each of the person's identifiers.",
+            )
+        };
         let receipt = receipt.unwrap_or_else(|| Receipt {
-            unreached: is_of_persons.then(|| Unreached {
-                what: "records of others that name the person: the erasure was cut off before they were looked for".to_owned(),
-                what_to_do: "Look with `malomo-mirror person` for each of the person's identifiers.".to_owned(),
-            }).into_iter().collect(),
+            unreached: is_of_persons.then(not_looked_for).into_iter().collect(),
             ..blank(mirror.id(), &erasure)
         });
         receipts.push(end(mirror, configured, &erasure, receipt, &key, clock)?);
@@ -173,46 +181,10 @@ fn end(
 ) -> Result<(Receipt, PathBuf), ErasureError> {
     let known: BTreeMap<_, _> = receipt.exports.iter().flat_map(files_before).collect();
     receipt.exports.clear();
-    receipt.unreached.retain(|one| one.what.starts_with("records of others"));
+    receipt.unreached.retain(|one| one.what == NOT_LOOKED_FOR);
     let mut is_whole = true;
-    for (shown, profile) in known_folders(mirror, configured)? {
-        let folder = match Location::parse(&shown) {
-            Ok(folder) => folder,
-            Err(why) => {
-                is_whole = false;
-                let what = format!("the export folder {shown}: {why}");
-                receipt
-                    .unreached
-                    .push(unreached(what, "Run `malomo-mirror erase --finish` with a build that has it."));
-                continue;
-            }
-        };
-        if folder.folder().is_some_and(|folder| !folder.exists()) {
-            receipt.unreached.push(unreached(
-                format!("the export folder {shown}, which is not there any more"),
-                "If it was moved, its files still hold the person: remove it, or export into it again from there.",
-            ));
-            continue;
-        }
-        match export::erase(mirror, (&folder, profile), erasure, clock()) {
-            Ok(mut done) => {
-                is_whole &= done.not_written.is_empty();
-                for path in &done.not_written {
-                    let what =
-                        format!("{shown}/{path}, of a format that this build of the program doesn't have");
-                    receipt.unreached.push(unreached(what, "Run `erase --finish` with a build that has it."));
-                }
-                done.files.iter_mut().for_each(|file| recall(file, &known, &shown));
-                receipt.exports.push(done);
-            }
-            Err(error) => {
-                is_whole = false;
-                let what = format!("the export folder {shown}: {}", error.with_causes());
-                receipt
-                    .unreached
-                    .push(unreached(what, "Mend that, then run `malomo-mirror erase --finish`."));
-            }
-        }
+    for (folder, profile) in known_folders(mirror, configured)? {
+        is_whole &= erase_from(mirror, (&folder, profile), erasure, clock(), &known, &mut receipt);
     }
     // Once that is done, nothing of the persons comes back into the file.
     if !receipt.file_rewritten {
@@ -243,6 +215,56 @@ fn end(
         batch.commit()?;
     }
     Ok((receipt, path))
+}
+
+/// Step 2 for one folder, with what came of it for the receipt. Returns whether nothing is left to be done there.
+fn erase_from(
+    mirror: &mut Mirror,
+    (shown, profile): (&str, Option<&Profile>),
+    erasure: &Erasure,
+    now: Timestamp,
+    known: &BTreeMap<(String, String), Before>,
+    receipt: &mut Receipt,
+) -> bool {
+    let mut left = |what: String, what_to_do| receipt.unreached.push(unreached(what, what_to_do));
+    let folder = match Location::parse(shown) {
+        Ok(folder) => folder,
+        Err(why) => {
+            left(
+                format!("the export folder {shown}: {why}"),
+                "Run `malomo-mirror erase --finish` with a build that has it.",
+            );
+            return false;
+        }
+    };
+    if folder.folder().is_some_and(|folder| !folder.exists()) {
+        left(
+            format!("the export folder {shown}, which is not there any more"),
+            "If it was moved, its files still hold the person: remove it, or export into it again from there.",
+        );
+        return true;
+    }
+    match export::erase(mirror, (&folder, profile), erasure, now) {
+        Ok(mut done) => {
+            for path in &done.not_written {
+                left(
+                    format!("{shown}/{path}, of a format that this build of the program doesn't have"),
+                    "Run `erase --finish` with a build that has it.",
+                );
+            }
+            done.files.iter_mut().for_each(|file| recall(file, known, shown));
+            let is_whole = done.not_written.is_empty();
+            receipt.exports.push(done);
+            is_whole
+        }
+        Err(error) => {
+            left(
+                format!("the export folder {shown}: {}", error.with_causes()),
+                "Mend that, then run `malomo-mirror erase --finish`.",
+            );
+            false
+        }
+    }
 }
 
 fn is_store(dir: &str) -> bool {

@@ -1,18 +1,18 @@
 //! Small files with changes are joined into larger ones, as steps: each may be the last one before a power cut.
 //!
 //! **What is joined.** Neighbours of one stream and format, in one form, that lie there whole, up to 128 MiB. Nothing is
-//! joined across a change that was acknowledged ([`super::acknowledge()`]), so that a consumer who has come that far meets no row
-//! again; and where `export.max_age` is set, no file takes in more than a tenth of that time, so that it goes about
-//! when its parts would have gone.
+//! joined across a change that was acknowledged ([`super::acknowledge()`]), so that a consumer who has come that far meets no
+//! row again; and where `export.max_age` is set, no file takes in more than a tenth of that time, so that it goes about when
+//! its parts would have gone.
 //!
-//! **What it holds.** What an export of the whole range would have written at its end: each record's newest change in it. So it
-//! is a file like any other: a replay gives the same, and verify, repair, pruning and erasures know nothing of it. A
-//! consumer in the middle of its range passes the rows that it has, by `_seq`, and goes on. Rows come from the mirror; versions
-//! that it no longer has, from the files that are joined.
+//! **What it holds.** What an export of the whole range would have written at its end: each record's newest change in it. So
+//! it is a file like any other: a replay gives the same, and verify, repair, pruning and erasures know nothing of it. A
+//! consumer in the middle of its range passes the rows that it has, by `_seq`, and goes on. Rows come from the mirror;
+//! versions that it no longer has, from the files that are joined.
 //!
-//! **In which order.** The new files are written and get their names; then the manifest is replaced, with one line in the place of
-//! the first of those that are joined; then the old files are removed. What a power cut leaves is in no manifest, and the next
-//! export or compaction removes it.
+//! **In which order.** The new files are written and get their names; then the manifest is replaced, with one line in the
+//! place of the first of those that are joined; then the old files are removed. What a power cut leaves is in no manifest, and
+//! the next export or compaction removes it.
 
 #[cfg(feature = "lake")]
 use crate::export::delta;
@@ -43,8 +43,8 @@ pub struct Compacted {
     pub damaged: Vec<String>,
 }
 
-/// Joins files of the settings' export folder. With `is_dry`, says what would be joined, and writes nothing. Blocks; the caller
-/// holds the mirror's process lock.
+/// Joins files of the settings' export folder. With `is_dry`, says what would be joined, and writes nothing. Blocks; the
+/// caller holds the mirror's process lock.
 ///
 /// When this returns, files, manifest and what the mirror remembers of it are durable. Doing it again changes nothing.
 ///
@@ -116,8 +116,8 @@ fn compact_seen(
     Ok(compacted)
 }
 
-/// Joins what is older than `settings.compact_after`, where that isn't zero, and notes in `exported` what was done. What fails is
-/// noted as well: the export's files are announced whether or not that works.
+/// Joins what is older than `settings.compact_after`, where that isn't zero, and notes in `exported` what was done. What fails
+/// is noted as well: the export's files are announced whether or not that works.
 pub fn compact_aged(mirror: &mut Mirror, settings: &Settings, exported: &mut Exported, now: Timestamp) {
     if settings.compact_after.is_zero() {
         return;

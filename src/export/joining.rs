@@ -14,8 +14,8 @@ const TARGET: u64 = 128 * 1024 * 1024;
 pub enum Joining {
     /// All that can be.
     All,
-    /// Those that are so old; a file takes in the one before it where that is at most twice as large: so a row is written a few
-    /// times over the years, however often this is done.
+    /// Those that are so old; a file takes in the one before it where that is at most twice as large: so a row is written a
+    /// few times over the years, however often this is done.
     OlderThan(Duration),
 }
 

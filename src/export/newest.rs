@@ -22,9 +22,9 @@ pub fn newest_exports(
 }
 
 /// The newest files of the tables with the changes in the folder `dir`, one of each stream, as [`newest_files`] has those of
-/// other formats; `own` is the mirror's id. Read from the tables' logs, and from their newest commits alone. A table that can't
-/// be read, or is another mirror's, is left out; `export verify` says what is wrong. Of tables in a store nothing is said:
-/// whoever wants to see how things stand doesn't wait for it.
+/// other formats; `own` is the mirror's id. Read from the tables' logs, and from their newest commits alone. A table that
+/// can't be read, or is another mirror's, is left out; `export verify` says what is wrong. Of tables in a store nothing is
+/// said: whoever wants to see how things stand doesn't wait for it.
 pub fn newest_of_tables(dir: &Location, own: &str) -> Vec<ExportFile> {
     #[cfg(feature = "lake")]
     if dir.folder().is_some() {

@@ -26,7 +26,8 @@ pub struct Settings {
     /// The formats to write (`export.formats`). Each has a position of its own: one that is added later starts with
     /// the first change.
     pub formats: Vec<Format>,
-    /// How new files are compressed (`export.compression`), but for formats that compress inside. May change from one export to the next.
+    /// How new files are compressed (`export.compression`), but for formats that compress inside. May change from one export
+    /// to the next.
     pub compression: Compression,
     /// Whether every value is written as the API gave it, also where common readers refuse the file for it
     /// (`export.exact`). May change from one export to the next.

@@ -24,6 +24,17 @@ impl Stream {
     /// The stream that shows whose account the API answers for.
     pub const FIRST: Stream = Stream::ALL[0];
 
+    /// The names of all, in the same order.
+    pub const NAMES: &[&str] = &{
+        let mut names = [""; Stream::ALL.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Stream::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
     const fn declaration(self) -> &'static Declaration {
         match self {
             Stream::Customers => &CUSTOMERS,
@@ -113,7 +124,7 @@ struct Declaration {
     name: &'static str,
     /// The last part of its list's path at the API.
     path: &'static str,
-    /// What one record of it is called in messages.
+    /// What one record of it is called in messages, and in the names of columns.
     singular: &'static str,
     /// The stream whose records it belongs to. Its lists are read one for each of those, at `PARENTS/ID/PATH`; without a
     /// parent there is one list, at `PATH`.

@@ -115,14 +115,14 @@ fn outcome(outcome: Outcome) -> Markup {
 
 pub(super) fn changes(report: &Report) -> Markup {
     let days = Days::until(report.now);
-    let chart = |id, title, stream: Stream| {
+    let chart = |stream: Stream| {
         let of_stream = || report.changes.iter().filter(move |((_, found), _)| *found == stream);
         let named = |name: &str, number: fn(&crate::mirror::ChangeCount) -> u64| {
             series(name, days.sums(of_stream().map(|((day, _), changes)| (*day, number(changes) as f64))))
         };
         Chart {
-            id,
-            title,
+            id: &format!("changes-{stream}"),
+            title: &format!("Changes of {stream} a day"),
             about: format!("Changes of {stream} that reached the mirror in the last 30 days."),
             of: "day (UTC)",
             columns: days.names(),
@@ -133,11 +133,11 @@ pub(super) fn changes(report: &Report) -> Markup {
             ],
             layout: Layout::Stacked,
         }
+        .figure()
     };
     html! {
         div.grid {
-            (chart("changes-customers", "Changes of customers a day", Stream::Customers).figure())
-            (chart("changes-events", "Changes of events a day", Stream::Events).figure())
+            @for stream in Stream::ALL { (chart(stream)) }
         }
     }
 }

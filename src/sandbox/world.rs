@@ -254,8 +254,8 @@ impl World {
         self.write().tick()
     }
 
-    /// Changes one of the events of a customer: gets the customer's number, all events, its place among them, and what the clock shows. False
-    /// where there is no such event.
+    /// Changes one of the events of a customer: gets the customer's number, all events, its place among them, and what the
+    /// clock shows. False where there is no such event.
     fn with_event(
         &self,
         customer_id: &str,

@@ -1,8 +1,7 @@
 //! Persons who are erased: no byte of them is left anywhere, everybody else is as before, and they don't come back.
 
 use crate::support::{
-    Account, Cell, Place, Program, Row, Server, Shared, State, assert_derived_is_true, assert_no_strays,
-    assert_same, assert_totals_are_true, customer, found_in, manifest, replay,
+    Account, Cell, FORMATS, Place, Row, State, World, assert_same, customer, found_in, manifest, replay,
 };
 use serde_json::{Value, json};
 
@@ -65,128 +64,93 @@ fn rare(email: &str, updated_at: &str) -> String {
 }
 
 /// A mirror with a history of several runs, exports of each, and snapshots.
-struct World {
-    account: Shared,
-    _server: Server,
-    place: Place,
-    program: Program,
+async fn world_with_history(compression: &str) -> World {
+    let world = World::of(account()).await.set(&format!("export.formats={FORMATS}"));
+    let world = world.set(&format!("export.compression={compression}"));
+    let further = if cfg!(feature = "lake") { r#""csv", "delta""# } else { r#""csv""# };
+    let copy = world.place.path().join("copy");
+    let configuration =
+        format!("[[destinations]]\nname = \"copy\"\nurl = \"{}\"\nformats = [{further}]\n", copy.display());
+    std::fs::write(world.place.path().join("config.toml"), configuration).unwrap();
+    world.program.ends(0, &["sync", "--full"]).await;
+    {
+        let mut account = world.account.lock();
+        account.put(RARE, rare("Zoraida.Second@rare.example", "2024-06-01T00:00:00Z"));
+        account.put("c-01", customer("c-01", "Second", "2024-06-01T00:00:00Z"));
+        account.add_event("c-02", "c-02-e-new");
+    }
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    {
+        let mut account = world.account.lock();
+        account.remove(GONE);
+        account.remove("c-03");
+        account.put("c-01", customer("c-01", "Third", "2024-07-01T00:00:00Z"));
+    }
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    if compression == "zstd" {
+        world.program.ends(0, &["export", "compact"]).await;
+    }
+    world
 }
 
-impl World {
-    async fn new(compression: &str) -> World {
-        let account = account().shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let (formats, further) = match cfg!(feature = "lake") {
-            true => ("csv,ndjson,parquet,delta", "\"csv\", \"delta\""),
-            false => ("csv,ndjson", "\"csv\""),
-        };
-        let copy = place.path().join("copy");
-        let configuration = format!(
-            "[[destinations]]\nname = \"copy\"\nurl = \"{}\"\nformats = [{further}]\n",
-            copy.display()
-        );
-        std::fs::write(place.path().join("config.toml"), configuration).unwrap();
-        let program = place
-            .program(&server.base_url())
-            .set(&format!("export.formats={formats}"))
-            .set(&format!("export.compression={compression}"));
-        program.ends(0, &["sync", "--full"]).await;
-        {
-            let mut account = account.lock();
-            account.put(RARE, rare("Zoraida.Second@rare.example", "2024-06-01T00:00:00Z"));
-            account.put("c-01", customer("c-01", "Second", "2024-06-01T00:00:00Z"));
-            account.add_event("c-02", "c-02-e-new");
-        }
-        program.ends(0, &["sync", "--full"]).await;
-        program.ends(0, &["export", "--snapshot"]).await;
-        {
-            let mut account = account.lock();
-            account.remove(GONE);
-            account.remove("c-03");
-            account.put("c-01", customer("c-01", "Third", "2024-07-01T00:00:00Z"));
-        }
-        program.ends(0, &["sync", "--full"]).await;
-        program.ends(0, &["export", "--snapshot"]).await;
-        if compression == "zstd" {
-            program.ends(0, &["export", "compact"]).await;
-        }
-        World { account, _server: server, place, program }
-    }
+async fn erase(world: &World) -> Value {
+    let arguments =
+        ["erase", GONE, "--email", "zoraida.FIRST@rare.example", "--yes", "--reason", "request 7", "--json"];
+    world.program.ends(0, &arguments).await.json()
+}
 
-    async fn erase(&self) -> Value {
-        let arguments = [
-            "erase",
-            GONE,
-            "--email",
-            "zoraida.FIRST@rare.example",
-            "--yes",
-            "--reason",
-            "request 7",
-            "--json",
-        ];
-        self.program.ends(0, &arguments).await.json()
-    }
+/// Everything of the others: rows, versions, lines of the log.
+fn rows_of_others(world: &World) -> Vec<Vec<Row>> {
+    let keep = |column: &str| format!("{column} NOT IN ('{RARE}', '{GONE}') AND {column} NOT LIKE 'hmac:%'");
+    let (id, customer_id) = (keep("id"), keep("coalesce(customer_id, '')"));
+    let queries = [
+        format!(
+            "SELECT id, email, first_name, last_name, extra, change_seq, inserted_at FROM customers WHERE {id} ORDER BY id"
+        ),
+        format!("SELECT * FROM events WHERE {customer_id} ORDER BY id"),
+        format!("SELECT * FROM customers_history WHERE {id} ORDER BY seq"),
+        format!("SELECT * FROM events_history WHERE {customer_id} ORDER BY seq"),
+        format!("SELECT * FROM customers_deleted WHERE {id} ORDER BY id"),
+        format!("SELECT * FROM events_deleted WHERE {customer_id} ORDER BY id"),
+        format!("SELECT * FROM changes WHERE {id} AND id NOT LIKE 'evt-%' ORDER BY seq"),
+        format!("SELECT * FROM orders WHERE {customer_id} ORDER BY customer_id"),
+    ];
+    queries.iter().map(|sql| world.place.query(sql)).collect()
+}
 
-    /// Everything of the others: rows, versions, lines of the log.
-    fn others(&self) -> Vec<Vec<Row>> {
-        let keep =
-            |column: &str| format!("{column} NOT IN ('{RARE}', '{GONE}') AND {column} NOT LIKE 'hmac:%'");
-        let (id, customer_id) = (keep("id"), keep("coalesce(customer_id, '')"));
-        let queries = [
-            format!(
-                "SELECT id, email, first_name, last_name, extra, change_seq, inserted_at FROM customers WHERE {id} ORDER BY id"
-            ),
-            format!("SELECT * FROM events WHERE {customer_id} ORDER BY id"),
-            format!("SELECT * FROM customers_history WHERE {id} ORDER BY seq"),
-            format!("SELECT * FROM events_history WHERE {customer_id} ORDER BY seq"),
-            format!("SELECT * FROM customers_deleted WHERE {id} ORDER BY id"),
-            format!("SELECT * FROM events_deleted WHERE {customer_id} ORDER BY id"),
-            format!("SELECT * FROM changes WHERE {id} AND id NOT LIKE 'evt-%' ORDER BY seq"),
-            format!("SELECT * FROM orders WHERE {customer_id} ORDER BY customer_id"),
-        ];
-        queries.iter().map(|sql| self.place.query(sql)).collect()
-    }
+fn state_of_others(world: &World) -> State {
+    let mut state = State::of_mirror(&world.place);
+    state.customers.remove(RARE);
+    state.events.retain(|_, row| row["customer_id"] != Cell::Text(RARE.to_owned()));
+    state
+}
 
-    fn state_of_others(&self) -> State {
-        let mut state = State::of_mirror(&self.place);
-        state.customers.remove(RARE);
-        state.events.retain(|_, row| row["customer_id"] != Cell::Text(RARE.to_owned()));
-        state
-    }
-
-    async fn is_forgotten(&self, others: &[Vec<Row>], state: &State) {
-        let found = found_in(self.place.path(), &names());
-        assert!(found.is_empty(), "{found:#?}");
-        let same = self.others().iter().zip(others).position(|(now, before)| now != before);
-        assert_eq!(same, None, "the first query with other rows than before");
-        assert_same(state, &State::of_mirror(&self.place), "the mirror");
-        assert_totals_are_true(&self.place);
-        assert_derived_is_true(&self.place);
-        for line in manifest(&self.place) {
-            assert_same(state, &replay(&self.place, line["format"].as_str().unwrap()), "the exports");
-        }
-        assert_no_strays(&self.place);
-        self.program.ends(0, &["export", "verify"]).await;
-        assert_eq!(self.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
-    }
+async fn is_forgotten(world: &World, others: &[Vec<Row>], state: &State) {
+    let found = found_in(world.place.path(), &names());
+    assert!(found.is_empty(), "{found:#?}");
+    let same = rows_of_others(world).iter().zip(others).position(|(now, before)| now != before);
+    assert_eq!(same, None, "the first query with other rows than before");
+    world.holds(state).await;
+    assert_eq!(world.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
 }
 
 async fn every_byte_is_gone(compression: &str) {
-    let world = World::new(compression).await;
+    let world = world_with_history(compression).await;
     let exports = world.place.exports();
     // What a repair kept aside, and what a killed export left.
     let first = manifest(&world.place)[0]["path"].as_str().unwrap().to_owned();
     std::fs::copy(exports.join(&first), exports.join(format!("{first}.damaged"))).unwrap();
     let name = first.split_once('/').unwrap().1;
     std::fs::copy(exports.join(&first), exports.join(format!("customers/.{name}-a1b2c3d4.tmp"))).unwrap();
-    let (others, state) = (world.others(), world.state_of_others());
+    let (others, state) = (rows_of_others(&world), state_of_others(&world));
     assert!(!found_in(world.place.path(), &names()).is_empty());
 
     let preview = world.program.ends(0, &["erase", RARE, "--dry-run", "--json"]).await.json();
     assert_eq!(preview["customers"][0]["events"], 3, "{preview}");
-    let receipts = world.erase().await;
-    world.is_forgotten(&others, &state).await;
+    let receipts = erase(&world).await;
+    is_forgotten(&world, &others, &state).await;
 
     let receipt = &receipts[0];
     assert_eq!((&receipt["persons"].as_array().unwrap().len(), &receipt["elsewhere"]), (&2, &json!([])));
@@ -259,9 +223,9 @@ async fn every_byte_is_gone(compression: &str) {
         (&9.into(), &0.into())
     );
     assert_eq!(report["counts"]["customers_deleted"], 0);
-    world.is_forgotten(&others, &state).await;
+    is_forgotten(&world, &others, &state).await;
     world.program.ends(0, &["sync", "--customer", RARE]).await;
-    world.is_forgotten(&others, &state).await;
+    is_forgotten(&world, &others, &state).await;
     // With another id she stays out as well; without tombstones she comes back.
     world.account.lock().add("c-another-id", 1);
     let again = customer("c-another-id", "X", "2024-06-01T00:00:00Z");
@@ -315,8 +279,8 @@ async fn an_erasure_that_is_killed_anywhere_is_ended_by_the_next_call() {
         "before-commit:6",
     ];
     for point in points.iter().chain(of_tables) {
-        let world = World::new("gzip").await;
-        let (others, state) = (world.others(), world.state_of_others());
+        let world = world_with_history("gzip").await;
+        let (others, state) = (rows_of_others(&world), state_of_others(&world));
         let dying = world.program.clone().variable("MALOMO_MIRROR_FAIL_POINT", point);
         let arguments = ["erase", RARE, "--email", "quill@rare.example", "--yes"];
         let ran = dying.run(&arguments).await;
@@ -329,19 +293,19 @@ async fn an_erasure_that_is_killed_anywhere_is_ended_by_the_next_call() {
                 if point.starts_with("before") { &["erase", "--finish"] } else { &["export"] };
             world.program.ends(0, next).await;
         }
-        world.is_forgotten(&others, &state).await;
+        is_forgotten(&world, &others, &state).await;
         world.program.ends(0, &["erase", "--finish"]).await.shows(&["no erasure was left to end"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_mirror_no_longer_knows_of_others_stays_in_their_files() {
-    let world = World::new("none").await;
+    let world = world_with_history("none").await;
     // From now on no version that has ended is kept.
     world.program.clone().set("mirror.history_max_age=1ms").ends(0, &["sync"]).await;
     assert_eq!(world.place.number("SELECT count(*) FROM customers_superseded"), 0);
     let before: Vec<Vec<String>> = lines_of_others(&world.place);
-    let state = world.state_of_others();
+    let state = state_of_others(&world);
     // Of an address that it no longer knows, it can't tell whose it was.
     world.program.ends(0, &["erase", RARE, GONE, "--yes"]).await;
     assert_eq!(lines_of_others(&world.place), before);
@@ -356,7 +320,7 @@ async fn what_the_mirror_no_longer_knows_of_others_stays_in_their_files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_their_files_know_of_others_stays_when_an_erasure_is_killed() {
     for point in ["before-rename:4", "before-rename:22", "before-rename:26", "before-rename:30"] {
-        let world = World::new("none").await;
+        let world = world_with_history("none").await;
         world.program.clone().set("mirror.history_max_age=1ms").ends(0, &["sync"]).await;
         let before = lines_of_others(&world.place);
         let dying = world.program.clone().variable("MALOMO_MIRROR_FAIL_POINT", point);
@@ -395,7 +359,7 @@ fn lines_of_others(place: &Place) -> Vec<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_erased_without_a_yes_or_with_a_lost_key() {
-    let world = World::new("none").await;
+    let world = world_with_history("none").await;
     world.program.ends(2, &["erase", RARE]).await.tells(&["--yes"]);
     world.program.ends(2, &["erase", "--yes"]).await.tells(&["nobody is named"]);
     let named = ["erase", RARE, "--yes", "--reason", "for Zoraida.Second@rare.example"];
@@ -414,7 +378,7 @@ async fn nobody_is_erased_without_a_yes_or_with_a_lost_key() {
     );
     std::fs::remove_dir_all(folder).unwrap();
 
-    world.erase().await;
+    erase(&world).await;
     std::fs::remove_file(world.place.path().join("mirror.db.erasure-key")).unwrap();
     world.program.ends(1, &["sync"]).await.tells(&["--allow-return-all"]);
     world.program.ends(0, &["erase", "--allow-return-all", "--yes"]).await;

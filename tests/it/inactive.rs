@@ -2,13 +2,12 @@
 //! events are young.
 
 use crate::support::{
-    Account, Asked, Place, Program, Reply, Server, Shared, State, assert_derived_is_true, assert_no_strays,
-    assert_same, assert_totals_are_true, customer, manifest, replay, sandbox,
+    Account, Asked, FORMATS, Place, Program, Reply, State, World, assert_derived_is_true, assert_same,
+    assert_totals_are_true, customer, found_in, sandbox,
 };
 use jiff::{SignedDuration, Timestamp};
 use malomo_mirror::sandbox::{Order, Settings, TokenStyle};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -61,61 +60,27 @@ fn without_inactive(mut state: State) -> State {
     state
 }
 
-struct World {
-    account: Shared,
-    server: Server,
-    place: Place,
-    program: Program,
+async fn world_of(account: Account) -> World {
+    World::of(account).await.set(&format!("export.formats={FORMATS}"))
 }
 
-impl World {
-    async fn new(account: Account) -> World {
-        let account = account.shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let formats = if cfg!(feature = "lake") { "csv,ndjson,parquet,delta" } else { "csv,ndjson" };
-        let program = place.program(&server.base_url()).set(&format!("export.formats={formats}"));
-        World { account, server, place, program }
-    }
+fn with_rule(world: &World) -> Program {
+    world.program.clone().set(RULE)
+}
 
-    fn with_rule(&self) -> Program {
-        self.program.clone().set(RULE)
-    }
-
-    async fn is_clean(&self) {
-        assert_eq!(found_in(self.place.path()), Vec::<String>::new());
-        self.holds(&without_inactive(self.account.state())).await;
-    }
-
-    async fn holds(&self, state: &State) {
-        assert_same(state, &State::of_mirror(&self.place), "the mirror");
-        assert_totals_are_true(&self.place);
-        assert_derived_is_true(&self.place);
-        for line in manifest(&self.place) {
-            assert_same(state, &replay(&self.place, line["format"].as_str().unwrap()), "the exports");
-        }
-        assert_no_strays(&self.place);
-        self.program.ends(0, &["export", "verify"]).await;
-    }
+async fn is_clean(world: &World) {
+    assert_eq!(expired_in(&world.place), Vec::<String>::new());
+    world.holds(&without_inactive(world.account.state())).await;
 }
 
 /// Every file that names somebody who has expired.
-fn found_in(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(found_in(&path));
-        } else if std::fs::read(&path).unwrap().windows(5).any(|window| window == b"gone-") {
-            found.push(path.display().to_string());
-        }
-    }
-    found
+fn expired_in(place: &Place) -> Vec<String> {
+    found_in(place.path(), &["gone-".to_owned()])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inactive_customers_are_erased_and_stay_away_until_something_happens() {
-    let world = World::new(account()).await;
+    let world = world_of(account()).await;
     world.program.ends(0, &["sync", "--full"]).await;
     {
         // Earlier versions, one who was deleted, and one who was deleted a moment after something had happened.
@@ -150,7 +115,7 @@ async fn inactive_customers_are_erased_and_stay_away_until_something_happens() {
     };
     let before = others();
 
-    let rules = world.with_rule();
+    let rules = with_rule(&world);
     let preview = rules.ends(0, &["erase", "--expired", "--dry-run", "--json"]).await;
     assert!(!preview.stdout.contains("gone-"), "{}", preview.stdout);
     let expired = &preview.json()["expired"];
@@ -164,7 +129,7 @@ async fn inactive_customers_are_erased_and_stay_away_until_something_happens() {
     assert_eq!(receipts[0]["reason"], "retention: customers inactive for longer than 1y");
     assert_eq!(world.place.number("SELECT persons FROM erasures"), 4);
     assert_eq!(world.place.number("SELECT count(*) FROM tombstones"), 0);
-    world.is_clean().await;
+    is_clean(&world).await;
     let after = others();
     assert_eq!(before.iter().zip(&after).position(|(before, after)| before != after), None);
     rules.ends(0, &["erase", "--expired", "--yes"]).await.shows(&["nothing has been kept for longer"]);
@@ -195,7 +160,7 @@ async fn inactive_customers_are_erased_and_stay_away_until_something_happens() {
             }
         }
         assert!(!report["remarks"].to_string().contains("missing from the list"), "{report}");
-        world.is_clean().await;
+        is_clean(&world).await;
     }
     let dry = rules.ends(0, &["sync", "--full", "--dry-run", "--json"]).await.json();
     assert_eq!((&dry["new"], &dry["account_in_doubt"]), (&0.into(), &false.into()), "{dry}");
@@ -204,7 +169,7 @@ async fn inactive_customers_are_erased_and_stay_away_until_something_happens() {
     let young = event("gone-3-e-new", &days_ago(0));
     world.account.lock().events.get_mut("gone-3").unwrap().insert(0, young);
     rules.ends(0, &["sync"]).await;
-    world.is_clean().await;
+    is_clean(&world).await;
     let report = rules.ends(0, &["sync", "--full", "--audit", "9", "--json"]).await.json();
     let counts = &report["counts"];
     assert_eq!(
@@ -228,13 +193,13 @@ async fn inactive_customers_are_erased_and_stay_away_until_something_happens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_mirror_looks_at_everybody_and_leaves_out_who_is_inactive() {
-    let world = World::new(account()).await;
+    let world = world_of(account()).await;
     // One that can only be taken with a repair, which would keep its text.
     let repaired = record("gone-5", &json!("2024-05-01T12:00:00Z")).replace("\"F\"", "\"\\ud800\"");
     let repaired_event = event("gone-5-e", &json!("2024-05-01T12:00:00Z")).replace("Order of", "\\ud800");
     world.account.lock().customers.insert(4, ("gone-5".to_owned(), repaired));
     world.account.lock().events.insert("gone-5".to_owned(), vec![repaired_event]);
-    let rules = world.with_rule();
+    let rules = with_rule(&world);
     let expected = without_inactive({
         let mut account = world.account.lock().clone();
         account.remove("gone-5");
@@ -250,7 +215,7 @@ async fn a_new_mirror_looks_at_everybody_and_leaves_out_who_is_inactive() {
             (&9.into(), &"ok".into()),
             "{report}"
         );
-        assert_eq!(found_in(world.place.path()), Vec::<String>::new());
+        assert_eq!(expired_in(&world.place), Vec::<String>::new());
         world.holds(&expected).await;
     }
 }
@@ -268,8 +233,8 @@ async fn a_run_that_is_killed_anywhere_loses_nobody_who_is_active() {
         for point in
             ["after-commit:2", "after-commit:3", "before-commit:3", "before-commit:4", "before-run-record:1"]
         {
-            let world = World::new(large.clone()).await;
-            let rules = world.with_rule();
+            let world = world_of(large.clone()).await;
+            let rules = with_rule(&world);
             let sync: &[&str] = if first { &["sync"] } else { &["sync", "--full"] };
             if !first {
                 world.program.ends(0, &["sync", "--full"]).await;
@@ -281,7 +246,7 @@ async fn a_run_that_is_killed_anywhere_loses_nobody_who_is_active() {
             let ran = rules.clone().variable("MALOMO_MIRROR_FAIL_POINT", point).run(sync).await;
             assert!(ran.signal().is_some() || point.ends_with('4'), "{point}: {}", ran.stderr);
             rules.ends(0, sync).await;
-            world.is_clean().await;
+            is_clean(&world).await;
         }
     }
 }
@@ -319,7 +284,7 @@ async fn an_event_that_has_expired_keeps_nobody() {
         account.customers.push((id.to_owned(), record(id, &days_ago(changed))));
         account.events.insert(id.to_owned(), vec![event(&format!("{id}-e"), &days_ago(event_at))]);
     }
-    let world = World::new(account).await;
+    let world = world_of(account).await;
     world.program.ends(0, &["sync"]).await;
     let rules = world.program.clone().set("retention.events=1y").set("retention.inactive_customers=3y");
     let receipts = rules.ends(0, &["erase", "--expired", "--yes", "--json"]).await.json();

@@ -1,4 +1,5 @@
-//! Parquet and Delta Lake: a build with the feature `lake` writes them like any other format, and one without says that it lacks them.
+//! Parquet and Delta Lake: a build with the feature `lake` writes them like any other format, and one without says that it
+//! lacks them.
 
 use crate::support::{Account, Place, manifest};
 

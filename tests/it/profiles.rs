@@ -1,8 +1,7 @@
 //! Profiles: what is hidden stands in no file, rows can still be joined, and a folder has rows of one profile alone.
 
 use crate::support::{
-    Account, Place, Program, Row, Server, Shared, State, assert_no_strays, customer, found_in, manifest,
-    query,
+    Account, FORMATS, Row, State, World, assert_no_strays, customer, found_in, manifest, query,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -61,97 +60,78 @@ fields.events.properties.items.sku = "keep"
 fields.events.properties.big = "keep"
 "#;
 
-struct World {
-    account: Shared,
-    _server: Server,
-    place: Place,
-    program: Program,
+/// With a second destination, and rules for it in the configuration.
+async fn world_with_profiles(compression: &str, profiles: &str) -> World {
+    let world = World::of(account()).await.set(&format!("export.compression={compression}"));
+    let formats: Vec<&str> = FORMATS.split(',').collect();
+    let configuration = format!(
+        "[[destinations]]\nname = \"masked\"\nurl = \"{}\"\nformats = {formats:?}\nprofile = \"analytics\"\n{profiles}",
+        masked(&world).display()
+    );
+    std::fs::write(world.place.path().join("config.toml"), configuration).unwrap();
+    world
 }
 
-impl World {
-    /// With a second destination, and rules for it in the configuration.
-    async fn new(compression: &str, profiles: &str) -> World {
-        let account = account().shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let masked = place.path().join("masked");
-        let formats = match cfg!(feature = "lake") {
-            true => r#""csv", "ndjson", "parquet", "delta""#,
-            false => r#""csv", "ndjson""#,
-        };
-        let configuration = format!(
-            "[[destinations]]\nname = \"masked\"\nurl = \"{}\"\nformats = [{formats}]\nprofile = \"analytics\"\n{profiles}",
-            masked.display()
+fn masked(world: &World) -> PathBuf {
+    world.place.path().join("masked")
+}
+
+/// Two exports and two snapshots, with inserts, updates and deletes.
+async fn live(world: &World) {
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    {
+        let mut account = world.account.lock();
+        account.put("person-01", person("person-01", "2024-06-01T00:00:00Z"));
+        account.put(
+            "person-02",
+            person("person-02", "2024-06-01T00:00:00Z").replace("First-person-02", "First-person-12"),
         );
-        std::fs::write(place.path().join("config.toml"), configuration).unwrap();
-        let program = place.program(&server.base_url()).set(&format!("export.compression={compression}"));
-        World { account, _server: server, place, program }
+        account.remove("person-03");
     }
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+}
 
-    fn masked(&self) -> PathBuf {
-        self.place.path().join("masked")
+/// What is shown of every row, as the rules have it, under the pseudonyms that stand in the files.
+fn is_true(world: &World, files: &[Map<String, Value>]) {
+    let state = State::of_mirror(&world.place);
+    let mut pseudonyms: BTreeMap<String, String> = BTreeMap::new();
+    let rows = |stream: &str| -> Vec<Row> {
+        world.place.query(&format!("SELECT * FROM {stream} ORDER BY inserted_seq"))
+    };
+    let by_seq: BTreeMap<i64, Row> = rows("customers")
+        .into_iter()
+        .chain(rows("events"))
+        .map(|row| (row["change_seq"].integer(), row))
+        .collect();
+    assert_eq!(files.len(), state.customers.len() + state.events.len());
+    for shown in files {
+        let row = &by_seq[&shown["_seq"].as_i64().unwrap()];
+        let id = row["id"].text().to_owned();
+        let pseudonym = shown["id"].as_str().unwrap();
+        assert_eq!((pseudonym.len(), shown["updated_at"].as_str().unwrap()), (32, row["updated_at"].text()));
+        pseudonyms.insert(id.clone(), pseudonym.to_owned());
+        if shown.contains_key("email") {
+            assert_eq!(shown["phone_number"], "+44");
+            assert_eq!(shown["created_at"], "2024-01-01T00:00:00Z");
+            assert_eq!((&shown["first_name"], &shown["extra"]), (&Value::Null, &Value::Null));
+            pseudonyms.insert(format!("email of {id}"), shown["email"].as_str().unwrap().to_owned());
+        }
     }
-
-    /// Two exports and two snapshots, with inserts, updates and deletes.
-    async fn live(&self) {
-        self.program.ends(0, &["sync", "--full"]).await;
-        self.program.ends(0, &["export", "--snapshot"]).await;
-        {
-            let mut account = self.account.lock();
-            account.put("person-01", person("person-01", "2024-06-01T00:00:00Z"));
-            account.put(
-                "person-02",
-                person("person-02", "2024-06-01T00:00:00Z").replace("First-person-02", "First-person-12"),
-            );
-            account.remove("person-03");
-        }
-        self.program.ends(0, &["sync", "--full"]).await;
-        self.program.ends(0, &["export", "--snapshot"]).await;
-    }
-
-    /// What is shown of every row, as the rules have it, under the pseudonyms that stand in the files.
-    fn is_true(&self, files: &[Map<String, Value>]) {
-        let state = State::of_mirror(&self.place);
-        let mut pseudonyms: BTreeMap<String, String> = BTreeMap::new();
-        let rows = |stream: &str| -> Vec<Row> {
-            self.place.query(&format!("SELECT * FROM {stream} ORDER BY inserted_seq"))
-        };
-        let by_seq: BTreeMap<i64, Row> = rows("customers")
-            .into_iter()
-            .chain(rows("events"))
-            .map(|row| (row["change_seq"].integer(), row))
-            .collect();
-        assert_eq!(files.len(), state.customers.len() + state.events.len());
-        for shown in files {
-            let row = &by_seq[&shown["_seq"].as_i64().unwrap()];
-            let id = row["id"].text().to_owned();
-            let pseudonym = shown["id"].as_str().unwrap();
-            assert_eq!(
-                (pseudonym.len(), shown["updated_at"].as_str().unwrap()),
-                (32, row["updated_at"].text())
-            );
-            pseudonyms.insert(id.clone(), pseudonym.to_owned());
-            if shown.contains_key("email") {
-                assert_eq!(shown["phone_number"], "+44");
-                assert_eq!(shown["created_at"], "2024-01-01T00:00:00Z");
-                assert_eq!((&shown["first_name"], &shown["extra"]), (&Value::Null, &Value::Null));
-                pseudonyms.insert(format!("email of {id}"), shown["email"].as_str().unwrap().to_owned());
-            }
-        }
-        for shown in files.iter().filter(|shown| shown.contains_key("customer_id")) {
-            let row = &by_seq[&shown["_seq"].as_i64().unwrap()];
-            let customer = row["customer_id"].text();
-            assert_eq!(shown["customer_id"], pseudonyms[customer].as_str(), "joins work");
-            let email = &pseudonyms[&format!("email of {customer}")];
-            let expected = format!(
-                r#"{{"order":{{"email":"{email}","total":"12.50"}},"items":[{{"sku":"S-1"}}],"big":12345678901234567890}}"#
-            );
-            assert_eq!(
-                shown["properties"].to_string(),
-                serde_json::from_str::<Value>(&expected).unwrap().to_string()
-            );
-            assert_eq!((&shown["type"], &shown["label"]), (&json!("ShopifyOrderCreated"), &Value::Null));
-        }
+    for shown in files.iter().filter(|shown| shown.contains_key("customer_id")) {
+        let row = &by_seq[&shown["_seq"].as_i64().unwrap()];
+        let customer = row["customer_id"].text();
+        assert_eq!(shown["customer_id"], pseudonyms[customer].as_str(), "joins work");
+        let email = &pseudonyms[&format!("email of {customer}")];
+        let expected = format!(
+            r#"{{"order":{{"email":"{email}","total":"12.50"}},"items":[{{"sku":"S-1"}}],"big":12345678901234567890}}"#
+        );
+        assert_eq!(
+            shown["properties"].to_string(),
+            serde_json::from_str::<Value>(&expected).unwrap().to_string()
+        );
+        assert_eq!((&shown["type"], &shown["label"]), (&json!("ShopifyOrderCreated"), &Value::Null));
     }
 }
 
@@ -183,19 +163,19 @@ fn replayed(folder: &Path) -> Vec<Map<String, Value>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_is_hidden_stands_in_a_file_and_rows_can_be_joined() {
     for compression in ["none", "zstd"] {
-        let world = World::new(compression, PROFILES).await;
-        world.live().await;
+        let world = world_with_profiles(compression, PROFILES).await;
+        live(&world).await;
         world.program.ends(0, &["export", "verify"]).await;
-        assert_eq!(found_in(&world.masked(), &identifiers()), Vec::<String>::new());
+        assert_eq!(found_in(&masked(&world), &identifiers()), Vec::<String>::new());
         assert!(manifest(&world.place).iter().all(|line| line.get("profile").is_none()));
         assert!(!found_in(&world.place.exports(), &identifiers()).is_empty());
         if compression == "none" {
-            world.is_true(&replayed(&world.masked()));
+            is_true(&world, &replayed(&masked(&world)));
         }
         // Files come back as they were, and may be joined.
         let mut lost = Vec::new();
         for folder in ["customers", "events", "snapshots/customers"] {
-            let folder = world.masked().join(folder);
+            let folder = masked(&world).join(folder);
             let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
             let first = files.filter(|path| path.is_file()).min().unwrap();
             lost.push((first.clone(), std::fs::read(&first).unwrap()));
@@ -213,9 +193,9 @@ async fn nothing_that_is_hidden_stands_in_a_file_and_rows_can_be_joined() {
         // An erasure goes through all of it.
         world.program.ends(0, &["erase", "--email", "PERSON-07@person-07.example", "--yes"]).await;
         world.program.ends(0, &["export", "verify"]).await;
-        assert_eq!(found_in(&world.masked(), &identifiers()), Vec::<String>::new());
+        assert_eq!(found_in(&masked(&world), &identifiers()), Vec::<String>::new());
         if compression == "none" {
-            world.is_true(&replayed(&world.masked()));
+            is_true(&world, &replayed(&masked(&world)));
         }
         world.account.lock().put("person-05", customer("person-05", "Another", "2024-09-01T00:00:00Z"));
         world.program.ends(0, &["sync"]).await;
@@ -226,9 +206,9 @@ async fn nothing_that_is_hidden_stands_in_a_file_and_rows_can_be_joined() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_has_rows_of_one_profile_alone() {
-    let world = World::new("none", PROFILES).await;
-    world.live().await;
-    let before = replayed(&world.masked());
+    let world = world_with_profiles("none", PROFILES).await;
+    live(&world).await;
+    let before = replayed(&masked(&world));
     let file = world.place.path().join("config.toml");
     let configured = std::fs::read_to_string(&file).unwrap();
     for (text, other, told) in [
@@ -250,26 +230,26 @@ async fn a_folder_has_rows_of_one_profile_alone() {
     world.program.ends(0, &["erase", "--finish"]).await;
     world.program.ends(0, &["sync"]).await;
     world.program.ends(0, &["export", "verify"]).await;
-    assert_eq!(replayed(&world.masked()).len(), before.len());
+    assert_eq!(replayed(&masked(&world)).len(), before.len());
     // Another key gives other pseudonyms, and none of the old ones.
     std::fs::remove_file(world.place.path().join("mirror.db.profile-key")).unwrap();
     world.program.ends(5, &["export"]).await.tells(&["with other rules or another key"]);
-    std::fs::remove_dir_all(world.masked()).unwrap();
+    std::fs::remove_dir_all(masked(&world)).unwrap();
     world.program.ends(0, &["export"]).await;
     world.program.ends(0, &["export", "--snapshot"]).await;
     world.program.ends(0, &["export", "verify"]).await;
-    world.is_true(&replayed(&world.masked()));
+    is_true(&world, &replayed(&masked(&world)));
     let ids = |rows: &[Map<String, Value>]| -> Vec<String> {
         rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
     };
-    let (old, new) = (ids(&before), ids(&replayed(&world.masked())));
+    let (old, new) = (ids(&before), ids(&replayed(&masked(&world))));
     assert!(new.iter().all(|id| !old.contains(id)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_published_copy_shows_what_the_profile_shows() {
-    let world = World::new("none", PROFILES).await;
-    world.live().await;
+    let world = world_with_profiles("none", PROFILES).await;
+    live(&world).await;
     let folder = world.place.path().join("published");
     std::fs::create_dir(&folder).unwrap();
     let copy = folder.join("analytics.db");

@@ -1,5 +1,5 @@
-//! Records that hold what a column can't: taken with a repair, told, and kept as the API gave them. And times in forms that the
-//! documentation doesn't show.
+//! Records that hold what a column can't: taken with a repair, told, and kept as the API gave them. And times in forms that
+//! the documentation doesn't show.
 
 use crate::support::{Account, Place, customer, members, object};
 

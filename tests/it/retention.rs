@@ -2,8 +2,8 @@
 //! brings it back.
 
 use crate::support::{
-    Account, Place, Program, Row, Server, Shared, State, assert_derived_is_true, assert_no_strays,
-    assert_same, assert_totals_are_true, customer, event, manifest, replay,
+    Account, FORMATS, Place, Program, Row, State, World, assert_derived_is_true, assert_same,
+    assert_totals_are_true, customer, event, found_in, manifest,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -71,109 +71,71 @@ fn without_expired(mut state: State) -> State {
 
 /// A mirror of several runs without a rule, with their exports and snapshots: some events have earlier versions, one was
 /// deleted, and another one moved.
-struct World {
-    account: Shared,
-    _server: Server,
-    place: Place,
-    program: Program,
+async fn world_of_events(compression: &str) -> World {
+    let world = World::of(account()).await.set(&format!("export.formats={FORMATS}"));
+    let world = world.set(&format!("export.compression={compression}"));
+    world.account.lock().events.get_mut("c-02").unwrap().push(order_event(
+        "gone-deleted",
+        "o-9",
+        "2023-01-01T00:00:00Z",
+    ));
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    {
+        let mut account = world.account.lock();
+        let events = account.events.get_mut("c-02").unwrap();
+        events.clear();
+        events.push(
+            order_event("gone-3", "o-3", "2024-06-01T00:00:00Z").replace("Order of", "Second order of"),
+        );
+        account.put("c-02", customer("c-02", "Second", "2024-06-01T00:00:00Z"));
+        account.put("c-05", customer("c-05", "Second", "2024-06-01T00:00:00Z"));
+    }
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    assert_eq!(world.place.number("SELECT count(*) FROM events_deleted WHERE id = 'gone-deleted'"), 1);
+    world
 }
 
-impl World {
-    async fn new(compression: &str) -> World {
-        let account = account().shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let formats = if cfg!(feature = "lake") { "csv,ndjson,parquet,delta" } else { "csv,ndjson" };
-        let program = place
-            .program(&server.base_url())
-            .set(&format!("export.formats={formats}"))
-            .set(&format!("export.compression={compression}"));
-        account.lock().events.get_mut("c-02").unwrap().push(order_event(
-            "gone-deleted",
-            "o-9",
-            "2023-01-01T00:00:00Z",
-        ));
-        program.ends(0, &["sync", "--full"]).await;
-        program.ends(0, &["export", "--snapshot"]).await;
-        {
-            let mut account = account.lock();
-            let events = account.events.get_mut("c-02").unwrap();
-            events.clear();
-            events.push(
-                order_event("gone-3", "o-3", "2024-06-01T00:00:00Z").replace("Order of", "Second order of"),
-            );
-            account.put("c-02", customer("c-02", "Second", "2024-06-01T00:00:00Z"));
-            account.put("c-05", customer("c-05", "Second", "2024-06-01T00:00:00Z"));
-        }
-        program.ends(0, &["sync", "--full"]).await;
-        program.ends(0, &["export", "--snapshot"]).await;
-        assert_eq!(place.number("SELECT count(*) FROM events_deleted WHERE id = 'gone-deleted'"), 1);
-        World { account, _server: server, place, program }
-    }
+fn with_rule(world: &World) -> Program {
+    world.program.clone().set(RULE)
+}
 
-    fn with_rule(&self) -> Program {
-        self.program.clone().set(RULE)
-    }
+/// Everything that hasn't expired: rows, versions, lines of the log.
+fn rows_of_others(world: &World) -> Vec<Vec<Row>> {
+    [
+        "SELECT id, email, first_name, extra, change_seq, inserted_at FROM customers ORDER BY id",
+        "SELECT * FROM events WHERE id LIKE 'stays-%' ORDER BY id",
+        "SELECT * FROM customers_history ORDER BY seq",
+        "SELECT * FROM events_history WHERE id LIKE 'stays-%' ORDER BY seq",
+        "SELECT * FROM changes WHERE id NOT LIKE 'gone-%' AND id NOT LIKE 'hmac:%' ORDER BY seq",
+        "SELECT * FROM orders WHERE order_id IN ('o-2') ORDER BY order_id",
+        "SELECT * FROM tombstones",
+    ]
+    .map(|sql| world.place.query(sql))
+    .to_vec()
+}
 
-    /// Everything that hasn't expired: rows, versions, lines of the log.
-    fn others(&self) -> Vec<Vec<Row>> {
-        [
-            "SELECT id, email, first_name, extra, change_seq, inserted_at FROM customers ORDER BY id",
-            "SELECT * FROM events WHERE id LIKE 'stays-%' ORDER BY id",
-            "SELECT * FROM customers_history ORDER BY seq",
-            "SELECT * FROM events_history WHERE id LIKE 'stays-%' ORDER BY seq",
-            "SELECT * FROM changes WHERE id NOT LIKE 'gone-%' AND id NOT LIKE 'hmac:%' ORDER BY seq",
-            "SELECT * FROM orders WHERE order_id IN ('o-2') ORDER BY order_id",
-            "SELECT * FROM tombstones",
-        ]
-        .map(|sql| self.place.query(sql))
-        .to_vec()
-    }
-
-    async fn is_clean(&self, others: &[Vec<Row>]) {
-        let found = found_in(self.place.path());
-        assert!(found.is_empty(), "{found:#?}");
-        let same = self.others().iter().zip(others).position(|(now, before)| now != before);
-        assert_eq!(same, None, "the first query with other rows than before");
-        let state = without_expired(self.account.state());
-        assert_same(&state, &State::of_mirror(&self.place), "the mirror");
-        assert_totals_are_true(&self.place);
-        assert_derived_is_true(&self.place);
-        for line in manifest(&self.place) {
-            assert_same(&state, &replay(&self.place, line["format"].as_str().unwrap()), "the exports");
-        }
-        assert_no_strays(&self.place);
-        self.program.ends(0, &["export", "verify"]).await;
-        assert_eq!(self.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
-    }
+async fn is_clean(world: &World, others: &[Vec<Row>]) {
+    let found = expired_in(&world.place);
+    assert!(found.is_empty(), "{found:#?}");
+    let same = rows_of_others(world).iter().zip(others).position(|(now, before)| now != before);
+    assert_eq!(same, None, "the first query with other rows than before");
+    world.holds(&without_expired(world.account.state())).await;
+    assert_eq!(world.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
 }
 
 /// Every file that names an event which has expired.
-fn found_in(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(found_in(&path));
-            continue;
-        }
-        let mut bytes = std::fs::read(&path).unwrap();
-        if path.extension().is_some_and(|extension| extension == "zst") {
-            bytes = zstd::decode_all(&bytes[..]).unwrap();
-        }
-        if bytes.windows(5).any(|window| window == b"gone-") {
-            found.push(path.display().to_string());
-        }
-    }
-    found
+fn expired_in(place: &Place) -> Vec<String> {
+    found_in(place.path(), &["gone-".to_owned()])
 }
 
 async fn what_has_expired_goes(compression: &str) {
-    let world = World::new(compression).await;
-    let others = world.others();
-    assert!(!found_in(world.place.path()).is_empty());
+    let world = world_of_events(compression).await;
+    let others = rows_of_others(&world);
+    assert!(!expired_in(&world.place).is_empty());
     world.program.ends(2, &["erase", "--expired", "--yes"]).await.tells(&["retention.events = \"3y\""]);
-    let rules = world.with_rule();
+    let rules = with_rule(&world);
     rules.ends(2, &["erase", "--expired"]).await.tells(&["--yes"]);
     rules.ends(2, &["erase", "--expired", "c-01"]).await;
 
@@ -194,7 +156,7 @@ async fn what_has_expired_goes(compression: &str) {
     assert!(world.place.contents() == before, "the dry run wrote something");
 
     let receipts = rules.ends(0, &["erase", "--expired", "--yes", "--json"]).await.json();
-    world.is_clean(&others).await;
+    is_clean(&world, &others).await;
     let receipt = &receipts[0];
     assert_eq!(receipt["reason"], "retention: events older than 1y");
     assert_eq!((&receipt["expired"], &receipt["persons"]), (&json!([expired]), &json!([])));
@@ -235,7 +197,7 @@ async fn what_has_expired_goes(compression: &str) {
             );
             assert_eq!(audit["findings"], json!([]));
         }
-        world.is_clean(&others).await;
+        is_clean(&world, &others).await;
     }
     assert_eq!(world.place.number("SELECT expired FROM sync_runs ORDER BY id DESC LIMIT 1"), 2);
 
@@ -268,8 +230,8 @@ async fn an_erasure_by_rule_that_is_killed_anywhere_is_ended_by_the_next_call() 
         "after-commit:3",
     ];
     for point in points {
-        let world = World::new("none").await;
-        let (others, rules) = (world.others(), world.with_rule());
+        let world = world_of_events("none").await;
+        let (others, rules) = (rows_of_others(&world), with_rule(&world));
         let dying = rules.clone().variable("MALOMO_MIRROR_FAIL_POINT", point);
         let ran = dying.run(&["erase", "--expired", "--yes"]).await;
         assert!(ran.signal().is_some(), "{point}: {}{}", ran.stdout, ran.stderr);
@@ -281,7 +243,7 @@ async fn an_erasure_by_rule_that_is_killed_anywhere_is_ended_by_the_next_call() 
                 if point.starts_with("before") { &["sync", "--full"] } else { &["erase", "--finish"] };
             rules.ends(0, next).await;
         }
-        world.is_clean(&others).await;
+        is_clean(&world, &others).await;
         assert_eq!(world.place.number("SELECT count(*) FROM erasures"), 1, "{point}");
         rules.ends(0, &["erase", "--expired", "--yes"]).await.shows(&["nothing has been kept for longer"]);
     }
@@ -303,7 +265,7 @@ async fn a_new_mirror_takes_in_nothing_that_has_expired() {
         let report = rules.ends(0, &["sync", "--full", "--json"]).await.json();
         assert_eq!(report["counts"]["expired"], 6, "{runs}: {report}");
         assert_eq!(place.number("SELECT count(*) FROM rejected"), 0);
-        assert_eq!(found_in(place.path()), Vec::<String>::new());
+        assert_eq!(expired_in(&place), Vec::<String>::new());
         assert_same(&expected, &State::of_mirror(&place), "the mirror");
         assert_totals_are_true(&place);
         assert_derived_is_true(&place);
@@ -318,80 +280,59 @@ async fn a_new_mirror_takes_in_nothing_that_has_expired() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleted_events_whose_versions_are_forgotten_expire_by_their_deletion() {
-    let world = World::new("none").await;
+    let world = world_of_events("none").await;
     let forgetful = world.program.clone().set("mirror.history_max_age=1ms");
     forgetful.ends(0, &["sync"]).await;
     assert_eq!(world.place.number("SELECT count(*) FROM events_superseded"), 0);
-    let others = world.others();
+    let others = rows_of_others(&world);
     // It was deleted a moment ago, so for the rule of a year it is still there; its row in old exports, too.
-    world.with_rule().ends(0, &["erase", "--expired", "--yes"]).await;
-    let left = found_in(world.place.path());
+    with_rule(&world).ends(0, &["erase", "--expired", "--yes"]).await;
+    let left = expired_in(&world.place);
     assert!(
         !left.is_empty() && world.place.number("SELECT count(*) FROM changes WHERE id = 'gone-deleted'") > 0
     );
     world.program.clone().set("retention.events=1ms").ends(0, &["erase", "--expired", "--yes"]).await;
     assert_eq!(world.place.number("SELECT count(*) FROM changes WHERE id = 'gone-deleted'"), 0);
-    assert_eq!(found_in(world.place.path()), Vec::<String>::new());
+    assert_eq!(expired_in(&world.place), Vec::<String>::new());
     let young = "SELECT count(*) FROM events WHERE id NOT IN ('stays-timeless', 'stays-unreadable')";
     assert_eq!(world.place.number(young), 0);
-    assert_eq!(world.others()[0], others[0]);
+    assert_eq!(rows_of_others(&world)[0], others[0]);
     world.program.ends(0, &["export", "verify"]).await;
 }
 
 /// A mirror and exports with versions that have ended, whose texts begin with `old-`: of a record that was changed twice in
 /// two runs, of one that was changed and then deleted, and one that was changed between two snapshots.
-struct Versions {
-    account: Shared,
-    _server: Server,
-    place: Place,
-    program: Program,
+async fn world_of_versions() -> World {
+    let mut account = Account::of(4, 2, 3);
+    for id in ["c-01", "c-02", "c-03"] {
+        account.put(id, customer(id, "old-1", "2024-05-01T12:00:00Z"));
+    }
+    let labelled = |label: &str, at: &str| event("c-04-e-1", at).replace("Order c-04-e-1", label);
+    account.events.get_mut("c-04").unwrap()[0] = labelled("old-1", "2024-05-01T12:00:00Z");
+    let world = World::of(account).await.set(&format!("export.formats={FORMATS}"));
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    world.account.lock().put("c-01", customer("c-01", "old-2", "2024-06-01T00:00:00Z"));
+    world.account.lock().put("c-02", customer("c-02", "old-2", "2024-06-01T00:00:00Z"));
+    world.account.lock().events.get_mut("c-04").unwrap()[0] = labelled("Third", "2024-06-01T00:00:00Z");
+    world.program.ends(0, &["sync", "--full"]).await;
+    world.program.ends(0, &["export", "--snapshot"]).await;
+    world.account.lock().put("c-01", customer("c-01", "Third", "2024-07-01T00:00:00Z"));
+    world.account.lock().put("c-03", customer("c-03", "Third", "2024-07-01T00:00:00Z"));
+    world.account.lock().remove("c-02");
+    world.program.ends(0, &["sync", "--full"]).await;
+    world
 }
 
-impl Versions {
-    async fn new() -> Versions {
-        let mut account = Account::of(4, 2, 3);
-        for id in ["c-01", "c-02", "c-03"] {
-            account.put(id, customer(id, "old-1", "2024-05-01T12:00:00Z"));
-        }
-        let labelled = |label: &str, at: &str| event("c-04-e-1", at).replace("Order c-04-e-1", label);
-        account.events.get_mut("c-04").unwrap()[0] = labelled("old-1", "2024-05-01T12:00:00Z");
-        let account = account.shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let formats = if cfg!(feature = "lake") { "csv,ndjson,parquet,delta" } else { "csv,ndjson" };
-        let program = place.program(&server.base_url()).set(&format!("export.formats={formats}"));
-        program.ends(0, &["sync", "--full"]).await;
-        program.ends(0, &["export", "--snapshot"]).await;
-        account.lock().put("c-01", customer("c-01", "old-2", "2024-06-01T00:00:00Z"));
-        account.lock().put("c-02", customer("c-02", "old-2", "2024-06-01T00:00:00Z"));
-        account.lock().events.get_mut("c-04").unwrap()[0] = labelled("Third", "2024-06-01T00:00:00Z");
-        program.ends(0, &["sync", "--full"]).await;
-        program.ends(0, &["export", "--snapshot"]).await;
-        account.lock().put("c-01", customer("c-01", "Third", "2024-07-01T00:00:00Z"));
-        account.lock().put("c-03", customer("c-03", "Third", "2024-07-01T00:00:00Z"));
-        account.lock().remove("c-02");
-        program.ends(0, &["sync", "--full"]).await;
-        Versions { account, _server: server, place, program }
-    }
+fn with_rule_of_versions(world: &World) -> Program {
+    world.program.clone().set("retention.history=1ms")
+}
 
-    fn with_rule(&self) -> Program {
-        self.program.clone().set("retention.history=1ms")
-    }
-
-    async fn is_clean(&self) {
-        assert_eq!(named_in(&self.place.path().join("exports"), b"old-"), Vec::<String>::new());
-        assert_eq!(named_in(self.place.path(), b"old-"), Vec::<String>::new());
-        let state = self.account.state();
-        assert_same(&state, &State::of_mirror(&self.place), "the mirror");
-        for line in manifest(&self.place) {
-            assert_same(&state, &replay(&self.place, line["format"].as_str().unwrap()), "the exports");
-        }
-        assert_totals_are_true(&self.place);
-        assert_derived_is_true(&self.place);
-        assert_no_strays(&self.place);
-        self.program.ends(0, &["export", "verify"]).await;
-        assert_eq!(self.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
-    }
+async fn has_no_old_versions(world: &World) {
+    assert_eq!(named_in(&world.place.path().join("exports"), b"old-"), Vec::<String>::new());
+    assert_eq!(named_in(world.place.path(), b"old-"), Vec::<String>::new());
+    world.holds(&world.account.state()).await;
+    assert_eq!(world.place.number("SELECT count(*) FROM erasures WHERE ended_at IS NULL"), 0);
 }
 
 /// Every file that has these bytes, but for those of Delta tables, which this rule leaves as they are.
@@ -415,12 +356,12 @@ fn named_in(folder: &Path, name: &[u8]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_that_have_expired_go_from_the_history_and_from_files() {
-    let world = Versions::new().await;
+    let world = world_of_versions().await;
     let log = || world.place.query("SELECT * FROM changes ORDER BY seq");
     let before = log();
     world.program.clone().set("retention.history=10y").ends(0, &["erase", "--expired", "--yes"]).await;
     assert_eq!(world.place.number("SELECT count(*) FROM erasures"), 0);
-    let rules = world.with_rule();
+    let rules = with_rule_of_versions(&world);
     let preview = rules.ends(0, &["erase", "--expired", "--dry-run", "--json"]).await.json();
     let expired = &preview["expired"][0];
     // Two of c-01 and of c-02, which was deleted with two events, one of c-03, and one of an event.
@@ -431,7 +372,7 @@ async fn versions_that_have_expired_go_from_the_history_and_from_files() {
     );
     let receipts = rules.ends(0, &["erase", "--expired", "--yes", "--json"]).await.json();
     assert_eq!(receipts[0]["expired"][0], *expired);
-    world.is_clean().await;
+    has_no_old_versions(&world).await;
     assert_eq!(log(), before);
     assert_eq!(world.place.number("SELECT count(*) FROM customers_superseded"), 0);
     assert_eq!(world.place.number("SELECT count(*) FROM erased_changes WHERE ended_by IS NOT NULL"), 8);
@@ -455,15 +396,15 @@ async fn versions_that_have_expired_go_from_the_history_and_from_files() {
     world.account.lock().put("c-03", customer("c-03", "Fifth", "2024-09-01T00:00:00Z"));
     rules.ends(0, &["sync", "--full"]).await;
     rules.ends(0, &["erase", "--expired", "--yes"]).await.shows(&["2 earlier versions by retention.history"]);
-    world.is_clean().await;
+    has_no_old_versions(&world).await;
     rules.ends(0, &["erase", "c-01", "--yes"]).await;
     world.account.lock().remove("c-01");
-    world.is_clean().await;
+    has_no_old_versions(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_that_the_mirror_forgot_before_go_from_files_too() {
-    let world = Versions::new().await;
+    let world = world_of_versions().await;
     world.program.clone().set("mirror.history_max_age=1ms").ends(0, &["sync"]).await;
     assert_eq!(world.place.number("SELECT count(*) FROM customers_superseded"), 0);
     assert!(!named_in(&world.place.exports(), b"old-").is_empty());
@@ -478,15 +419,15 @@ async fn versions_that_the_mirror_forgot_before_go_from_files_too() {
     program.ends(0, &["export", "verify"]).await;
     world.program.ends(0, &["export", "verify"]).await;
     world.program.ends(0, &["export"]).await;
-    world.is_clean().await;
+    has_no_old_versions(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_of_versions_that_is_killed_is_ended_by_the_next_run() {
     for point in ["before-commit:1", "after-commit:1", "before-rename:2", "before-rename:5", "after-commit:3"]
     {
-        let world = Versions::new().await;
-        let rules = world.with_rule();
+        let world = world_of_versions().await;
+        let rules = with_rule_of_versions(&world);
         let ran = rules
             .clone()
             .variable("MALOMO_MIRROR_FAIL_POINT", point)
@@ -497,6 +438,6 @@ async fn an_erasure_of_versions_that_is_killed_is_ended_by_the_next_run() {
         if point == "before-commit:1" {
             rules.ends(0, &["erase", "--expired", "--yes"]).await;
         }
-        world.is_clean().await;
+        has_no_old_versions(&world).await;
     }
 }

@@ -78,7 +78,8 @@ impl Case {
         });
     }
 
-    /// Makes every digest and size of the manifest, its chain, and what the mirror remembers of it say what lies in the folder.
+    /// Makes every digest and size of the manifest, its chain, and what the mirror remembers of it say what lies in the
+    /// folder.
     fn seal(&self) {
         let path = self.place.exports().join("manifest.ndjson");
         let mut previous: Option<String> = None;

@@ -84,8 +84,8 @@ impl Redactor {
     }
 
     /// The text as it may be repeated: on one line, without the key and other credentials, e-mail addresses and telephone
-    /// numbers, even if these are percent-encoded or escaped as in JSON and HTML. Control characters and characters that change
-    /// the direction of writing are escaped. At most [`SHOWN`] characters.
+    /// numbers, even if these are percent-encoded or escaped as in JSON and HTML. Control characters and characters that
+    /// change the direction of writing are escaped. At most [`SHOWN`] characters.
     pub(in crate::api) fn redact(&self, text: &str) -> SafeText {
         self.cleaned(text, true)
     }

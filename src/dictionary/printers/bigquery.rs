@@ -1,9 +1,8 @@
 //! For BigQuery.
 
 use super::selection::Selection;
-use super::sql::{Engine, is_json, is_own_time, script};
+use super::sql::{Engine, is_json, is_own_time};
 use crate::dictionary::{Column, Kind};
-use crate::record::Stream;
 
 const HEAD: &str = r#"-- For BigQuery: written by its documentation, and not run. Copy the NDJSON files to gs://BUCKET/STREAM/
 -- (export.formats = ["ndjson"]; export.compression none or gzip), put your bucket and dataset into this text,
@@ -17,6 +16,8 @@ const HEAD: &str = r#"-- For BigQuery: written by its documentation, and not run
 "#;
 
 const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("bigquery.sql"),
     quote: '`',
     kind,
     wraps_nullable: false,
@@ -34,17 +35,5 @@ fn kind(column: &Column) -> &'static str {
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    format!(
-        include_str!("bigquery.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        types = ENGINE.typed(stream)
-    )
+    ENGINE.print(selection)
 }

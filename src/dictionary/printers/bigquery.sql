@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS `malomo`.`{stream}_changes` (
 ) CLUSTER BY `id`;
 
 LOAD DATA OVERWRITE `malomo`.`{stream}_files` (
-    {types}
+    {typed}
 ) FROM FILES (
     format = 'NEWLINE_DELIMITED_JSON',
     uris = ['gs://BUCKET/{stream}/*']

@@ -1,9 +1,8 @@
 //! For ClickHouse.
 
 use super::selection::Selection;
-use super::sql::{Engine, script};
+use super::sql::{Engine, is_own_time};
 use crate::dictionary::{Column, Kind};
-use crate::record::Stream;
 
 const HEAD: &str = r#"-- For ClickHouse, by clickhouse-local in the export folder, and again after each export:
 --     clickhouse local --path malomo.clickhouse --multiquery < FILE
@@ -13,34 +12,26 @@ const HEAD: &str = r#"-- For ClickHouse, by clickhouse-local in the export folde
 -- view of the records as they are now. properties and extra keep their text to the byte.
 "#;
 
-const ENGINE: Engine =
-    Engine { quote: '`', kind, wraps_nullable: true, comment: Some(("COMMENT ", "")), escaped_quote: "\\'" };
+const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("clickhouse.sql"),
+    quote: '`',
+    kind,
+    wraps_nullable: true,
+    comment: Some(("COMMENT ", "")),
+    escaped_quote: "\\'",
+};
 
 fn kind(column: &Column) -> &'static str {
     match (column.kind, column.nullable) {
         (Kind::Integer, false) => "Int64",
         (Kind::Integer, true) => "Nullable(Int64)",
-        _ if super::sql::is_own_time(column) => "DateTime64(3, 'UTC')",
+        _ if is_own_time(column) => "DateTime64(3, 'UTC')",
         (_, false) => "String",
         (_, true) => "Nullable(String)",
     }
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    format!(
-        include_str!("clickhouse.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        structure = ENGINE.typed(stream).replace('\'', "\\'")
-    )
-    .trim_end()
-    .to_owned()
-        + "\n"
+    ENGINE.print(selection)
 }

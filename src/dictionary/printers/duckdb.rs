@@ -1,9 +1,8 @@
 //! For DuckDB.
 
 use super::selection::Selection;
-use super::sql::{Engine, is_json, is_own_time, script};
-use crate::dictionary::{Column, Kind, exported};
-use crate::record::Stream;
+use super::sql::{Engine, is_json, is_own_time};
+use crate::dictionary::{Column, Kind};
 
 const HEAD: &str = r#"-- For DuckDB 1.2 or newer: run it in the export folder, and again after each export.
 --     duckdb malomo.duckdb < FILE
@@ -14,7 +13,15 @@ const HEAD: &str = r#"-- For DuckDB 1.2 or newer: run it in the export folder, a
 -- their text to the byte.
 "#;
 
-const ENGINE: Engine = Engine { quote: '"', kind, wraps_nullable: false, comment: None, escaped_quote: "''" };
+const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("duckdb.sql"),
+    quote: '"',
+    kind,
+    wraps_nullable: false,
+    comment: None,
+    escaped_quote: "''",
+};
 
 fn kind(column: &Column) -> &'static str {
     match column.kind {
@@ -26,21 +33,5 @@ fn kind(column: &Column) -> &'static str {
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    let types: Vec<String> =
-        exported(stream).iter().map(|c| format!("'{}': '{}'", c.name, kind(c))).collect();
-    format!(
-        include_str!("duckdb.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        types = types.join(", "),
-        about = super::sql::about(stream),
-        comments = ENGINE.comments(stream).trim_end(),
-    )
+    ENGINE.print(selection)
 }

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS "{stream}_changes" (
 SET VARIABLE "{stream}_files" = (
     SELECT list("path" ORDER BY "first_seq")
     FROM read_json('manifest.ndjson', format = 'newline_delimited', ignore_errors = true,
-                   columns = {{'stream': 'VARCHAR', 'format': 'VARCHAR', 'path': 'VARCHAR', 'first_seq': 'BIGINT'}})
+                   columns = {'stream': 'VARCHAR', 'format': 'VARCHAR', 'path': 'VARCHAR', 'first_seq': 'BIGINT'})
     WHERE "stream" = '{stream}' AND "format" = 'csv'
 );
 
@@ -16,7 +16,7 @@ INSERT OR IGNORE INTO "{stream}_changes" ({columns})
 SELECT {columns}
 FROM read_csv(getvariable('{stream}_files'), auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
               nullstr = '', allow_quoted_nulls = false, parallel = false, max_line_size = 16777216,
-              columns = {{{types}}});
+              columns = {{kinds_by_name}});
 
 CREATE OR REPLACE VIEW "{stream}" AS
 SELECT {record}

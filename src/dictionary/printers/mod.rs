@@ -124,6 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn templates_are_filled_in() {
+        for form in FORMS {
+            let printed = (form.print)(&Selection::for_analysts(None));
+            let in_braces = printed.split('{').filter_map(|text| Some(text.split_once('}')?.0));
+            let mut names = in_braces.filter(|text| text.chars().all(|c| c == '_' || c.is_ascii_lowercase()));
+            assert_eq!(names.find(|_| printed.starts_with("-- ")), None, "{}", form.name);
+        }
+    }
+
+    #[test]
     fn one_table_is_described_alone() {
         for form in FORMS.iter().filter(|form| !form.is_of_exports) {
             let printed = (form.print)(&Selection::named("change_log", None).unwrap());

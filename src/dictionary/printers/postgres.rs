@@ -1,9 +1,8 @@
 //! For PostgreSQL 12 or newer, through psql.
 
 use super::selection::Selection;
-use super::sql::{Engine, is_json, is_own_time, script};
-use crate::dictionary::{Column, Kind, exported};
-use crate::record::Stream;
+use super::sql::{Engine, is_json, is_own_time};
+use crate::dictionary::{Column, Kind};
 
 const HEAD: &str = r#"-- For PostgreSQL, through psql: run it in the export folder, and again after each export.
 --     psql -f FILE
@@ -17,7 +16,15 @@ const HEAD: &str = r#"-- For PostgreSQL, through psql: run it in the export fold
 \set ON_ERROR_STOP on
 "#;
 
-const ENGINE: Engine = Engine { quote: '"', kind, wraps_nullable: false, comment: None, escaped_quote: "''" };
+const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("postgres.sql"),
+    quote: '"',
+    kind,
+    wraps_nullable: false,
+    comment: None,
+    escaped_quote: "''",
+};
 
 fn kind(column: &Column) -> &'static str {
     match column.kind {
@@ -29,21 +36,5 @@ fn kind(column: &Column) -> &'static str {
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    let changes: Vec<String> =
-        exported(stream).iter().map(|c| format!("\"change\".\"{}\"", c.name)).collect();
-    format!(
-        include_str!("postgres.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        changes = changes.join(", "),
-        about = super::sql::about(stream),
-        comments = ENGINE.comments(stream).trim_end(),
-    )
+    ENGINE.print(selection)
 }

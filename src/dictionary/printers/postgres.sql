@@ -11,7 +11,7 @@ BEGIN;
 CREATE TEMPORARY TABLE "{stream}_lines" ("line" json) ON COMMIT DROP;
 \copy "{stream}_lines" FROM PROGRAM 'grep ''"stream":"{stream}","format":"ndjson"'' manifest.ndjson | cut -d ''"'' -f 12 | while read -r file; do case $file in *.gz) gzip -dc $file ;; *.zst) zstd -dc $file ;; *) cat $file ;; esac || exit 1; done' WITH (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02', ENCODING 'UTF8')
 INSERT INTO "{stream}_changes" ({columns})
-SELECT {changes}
+SELECT {columns_of_change}
 FROM "{stream}_lines", json_populate_record(NULL::"{stream}_changes", "line") AS "change"
 ON CONFLICT ("_seq") DO NOTHING;
 COMMIT;

@@ -1,9 +1,8 @@
 //! For Amazon Redshift.
 
 use super::selection::Selection;
-use super::sql::{Engine, is_json, is_own_time, script};
+use super::sql::{Engine, is_json, is_own_time};
 use crate::dictionary::{Column, Kind};
-use crate::record::Stream;
 
 const HEAD: &str = r#"-- For Amazon Redshift: written by its documentation, and not run.
 -- Copy the export folder to s3://BUCKET/, with a list of each stream's files as COPY wants it, and run this after
@@ -18,7 +17,15 @@ const HEAD: &str = r#"-- For Amazon Redshift: written by its documentation, and 
 -- SUPER, which keeps the values, not their text.
 "#;
 
-const ENGINE: Engine = Engine { quote: '"', kind, wraps_nullable: false, comment: None, escaped_quote: "''" };
+const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("redshift.sql"),
+    quote: '"',
+    kind,
+    wraps_nullable: false,
+    comment: None,
+    escaped_quote: "''",
+};
 
 fn kind(column: &Column) -> &'static str {
     match column.kind {
@@ -30,17 +37,5 @@ fn kind(column: &Column) -> &'static str {
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    format!(
-        include_str!("redshift.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        comments = ENGINE.comments(stream).trim_end()
-    )
+    ENGINE.print(selection)
 }

@@ -1,9 +1,8 @@
 //! For Snowflake.
 
 use super::selection::Selection;
-use super::sql::{Engine, is_own_time, script};
-use crate::dictionary::{Column, Kind, exported};
-use crate::record::Stream;
+use super::sql::{Engine, is_own_time};
+use crate::dictionary::{Column, Kind};
 
 const HEAD: &str = r#"-- For Snowflake: written by its documentation, and not run.
 -- Run it after each export, behind PUT for its new files:
@@ -20,8 +19,15 @@ CREATE OR REPLACE FILE FORMAT "malomo_csv"
     NULL_IF = () EMPTY_FIELD_AS_NULL = TRUE ENCODING = 'UTF8' ERROR_ON_COLUMN_COUNT_MISMATCH = TRUE;
 "#;
 
-const ENGINE: Engine =
-    Engine { quote: '"', kind, wraps_nullable: false, comment: Some(("COMMENT ", "")), escaped_quote: "''" };
+const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("snowflake.sql"),
+    quote: '"',
+    kind,
+    wraps_nullable: false,
+    comment: Some(("COMMENT ", "")),
+    escaped_quote: "''",
+};
 
 fn kind(column: &Column) -> &'static str {
     match column.kind {
@@ -32,19 +38,5 @@ fn kind(column: &Column) -> &'static str {
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    let of_new: Vec<String> = exported(stream).iter().map(|c| format!("\"new\".\"{}\"", c.name)).collect();
-    format!(
-        include_str!("snowflake.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        types = ENGINE.typed(stream),
-        columns_of_new = of_new.join(", ")
-    )
+    ENGINE.print(selection)
 }

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS "{stream}_changes" (
 );
 
 CREATE OR REPLACE TEMPORARY TABLE "{stream}_files" (
-    {types}
+    {typed}
 );
 
 COPY INTO "{stream}_files"

@@ -1,9 +1,8 @@
 //! For Spark SQL.
 
 use super::selection::Selection;
-use super::sql::{Engine, script};
+use super::sql::{Engine, is_own_time};
 use crate::dictionary::{Column, Kind};
-use crate::record::Stream;
 
 const HEAD: &str = r#"-- For Spark SQL 4.0 or newer: run it with the export folder as the current one, and again after each export.
 --     spark-sql -f FILE
@@ -14,29 +13,24 @@ const HEAD: &str = r#"-- For Spark SQL 4.0 or newer: run it with the export fold
 SET spark.sql.json.enableExactStringParsing = true;
 "#;
 
-const ENGINE: Engine =
-    Engine { quote: '`', kind, wraps_nullable: true, comment: Some(("COMMENT ", "")), escaped_quote: "\\'" };
+const ENGINE: Engine = Engine {
+    head: HEAD,
+    template: include_str!("spark.sql"),
+    quote: '`',
+    kind,
+    wraps_nullable: true,
+    comment: Some(("COMMENT ", "")),
+    escaped_quote: "\\'",
+};
 
 fn kind(column: &Column) -> &'static str {
     match column.kind {
         Kind::Integer => "BIGINT",
-        _ if super::sql::is_own_time(column) => "TIMESTAMP",
+        _ if is_own_time(column) => "TIMESTAMP",
         _ => "STRING",
     }
 }
 
 pub(super) fn print(selection: &Selection) -> String {
-    script(HEAD, selection, part)
-}
-
-fn part(stream: Stream) -> String {
-    let filled = ENGINE.filling(stream);
-    format!(
-        include_str!("spark.sql"),
-        stream = stream,
-        definitions = filled.definitions,
-        columns = filled.columns,
-        record = filled.record,
-        types = ENGINE.typed(stream)
-    )
+    ENGINE.print(selection)
 }

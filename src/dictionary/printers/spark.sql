@@ -5,8 +5,8 @@ CREATE TABLE IF NOT EXISTS `{stream}_changes` (
 ) USING parquet;
 
 CREATE OR REPLACE TEMPORARY VIEW `{stream}_files` (
-    {types}
-) USING json OPTIONS (path '{stream}', pathGlobFilter '*.{{ndjson,ndjson.gz,ndjson.zst}}', mode 'FAILFAST');
+    {typed}
+) USING json OPTIONS (path '{stream}', pathGlobFilter '*.{ndjson,ndjson.gz,ndjson.zst}', mode 'FAILFAST');
 
 INSERT INTO `{stream}_changes`
 SELECT {columns}

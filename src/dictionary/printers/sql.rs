@@ -1,11 +1,16 @@
 //! What the printers for databases share: how names, texts and columns stand in their SQL.
 
 use super::selection::Selection;
+use crate::dictionary::streams::all_of;
 use crate::dictionary::{Column, Kind, exported};
 use crate::record::Stream;
 
 /// How an engine writes what all of them have.
 pub(super) struct Engine {
+    /// What stands before the streams: how the text is used.
+    pub(super) head: &'static str,
+    /// The text for one stream, with names in braces for what [`Engine::part`] fills in.
+    pub(super) template: &'static str,
     /// What names stand in.
     pub(super) quote: char,
     /// The type of a column's values.
@@ -19,45 +24,42 @@ pub(super) struct Engine {
     pub(super) escaped_quote: &'static str,
 }
 
-/// What a template for a stream's files is filled with.
-pub(super) struct Filling {
-    /// The columns with their types, one a line.
-    pub(super) definitions: String,
-    /// The columns of the files.
-    pub(super) columns: String,
-    /// The columns of a record, and the number and the time of its newest change.
-    pub(super) record: String,
-}
-
-/// The part of each stream of the selection, behind a head.
-pub(super) fn script(head: &str, selection: &Selection, part: impl Fn(Stream) -> String) -> String {
-    let parts: Vec<String> = selection.streams.iter().map(|stream| part(*stream)).collect();
-    format!("{head}\n{}", parts.join("\n"))
-}
-
 impl Engine {
-    pub(super) fn filling(&self, stream: Stream) -> Filling {
+    /// The text for the streams of a selection.
+    pub(super) fn print(&self, selection: &Selection) -> String {
+        let parts: Vec<String> = selection.streams.iter().map(|stream| self.part(*stream)).collect();
+        format!("{}\n{}", self.head, parts.join("\n"))
+    }
+
+    /// The template, filled in for a stream.
+    fn part(&self, stream: Stream) -> String {
         let columns = exported(stream);
-        let definitions: Vec<String> = columns.iter().map(|column| self.definition(column)).collect();
-        let names = |columns: &mut dyn Iterator<Item = &Column>| {
-            columns.map(|column| self.name(&column.name)).collect::<Vec<_>>().join(", ")
+        let each = |separator: &str, write: &dyn Fn(&Column) -> String| {
+            columns.iter().map(write).collect::<Vec<_>>().join(separator)
         };
-        Filling {
-            definitions: definitions.join(",\n    "),
-            columns: names(&mut columns.iter()),
-            record: names(&mut columns[3..].iter().chain(columns.iter().filter(|c| is_of_change(c)))),
-        }
+        let typed = each(", ", &|column| format!("{} {}", self.name(&column.name), (self.kind)(column)));
+        let record = columns[3..].iter().chain(columns.iter().filter(|column| is_of_change(column)));
+        let fillings = [
+            ("stream", stream.to_string()),
+            ("definitions", each(",\n    ", &|column| self.definition(column))),
+            ("columns", each(", ", &|column| self.name(&column.name))),
+            ("columns_of_change", each(", ", &|column| format!("\"change\".{}", self.name(&column.name)))),
+            ("columns_of_new", each(", ", &|column| format!("\"new\".{}", self.name(&column.name)))),
+            // Of a record, with the number and the time of its newest change.
+            ("record", record.map(|column| self.name(&column.name)).collect::<Vec<_>>().join(", ")),
+            ("typed_in_quotes", typed.replace('\'', "\\'")),
+            ("typed", typed),
+            ("kinds_by_name", each(", ", &|column| format!("'{}': '{}'", column.name, (self.kind)(column)))),
+            ("about", self.text(&format!("{} as the API holds them now.", all_of(stream)))),
+            ("comments", self.comments(stream)),
+        ];
+        let filled = fillings.into_iter().fold(self.template.to_owned(), |text, (name, filling)| {
+            text.replace(&format!("{{{name}}}"), &filling)
+        });
+        filled.trim_end().to_owned() + "\n"
     }
 
-    /// The columns of a stream's files, each with its type.
-    pub(super) fn typed(&self, stream: Stream) -> String {
-        let columns = exported(stream);
-        let typed =
-            columns.iter().map(|column| format!("{} {}", self.name(&column.name), (self.kind)(column)));
-        typed.collect::<Vec<_>>().join(", ")
-    }
-
-    pub(super) fn name(&self, name: &str) -> String {
+    fn name(&self, name: &str) -> String {
         format!("{0}{name}{0}", self.quote)
     }
 
@@ -76,7 +78,7 @@ impl Engine {
     }
 
     /// `COMMENT ON` for a stream's view and its columns.
-    pub(super) fn comments(&self, stream: Stream) -> String {
+    fn comments(&self, stream: Stream) -> String {
         let table = self.name(&format!("{stream}_changes"));
         let columns = exported(stream);
         let of_column = |column: &Column| {
@@ -84,14 +86,6 @@ impl Engine {
             format!("COMMENT ON COLUMN {table}.{name} IS '{about}';\n")
         };
         columns.iter().map(of_column).collect()
-    }
-}
-
-/// What a stream's view of records as they are now is.
-pub(super) fn about(stream: Stream) -> &'static str {
-    match stream {
-        Stream::Customers => "The account''s customers as the API holds them now.",
-        Stream::Events => "The events of all customers as the API holds them now.",
     }
 }
 

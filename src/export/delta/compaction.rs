@@ -19,8 +19,8 @@ use crate::mirror::{Change, Snapshot};
 use jiff::Timestamp;
 use std::io::{self, ErrorKind};
 
-/// Joins files of a table with changes. Returns what was joined, or with `is_dry` would be, and the paths of files that are lost or
-/// damaged. A table that another program has written to is left as it is. Durable on return.
+/// Joins files of a table with changes. Returns what was joined, or with `is_dry` would be, and the paths of files that are
+/// lost or damaged. A table that another program has written to is left as it is. Durable on return.
 ///
 /// # Errors
 /// As [`super::export_tables`].

@@ -116,7 +116,8 @@ pub(in crate::export) struct Noted {
     pub(in crate::export) sha256: String,
     /// How many values were rewritten for readers' sake; `None` where every one is exact.
     pub(in crate::export) rewritten: Option<u64>,
-    /// Of how many files its rows were copied; 0 where an export wrote them. Such a file of changes may have several of a record.
+    /// Of how many files its rows were copied; 0 where an export wrote them. Such a file of changes may have several of a
+    /// record.
     pub(in crate::export) joined: u64,
 }
 

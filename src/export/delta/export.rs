@@ -125,8 +125,8 @@ fn description(log: &TableLog, masker: Option<&Masker>, now: Timestamp) -> Resul
     Ok(described.map(Action::from).into_iter().collect())
 }
 
-/// What other programs are told to keep to. The folder of the state has other export files in it, which a `VACUUM` takes for what
-/// the table has lost, so it is told to wait for a hundred years; this program removes what is old.
+/// What other programs are told to keep to. The folder of the state has other export files in it, which a `VACUUM` takes for
+/// what the table has lost, so it is told to wait for a hundred years; this program removes what is old.
 fn configuration(masker: Option<&Masker>) -> BTreeMap<String, Option<String>> {
     let days = COMMITS_STAY.as_hours() / 24;
     let all = [
@@ -140,8 +140,8 @@ fn configuration(masker: Option<&Masker>) -> BTreeMap<String, Option<String>> {
     all.map(|(name, value)| (name.to_owned(), Some(value))).collect()
 }
 
-/// The newest files of the tables with changes, in the form of those of other formats. A table that can't be read, or is not of
-/// the mirror `own`, is left out.
+/// The newest files of the tables with changes, in the form of those of other formats. A table that can't be read, or is not
+/// of the mirror `own`, is left out.
 pub(in crate::export) fn newest(dir: &Location, own: &str) -> Vec<ExportFile> {
     let of_stream = |stream: Stream| {
         let table = Table { stream, contents: Contents::Changes };

@@ -33,17 +33,19 @@ pub(super) use temporary_name::temporary_of;
 ///
 /// **One at a time writes a name.** Who exports holds the mirror's process lock, so that no name is written by two at once,
 /// but for [`Destination::create`] and [`Destination::update`], which are made for that. Different names may be written, and
-/// anything read, at the same time by different threads. A writer that finds a file other than it expects is told, and changes nothing.
+/// anything read, at the same time by different threads. A writer that finds a file other than it expects is told, and changes
+/// nothing.
 ///
-/// **What is durable on return.** What [`Destination::create`], [`Destination::append`] and [`Destination::update`] wrote; what
-/// an [`Upload`] holds once it is finished, under no name yet, or once it is published, where a store has no files without
-/// names. A name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`] or
+/// **What is durable on return.** What [`Destination::create`], [`Destination::append`] and [`Destination::update`] wrote;
+/// what an [`Upload`] holds once it is finished, under no name yet, or once it is published, where a store has no files
+/// without names. A name that was given, taken or changed by [`Staged::publish`], [`Destination::remove`] or
 /// [`Destination::keep_aside`] is in force for every reader at once, and durable once its folder is settled.
 ///
 /// **What a half-done write leaves.** A file that was begun and not published is under no final name, whatever happens. Given
 /// up, it is removed; where the process was killed meanwhile, it may be left under a temporary name, which
 /// [`Destination::each_name`] lists and [`temporary_of`] recognizes. An addition that was cut off may be there up to any
-/// byte where it can be. After an error a call may have had its effect or not, as when an answer is lost: calling it again is right.
+/// byte where it can be. After an error a call may have had its effect or not, as when an answer is lost: calling it again is
+/// right.
 pub(super) trait Destination: Send + Sync {
     /// Where a name, or a folder, is to be found: for messages.
     fn place(&self, name: &str) -> PathBuf;
@@ -87,8 +89,9 @@ pub(super) trait Destination: Send + Sync {
     /// Makes durable which names a folder has. Does nothing where there is no folder.
     fn settle(&self, folder: &str) -> io::Result<()>;
 
-    /// Puts in a small file's place what `change` makes of its content, which is `None` where there is no such file. Of several
-    /// at once, in any process, none is lost: each sees what the one before it wrote. `change` may be called more than once.
+    /// Puts in a small file's place what `change` makes of its content, which is `None` where there is no such file. Of
+    /// several at once, in any process, none is lost: each sees what the one before it wrote. `change` may be called more than
+    /// once.
     ///
     /// # Errors
     /// When `change` fails, with its error: then nothing has changed. When the file can't be read or written.

@@ -1,5 +1,5 @@
-//! How a file's rows are written, beyond its format: the configuration's choice for new files, and the manifest line's word for
-//! files that are there.
+//! How a file's rows are written, beyond its format: the configuration's choice for new files, and the manifest line's word
+//! for files that are there.
 
 use crate::mirror::Change;
 use crate::record::{Op, Value};

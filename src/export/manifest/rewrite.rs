@@ -42,8 +42,8 @@ impl Manifest {
         self.join(mirror, lines, &BTreeSet::new())
     }
 
-    /// Puts lines in the place of those with these numbers, counted from 1, and takes others away, each of which stands behind one
-    /// of them. Ties the lines behind them anew.
+    /// Puts lines in the place of those with these numbers, counted from 1, and takes others away, each of which stands behind
+    /// one of them. Ties the lines behind them anew.
     pub(in crate::export) fn join(
         &mut self,
         mirror: &mut Mirror,

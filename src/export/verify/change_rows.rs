@@ -7,8 +7,8 @@ use crate::export::readback::{compare, head_differences};
 use crate::mirror::{History, Logged, MirrorError};
 
 /// Judges the rows. What has to stand there: of each record that changed in the range its newest change there. What may:
-/// older deletes, which a replay doesn't notice; in a table's file that was joined from several, older changes. What a repair may have left out: a change whose successor stands in a
-/// later file.
+/// older deletes, which a replay doesn't notice; in a table's file that was joined from several, older changes. What a repair
+/// may have left out: a change whose successor stands in a later file.
 pub(super) fn judge(
     file: &mut CheckedFile<'_>,
     rows: Rows<'_>,

@@ -6,8 +6,8 @@
 //! files, is its newest change up to the export's position; a replay ends with exactly that row. The row's values are
 //! compared, one by one, with those that the mirror holds of the record, or with the version that a later change ended.
 //! Where that version was pruned, or ended before the mirror kept any, nobody knows its values, and the change log alone
-//! judges. At last the mirror's rows are counted, so that none is there that no file brought. Where the front was pruned, the same holds for the ranges that are left,
-//! and the snapshot that stands for the removed ones is judged in the same way.
+//! judges. At last the mirror's rows are counted, so that none is there that no file brought. Where the front was pruned, the
+//! same holds for the ranges that are left, and the snapshot that stands for the removed ones is judged in the same way.
 //!
 //! **What it costs.** The change log is sorted by records once, O(n log n) in its changes; then each file is read once, and
 //! each of its rows met with its change, O(log n) each. Memory doesn't grow with files or mirror, but for the manifest's

@@ -32,7 +32,8 @@ pub(in crate::export) struct Examined {
     pub(in crate::export) findings: Findings,
 }
 
-/// Verifies the settings' export folder of this mirror, which may have been opened read-only. Reads every file; writes nothing.
+/// Verifies the settings' export folder of this mirror, which may have been opened read-only. Reads every file; writes
+/// nothing.
 ///
 /// # Errors
 /// When the folder or the mirror can't be read, the folder is another mirror's, or this mirror was restored from an older

@@ -11,7 +11,8 @@ use serde::Serialize;
 pub struct Behaviour {
     /// `customers` or `events`; `api` for what concerns all requests.
     pub stream: String,
-    /// `token_style`, `forward`, `token_names` (what a page token stands for: a `position`, or its `walk`), or of `api`: `concurrency` (requests at once) or `rate` (requests a second).
+    /// `token_style`, `forward`, `token_names` (what a page token stands for: a `position`, or its `walk`), or of `api`:
+    /// `concurrency` (requests at once) or `rate` (requests a second).
     pub point: String,
     /// The finding.
     pub value: String,

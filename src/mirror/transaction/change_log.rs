@@ -59,8 +59,8 @@ impl ChangeLog {
         self.next_seq
     }
 
-    /// Takes the number of the next change, for an insert: the row that was just written, with the time that was last asked for,
-    /// is its line.
+    /// Takes the number of the next change, for an insert: the row that was just written, with the time that was last asked
+    /// for, is its line.
     pub(in crate::mirror) fn take(&mut self, stream: Stream) -> i64 {
         self.count(stream, Op::Insert)
     }

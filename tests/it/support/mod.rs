@@ -6,6 +6,7 @@
 //! - [`Relay`] stands before a sandbox and can fall silent at a chosen request.
 //! - [`Authority`] makes certificates for a [`Server`] behind [`Tls`]; [`Proxy`] leads there.
 //! - [`echo`] is what a server says that repeats secrets.
+//! - [`World`] is an account with a server and a place.
 //! - [`State`] is a set of customers and events, read from a world, an account, a mirror, or replayed from exports.
 
 mod account;
@@ -29,6 +30,7 @@ mod search;
 mod server;
 mod state;
 mod tls;
+mod world;
 
 pub use account::{Account, Shared, customer, event};
 pub use compare::{assert_counts_are_true, assert_everything_equals, assert_same};
@@ -51,6 +53,8 @@ pub use search::found_in;
 pub use server::{Asked, Reply, Server};
 pub use state::State;
 pub use tls::{Authority, Goodbye, Tls};
+#[allow(unused_imports, reason = "the promises serve their own worlds")]
+pub use world::{FORMATS, World};
 
 use malomo_mirror::sandbox::{Sandbox, Settings, start};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -54,8 +54,8 @@ impl Pages {
         Pages { account: account.clone(), tokens, old, state: Arc::default() }
     }
 
-    /// A server of the account whose customer list pages like this. `meddle` hears of each page before it is made, with how many
-    /// there were; where it answers, that counts.
+    /// A server of the account whose customer list pages like this. `meddle` hears of each page before it is made, with how
+    /// many there were; where it answers, that counts.
     pub async fn serve(
         &self,
         meddle: impl Fn(&Shared, usize) -> Option<Reply> + Send + Sync + 'static,
