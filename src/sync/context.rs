@@ -79,10 +79,6 @@ impl Woken {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(row);
     }
 
-    pub(super) fn count(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).count()
-    }
-
     /// The rows that a walk has met, with these.
     pub(super) fn added_to(&self, mut seen: RowSet) -> RowSet {
         for row in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {

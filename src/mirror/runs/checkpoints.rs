@@ -19,7 +19,7 @@ pub struct Checkpoint {
     pub pages: u64,
     /// Records on them.
     pub records: u64,
-    /// Of these, records that were new to the mirror.
+    /// Of these, records that were new to the mirror. A walk that was cut off may have brought more.
     pub inserted: u64,
     /// The records that stood on them.
     pub seen: RowSet,
@@ -53,6 +53,18 @@ impl Batch<'_> {
                 checkpoint.seen.to_bytes(),
             ])?;
         Ok(())
+    }
+
+    /// How many of a stream's rows the mirror has had since before the walk that began at `started_at`, in whichever runs it
+    /// took. None where the run that began it is no longer known.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub fn rows_before_walk(&self, stream: Stream, started_at: Timestamp) -> Result<u64, MirrorError> {
+        let mut select = self.transaction.prepare_cached(&format!(
+            "SELECT count(*) FROM {stream} WHERE inserted_run < (SELECT min(id) FROM sync_runs WHERE started_at = ?1)"
+        ))?;
+        Ok(select.query_row([utc_text(started_at)], |row| row.get::<_, i64>(0))? as u64)
     }
 
     /// Forgets a walk's checkpoint: it came to its end, or has to start again.
@@ -97,5 +109,34 @@ impl Batch<'_> {
             started_at.parse().map_err(|_| MirrorError::unreadable("a checkpoint's started_at"))?;
         let seen = seen.ok_or_else(|| MirrorError::unreadable("a checkpoint's seen"))?;
         Ok(Some(Checkpoint { started_at, seen, ..checkpoint }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::{EventPlan, Trust};
+    use crate::mirror::{Mirror, Stamp};
+    use crate::record::Record;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn rows_of_a_walk_are_those_of_its_first_run_and_later_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mirror = Mirror::open(&folder.path().join("mirror.db")).unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for (second, ids) in [(1, &["a", "b", "c"][..]), (2, &["d"]), (3, &["e"])] {
+            let mut batch = mirror.batch().unwrap();
+            let stamp = Stamp { run: batch.begin_run(Mode::Full, at(second)).unwrap(), now: at(9) };
+            let records: Vec<Record> =
+                ids.iter().map(|id| Record::customer(&format!("{{\"id\":\"{id}\"}}"))).collect();
+            let (plan, mut seen) = (EventPlan::of_turns(SignedDuration::MAX), RowSet::default());
+            batch.apply_parents(stamp, Stream::Customers, &records, Trust::Listed, &plan, &mut seen).unwrap();
+            batch.commit().unwrap();
+        }
+        let batch = mirror.batch().unwrap();
+        for (second, rows) in [(1, 0), (2, 3), (3, 4), (4, 0)] {
+            assert_eq!(batch.rows_before_walk(Stream::Customers, at(second)).unwrap(), rows, "{second}");
+        }
     }
 }

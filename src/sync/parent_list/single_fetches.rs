@@ -65,11 +65,13 @@ async fn fetch_stale(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Due>
 
 async fn fetch_missing(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Due>) -> Result<(), SyncError> {
     let stream = context.stream;
-    let (woken, seen) = (context.woken.clone(), walk.seen.clone());
-    let (now, missing, woken_rows) = context
+    let (woken, seen, started_at) = (context.woken.clone(), walk.seen.clone(), walk.started_at);
+    let (mirrored, missing) = context
         .write(move |batch| {
-            let (now, listed) = (batch.row_count(stream)?, woken.added_to(seen).count());
-            Ok((now, now.saturating_sub(listed), woken.count()))
+            let missing = batch.row_count(stream)?.saturating_sub(woken.added_to(seen).count());
+            // Customers that this walk inserted don't count: the list of another account may be just as long.
+            let mirrored = if missing > 0 { batch.rows_before_walk(stream, started_at)? } else { 0 };
+            Ok((mirrored, missing))
         })
         .await?;
     context.counters.count(|counts| counts[stream].missing = missing);
@@ -81,8 +83,6 @@ async fn fetch_missing(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Du
         ));
         return Ok(());
     }
-    // Customers that this walk inserted don't count: the list of another account may be just as long.
-    let mirrored = now.saturating_sub(walk.inserted + woken_rows);
     // If another account was accepted, all customers of the old one may go.
     let is_accepted = context.settings.accept_account && walk.seen.count() > 0;
     let decided = may_delete(WalkedList { mirrored, missing }, context.settings.deletion_limit);

@@ -118,9 +118,8 @@ impl ListWalk {
         self.is_confirmed
     }
 
-    /// Begins again. Customers that this walk inserted stay counted, because they say nothing about what the mirror held
-    /// before. It has to be found out anew whose list this is, unless the list `is_the_same`: the reason for beginning again
-    /// may be that another account's API refused the token.
+    /// Begins again. Customers that this walk inserted stay counted. It has to be found out anew whose list this is, unless
+    /// the list `is_the_same`: the reason for beginning again may be that another account's API refused the token.
     pub(super) fn restart(&mut self, is_the_same: bool) {
         let identity = match self.overlap.mirrored {
             mirrored if mirrored > 0 && !is_the_same => Identity::Open { mirrored },
