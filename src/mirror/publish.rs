@@ -11,8 +11,7 @@ use crate::ownership::adopt;
 use crate::paths::{beside, folder_of};
 use crate::record::{Column, ColumnKind, Stream, Value};
 use jiff::Timestamp;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde::Serialize;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -110,7 +109,7 @@ impl Snapshot<'_> {
                 let values = change.row.unwrap_or_default().iter().copied();
                 let more = [Value::Integer(change.seq), Value::Text(change.observed_at)];
                 rows += 1;
-                insert.execute(params_from_iter(values.chain(more).map(Bound))).map(drop).map_err(of_copy)
+                insert.execute(params_from_iter(values.chain(more))).map(drop).map_err(of_copy)
             })?;
             counted.push(PublishedRows { stream, rows });
             drop(insert);
@@ -150,18 +149,6 @@ fn indexes(stream: Stream) -> String {
         format!("; CREATE INDEX {stream}_of_{} ON {stream} ({key})", parent.singular())
     });
     format!("CREATE UNIQUE INDEX {stream}_id ON {stream} (id){}", of_parent.unwrap_or_default())
-}
-
-struct Bound<'v>(Value<'v>);
-
-impl ToSql for Bound<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-        }))
-    }
 }
 
 /// The mode of the copy that stands there; `None` where nothing does.

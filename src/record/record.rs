@@ -62,9 +62,9 @@ impl Record {
     pub fn peek(stream: Stream, parent: Option<&str>, text: &str) -> Option<Record> {
         let mut fields = Fields::parse(text).ok()?;
         let mut record = Record::with_keys(stream, &fields.id().ok()?, parent, 0);
+        let created_at = fields.time("created_at").ok().flatten();
         for column in stream.columns().iter().skip(record.values.len()) {
-            let is_known = column.name == "created_at";
-            record.push_text(fields.time(column.name).ok().flatten().filter(|_| is_known).as_deref());
+            record.push_text(created_at.as_deref().filter(|_| column.name == "created_at"));
         }
         Some(record)
     }

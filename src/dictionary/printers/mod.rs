@@ -127,9 +127,13 @@ mod tests {
     fn templates_are_filled_in() {
         for form in FORMS {
             let printed = (form.print)(&Selection::for_analysts(None));
+            if !printed.starts_with("-- ") {
+                // It is no SQL, and has braces of its own.
+                continue;
+            }
             let in_braces = printed.split('{').filter_map(|text| Some(text.split_once('}')?.0));
             let mut names = in_braces.filter(|text| text.chars().all(|c| c == '_' || c.is_ascii_lowercase()));
-            assert_eq!(names.find(|_| printed.starts_with("-- ")), None, "{}", form.name);
+            assert_eq!(names.next(), None, "{}", form.name);
         }
     }
 

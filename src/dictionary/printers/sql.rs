@@ -47,7 +47,7 @@ impl Engine {
             ("columns_of_new", each(", ", &|column| format!("\"new\".{}", self.name(&column.name)))),
             // Of a record, with the number and the time of its newest change.
             ("record", record.map(|column| self.name(&column.name)).collect::<Vec<_>>().join(", ")),
-            ("typed_in_quotes", typed.replace('\'', "\\'")),
+            ("typed_in_quotes", self.text(&typed)),
             ("typed", typed),
             ("kinds_by_name", each(", ", &|column| format!("'{}': '{}'", column.name, (self.kind)(column)))),
             ("about", self.text(&format!("{} as the API holds them now.", all_of(stream)))),
