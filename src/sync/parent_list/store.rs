@@ -1,7 +1,7 @@
 //! Stores one page of the customer list.
 
 use super::walk_state::ListWalk;
-use crate::api::{Cursor, Finding, Page};
+use crate::api::{Cursor, Page};
 use crate::diff::{EventPlan, Overlap, Trust};
 use crate::mirror::{Batch, Due, MirrorError, Mode, ParentsApplied, Stamp};
 use crate::observe::Event;
@@ -36,13 +36,12 @@ impl StoredPage {
         walk: &mut ListWalk,
         page: Page<Record>,
         since_checkpoint: Duration,
-        news: bool,
     ) -> StoredPage {
         walk.pages += 1;
         context.counters.count(|counts| counts[context.stream].lists += 1);
         let mut sorted = DecodedRecords::default();
         sorted.add(&context.counters, page.items);
-        let checkpoint_is_due = news || since_checkpoint >= CHECKPOINT_EVERY;
+        let checkpoint_is_due = since_checkpoint >= CHECKPOINT_EVERY;
         let is_due_after_change =
             walk.seen.count() <= SMALL_CHECKPOINT || since_checkpoint >= LARGE_CHECKPOINT_EVERY;
         StoredPage { sorted, cursor: page.checkpoint, checkpoint_is_due, is_due_after_change }
@@ -55,7 +54,6 @@ pub(super) async fn store_page(
     context: &Context,
     walk: &mut ListWalk,
     page: StoredPage,
-    findings: Vec<Finding>,
     last_checkpoint: &mut Instant,
 ) -> Result<Vec<Due>, SyncError> {
     let StoredPage { sorted, cursor, checkpoint_is_due, is_due_after_change } = page;
@@ -73,7 +71,7 @@ pub(super) async fn store_page(
     };
     let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
     let (is_confirmed, overlap, mut met) = (walk.is_confirmed, walk.overlap, std::mem::take(&mut walk.met));
-    let trust = listed_trust(context);
+    let (trust, findings) = (listed_trust(context), context.known.findings());
     let taken = context
         .write(move |batch| {
             let mut overlap = overlap;

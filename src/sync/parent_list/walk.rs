@@ -88,7 +88,6 @@ async fn store(
     due: &mpsc::Sender<Due>,
 ) -> Result<Option<ListWalk>, SyncError> {
     let mut last_checkpoint = Instant::now();
-    let mut recorded = Vec::new();
     while let Some(news) = listed.recv().await {
         match news {
             Listed::Split => walk.is_split = true,
@@ -103,12 +102,8 @@ async fn store(
                 return Ok(Some(keep_end(context, walk, whole).await?));
             }
             Listed::Page(page) => {
-                let findings = context.known.findings();
-                let news = findings != recorded;
-                recorded = findings;
-                let stored = StoredPage::new(context, &mut walk, page, last_checkpoint.elapsed(), news);
-                let is_due =
-                    store_page(context, &mut walk, stored, recorded.clone(), &mut last_checkpoint).await?;
+                let stored = StoredPage::new(context, &mut walk, page, last_checkpoint.elapsed());
+                let is_due = store_page(context, &mut walk, stored, &mut last_checkpoint).await?;
                 if !queue_due(context, due, is_due).await {
                     return Ok(None);
                 }
