@@ -4,11 +4,12 @@
 //! Other programs don't find them in the mirror's file: a view that they could use would have to hold the pseudonyms, and
 //! who can read the file sees the original anyway.
 
+use super::tables;
 use crate::masking::Masker;
 use crate::record::{Stream, Value};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::hooks::{AuthAction, AuthContext};
-use rusqlite::types::{Value as Owned, ValueRef};
+use rusqlite::types::Value as Owned;
 use rusqlite::{Connection, Error};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,11 +91,7 @@ impl MaskedViews {
 fn shown(masker: &Masker, given: &Context<'_>) -> rusqlite::Result<Owned> {
     let (stream, column): (i64, i64) = (given.get(0)?, given.get(1)?);
     let stream = Stream::ALL.get(stream as usize).copied().ok_or(Error::InvalidQuery)?;
-    let value = match given.get_raw(2) {
-        ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Text(text) => Value::Text(std::str::from_utf8(text)?),
-        _ => Value::Null,
-    };
+    let value = tables::value(given.get_raw(2))?;
     Ok(match masker.value(stream, column as usize, value).value() {
         Value::Null => Owned::Null,
         Value::Integer(number) => Owned::Integer(number),

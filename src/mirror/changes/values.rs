@@ -1,7 +1,7 @@
 //! How a change and its row's values are read.
 
 use crate::masking::Masked;
-use crate::mirror::{MirrorError, Snapshot};
+use crate::mirror::{MirrorError, Snapshot, tables};
 use crate::record::{Op, Stream, Value};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -119,14 +119,11 @@ pub(super) fn read_values<'r>(
     let count = stream.columns().len();
     let mut values = [Value::Null; MOST_COLUMNS];
     for (n, value) in values.iter_mut().enumerate().take(count) {
-        *value = match row.get_ref(first + n)? {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::Integer(number),
-            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
-                .map(Value::Text)
-                .map_err(|_| MirrorError::unreadable(format!("text in {stream} that is no UTF-8")))?,
-            _ => return Err(MirrorError::unreadable(format!("a value of another type in {stream}"))),
-        };
+        *value = tables::value(row.get_ref(first + n)?).map_err(|_| {
+            MirrorError::unreadable(format!(
+                "a value in {stream} that is neither a number nor a text in UTF-8"
+            ))
+        })?;
     }
     Ok(Values { values, count })
 }

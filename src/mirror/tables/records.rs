@@ -12,7 +12,7 @@ use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Stamp};
 use crate::record::{Op, Record, Stream, Value};
 use jiff::Timestamp;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::{FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -117,6 +117,17 @@ impl ToSql for Value<'_> {
     }
 }
 
+/// A value as a row holds it: the other direction.
+///
+/// # Errors
+/// When it is of a type that no column of a record has, or a text that is no UTF-8.
+pub(in crate::mirror) fn value(held: ValueRef<'_>) -> FromSqlResult<Value<'_>> {
+    match held {
+        ValueRef::Integer(number) => Ok(Value::Integer(number)),
+        held => Ok(held.as_str_or_null()?.map_or(Value::Null, Value::Text)),
+    }
+}
+
 /// Binds the first parameters of a statement: some key, the values behind a record's id, and the number of its change.
 /// Returns how many these are.
 fn bind(
@@ -149,11 +160,8 @@ pub(in crate::mirror) fn read_record(
     stream: Stream,
     first: usize,
 ) -> rusqlite::Result<Record> {
-    let value = |column| match row.get_ref(column)? {
-        ValueRef::Integer(number) => Ok(Value::Integer(number)),
-        value => Ok(value.as_str_or_null()?.map_or(Value::Null, Value::Text)),
-    };
-    Record::from_values(stream, (first..first + stream.columns().len()).map(value))
+    let columns = first..first + stream.columns().len();
+    Record::from_values(stream, columns.map(|column| Ok(value(row.get_ref(column)?)?)))
 }
 
 /// Whether a selected row holds the very same content as a record; none of its texts is copied.
