@@ -1,6 +1,6 @@
 //! A small account after three exports, and what tests do to its export folder.
 
-use crate::support::{Account, Place, Program, Server, Shared, customer, manifest};
+use crate::support::{Account, Place, Program, Server, Shared, World, customer, manifest};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -17,10 +17,7 @@ pub struct Case {
 impl Case {
     /// A place of its own, with all three exports made.
     pub async fn new() -> Case {
-        let account = Account::of(10, 2, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url());
+        let World { account, server, place, program } = World::of(Account::of(10, 2, 5)).await;
         program.ends(0, &["sync", "--full"]).await;
         {
             let mut account = account.lock();

@@ -1,11 +1,11 @@
 //! Text that a spreadsheet would take for a formula is written with a guard, and verified and repaired as what it was.
 
-use crate::support::{Account, Place, assert_everything_equals, customer, manifest};
+use crate::support::{Account, World, assert_everything_equals, customer, manifest};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guarded_text_is_no_formula_and_is_verified_and_repaired_as_what_it_was() {
-    let account = Account::of(3, 1, 5).shared();
+    let World { account, server: _server, place, program: unguarded } = World::of(Account::of(3, 1, 5)).await;
     let formulas = ["=HYPERLINK(\"x\",\"y\")", "+49 30 1", "-1", "@x", "\t=1", "'=1", "plain"];
     for (n, formula) in formulas.iter().enumerate() {
         let id = format!("f-{n}");
@@ -14,9 +14,6 @@ async fn guarded_text_is_no_formula_and_is_verified_and_repaired_as_what_it_was(
         record["first_name"] = (*formula).into();
         account.lock().customers.push((id, record.to_string()));
     }
-    let server = account.serve().await;
-    let place = Place::new();
-    let unguarded = place.program(&server.base_url());
     let program = unguarded.clone().set("export.csv_formula_guard=true");
     unguarded.ends(0, &["sync", "--full"]).await;
     account.lock().put("f-0", account_record("f-0", "=1"));

@@ -2,7 +2,7 @@
 //! from an older copy, and one that is behind the manifest, which heals.
 
 use super::case::Case;
-use crate::support::{Account, Place, State, assert_everything_equals, customer, manifest};
+use crate::support::{Account, Place, State, World, assert_everything_equals, customer, manifest};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,10 +22,7 @@ async fn the_mirror_of_another_account_is_refused() {
 /// The mirror is put back to a copy from before the last export, and goes on differently.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_mirror_is_refused_though_it_has_grown_past_the_exports() {
-    let account = Account::of(10, 2, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(10, 2, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     let copy = place.path().join("copy.db");
     rusqlite::Connection::open(place.mirror())
