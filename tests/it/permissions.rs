@@ -56,12 +56,9 @@ fn assert_closed(place: &Place, what: &str) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_open_to_others_whatever_the_umask() {
     for compression in ["none", "gzip", "zstd"] {
-        let account = Account::of(6, 2, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
+        let World { account, server: _server, place, program } = World::of(Account::of(6, 2, 5)).await;
         let deep = |name: &str| place.path().join("made/by/it").join(name);
-        let program = place
-            .program(&server.base_url())
+        let program = program
             .set(&format!("mirror.path={}", deep("mirror.db").display()))
             .set(&format!("export.compression={compression}"));
         assert_eq!(run_open(&program, &["sync", "--full"]).await.expect(0).code(), Some(0));
