@@ -2,7 +2,8 @@
 //! stay, in this run and in every later one, until the account answers again or the operator accepts the new one.
 
 use crate::support::{
-    Account, Asked, Place, Program, Reply, Server, Shared, assert_everything_equals, customer, manifest,
+    Account, Asked, Place, Program, Reply, Server, Shared, World, assert_everything_equals, customer,
+    manifest,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,10 +30,8 @@ struct Stage {
 impl Stage {
     async fn with(twist: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Stage {
         let own = Account::of(12, 2, 5);
-        let account = own.clone().shared();
-        let server = account.serve_but(twist).await;
-        let place = Place::new();
-        place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+        let World { account, server, place, program } = World::but(own.clone(), twist).await;
+        program.ends(0, &["sync", "--full"]).await;
         Stage { own, account, server, place }
     }
 
@@ -154,17 +153,14 @@ async fn a_walk_that_begins_again_takes_no_strangers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_walk_that_goes_on_takes_no_strangers() {
     let own = Account::of(20, 1, 2);
-    let account = own.clone().shared();
     let is_down = Arc::new(AtomicBool::new(true));
     let switch = is_down.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let is_late = asked.is_customer_list() && asked.parameter("next") == Some("at-10");
-            (is_late && switch.load(Ordering::SeqCst)).then(|| Reply::error(500, "down", "down"))
-        })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.max_attempts=2");
+    let World { account, server: _server, place, program } = World::but(own.clone(), move |asked| {
+        let is_late = asked.is_customer_list() && asked.parameter("next") == Some("at-10");
+        (is_late && switch.load(Ordering::SeqCst)).then(|| Reply::error(500, "down", "down"))
+    })
+    .await
+    .set("api.max_attempts=2");
     program.ends(1, &["sync", "--full"]).await;
     assert_eq!(place.number("SELECT count(*) FROM checkpoints"), 1);
     let held = place.number("SELECT count(*) FROM customers");

@@ -2,7 +2,7 @@
 //! show it.
 
 use crate::support::{
-    Account, Asked, Place, Program, Reply, Server, Shared, State, assert_counts_are_true,
+    Account, Asked, Place, Program, Reply, Server, Shared, State, World, assert_counts_are_true,
     assert_everything_equals, customer, event,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -327,19 +327,17 @@ async fn a_record_that_the_lists_never_show_is_no_known_reject() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_goes_down_does_not_take_the_audit_for_ever() {
-    let account = Account::of(60, 0, 20).shared();
-    let place = Place::new();
-    let server = account
-        .serve_but(|asked| {
-            asked
-                .path
-                .starts_with("/customers/c-")
-                .then_some(())
-                .filter(|()| !asked.path.ends_with("/events"))
-                .map(|()| Reply::error(503, "service_unavailable", "not now"))
-        })
-        .await;
-    let program = place.program(&server.base_url()).set("api.max_attempts=1").set("api.concurrency=2");
+    let World { account, server, place, program } = World::but(Account::of(60, 0, 20), |asked| {
+        asked
+            .path
+            .starts_with("/customers/c-")
+            .then_some(())
+            .filter(|()| !asked.path.ends_with("/events"))
+            .map(|()| Reply::error(503, "service_unavailable", "not now"))
+    })
+    .await
+    .set("api.max_attempts=1")
+    .set("api.concurrency=2");
     let report = program.ends(5, &["sync", "--audit", "60", "--json"]).await.json();
     assert_holds(&report["audit"], json!({"sampled": 60, "audited": 0, "upper_bound": 60}));
     let asked =
@@ -453,7 +451,7 @@ async fn an_audit_takes_a_run_of_the_whole_mirror() {
     }
     assert_eq!(stage.server.asked().len(), asked);
     // An empty mirror has nobody to ask about.
-    let (empty, server) = (Place::new(), Account::of(0, 0, 5).shared().serve().await);
-    let report = empty.program(&server.base_url()).ends(0, &["sync", "--audit", "5", "--json"]).await.json();
+    let empty = World::of(Account::of(0, 0, 5)).await;
+    let report = empty.program.ends(0, &["sync", "--audit", "5", "--json"]).await.json();
     assert_holds(&report["audit"], json!({"population": 0, "sampled": 0, "upper_bound": 0}));
 }

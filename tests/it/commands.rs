@@ -1,8 +1,8 @@
 //! What the other commands answer: dry runs, named customers, status, JSON, the demo.
 
 use crate::support::{
-    Account, Place, Program, State, as_exported, assert_everything_equals, assert_no_strays, assert_same,
-    customer, manifest, query, replay, sandbox,
+    Account, Place, Program, State, World, as_exported, assert_everything_equals, assert_no_strays,
+    assert_same, customer, manifest, query, replay, sandbox,
 };
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, TokenStyle};
 
@@ -52,10 +52,7 @@ async fn a_dry_run_changes_nothing_and_foretells_the_requests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_says_why() {
-    let account = Account::of(10, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(10, 1, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     account.lock().add("c-11", 1);
     account.lock().remove("c-02");
@@ -69,10 +66,7 @@ async fn a_dry_run_says_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn named_customers_alone_are_synced() {
-    let account = Account::of(10, 2, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server, place, program } = World::of(Account::of(10, 2, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     let mut expected = account.state();
     {
@@ -123,9 +117,7 @@ async fn a_missing_mirror_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mirror_of_a_newer_version_is_refused_and_left_alone() {
-    let server = Account::of(3, 1, 5).shared().serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { server: _server, place, program, .. } = World::of(Account::of(3, 1, 5)).await;
     program.ends(0, &["sync"]).await;
     rusqlite::Connection::open(place.mirror()).unwrap().pragma_update(None, "user_version", 999).unwrap();
     let contents = place.contents();

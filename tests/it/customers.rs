@@ -1,6 +1,6 @@
 //! The six calls of the API from the command line.
 
-use crate::support::{Account, Place, Program, Reply, Server, members, sandbox};
+use crate::support::{Account, Place, Program, Reply, Server, World, members, sandbox};
 use malomo_mirror::sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 
@@ -193,13 +193,10 @@ async fn a_wrong_key_ends_with_three() {
         assert_eq!(asked.len(), 9, "what is refused is not tried again");
     }
     // Refused in the middle of a run, by an event list.
-    let account = Account::of(6, 1, 2).shared();
-    let server = account
-        .serve_but(|asked| {
-            (asked.path == "/customers/c-04/events").then(|| Reply::error(401, "unauthorized", "revoked"))
-        })
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(3, &["sync"]).await;
-    assert_eq!(place.text("SELECT outcome FROM sync_runs"), "failed");
+    let world = World::but(Account::of(6, 1, 2), |asked| {
+        (asked.path == "/customers/c-04/events").then(|| Reply::error(401, "unauthorized", "revoked"))
+    })
+    .await;
+    world.program.ends(3, &["sync"]).await;
+    assert_eq!(world.place.text("SELECT outcome FROM sync_runs"), "failed");
 }

@@ -1,7 +1,7 @@
 //! Deletion on evidence only, and which of two versions counts (api-contract points 9 and 10).
 
 use crate::support::{
-    Account, Asked, Place, Program, Reply, Server, Shared, State, assert_everything_equals, customer,
+    Account, Asked, Place, Program, Reply, Server, Shared, State, World, assert_everything_equals, customer,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,13 @@ struct Stage {
 
 impl Stage {
     async fn with(twist: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Stage {
-        let account = Account::of(20, 2, 5).shared();
         let twisted = Arc::new(AtomicBool::new(false));
         let switch = twisted.clone();
-        let server =
-            account.serve_but(move |asked| twist(asked).filter(|_| switch.load(Ordering::SeqCst))).await;
-        let place = Place::new();
-        place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+        let World { account, server, place, program } = World::but(Account::of(20, 2, 5), move |asked| {
+            twist(asked).filter(|_| switch.load(Ordering::SeqCst))
+        })
+        .await;
+        program.ends(0, &["sync", "--full"]).await;
         assert_everything_equals(&account.state(), &place);
         twisted.store(true, Ordering::SeqCst);
         Stage { account, server, place, twisted }

@@ -1,16 +1,16 @@
 //! What is derived from events: orders, parcels, and a view for each type.
 
 use crate::support::{
-    Account, Cell, Place, Row, assert_days_are_true, assert_derived_is_true, assert_totals_are_true,
+    Account, Cell, Place, Row, World, assert_days_are_true, assert_derived_is_true, assert_totals_are_true,
     customer, sandbox,
 };
-use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, World};
+use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Some of everything that can happen to an account.
-fn change(world: &World, luck: &mut fastrand::Rng) {
+fn change(world: &malomo_mirror::sandbox::World, luck: &mut fastrand::Rng) {
     let ids = world.customer_ids();
     for n in 0..8 {
         let id = &ids[luck.usize(..ids.len())];
@@ -229,10 +229,7 @@ async fn each_types_view_has_what_the_properties_have() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_property_that_becomes_a_text_keeps_its_column_and_is_told() {
-    let account = Account::of(1, 0, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(1, 0, 5)).await;
     let put = |id: &str, kind: &str, properties: Value| {
         let event = json!({"id": id, "type": kind, "timestamp": 1_714_564_800, "properties": properties,
                            "created_at": "2024-05-01T12:00:00+02:00", "updated_at": "2024-05-01T12:00:00Z"});
@@ -278,10 +275,7 @@ async fn a_property_that_becomes_a_text_keeps_its_column_and_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_view_that_somebody_has_made_keeps_its_name() {
-    let account = Account::of(2, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(2, 1, 5)).await;
     account.lock().events.clear();
     program.ends(0, &["sync", "--full"]).await;
     let own = "CREATE VIEW event_shopify_order_fulfilled AS SELECT 'mine' AS whose";
@@ -295,12 +289,9 @@ async fn a_view_that_somebody_has_made_keeps_its_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_makes_up_its_types_is_told() {
-    let account = Account::of(1, 0, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
+    let World { account, server: _server, place, program } = World::of(Account::of(1, 0, 5)).await;
     let events = (0..1_003).map(|n| format!(r#"{{"id":"e-{n:04}","type":"T {n}","timestamp":{n}}}"#));
     account.lock().events.insert("c-01".to_owned(), events.collect());
-    let program = place.program(&server.base_url());
     let ran = program.ends(0, &["sync", "--full"]).await.stdout;
     for told in
         ["800 new types of events have no view", "3 changes are of events of further types than the 1000"]

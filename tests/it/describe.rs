@@ -1,6 +1,6 @@
 //! `describe`: the dictionary, without a mirror and with one.
 
-use crate::support::{Account, Place, Program, sandbox};
+use crate::support::{Account, Place, Program, World, sandbox};
 use malomo_mirror::sandbox::Settings;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -117,10 +117,7 @@ async fn with_a_mirror_the_views_of_its_event_types_are_described_as_they_are() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_export_folder_has_its_data_package() {
-    let account = Account::of(2, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(2, 1, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     let printed = program.ends(0, &["describe", "--as", "datapackage"]).await.stdout;
     let path = place.exports().join("datapackage.json");

@@ -1,6 +1,6 @@
 //! Further destinations: each has its own positions, and one that is down holds nobody else up.
 
-use crate::support::{Account, Place, Program, Server, Shared, customer};
+use crate::support::{Account, Place, Program, Server, Shared, World, customer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,8 @@ struct Case {
 
 impl Case {
     async fn new() -> Case {
-        let account = Account::of(6, 2, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
+        let World { account, server, place, program } =
+            World::of(Account::of(6, 2, 5)).await.set("sync.events_max_age=0s");
         let (copy, events) = (place.path().join("copy"), place.path().join("events"));
         let config = format!(
             "[[destinations]]\nname = \"copy\"\nurl = \"{}\"\n\n[[destinations]]\nname = \"events\"\nurl = \"file://{}\"\n\
@@ -26,7 +25,6 @@ impl Case {
             events.display()
         );
         std::fs::write(place.path().join("config.toml"), config).unwrap();
-        let program = place.program(&server.base_url()).set("sync.events_max_age=0s");
         Case { place, program, account, _server: server }
     }
 

@@ -1,7 +1,7 @@
 //! A server that repeats the key, an address and a telephone number wherever it can say anything: none of it is told on.
 
 use crate::support::echo::{ECHOED, KEY, everywhere, faults, header_echo, in_headers};
-use crate::support::{Account, Asked, Place, Program, Ran, Reply, address, get};
+use crate::support::{Account, Asked, Program, Ran, Reply, World, address, get};
 use std::path::Path;
 
 fn assert_silent(text: &str, what: &str) {
@@ -53,8 +53,9 @@ const WHERE: [(&str, Position, &[&[&str]]); 3] = [
     ),
 ];
 
-fn quick(place: &Place, base_url: &str) -> Program {
-    place.program(base_url).key(KEY).set("api.max_attempts=2").set("api.retry_after_max=1ms")
+/// With the key that is echoed, and no patience.
+fn quick(program: Program) -> Program {
+    program.key(KEY).set("api.max_attempts=2").set("api.retry_after_max=1ms")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,11 +64,9 @@ async fn no_command_repeats_what_the_server_echoes() {
     let count = faults(&Asked { headers: anything, ..nothing() }).len();
     for (position, fits, commands) in WHERE {
         for fault in 0..count {
-            let account = Account::of(4, 1, 2).shared();
-            let server =
-                account.serve_but(move |asked| fits(asked).then(|| faults(asked).swap_remove(fault))).await;
-            let place = Place::new();
-            let program = quick(&place, &server.base_url());
+            let twist = move |asked: &Asked| fits(asked).then(|| faults(asked).swap_remove(fault));
+            let World { server, place, program, .. } = World::but(Account::of(4, 1, 2), twist).await;
+            let program = quick(program);
             for arguments in [commands, &[&["status", "--json"]]].concat() {
                 let what = format!("fault {fault} at {position}, {arguments:?}");
                 assert_silent_run(&program.run(arguments).await, &what);
@@ -93,23 +92,19 @@ fn nothing() -> Asked {
 /// The page tokens of good answers hold it all: they are sent back as they came, and not told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_on_from_a_token_does_not_tell_it() {
-    let account = Account::of(4, 1, 2).shared();
-    let answering = account.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let good = answering.lock().answer(asked);
-            let text = header_echo(asked);
-            Some(match asked.query.is_empty() {
-                true => in_headers(
-                    good,
-                    &format!("<{}?next={}>; rel=\"next\"", asked.path, text.replace(' ', "+")),
-                ),
-                false => everywhere(500, asked),
-            })
+    let account = Account::of(4, 1, 2);
+    let World { server, place, program, .. } = World::but(account.clone(), move |asked| {
+        let good = account.answer(asked);
+        let text = header_echo(asked);
+        Some(match asked.query.is_empty() {
+            true => {
+                in_headers(good, &format!("<{}?next={}>; rel=\"next\"", asked.path, text.replace(' ', "+")))
+            }
+            false => everywhere(500, asked),
         })
-        .await;
-    let place = Place::new();
-    let program = quick(&place, &server.base_url());
+    })
+    .await;
+    let program = quick(program);
     for arguments in [
         &["-vv", "--log-format", "text", "sync", "--full"][..],
         &["-vv", "--log-format", "json", "sync"],
@@ -127,24 +122,24 @@ async fn what_goes_on_from_a_token_does_not_tell_it() {
 /// What can be told is told: the rest of the message, on one line, for whoever is at the terminal; in logs no message at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rest_of_the_message_is_told() {
-    let server = Account::of(2, 1, 2).shared().serve_but(|asked| Some(everywhere(400, asked))).await;
-    let place = Place::new();
-    let ran = quick(&place, &server.base_url()).ends(1, &["customers", "get", "c-01"]).await;
+    let World { server: _server, place, program, .. } =
+        World::but(Account::of(2, 1, 2), |asked| Some(everywhere(400, asked))).await;
+    let program = quick(program);
+    let ran = program.ends(1, &["customers", "get", "c-01"]).await;
     ran.tells(&["the API rejected the request", "•••, ••• tel:+•••", "\\u{1b}[31m \\u{202e} end"]);
     assert!(!place.mirror().exists());
-    let ran = quick(&place, &server.base_url()).ends(1, &["-vv", "--log-format", "json", "sync"]).await;
+    let ran = program.ends(1, &["-vv", "--log-format", "json", "sync"]).await;
     let logged = |line: &&str| line.starts_with('{');
     assert!(ran.stderr.lines().filter(logged).all(|line| !line.contains(": Bearer •••")), "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_daemon_repeats_nothing_either() {
-    let account = Account::of(4, 1, 2).shared();
-    let server = account
-        .serve_but(|asked| (asked.path == "/customers/c-03/events").then(|| everywhere(400, asked)))
-        .await;
-    let place = Place::new();
-    let program = quick(&place, &server.base_url())
+    let World { server: _server, place, program, .. } = World::but(Account::of(4, 1, 2), |asked| {
+        (asked.path == "/customers/c-03/events").then(|| everywhere(400, asked))
+    })
+    .await;
+    let program = quick(program)
         .set("schedule.sync=* * * * * *")
         .set("http.listen=127.0.0.1:0")
         .variable("RUST_BACKTRACE", "0");
@@ -172,18 +167,13 @@ async fn identifiers_are_told_as_carefully() {
         let of_no_use = serde_json::json!({"id": format!("no-use-{id}"), "email": 5}).to_string();
         account.customers.push((format!("no-use-{id}"), of_no_use));
     }
-    let account = account.shared();
-    let server = account
-        .serve_but(|asked| match asked.path.as_str() {
-            "/accounts/self" => Some(Reply::json(200, r#"{"id":"of ann.private@example.org\u001b[31m"}"#)),
-            path if path.ends_with("/events") && !path.contains("/c-0") => {
-                Some(Reply::error(403, "no", "no"))
-            }
-            _ => None,
-        })
-        .await;
-    let place = Place::new();
-    let program = quick(&place, &server.base_url());
+    let twist = |asked: &Asked| match asked.path.as_str() {
+        "/accounts/self" => Some(Reply::json(200, r#"{"id":"of ann.private@example.org\u001b[31m"}"#)),
+        path if path.ends_with("/events") && !path.contains("/c-0") => Some(Reply::error(403, "no", "no")),
+        _ => None,
+    };
+    let World { server: _server, place, program, .. } = World::but(account, twist).await;
+    let program = quick(program);
     for arguments in [
         &["-vv", "--log-format", "text", "sync", "--full"][..],
         &["-vv", "--log-format", "json", "sync", "--audit", "100", "--json"],

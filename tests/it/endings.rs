@@ -1,7 +1,7 @@
 //! What an answer says of how its list goes on: where the next page is named, that there is more, and that there is no
 //! more (api-contract points 1 and 3).
 
-use crate::support::{Account, Asked, Place, Reply, Server, assert_everything_equals};
+use crate::support::{Account, Asked, Place, Reply, Server, World, assert_everything_equals};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -32,14 +32,13 @@ fn page(account: &Account, form: Form, token: impl Fn(usize) -> String, asked: &
 /// A full sync of the list in that form, which must bring everything.
 async fn brings_everything(name: &str, form: Form, token: impl Fn(usize) -> String + Send + Sync + 'static) {
     let account = Account::of(CUSTOMERS, 1, 9);
-    let (state, shared) = (account.state(), account.clone().shared());
-    let server = shared
-        .serve_but(move |asked| asked.is_customer_list().then(|| page(&account, form, &token, asked)))
-        .await;
-    let place = Place::new();
-    let ran = place.program(&server.base_url()).run(&["sync", "--full"]).await;
+    let world = World::but(account.clone(), move |asked| {
+        asked.is_customer_list().then(|| page(&account, form, &token, asked))
+    })
+    .await;
+    let ran = world.program.run(&["sync", "--full"]).await;
     assert_eq!(ran.code(), Some(0), "{name}: {}", ran.stderr);
-    assert_everything_equals(&state, &place);
+    assert_everything_equals(&world.account.state(), &world.place);
 }
 
 fn token(at: usize) -> String {
@@ -146,20 +145,17 @@ async fn that_there_is_no_more_ends_the_list() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn null_is_an_empty_last_page() {
     let account = Account::of(CUSTOMERS, 1, 9);
-    let (state, shared) = (account.state(), account.clone().shared());
-    let server = shared
-        .serve_but(move |asked| {
-            let past_end = asked.parameter("next") == Some("end");
-            let form: Form = |records, next| enveloped(records, &member("next", next.or(Some("end"))));
-            asked.is_customer_list().then(|| match past_end {
-                true => Reply::json(200, r#"{"data": null}"#),
-                false => page(&account, form, token, asked),
-            })
+    let world = World::but(account.clone(), move |asked| {
+        let past_end = asked.parameter("next") == Some("end");
+        let form: Form = |records, next| enveloped(records, &member("next", next.or(Some("end"))));
+        asked.is_customer_list().then(|| match past_end {
+            true => Reply::json(200, r#"{"data": null}"#),
+            false => page(&account, form, token, asked),
         })
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
-    assert_everything_equals(&state, &place);
+    })
+    .await;
+    world.program.ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&world.account.state(), &world.place);
 }
 
 /// The ways in which page 1 says that there is more without a way on that is understood, with what the run tells.
@@ -279,34 +275,28 @@ async fn ordinary_answers_stay_proven() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_of_a_cursor_is_400_404_or_410() {
     for (status, beginnings) in [(400, 3), (404, 3), (410, 3), (402, 1), (409, 1), (422, 1), (451, 1)] {
-        let account = Account::of(9, 1, 2).shared();
-        let server = account
-            .serve_but(move |asked| {
-                let refused = asked.is_customer_list() && asked.parameter("next") == Some("at-4");
-                refused.then(|| Reply::error(status, "refused", "not so"))
-            })
-            .await;
-        let place = Place::new();
-        let ran = place.program(&server.base_url()).ends(1, &["sync"]).await;
+        let world = World::but(Account::of(9, 1, 2), move |asked| {
+            let refused = asked.is_customer_list() && asked.parameter("next") == Some("at-4");
+            refused.then(|| Reply::error(status, "refused", "not so"))
+        })
+        .await;
+        let ran = world.program.ends(1, &["sync"]).await;
         ran.tells(&[if beginnings == 1 { "not so" } else { "refused its own page tokens" }]);
-        let begun = server.count(|asked| asked.is_customer_list() && asked.query.is_empty());
+        let begun = world.server.count(|asked| asked.is_customer_list() && asked.query.is_empty());
         assert_eq!(begun, beginnings, "{status}");
-        assert_eq!(place.number("SELECT count(*) FROM customers"), 4, "{status}");
+        assert_eq!(world.place.number("SELECT count(*) FROM customers"), 4, "{status}");
     }
 }
 
 /// Also where nothing but an attempt with a record's id was made.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_refusals_of_a_trial_are_no_end() {
-    let account = Account::of(3, 0, 9).shared();
-    let server = account
-        .serve_but(|asked| {
-            let tried = asked.is_customer_list() && !asked.query.is_empty();
-            tried.then(|| Reply::error(402, "payment_required", "the plan has ended"))
-        })
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(1, &["sync"]).await.tells(&["the plan has ended"]);
+    let world = World::but(Account::of(3, 0, 9), |asked| {
+        let tried = asked.is_customer_list() && !asked.query.is_empty();
+        tried.then(|| Reply::error(402, "payment_required", "the plan has ended"))
+    })
+    .await;
+    world.program.ends(1, &["sync"]).await.tells(&["the plan has ended"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

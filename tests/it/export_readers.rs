@@ -1,12 +1,12 @@
 //! What programs that read the exports rely on: files that every one of them takes, keys on deletes, a manifest that is always
 //! there, positions of each folder's own, and consumers who wait for nobody.
 
-use crate::support::{Account, Place, Shared, assert_everything_equals, customer, event, manifest, replay};
+use crate::support::{Account, Place, World, assert_everything_equals, customer, event, manifest, replay};
 use rusqlite::Connection;
 use serde_json::Value;
 
 /// Two customers and an event with values that one reader or another refuses, and one of each that are only odd.
-fn odd_account() -> Shared {
+fn odd_account() -> Account {
     let mut account = Account::of(1, 1, 5);
     let with = |record: String, members: &str| format!("{},{members}}}", record.strip_suffix('}').unwrap());
     let person = customer("c-02", "nul\0 and \u{7} and \u{2028}", "2024-05-01T12:00:00Z");
@@ -16,7 +16,7 @@ fn odd_account() -> Shared {
     let record =
         event("e-odd", "2024-05-01T12:00:00Z").replace(r#""properties":{"order":"e-odd"}"#, properties);
     account.events.insert("c-02".to_owned(), vec![record]);
-    account.shared()
+    account
 }
 
 fn line(place: &Place, stream: &str, format: &str, n: usize) -> Value {
@@ -30,10 +30,7 @@ fn content(place: &Place, line: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_readers_refuse_is_made_readable_and_counted_and_the_mirror_keeps_it() {
-    let account = odd_account();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(odd_account()).await;
     program.ends(0, &["sync", "--full"]).await;
     assert_everything_equals(&account.state(), &place);
     let extra = r#"{"huge":"1e400","big":12345678901234567890,"price":12.30,"deep":[{"low":"-1e400"}]}"#;
@@ -85,10 +82,7 @@ async fn what_readers_refuse_is_made_readable_and_counted_and_the_mirror_keeps_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn for_spreadsheets_there_is_a_mark_that_verification_and_repair_know() {
-    let account = Account::of(2, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let plain = place.program(&server.base_url());
+    let World { account, server: _server, place, program: plain } = World::of(Account::of(2, 1, 5)).await;
     let marked = plain.clone().set("export.csv_bom=true").set("export.csv_formula_guard=true");
     marked.ends(0, &["sync", "--full"]).await;
     let (csv, ndjson) = (line(&place, "customers", "csv", 0), line(&place, "customers", "ndjson", 0));
@@ -113,10 +107,7 @@ async fn for_spreadsheets_there_is_a_mark_that_verification_and_repair_know() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_carries_its_keys_and_nothing_else_of_the_person() {
-    let account = Account::of(3, 2, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(3, 2, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     account.lock().remove("c-02");
     program.ends(0, &["sync", "--full"]).await;
@@ -137,10 +128,8 @@ async fn a_delete_carries_its_keys_and_nothing_else_of_the_person() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manifest_is_there_from_the_first_export_on_though_there_was_nothing_to_write() {
-    let account = Account { page_size: 5, ..Account::default() }.shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } =
+        World::of(Account { page_size: 5, ..Account::default() }).await;
     program.ends(0, &["sync", "--full"]).await;
     assert_eq!(std::fs::read(place.exports().join("manifest.ndjson")).unwrap(), b"");
     program.ends(0, &["export", "verify"]).await;
@@ -152,10 +141,7 @@ async fn a_manifest_is_there_from_the_first_export_on_though_there_was_nothing_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_to_another_folder_changes_nothing_for_the_first_one() {
-    let account = Account::of(3, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(3, 1, 5)).await;
     let to = |name: &str| program.clone().set(&format!("export.dir={}", place.path().join(name).display()));
     program.ends(0, &["sync", "--full"]).await;
     // A change that only the other folder gets for now.
@@ -190,10 +176,7 @@ async fn an_export_to_another_folder_changes_nothing_for_the_first_one() {
 /// A run may hold its transaction for long; whoever acknowledges neither waits for it nor fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledging_waits_for_no_run_and_two_at_once_lose_nothing() {
-    let account = Account::of(3, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { server: _server, place, program, .. } = World::of(Account::of(3, 1, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     let run = Connection::open(place.mirror()).unwrap();
     run.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -224,10 +207,7 @@ async fn acknowledging_waits_for_no_run_and_two_at_once_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_may_be_moved_and_one_that_lost_its_files_is_told_so() {
-    let account = Account::of(3, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(3, 1, 5)).await;
     program.ends(0, &["sync"]).await;
     let moved = place.path().join("moved");
     std::fs::rename(place.exports(), &moved).unwrap();

@@ -1,6 +1,6 @@
 //! Servers that fail: once, for good, for one customer, or one time in five (api-contract points 6 and 7).
 
-use crate::support::{Account, Asked, Place, Reply, State, assert_everything_equals, sandbox};
+use crate::support::{Account, Asked, Place, Reply, State, World, assert_everything_equals, sandbox};
 use malomo_mirror::sandbox::Settings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -67,34 +67,30 @@ async fn each_fault_is_met_once_and_made_good() {
 }
 
 async fn once(case: &str, reply: Reply, fits: Position) {
-    let account = Account::of(5, 3, 2).shared();
     let met = AtomicBool::new(false);
-    let server = account
-        .serve_but(move |asked| (fits(asked) && !met.swap(true, Ordering::SeqCst)).then(|| reply.clone()))
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.timeout=1s");
-    let ran = program.run(&["sync", "--full", "--json"]).await;
+    let world = World::but(Account::of(5, 3, 2), move |asked| {
+        (fits(asked) && !met.swap(true, Ordering::SeqCst)).then(|| reply.clone())
+    })
+    .await
+    .set("api.timeout=1s");
+    let ran = world.program.run(&["sync", "--full", "--json"]).await;
     assert_eq!(ran.code(), Some(0), "{case}: {}", ran.stderr);
     assert!(ran.json()["counts"]["retries"].as_u64() >= Some(1), "{case}: {}", ran.stdout);
-    assert_everything_equals(&account.state(), &place);
+    assert_everything_equals(&world.account.state(), &world.place);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_asks_to_wait_is_waited() {
-    let account = Account::of(5, 1, 2).shared();
     let times = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = times.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let mut times = seen.lock().unwrap();
-            let is_late = asked.is_customer_list() && asked.parameter("next") == Some("at-2");
-            is_late.then(|| times.push(std::time::Instant::now()))?;
-            (times.len() == 1).then(|| Reply::error(429, "slow", "down").with_header("Retry-After", "1"))
-        })
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    let world = World::but(Account::of(5, 1, 2), move |asked| {
+        let mut times = seen.lock().unwrap();
+        let is_late = asked.is_customer_list() && asked.parameter("next") == Some("at-2");
+        is_late.then(|| times.push(std::time::Instant::now()))?;
+        (times.len() == 1).then(|| Reply::error(429, "slow", "down").with_header("Retry-After", "1"))
+    })
+    .await;
+    world.program.ends(0, &["sync", "--full"]).await;
     let times = times.lock().unwrap();
     assert!(times[1] - times[0] >= Duration::from_secs(1), "{:?}", times[1] - times[0]);
 }
@@ -102,20 +98,20 @@ async fn what_the_server_asks_to_wait_is_waited() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_refusals_are_not_repeated() {
     for status in [400, 403, 404, 422] {
-        let account = Account::of(5, 1, 2).shared();
-        let server = account.serve_but(move |_| Some(Reply::error(status, "no", "and that is final"))).await;
-        let place = Place::new();
+        let refusal = Reply::error(status, "no", "and that is final");
+        let world = World::but(Account::of(5, 1, 2), move |_| Some(refusal.clone())).await;
         let code = if status == 403 { 3 } else { 1 };
-        place.program(&server.base_url()).ends(code, &["sync"]).await.tells(&["req-no", "code no"]);
-        assert_eq!(server.asked().len(), 1, "{status}");
+        world.program.ends(code, &["sync"]).await.tells(&["req-no", "code no"]);
+        assert_eq!(world.server.asked().len(), 1, "{status}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_down_fails_the_run_within_its_budget() {
-    let server = Account::of(5, 1, 2).shared().serve_but(|_| Some(Reply::error(503, "down", "down"))).await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.max_attempts=4");
+    let World { server, place, program, .. } =
+        World::but(Account::of(5, 1, 2), |_| Some(Reply::error(503, "down", "down")))
+            .await
+            .set("api.max_attempts=4");
     program.ends(1, &["sync"]).await.tells(&["HTTP 503", "4 attempts", "req-down"]);
     assert_eq!(server.asked().len(), 4);
     assert_eq!(place.text("SELECT outcome FROM sync_runs"), "failed");
@@ -165,17 +161,14 @@ async fn a_server_that_takes_few_requests_at_once_is_asked_less() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_whose_events_fail_is_named_and_healed_by_the_next_run() {
-    let account = Account::of(8, 2, 3).shared();
     let broken = Arc::new(AtomicBool::new(true));
     let switch = broken.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let fails = switch.load(Ordering::SeqCst) && asked.path == "/customers/c-05/events";
-            fails.then(|| Reply::error(500, "oops", "something went wrong"))
-        })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.max_attempts=3");
+    let World { account, server, place, program } = World::but(Account::of(8, 2, 3), move |asked| {
+        let fails = switch.load(Ordering::SeqCst) && asked.path == "/customers/c-05/events";
+        fails.then(|| Reply::error(500, "oops", "something went wrong"))
+    })
+    .await
+    .set("api.max_attempts=3");
     let mut expected = account.state();
     expected.events.retain(|_, event| event["customer_id"].text() != "c-05");
     for arguments in [&["sync", "--full"][..], &["sync"], &["sync"]] {
@@ -200,17 +193,14 @@ async fn a_customer_whose_events_fail_is_named_and_healed_by_the_next_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_failed_half_way_goes_on_where_it_stopped() {
-    let account = Account::of(10, 1, 2).shared();
     let failing = Arc::new(AtomicBool::new(true));
     let switch = failing.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let fails = switch.load(Ordering::SeqCst) && asked.parameter("next") == Some("at-6");
-            fails.then(|| Reply::error(500, "oops", "something went wrong"))
-        })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.max_attempts=2");
+    let World { account, server, place, program } = World::but(Account::of(10, 1, 2), move |asked| {
+        let fails = switch.load(Ordering::SeqCst) && asked.parameter("next") == Some("at-6");
+        fails.then(|| Reply::error(500, "oops", "something went wrong"))
+    })
+    .await
+    .set("api.max_attempts=2");
     program.ends(1, &["sync", "--full"]).await;
     assert_eq!(place.number("SELECT count(*) FROM customers"), 6);
     failing.store(false, Ordering::SeqCst);

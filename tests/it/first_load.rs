@@ -1,7 +1,7 @@
 //! The first load: an empty mirror is filled in a file of its own, and is whole when it takes its place.
 
 use crate::support::{
-    Account, Place, Reply, Server, Shared, assert_counts_are_true, assert_days_are_true,
+    Account, Place, Reply, Server, Shared, World, assert_counts_are_true, assert_days_are_true,
     assert_everything_equals, assert_no_strays, assert_totals_are_true, customer, event,
 };
 use std::sync::Arc;
@@ -71,10 +71,7 @@ async fn what_is_listed_twice_is_compared_at_the_end() {
         account.events.get_mut("c-04").unwrap().push(event("c-04-e-1", "2025-01-01T00:00:00Z"));
         let same = account.events["c-05"][0].clone();
         account.events.get_mut("c-05").unwrap().push(same);
-        let account = account.shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url());
+        let World { server: _server, place, program, .. } = World::of(account).await;
         program.ends(0, arguments).await;
         let mut expected = Account::of(6, 2, 3);
         expected.put("c-01", customer("c-01", "Newer", "2025-01-01T00:00:00Z"));
@@ -136,10 +133,7 @@ async fn a_run_that_is_stopped_leaves_a_whole_mirror() {
 /// Then the mirror is filled as any other: where somebody reads an empty one, and where it is not empty.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_load_begins_where_somebody_reads_or_rows_are_there() {
-    let account = Account::of(6, 2, 3).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server, place, program } = World::of(Account::of(6, 2, 3)).await;
     program.clone().key("").run(&["sync"]).await;
     program.ends(0, &["sync", "--customer", "c-01"]).await;
     assert_whole(&place);

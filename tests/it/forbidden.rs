@@ -1,25 +1,18 @@
 //! 403 and 401: what sinks one customer, and what refuses the key.
 
-use crate::support::{Account, Asked, Place, Reply, Server, Shared, assert_everything_equals};
+use crate::support::{Account, Asked, Reply, World, assert_everything_equals};
 
 const IDS: [&str; 2] = ["c-03", "c-07"];
 
-async fn refusing(
-    account: &Shared,
-    status: u16,
-    fits: impl Fn(&Asked) -> bool + Send + Sync + 'static,
-) -> Server {
-    account.serve_but(move |asked| fits(asked).then(|| Reply::error(status, "no", "not yours"))).await
+/// What `fits` is refused with that status.
+fn refusing(status: u16, fits: impl Fn(&Asked) -> bool) -> impl Fn(&Asked) -> Option<Reply> {
+    move |asked| fits(asked).then(|| Reply::error(status, "no", "not yours"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forbidden_events_are_their_customers_failure() {
-    let account = Account::of(10, 2, 3).shared();
-    let server =
-        refusing(&account, 403, |asked| IDS.iter().any(|id| asked.path == format!("/customers/{id}/events")))
-            .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let refused = refusing(403, |asked| IDS.iter().any(|id| asked.path == format!("/customers/{id}/events")));
+    let World { account, server, place, program } = World::but(Account::of(10, 2, 3), refused).await;
     let mut expected = account.state();
     expected.events.retain(|_, event| !IDS.contains(&event["customer_id"].text()));
     for arguments in [&["sync", "--full"][..], &["sync"]] {
@@ -43,11 +36,9 @@ async fn forbidden_events_are_their_customers_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_that_are_forbidden_later_stay() {
-    let account = Account::of(10, 2, 3).shared();
-    let place = Place::new();
-    let honest = account.serve().await;
-    place.program(&honest.base_url()).ends(0, &["sync", "--full"]).await;
-    let server = refusing(&account, 403, |asked| asked.path.starts_with("/customers/c-03")).await;
+    let World { account, server: _honest, place, program } = World::of(Account::of(10, 2, 3)).await;
+    program.ends(0, &["sync", "--full"]).await;
+    let server = account.serve_but(refusing(403, |asked| asked.path.starts_with("/customers/c-03"))).await;
     place.program(&server.base_url()).ends(5, &["sync", "--full"]).await;
     assert_everything_equals(&account.state(), &place);
 }
@@ -55,13 +46,11 @@ async fn events_that_are_forbidden_later_stay() {
 /// Missing from the list, and forbidden when asked for alone: left as it is, and named.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forbidden_customer_is_left_as_it_is() {
-    let account = Account::of(30, 1, 7).shared();
-    let place = Place::new();
-    let honest = account.serve().await;
-    place.program(&honest.base_url()).ends(0, &["sync", "--full"]).await;
+    let World { account, server: _honest, place, program } = World::of(Account::of(30, 1, 7)).await;
+    program.ends(0, &["sync", "--full"]).await;
     let before = account.state();
     account.lock().customers.retain(|(id, _)| !IDS.contains(&id.as_str()));
-    let server = refusing(&account, 403, |asked| asked.path == "/customers/c-03").await;
+    let server = account.serve_but(refusing(403, |asked| asked.path == "/customers/c-03")).await;
     let program = place.program(&server.base_url());
     let ran = program.ends(5, &["sync", "--full"]).await;
     assert!(ran.stdout.contains("c-03") && ran.stdout.contains("does not allow this"), "{}", ran.stdout);
@@ -83,18 +72,10 @@ async fn a_refused_key_ends_everything() {
         (401, |asked| asked.path == "/customers/c-03/events"),
     ];
     for (status, fits) in cases {
-        let account = Account::of(10, 2, 3).shared();
-        let server = refusing(&account, status, fits).await;
-        let place = Place::new();
-        let program = place.program(&server.base_url());
-        program.ends(3, &["sync", "--full"]).await.tells(&["refused the key", "req-no"]);
-        assert_eq!(server.count(fits), 1);
+        let world = World::but(Account::of(10, 2, 3), refusing(status, fits)).await;
+        world.program.ends(3, &["sync", "--full"]).await.tells(&["refused the key", "req-no"]);
+        assert_eq!(world.server.count(fits), 1);
     }
-    let account = Account::of(10, 2, 3).shared();
-    let server = refusing(&account, 403, Asked::is_customer_list).await;
-    Place::new()
-        .program(&server.base_url())
-        .ends(3, &["customers", "list"])
-        .await
-        .tells(&["refused the key"]);
+    let world = World::but(Account::of(10, 2, 3), refusing(403, Asked::is_customer_list)).await;
+    world.program.ends(3, &["customers", "list"]).await.tells(&["refused the key"]);
 }

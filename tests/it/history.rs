@@ -1,7 +1,7 @@
 //! The mirror remembers: every version of every row, and what became of one record.
 
-use crate::support::{Account, Place, Row, assert_no_strays, customer, event, manifest, sandbox};
-use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings, World};
+use crate::support::{Account, Place, Row, World, assert_no_strays, customer, event, manifest, sandbox};
+use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings};
 
 const COLUMNS: [(&str, &str); 2] = [
     ("customers", "id, email, first_name, last_name, phone_number, created_at, updated_at, extra"),
@@ -12,7 +12,7 @@ const COLUMNS: [(&str, &str); 2] = [
 ];
 
 /// Some of everything that can happen to an account.
-fn change(world: &World, luck: &mut fastrand::Rng) {
+fn change(world: &malomo_mirror::sandbox::World, luck: &mut fastrand::Rng) {
     let ids = world.customer_ids();
     let mut some = || ids[luck.usize(..ids.len())].clone();
     for (n, id) in (0..6).map(|n| (n, some())) {
@@ -115,10 +115,7 @@ async fn every_state_of_the_past_is_known() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_reads_what_became_of_a_record() {
-    let account = Account::of(3, 2, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(3, 2, 5)).await;
     program.ends(1, &["history", "c-01"]).await.tells(&["there is no mirror"]);
     program.ends(0, &["sync", "--full"]).await;
     account.lock().put("c-01", customer("c-01", "Second\u{7}", "2024-06-01T00:00:00Z"));

@@ -253,17 +253,15 @@ async fn a_run_that_is_killed_anywhere_loses_nobody_who_is_active() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whose_events_cannot_be_looked_at_is_named() {
-    let account = account().shared();
     let is_down = Arc::new(AtomicBool::new(true));
     let down = is_down.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let fails = down.load(Ordering::SeqCst) && asked.path == "/customers/gone-1/events";
-            fails.then(|| Reply::error(500, "no", "no"))
-        })
-        .await;
-    let place = Place::new();
-    let rules = place.program(&server.base_url()).set(RULE).set("api.max_attempts=2");
+    let World { account, server: _server, place, program: rules } = World::but(account(), move |asked| {
+        let fails = down.load(Ordering::SeqCst) && asked.path == "/customers/gone-1/events";
+        fails.then(|| Reply::error(500, "no", "no"))
+    })
+    .await
+    .set(RULE)
+    .set("api.max_attempts=2");
     let report = rules.ends(5, &["sync", "--full", "--json"]).await.json();
     assert_eq!(report["failures"][0]["customer_id"], "gone-1", "{report}");
     assert_eq!(place.number("SELECT count(*) FROM event_failures WHERE customer_id = 'gone-1'"), 1);

@@ -1,14 +1,14 @@
 //! Parquet and Delta Lake: a build with the feature `lake` writes them like any other format, and one without says that it
 //! lacks them.
 
-use crate::support::{Account, Place, manifest};
+use crate::support::{Account, World, manifest};
 
 #[cfg(feature = "lake")]
 mod with_it {
     use super::*;
     use crate::support::{
-        Program, State, as_exported, assert_everything_equals, assert_no_strays, assert_same, customer,
-        delta, parquet,
+        Place, Program, State, as_exported, assert_everything_equals, assert_no_strays, assert_same,
+        customer, delta, parquet,
     };
     use serde_json::Value;
     use std::path::PathBuf;
@@ -26,10 +26,8 @@ mod with_it {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn parquet_is_a_format_like_any_other() {
-        let account = Account::of(8, 3, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url()).set("export.formats=csv,ndjson,parquet");
+        let World { account, server: _server, place, program } =
+            World::of(Account::of(8, 3, 5)).await.set("export.formats=csv,ndjson,parquet");
         let packed = program.clone().set("export.compression=gzip");
         packed.ends(0, &["sync", "--full"]).await;
         {
@@ -114,10 +112,8 @@ mod with_it {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn each_change_is_in_the_tables_once_whenever_an_export_dies() {
-        let account = Account::of(8, 3, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url()).set("export.formats=csv,delta");
+        let World { account, server: _server, place, program } =
+            World::of(Account::of(8, 3, 5)).await.set("export.formats=csv,delta");
         // Runs bring changes, and what exports them is chosen here.
         let elsewhere = program.clone().set("export.formats=csv");
         program
@@ -196,10 +192,7 @@ mod without_it {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn parquet_is_refused_and_files_that_another_build_wrote_are_named() {
-        let account = Account::of(2, 1, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url());
+        let World { account, server: _server, place, program } = World::of(Account::of(2, 1, 5)).await;
         let refused = program.clone().set("export.formats=parquet").ends(2, &["sync"]).await;
         refused.tells(&["this build of the program has no parquet", "the Debian package has it"]);
         let refused = program.clone().set("export.formats=delta").ends(2, &["sync"]).await;

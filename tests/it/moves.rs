@@ -2,7 +2,7 @@
 //! customer; whatever the lists say, it stays in the mirror, once, and does not go to and fro.
 
 use crate::support::{
-    Account, Asked, Place, Program, Ran, Server, Shared, assert_everything_equals, customer, event,
+    Account, Asked, Place, Ran, Server, Shared, World, assert_everything_equals, customer, event,
 };
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -83,10 +83,7 @@ async fn a_move_comes_home_whichever_list_is_read_first() {
 /// The old customer's turn has not come: its list is read nevertheless, because the new one's shows the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_only_the_new_customer_shows() {
-    let account = Account::of(4, 2, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(4, 2, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     move_event(&mut account.lock(), "c-02", "c-03");
     touch(&mut account.lock(), "c-03");
@@ -107,10 +104,7 @@ async fn a_move_that_only_the_new_customer_shows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_who_goes_may_leave_its_events_to_another() {
     for arguments in [&["sync", "--full"][..], &["sync"]] {
-        let account = Account::of(5, 2, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url());
+        let World { account, server: _server, place, program } = World::of(Account::of(5, 2, 5)).await;
         program.ends(0, &["sync", "--full"]).await;
         move_event(&mut account.lock(), "c-02", "c-03");
         account.lock().remove("c-02");
@@ -126,10 +120,8 @@ async fn an_event_in_two_lists_stays_where_it_is_and_is_told_of() {
     for other_version in ["2024-05-01T12:00:00Z", "2024-04-01T12:00:00Z", "2024-07-01T12:00:00Z"] {
         let mut account = Account::of(4, 2, 5);
         account.events.get_mut("c-03").unwrap().push(event(MOVED, other_version));
-        let account = account.shared();
-        let server = account.serve().await;
-        let place = Place::new();
-        let program = place.program(&server.base_url()).set("sync.events_max_age=0s");
+        let World { account, server: _server, place, program } =
+            World::of(account).await.set("sync.events_max_age=0s");
         let mut changes = Vec::new();
         // A newer version moves at once: that the other list has the event as well shows when it is read the next time.
         program.run(&["sync", "--full"]).await;
@@ -161,14 +153,13 @@ fn assert_names_both(ran: &Ran) {
 async fn a_double_listing_is_told_of_in_every_run() {
     let mut account = Account::of(12, 2, 5);
     account.events.get_mut("c-03").unwrap().push(event(MOVED, "2024-05-01T12:00:00Z"));
-    let server = account.shared().serve().await;
-    let place = Place::new();
-    let program: Program = place.program(&server.base_url());
-    program.ends(5, &["sync", "--full"]).await;
+    let world = World::of(account).await;
+    world.program.ends(5, &["sync", "--full"]).await;
     for _ in 0..3 {
-        let before = server.asked().len();
-        assert_names_both(&program.ends(5, &["sync"]).await);
-        let lists = server.asked()[before..].iter().filter(|asked| asked.path.ends_with("/events")).count();
+        let before = world.server.asked().len();
+        assert_names_both(&world.program.ends(5, &["sync"]).await);
+        let asked = &world.server.asked()[before..];
+        let lists = asked.iter().filter(|asked| asked.path.ends_with("/events")).count();
         assert_eq!(lists, 2);
     }
 }

@@ -1,6 +1,6 @@
 //! The key stays at home: no link, envelope or redirect takes it to another server (api-contract point 12).
 
-use crate::support::{Account, Asked, Place, Reply, Server, assert_everything_equals};
+use crate::support::{Account, Asked, Place, Reply, Server, World, assert_everything_equals};
 
 /// A server that must never be asked for anything.
 async fn trap() -> Server {
@@ -76,19 +76,22 @@ async fn no_answer_takes_the_key_elsewhere() {
 async fn nor_do_a_customers_events() {
     let trap = trap().await;
     for (lure, reply) in lures(&trap.base_url()) {
-        let account = Account::of(4, 2, 2).shared();
-        let server = account
-            .serve_but(move |asked| (asked.path == "/customers/c-03/events").then(|| reply.clone()))
-            .await;
-        let place = Place::new();
-        let ran = place.program(&server.base_url()).run(&["sync", "--full"]).await;
+        let world = World::but(Account::of(4, 2, 2), move |asked| {
+            (asked.path == "/customers/c-03/events").then(|| reply.clone())
+        })
+        .await;
+        let ran = world.program.run(&["sync", "--full"]).await;
         assert_eq!(ran.code(), Some(5), "{lure}: {}{}", ran.stdout, ran.stderr);
         assert!(
             ran.stdout.contains("c-03") && ran.stdout.contains(&trap.base_url()),
             "{lure}: {}",
             ran.stdout
         );
-        assert_eq!(place.number("SELECT count(*) FROM events WHERE customer_id <> 'c-03'"), 6, "{lure}");
+        assert_eq!(
+            world.place.number("SELECT count(*) FROM events WHERE customer_id <> 'c-03'"),
+            6,
+            "{lure}"
+        );
     }
     assert_eq!(trap.asked().len(), 0);
 }
@@ -115,15 +118,12 @@ async fn writes_are_not_redirected_at_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_at_home_is_followed_with_the_key() {
-    let account = Account::of(4, 2, 2).shared();
-    let server = account
-        .serve_but(|asked| {
-            let moved = asked.path == "/customers/c-03/events" && asked.query.is_empty();
-            moved.then(|| Reply::json(302, "").with_header("Location", "/customers/c-03/events?next=at-0"))
-        })
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    let World { account, server, place, program } = World::but(Account::of(4, 2, 2), |asked| {
+        let moved = asked.path == "/customers/c-03/events" && asked.query.is_empty();
+        moved.then(|| Reply::json(302, "").with_header("Location", "/customers/c-03/events?next=at-0"))
+    })
+    .await;
+    program.ends(0, &["sync", "--full"]).await;
     assert_everything_equals(&account.state(), &place);
     for asked in server.asked() {
         assert_eq!(asked.header("authorization"), Some("Bearer sk_test"), "{}", asked.call());

@@ -1,6 +1,6 @@
 //! Lists that don't go on as they should: refused tokens, circles, forms of envelopes (api-contract points 1 to 6).
 
-use crate::support::{Account, Asked, Place, Reply, State, assert_counts_are_true, assert_everything_equals};
+use crate::support::{Account, Asked, Reply, State, World, assert_counts_are_true, assert_everything_equals};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Refuses what `fits` for the first `times` requests.
@@ -14,34 +14,30 @@ fn refusing(times: usize, fits: fn(&Asked) -> bool) -> impl Fn(&Asked) -> Option
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_refused_in_the_middle_starts_the_walk_again() {
-    let account = Account::of(9, 5, 2).shared();
-    let server = account
-        .serve_but(refusing(1, |asked| asked.is_customer_list() && asked.parameter("next") == Some("at-6")))
-        .await;
-    let place = Place::new();
-    let ran = place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
+    let refused = refusing(1, |asked| asked.is_customer_list() && asked.parameter("next") == Some("at-6"));
+    let world = World::but(Account::of(9, 5, 2), refused).await;
+    let ran = world.program.ends(0, &["sync", "--full"]).await;
     assert!(ran.stdout.contains("the walk was begun again"), "{}", ran.stdout);
-    assert_everything_equals(&account.state(), &place);
-    assert_eq!(place.number("SELECT count(*) FROM changes"), 9 + 45);
+    assert_everything_equals(&world.account.state(), &world.place);
+    assert_eq!(world.place.number("SELECT count(*) FROM changes"), 9 + 45);
     // The same within a customer's events.
-    let server = account
-        .serve_but(refusing(1, |asked| {
-            asked.path == "/customers/c-04/events" && asked.parameter("next") == Some("at-2")
-        }))
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
-    assert_everything_equals(&account.state(), &place);
-    assert_eq!(place.number("SELECT count(*) FROM changes"), 9 + 45);
+    let refused = refusing(1, |asked| {
+        asked.path == "/customers/c-04/events" && asked.parameter("next") == Some("at-2")
+    });
+    let world = World::but(Account::of(9, 5, 2), refused).await;
+    world.program.ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&world.account.state(), &world.place);
+    assert_eq!(world.place.number("SELECT count(*) FROM changes"), 9 + 45);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_goes_on_refusing_its_tokens_ends_the_run() {
-    let account = Account::of(9, 1, 2).shared();
-    let server =
-        account.serve_but(refusing(usize::MAX, |asked| asked.parameter("next") == Some("at-4"))).await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(1, &["sync"]).await.tells(&["refused its own page tokens"]);
+    let World { server, place, program, .. } = World::but(
+        Account::of(9, 1, 2),
+        refusing(usize::MAX, |asked| asked.parameter("next") == Some("at-4")),
+    )
+    .await;
+    program.ends(1, &["sync"]).await.tells(&["refused its own page tokens"]);
     assert!(server.count(|asked| asked.is_customer_list()) < 20);
     assert_eq!(place.number("SELECT count(*) FROM customers"), 4);
     // What was read is exported all the same, and nothing was deleted.
@@ -50,10 +46,8 @@ async fn a_server_that_goes_on_refusing_its_tokens_ends_the_run() {
 
 /// A list that never ends: the answers to a request for the customer list.
 async fn endless(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static, reason: &str) {
-    let account = Account::of(6, 1, 2).shared();
-    let server = account.serve_but(move |asked| asked.is_customer_list().then(|| answer(asked))).await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { server, place, program, .. } =
+        World::but(Account::of(6, 1, 2), move |asked| asked.is_customer_list().then(|| answer(asked))).await;
     for arguments in [&["sync"][..], &["sync", "--full"]] {
         let before = server.asked().len();
         program.ends(1, arguments).await.tells(&[reason, "the list of customers can't be read to its end"]);
@@ -106,26 +100,22 @@ async fn neither_a_short_page_nor_an_empty_one_that_names_a_next_one_is_the_end(
         "[]".to_owned(),
         format!("[{},{}]", record(3), record(4)),
     ];
-    let (state, account) = (account.state(), account.clone().shared());
-    let server = account
-        .serve_but(move |asked| {
-            asked.is_customer_list().then(|| {
-                let page: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap());
-                Reply::json(200, pages.get(page).map_or("[]", String::as_str))
-                    .with_header("Link", &format!("<?next={}>; rel=\"next\"", page + 1))
-            })
+    let World { account, server, place, program } = World::but(account, move |asked| {
+        asked.is_customer_list().then(|| {
+            let page: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap());
+            Reply::json(200, pages.get(page).map_or("[]", String::as_str))
+                .with_header("Link", &format!("<?next={}>; rel=\"next\"", page + 1))
         })
-        .await;
+    })
+    .await;
     // The pages behind the last record go on for ever, and nothing says that none of them will hold one.
-    let place = Place::new();
-    let program = place.program(&server.base_url());
     let ran = program.ends(5, &["sync", "--full"]).await;
     ran.tells(&["empty pages that go on naming a next page", "api.paging.customers.token_style"]);
-    assert_everything_equals(&state, &place);
+    assert_everything_equals(&account.state(), &place);
     assert!(server.count(|asked| asked.is_customer_list()) < 50);
     // Until the user says that links are this server's way.
     program.clone().set("api.paging.customers.token_style=link").ends(0, &["sync", "--full"]).await;
-    assert_everything_equals(&state, &place);
+    assert_everything_equals(&account.state(), &place);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,8 +137,8 @@ async fn envelopes_of_many_forms() {
         (r#"{"items":RECORDS,"nextPageToken":"TOKEN"}"#, r#"{"items":RECORDS}"#),
     ];
     for (page, last) in forms {
-        let honest = Account::of(5, 0, 5);
-        let (state, shared) = (honest.state(), honest.clone().shared());
+        let account = Account::of(5, 0, 5);
+        let honest = account.clone();
         let answer = move |asked: &Asked| {
             let from: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap_or(99));
             let from = if asked.parameter("prev").is_some() { 99 } else { from };
@@ -158,11 +148,10 @@ async fn envelopes_of_many_forms() {
             let body = form.replace("RECORDS", &format!("[{}]", records.join(",")));
             Reply::json(200, &body.replace("TOKEN", &(from + 2).to_string()))
         };
-        let server = shared.serve_but(move |asked| asked.is_customer_list().then(|| answer(asked))).await;
-        let place = Place::new();
-        let ran = place.program(&server.base_url()).run(&["sync", "--full"]).await;
+        let world = World::but(account, move |asked| asked.is_customer_list().then(|| answer(asked))).await;
+        let ran = world.program.run(&["sync", "--full"]).await;
         assert_eq!(ran.code(), Some(0), "{page}: {}", ran.stderr);
-        assert_everything_equals(&state, &place);
+        assert_everything_equals(&world.account.state(), &world.place);
     }
 }
 
@@ -183,27 +172,25 @@ fn by_last_id(account: &Account, asked: &Asked) -> Reply {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_behind_the_first_page_is_not_the_lists_end() {
     let account = Account::of(7, 1, 9);
-    let (state, honest, shared) = (account.state(), account.clone(), account.shared());
+    let honest = account.clone();
     let pages = AtomicUsize::new(0);
     let is_down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let down = is_down.clone();
-    let server = shared
-        .serve_but(move |asked| {
-            asked.is_customer_list().then_some(())?;
-            let is_first = pages.fetch_add(1, Ordering::SeqCst) == 0;
-            Some(match down.load(Ordering::SeqCst) && !is_first {
-                true => Reply::error(503, "unavailable", "not now"),
-                false => by_last_id(&honest, asked),
-            })
+    let World { account, server: _server, place, program } = World::but(account, move |asked| {
+        asked.is_customer_list().then_some(())?;
+        let is_first = pages.fetch_add(1, Ordering::SeqCst) == 0;
+        Some(match down.load(Ordering::SeqCst) && !is_first {
+            true => Reply::error(503, "unavailable", "not now"),
+            false => by_last_id(&honest, asked),
         })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.max_attempts=3");
+    })
+    .await
+    .set("api.max_attempts=3");
     program.ends(1, &["sync", "--full"]).await.tells(&["503"]);
     assert_eq!(place.number("SELECT count(*) FROM customers"), 2, "what came is kept");
     is_down.store(false, Ordering::SeqCst);
     program.ends(0, &["sync", "--full"]).await;
-    assert_everything_equals(&state, &place);
+    assert_everything_equals(&account.state(), &place);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -215,20 +202,17 @@ async fn the_page_behind_an_empty_one_is_read() {
         "[]".to_owned(),
         format!("[{},{}]", record(2), record(3)),
     ];
-    let (state, shared) = (account.state(), account.clone().shared());
-    let server = shared
-        .serve_but(move |asked| {
-            asked.is_customer_list().then(|| {
-                let page: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap());
-                let reply = Reply::json(200, &pages[page]);
-                match page {
-                    2 => reply,
-                    _ => reply.with_header("Link", &format!("<?next={}>; rel=\"next\"", page + 1)),
-                }
-            })
+    let world = World::but(account, move |asked| {
+        asked.is_customer_list().then(|| {
+            let page: usize = asked.parameter("next").map_or(0, |token| token.parse().unwrap());
+            let reply = Reply::json(200, &pages[page]);
+            match page {
+                2 => reply,
+                _ => reply.with_header("Link", &format!("<?next={}>; rel=\"next\"", page + 1)),
+            }
         })
-        .await;
-    let place = Place::new();
-    place.program(&server.base_url()).ends(0, &["sync", "--full"]).await;
-    assert_everything_equals(&state, &place);
+    })
+    .await;
+    world.program.ends(0, &["sync", "--full"]).await;
+    assert_everything_equals(&world.account.state(), &world.place);
 }

@@ -1,6 +1,6 @@
 //! Mirror and exports are personal data: whatever the umask, nothing is created that others can read.
 
-use crate::support::{Account, Place, Program, Ran, Running, manifest};
+use crate::support::{Account, Place, Program, Ran, Running, World, manifest};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,12 +56,9 @@ fn assert_closed(place: &Place, what: &str) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_open_to_others_whatever_the_umask() {
     for compression in ["none", "gzip", "zstd"] {
-        let account = Account::of(6, 2, 5).shared();
-        let server = account.serve().await;
-        let place = Place::new();
+        let World { account, server: _server, place, program } = World::of(Account::of(6, 2, 5)).await;
         let deep = |name: &str| place.path().join("made/by/it").join(name);
-        let program = place
-            .program(&server.base_url())
+        let program = program
             .set(&format!("mirror.path={}", deep("mirror.db").display()))
             .set(&format!("export.compression={compression}"));
         assert_eq!(run_open(&program, &["sync", "--full"]).await.expect(0).code(), Some(0));
@@ -87,15 +84,13 @@ async fn nothing_is_open_to_others_whatever_the_umask() {
 /// It looks at the export folder before its first run does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nor_is_what_the_daemon_creates() {
-    let server = Account::of(2, 1, 2).shared().serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("http.listen=");
-    let mut daemon = start_open(&program, &["daemon"]);
+    let world = World::of(Account::of(2, 1, 2)).await.set("http.listen=");
+    let mut daemon = start_open(&world.program, &["daemon"]);
     daemon.logs("sync ended").await;
     daemon.signal("TERM");
     daemon.end().await.expect(0);
-    assert!(place.exports().is_dir());
-    assert_closed(&place, "a daemon");
+    assert!(world.place.exports().is_dir());
+    assert_closed(&world.place, "a daemon");
 }
 
 /// What a process that died left behind: the log and its index, the lock, files under their temporary names.

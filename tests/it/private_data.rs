@@ -1,6 +1,6 @@
 //! What must not be told: neither logs nor results hold the key, an e-mail address, a name or a phone number.
 
-use crate::support::{Account, Place, Program, Ran, Reply, Shared, customer};
+use crate::support::{Account, Asked, Program, Ran, Reply, World, customer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +8,7 @@ const KEY: &str = "sk_live_neverToBeSeen";
 /// Part of each personal value in this account, and of nothing else.
 const PERSONAL: [&str; 4] = ["Zyxwvut", "Qponmlk", "@private.example", "555-0199"];
 
-fn account() -> Shared {
+fn account() -> Account {
     let mut account = Account::of(12, 2, 5);
     for (id, record) in &mut account.customers {
         *record = serde_json::json!({
@@ -23,7 +23,7 @@ fn account() -> Shared {
             *event = event.replace("fulfilled", "fulfilled for Zyxwvut").replace("\"order\"", "\"Qponmlk\"");
         }
     }
-    account.shared()
+    account
 }
 
 fn assert_silent(ran: &Ran, what: &str) {
@@ -44,10 +44,8 @@ async fn runs_silently(program: &Program, code: i32, arguments: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_that_go_well_tell_no_secret() {
-    let account = account();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).key(KEY);
+    let World { server, place: _place, program, .. } = World::of(account()).await;
+    let program = program.key(KEY);
     for arguments in [
         &["sync", "--full"][..],
         &["sync", "--full", "--json"],
@@ -73,29 +71,26 @@ async fn runs_that_go_well_tell_no_secret() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_that_go_wrong_tell_no_secret_either() {
-    let account = account();
     let away = Arc::new(AtomicBool::new(false));
     let switch = away.clone();
     // The vendor's messages may quote anything.
     let quoting = "cannot serve Zyxwvut <c-01@private.example>, 555-0199";
-    let server = account
-        .serve_but(move |asked| match asked.path.as_str() {
-            "/customers/c-03/events" => Some(Reply::error(500, "oops", quoting)),
-            "/customers/c-04/events" => Some(Reply::json(200, "[{\"id\":\"Zyxwvut\",\"label\":\"555-0199\"")),
-            "/customers/c-05/events" => Some(Reply::error(400, "nope", quoting)),
-            "/customers" if switch.load(Ordering::SeqCst) => Some(
-                Reply::json(200, "[{\"id\":\"c-08\"}]")
-                    .with_header("Link", "<http://127.0.0.1:9/?next=x>; rel=\"next\""),
-            ),
-            _ => None,
-        })
-        .await;
+    let twist = move |asked: &Asked| match asked.path.as_str() {
+        "/customers/c-03/events" => Some(Reply::error(500, "oops", quoting)),
+        "/customers/c-04/events" => Some(Reply::json(200, "[{\"id\":\"Zyxwvut\",\"label\":\"555-0199\"")),
+        "/customers/c-05/events" => Some(Reply::error(400, "nope", quoting)),
+        "/customers" if switch.load(Ordering::SeqCst) => Some(
+            Reply::json(200, "[{\"id\":\"c-08\"}]")
+                .with_header("Link", "<http://127.0.0.1:9/?next=x>; rel=\"next\""),
+        ),
+        _ => None,
+    };
+    let World { account, server: _server, place, program } = World::but(account(), twist).await;
+    let program = program.set("api.max_attempts=2").key(KEY);
     account
         .lock()
         .put("c-06", r#"{"id":"c-06","email":["x@private.example"],"first_name":"Zyxwvut"}"#.to_owned());
     account.lock().customers.push(("nobody".to_owned(), r#"{"email":"y@private.example"}"#.to_owned()));
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("api.max_attempts=2").key(KEY);
     for arguments in [&["sync", "--full"][..], &["sync", "--full", "--json"], &["sync"]] {
         runs_silently(&program, 5, arguments).await;
     }

@@ -1,6 +1,6 @@
 //! `query`: what is asked of the mirror, by SQL and by name.
 
-use crate::support::{Account, Place, Row, customer, sandbox};
+use crate::support::{Account, Place, Row, World, customer, sandbox};
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Settings};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,28 +148,21 @@ async fn the_ten_questions_are_answered_as_the_records_have_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_behind_is_named() {
-    let account = Account::of(3, 1, 5).shared();
     let broken = "/customers/c-02/events";
-    let server = account
-        .serve_but(move |asked| {
-            (asked.path == broken).then(|| crate::support::Reply::error(400, "bad_request", "no"))
-        })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
-    program.ends(5, &["sync", "--full"]).await;
-    let told = rows(&program.ends(0, &["query", "behind", "--as", "ndjson"]).await.stdout);
+    let world = World::but(Account::of(3, 1, 5), move |asked| {
+        (asked.path == broken).then(|| crate::support::Reply::error(400, "bad_request", "no"))
+    })
+    .await;
+    world.program.ends(5, &["sync", "--full"]).await;
+    let told = rows(&world.program.ends(0, &["query", "behind", "--as", "ndjson"]).await.stdout);
     assert_eq!((told.len(), &told[0]["id"]), (1, &json!("c-02")));
     assert!(told[0]["error"].as_str().unwrap().contains("400"), "{}", told[0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_only_reads_and_prints_in_four_forms() {
-    let account = Account::of(2, 1, 5).shared();
+    let World { account, server: _server, place, program } = World::of(Account::of(2, 1, 5)).await;
     account.lock().put("c-02", customer("c-02", "", "2024-06-01T00:00:00Z"));
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
     program.ends(1, &["query", "orders"]).await.tells(&["there is no mirror"]);
     program.ends(0, &["sync", "--full"]).await;
     let before = place.contents();
@@ -205,27 +198,27 @@ async fn a_query_only_reads_and_prints_in_four_forms() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_named_query_is_listed_with_its_sql_and_runs_on_an_empty_mirror() {
-    let server = Account::of(0, 0, 5).shared().serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
-    program.ends(0, &["sync", "--full"]).await;
-    let list = program.ends(0, &["query", "--list"]).await.stdout;
-    program.ends(2, &["query", "repeat-purchase", "--list"]).await.tells(&["did you mean repeat-purchases?"]);
+    let world = World::of(Account::of(0, 0, 5)).await;
+    world.program.ends(0, &["sync", "--full"]).await;
+    let list = world.program.ends(0, &["query", "--list"]).await.stdout;
+    world
+        .program
+        .ends(2, &["query", "repeat-purchase", "--list"])
+        .await
+        .tells(&["did you mean repeat-purchases?"]);
     let named: Vec<&str> = list.lines().filter(|line| !line.starts_with(' ')).collect();
     let named: Vec<&str> = named.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
     assert_eq!(named.len(), 10, "{list}");
     for name in named {
-        program.ends(0, &["query", name]).await;
-        let shown = program.ends(0, &["query", name, "--list"]).await.stdout;
+        world.program.ends(0, &["query", name]).await;
+        let shown = world.program.ends(0, &["query", name, "--list"]).await.stdout;
         assert!(shown.starts_with(&format!("{name}: ")) && shown.contains("SELECT"), "{shown}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_is_a_file_when_it_is_whole_and_a_query_ends_in_time() {
-    let server = Account::of(2, 1, 5).shared().serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { server: _server, place, program, .. } = World::of(Account::of(2, 1, 5)).await;
     program.ends(0, &["sync", "--full"]).await;
     let file = place.path().join("out.csv");
     std::fs::write(&file, "the one before").unwrap();

@@ -1,6 +1,6 @@
 //! Records that can't be taken: set aside with their text, named, and forgotten once they heal (api-contract point 8).
 
-use crate::support::{Account, Place, Reply, assert_everything_equals, customer, event};
+use crate::support::{Account, Reply, World, assert_everything_equals, customer, event};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,10 +8,7 @@ use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unusable_records_are_set_aside_and_taken_when_they_heal() {
-    let account = Account::of(6, 2, 3).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(6, 2, 3)).await;
     program.ends(0, &["sync", "--full"]).await;
     let good = account.state();
     // One customer and one event without an id; one of each with a field of another type. The mirror's versions of
@@ -67,10 +64,7 @@ async fn unusable_records_are_set_aside_and_taken_when_they_heal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rejected_customer_or_event_is_not_missing() {
-    let account = Account::of(6, 2, 2).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(6, 2, 2)).await;
     program.ends(0, &["sync", "--full"]).await;
     let good = account.state();
     // The events of c-05 hold one without an id: it may be any of those that are lacking.
@@ -88,24 +82,20 @@ fn nameless(n: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_nothing_but_unusable_customers_is_no_end() {
-    let account = Account::of(6, 1, 2).shared();
-    let server = account.serve().await;
+    let World { account, server: _server, place, program } = World::of(Account::of(6, 1, 2)).await;
     let good = account.state();
     account.lock().customers.splice(2..2, [0, 1].map(|n| (format!("nobody {n}"), nameless(n))));
-    let place = Place::new();
-    place.program(&server.base_url()).ends(5, &["sync", "--full"]).await;
+    program.ends(5, &["sync", "--full"]).await;
     assert_everything_equals(&good, &place);
     assert_eq!(place.number("SELECT count(*) FROM rejected"), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_nothing_but_unusable_events_is_no_end() {
-    let account = Account::of(6, 5, 2).shared();
-    let server = account.serve().await;
+    let World { account, server: _server, place, program } = World::of(Account::of(6, 5, 2)).await;
     let good = account.state();
     account.lock().events.get_mut("c-05").unwrap().splice(2..2, [0, 1].map(nameless));
-    let place = Place::new();
-    place.program(&server.base_url()).ends(5, &["sync", "--full"]).await;
+    program.ends(5, &["sync", "--full"]).await;
     assert_everything_equals(&good, &place);
     assert_eq!(place.number("SELECT count(*) FROM rejected"), 2);
 }
@@ -117,10 +107,8 @@ fn unusable(id: &str, note: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_known_reject_is_told_once_and_everything_else_goes_on() {
-    let account = Account::of(6, 1, 2).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("sync.events_max_age=0s");
+    let World { account, server: _server, place, program } =
+        World::of(Account::of(6, 1, 2)).await.set("sync.events_max_age=0s");
     program.ends(0, &["sync"]).await;
     account.lock().put("c-02", unusable("c-02", "first"));
     let ran = program.ends(5, &["sync"]).await;
@@ -156,10 +144,8 @@ async fn a_known_reject_is_told_once_and_everything_else_goes_on() {
 /// What changed in a record that can't be taken, nobody knows: it may be its events.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_events_of_a_customer_whose_record_broke_are_read_at_once() {
-    let account = Account::of(4, 1, 2).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("sync.events_max_age=24h");
+    let World { account, server, place, program } =
+        World::of(Account::of(4, 1, 2)).await.set("sync.events_max_age=24h");
     program.ends(0, &["sync"]).await;
     account.lock().put("c-02", unusable("c-02", "first"));
     account.lock().add_event("c-02", "c-02-e-2");
@@ -176,11 +162,8 @@ async fn the_events_of_a_customer_whose_record_broke_are_read_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_died_has_told_nobody() {
-    let account = Account::of(6, 1, 2).shared();
+    let World { account, server: _server, place, program } = World::of(Account::of(6, 1, 2)).await;
     account.lock().put("c-02", unusable("c-02", "first"));
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
     // All is stored; the run's record is not.
     let dying = program.clone().variable("MALOMO_MIRROR_FAIL_POINT", "before-run-record:1");
     assert_eq!(dying.run(&["sync"]).await.code(), None);
@@ -192,20 +175,16 @@ async fn a_run_that_died_has_told_nobody() {
 /// The run that goes on doesn't meet the page again on which the record stood.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_goes_on_tells_what_the_killed_one_met() {
-    let account = Account::of(6, 1, 2).shared();
     let (silent, noticed) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let (switch, notice) = (silent.clone(), noticed.clone());
-    let server = account
-        .serve_but(move |asked| {
-            let is_late = asked.parameter("next") == Some("at-4") && switch.load(Ordering::SeqCst);
-            is_late.then(|| {
-                notice.notify_one();
-                Reply::Silence
-            })
+    let World { account, server: _server, place, program } = World::but(Account::of(6, 1, 2), move |asked| {
+        let is_late = asked.parameter("next") == Some("at-4") && switch.load(Ordering::SeqCst);
+        is_late.then(|| {
+            notice.notify_one();
+            Reply::Silence
         })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    })
+    .await;
     program.ends(0, &["sync", "--full"]).await;
     for n in [1, 3, 4, 5, 6] {
         let id = format!("c-0{n}");
@@ -231,56 +210,46 @@ async fn a_run_that_goes_on_tells_what_the_killed_one_met() {
 /// A run that ends for another reason tells as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_fails_has_told() {
-    let account = Account::of(6, 1, 2).shared();
-    account.lock().put("c-02", unusable("c-02", "first"));
     let failing = Arc::new(AtomicBool::new(true));
     let switch = failing.clone();
-    let server = account
-        .serve_but(move |asked| {
-            let fails = asked.parameter("next") == Some("at-4") && switch.load(Ordering::SeqCst);
-            fails.then(|| Reply::error(500, "broken", "it broke"))
-        })
-        .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
-    let ran = program.ends(1, &["sync", "--json"]).await;
+    let world = World::but(Account::of(6, 1, 2), move |asked| {
+        let fails = asked.parameter("next") == Some("at-4") && switch.load(Ordering::SeqCst);
+        fails.then(|| Reply::error(500, "broken", "it broke"))
+    })
+    .await;
+    world.account.lock().put("c-02", unusable("c-02", "first"));
+    let ran = world.program.ends(1, &["sync", "--json"]).await;
     assert!(ran.json()["remarks"].to_string().contains("customer c-02"), "{}", ran.stdout);
     failing.store(false, Ordering::SeqCst);
-    program.ends(0, &["sync"]).await;
+    world.program.ends(0, &["sync"]).await;
 }
 
 /// Hundreds are one remark, and no run says more for more of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_full_of_rejects_is_one_remark() {
-    let account = Account::of(300, 1, 100).shared();
+    let world = World::of(Account::of(300, 1, 100)).await;
     for n in 1..=300 {
         let id = format!("c-{n:02}");
-        account.lock().put(&id, unusable(&id, "all of them"));
+        world.account.lock().put(&id, unusable(&id, "all of them"));
     }
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
-    let report = program.ends(5, &["sync", "--json"]).await.json();
+    let report = world.program.ends(5, &["sync", "--json"]).await.json();
     assert_eq!(
         (&report["counts"]["rejected"], report["remarks"].as_array().unwrap().len()),
         (&300.into(), 1)
     );
-    let report = program.ends(0, &["sync", "--json"]).await.json();
+    let report = world.program.ends(0, &["sync", "--json"]).await.json();
     assert_eq!(
         (&report["counts"]["rejected"], report["remarks"].as_array().unwrap().len()),
         (&300.into(), 1)
     );
-    let status = program.ends(0, &["status"]).await.stdout;
+    let status = world.program.ends(0, &["status"]).await.stdout;
     assert!(status.contains("300 records set aside") && status.contains("and 295 more"), "{status}");
 }
 
 /// Nothing else in the list says whose it is; the record's id and its time of creation do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_of_nothing_but_rejects_is_still_this_accounts() {
-    let account = Account::of(3, 1, 2).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(3, 1, 2)).await;
     program.ends(0, &["sync"]).await;
     for id in ["c-01", "c-02", "c-03"] {
         account.lock().put(id, unusable(id, "all of them"));

@@ -1,7 +1,7 @@
 //! Records that hold what a column can't: taken with a repair, told, and kept as the API gave them. And times in forms that
 //! the documentation doesn't show.
 
-use crate::support::{Account, Place, customer, members, object};
+use crate::support::{Account, World, customer, members, object};
 
 const HALF: &str = "\\ud83d";
 
@@ -19,10 +19,7 @@ fn with(id: &str, field: &str, json: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_an_emoji_costs_no_more_than_itself() {
-    let account = Account::of(8, 1, 3).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(Account::of(8, 1, 3)).await;
     program.ends(0, &["sync"]).await;
     {
         let mut account = account.lock();
@@ -97,7 +94,7 @@ async fn half_an_emoji_costs_no_more_than_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timestamps_are_integers_however_they_are_written() {
-    let account = Account::of(1, 0, 100).shared();
+    let World { account, server: _server, place, program } = World::of(Account::of(1, 0, 100)).await;
     let cases = [
         ("1e3", Some(1_000)),
         ("1.7e9", Some(1_700_000_000)),
@@ -113,9 +110,6 @@ async fn timestamps_are_integers_however_they_are_written() {
     let record = |n: usize, json: &str| format!("{{\"id\":\"e-{n}\",\"timestamp\":{json}}}");
     let events = cases.iter().enumerate().map(|(n, (json, _))| record(n, json)).collect();
     account.lock().events.insert("c-01".to_owned(), events);
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
     program.ends(5, &["sync"]).await;
     for (n, (json, expected)) in cases.iter().enumerate() {
         let sql = format!("SELECT coalesce(max(timestamp), -1) FROM events WHERE id = 'e-{n}'");
@@ -133,14 +127,11 @@ async fn timestamps_are_integers_however_they_are_written() {
 /// Deeper than any recursion may go: to SQLite, to both formats, and back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn depth_is_kept() {
-    let account = Account::of(2, 0, 100).shared();
+    let World { account, server: _server, place, program } = World::of(Account::of(2, 0, 100)).await;
     let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
     let record = customer("c-02", "First", "2024-05-01T12:00:00Z");
     account.lock().put("c-02", format!("{},\"deep\":{deep}}}", record.trim_end_matches('}')));
     account.lock().events.insert("c-01".to_owned(), vec![format!("{{\"id\":\"e\",\"properties\":{deep}}}")]);
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
     program.ends(0, &["sync"]).await;
     program.ends(0, &["sync", "--full"]).await;
     program.ends(0, &["sync", "--customer", "c-02"]).await;
@@ -167,10 +158,8 @@ async fn times_are_compared_however_they_are_written() {
         "1714564801",
         "\"2024-05-01 12:00:00.0000000011 UTC\"",
     ];
-    let account = Account::of(older.len() + newer.len(), 0, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } =
+        World::of(Account::of(older.len() + newer.len(), 0, 5)).await;
     program.ends(0, &["sync"]).await;
     for (n, time) in older.iter().chain(&newer).enumerate() {
         let id = format!("c-{:02}", n + 1);
@@ -196,10 +185,8 @@ async fn times_are_compared_however_they_are_written() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_that_cannot_be_read_is_told_and_nothing_is_guessed() {
-    let account = Account::of(4, 1, 5).shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).set("sync.events_max_age=0s");
+    let World { account, server, place, program } =
+        World::of(Account::of(4, 1, 5)).await.set("sync.events_max_age=0s");
     program.ends(0, &["sync"]).await;
     let broken = |id: &str, name: &str| with(id, "updated_at", "\"last week\"").replace("First", name);
     account.lock().put("c-02", broken("c-02", "Second"));

@@ -251,15 +251,12 @@ async fn an_erasure_by_rule_that_is_killed_anywhere_is_ended_by_the_next_call() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_mirror_takes_in_nothing_that_has_expired() {
-    let account = account().shared();
+    let World { account, server: _server, place, program } = World::of(account()).await;
     let expected = without_expired(account.state());
     let events = account.state().events.len() as i64;
     // One that can only be taken with a repair, which would keep its text.
     let repaired = event("gone-repaired", "2024-05-01T12:00:00Z").replace("Order gone", "\\ud800 gone");
     account.lock().events.entry("c-05".to_owned()).or_default().push(repaired);
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
     let rules = program.clone().set(RULE);
     for runs in 1..=2 {
         let report = rules.ends(0, &["sync", "--full", "--json"]).await.json();

@@ -1,7 +1,7 @@
 //! The key stands where the user put it and nowhere else: not on the process's command line, not in its environment
 //! unless it was given there, not in an error that names a wrong argument.
 
-use crate::support::{Account, Place, Program};
+use crate::support::{Account, Place, Program, World};
 use std::os::unix::fs::PermissionsExt;
 
 const KEY: &str = "sk_live_neverToBeSeen";
@@ -77,10 +77,10 @@ async fn no_argument_takes_the_key_and_none_repeats_it() {
 /// Also with everything turned on that libraries look for in the environment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_log_level_and_no_backtrace_shows_it() {
-    let server = Account::of(3, 1, 2).shared().serve().await;
-    let place = Place::new();
-    let program = place
-        .program(&server.base_url())
+    let world = World::of(Account::of(3, 1, 2)).await;
+    let program = world
+        .program
+        .clone()
         .key(KEY)
         .variable("RUST_LOG", "trace")
         .variable("RUST_BACKTRACE", "full")

@@ -2,7 +2,7 @@
 //! that no header tells of, `null` for an empty list.
 
 use crate::support::{
-    Account, Asked, Place, Reply, Server, Shared, assert_everything_equals, customer, event,
+    Account, Asked, Place, Reply, Server, Shared, World, assert_everything_equals, customer, event,
 };
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
@@ -100,10 +100,7 @@ async fn identifiers_may_be_numbers() {
     assert!(
         account.customers[0].1.contains(r#""id":101,"#) || account.customers[0].1.contains(r#""id":101}"#)
     );
-    let account = account.shared();
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server: _server, place, program } = World::of(account).await;
     for _ in 0..2 {
         let report = program.ends(0, &["sync", "--full", "--json"]).await.json();
         assert_eq!((&report["counts"]["rejected"], &report["counts"]["repaired"]), (&0.into(), &0.into()));

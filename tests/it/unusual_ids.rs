@@ -1,6 +1,6 @@
 //! Ids are opaque text from elsewhere: none of them leads a file or a request astray, and each comes through whole.
 
-use crate::support::{Account, Place, Server, Shared, assert_everything_equals, manifest};
+use crate::support::{Account, Place, Server, World, assert_everything_equals, manifest};
 use std::path::{Component, Path};
 
 /// Ids that mean something to a path, a URL, a log or a terminal.
@@ -33,13 +33,13 @@ fn ids() -> Vec<String> {
     ids.iter().map(|id| (*id).to_owned()).chain([format!("long{}", "x".repeat(4_000))]).collect()
 }
 
-fn account(ids: &[String]) -> Shared {
+fn account(ids: &[String]) -> Account {
     let mut account = Account { page_size: 7, ..Account::default() };
     for id in ids {
         account.add(id, 1);
         account.add_event(id, &format!("{id}#event"));
     }
-    account.shared()
+    account
 }
 
 /// Nothing was asked for but the list, these customers, and their events.
@@ -80,10 +80,7 @@ fn assert_files_stay(place: &Place) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_lead_nothing_astray() {
     let ids = ids();
-    let account = account(&ids);
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { account, server, place, program } = World::of(account(&ids)).await;
     program.ends(0, &["sync", "--full"]).await;
     assert_everything_equals(&account.state(), &place);
     program.ends(0, &["export", "--snapshot"]).await;
@@ -104,10 +101,7 @@ async fn ids_lead_nothing_astray() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_that_no_path_can_hold_are_named() {
     let ids: Vec<String> = ["..", ".", "c-01"].map(str::to_owned).to_vec();
-    let account = account(&ids);
-    let server = account.serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { server, place, program, .. } = World::of(account(&ids)).await;
     let ran = program.ends(5, &["sync", "--full"]).await;
     assert!(ran.stdout.contains("cannot be part of a request"), "{}", ran.stdout);
     assert_eq!(place.number("SELECT count(*) FROM customers"), 3);
@@ -128,9 +122,7 @@ async fn ids_with_half_an_emoji_are_set_aside() {
         account.customers.insert(1, (id.to_owned(), format!("{{\"id\":\"{id}\",\"first_name\":\"Ann\"}}")));
         account.events.get_mut("c-02").unwrap().push(format!("{{\"id\":\"{id}\"}}"));
     }
-    let server = account.shared().serve().await;
-    let place = Place::new();
-    let program = place.program(&server.base_url());
+    let World { server, place, program, .. } = World::of(account).await;
     let ran = program.ends(5, &["sync"]).await;
     assert!(ran.stdout.contains("`id` holds half of a surrogate pair"), "{}", ran.stdout);
     assert_eq!(place.number("SELECT count(*) FROM rejected WHERE record_id IS NULL"), 6);

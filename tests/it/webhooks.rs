@@ -2,8 +2,8 @@
 //! mirror comes to hold what the API holds, and no hint that was answered with 200 is lost.
 
 use crate::support::{
-    Account, Place, Program, Reply, Running, Server, State, address_for_webhooks, assert_everything_equals,
-    assert_same, post, sandbox,
+    Account, Place, Program, Reply, Running, Server, State, World, address_for_webhooks,
+    assert_everything_equals, assert_same, post, sandbox,
 };
 use malomo_mirror::sandbox::{CustomerField, CustomerFields, Sandbox, Settings};
 use malomo_mirror::webhook::Key;
@@ -424,14 +424,11 @@ async fn deliveries_are_refused_until_the_mirror_is_loaded() {
 /// What a shop's own system calls its customer may be no identifier of the API's at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_api_refuses_is_asked_for_once() {
-    let account = Account::of(5, 1, 5);
-    let server = Server::answering(move |asked| match asked.path.as_str() {
-        "/customers/777" => Reply::error(400, "bad_request", "no identifier"),
-        _ => account.answer(asked),
+    let World { server, place, program, .. } = World::but(Account::of(5, 1, 5), |asked| {
+        (asked.path == "/customers/777").then(|| Reply::error(400, "bad_request", "no identifier"))
     })
     .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).variable("MALOMO_WEBHOOK_SECRET", SECRET);
+    let program = program.variable("MALOMO_WEBHOOK_SECRET", SECRET);
     program.ends(0, &["sync", "--full"]).await;
     let (mut daemon, address) = daemon(&program, "1ms").await;
     assert_eq!(deliver(&address, &json!({"order": {"customer": {"id": 777}}})).await, Some(200));
@@ -443,16 +440,14 @@ async fn what_the_api_refuses_is_asked_for_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hint_stays_while_the_api_fails() {
-    let (account, fails) = (Account::of(5, 1, 5), Arc::new(AtomicBool::new(true)));
+    let fails = Arc::new(AtomicBool::new(true));
     let switch = fails.clone();
-    let server = Server::answering(move |asked| match asked.path.as_str() {
-        "/customers/c-03" if switch.load(Ordering::SeqCst) => Reply::error(500, "server_error", "later"),
-        _ => account.answer(asked),
+    let World { server: _server, place, program, .. } = World::but(Account::of(5, 1, 5), move |asked| {
+        let failing = asked.path == "/customers/c-03" && switch.load(Ordering::SeqCst);
+        failing.then(|| Reply::error(500, "server_error", "later"))
     })
     .await;
-    let place = Place::new();
-    let program = place.program(&server.base_url()).variable("MALOMO_WEBHOOK_SECRET", SECRET);
-    let program = program.set("api.max_attempts=1");
+    let program = program.variable("MALOMO_WEBHOOK_SECRET", SECRET).set("api.max_attempts=1");
     program.ends(0, &["sync", "--full"]).await;
     let (mut daemon, address) = daemon(&program, "1ms").await;
     assert_eq!(deliver(&address, &json!({"customer_id": "c-03"})).await, Some(200));

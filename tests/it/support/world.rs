@@ -5,13 +5,14 @@ use super::compare::{assert_derived_is_true, assert_same, assert_totals_are_true
 use super::place::Place;
 use super::program::Program;
 use super::replay::{assert_no_strays, formats, replay};
-use super::server::Server;
+use super::server::{Asked, Reply, Server};
 use super::state::State;
 
 /// Every format of this build, as `export.formats` takes them.
 pub const FORMATS: &str = if cfg!(feature = "lake") { "csv,ndjson,parquet,delta" } else { "csv,ndjson" };
 
-/// An account, its server, and a program for a place of its own.
+/// An account, its server, and a program for a place of its own. Whoever takes it apart keeps `server` and `place` by a name,
+/// because the one stops and the other goes when it is dropped.
 pub struct World {
     pub account: Shared,
     pub server: Server,
@@ -20,9 +21,18 @@ pub struct World {
 }
 
 impl World {
+    /// With a server that answers honestly.
     pub async fn of(account: Account) -> World {
+        World::but(account, |_| None).await
+    }
+
+    /// With a server that answers honestly, except where `twist` has another answer.
+    pub async fn but(
+        account: Account,
+        twist: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    ) -> World {
         let account = account.shared();
-        let server = account.serve().await;
+        let server = account.serve_but(twist).await;
         let place = Place::new();
         let program = place.program(&server.base_url());
         World { account, server, place, program }
