@@ -47,6 +47,8 @@ struct Change {
     evidence: Option<String>,
     /// For an insert, all that holds something; for an update, what differs; none: not known.
     fields: Option<Vec<FieldChange>>,
+    /// Of an update whose `fields` are not known: all that holds something since.
+    holds: Option<Vec<FieldChange>>,
 }
 
 pub(super) fn run(global: &Global, args: &History) -> Result<Exit, Failure> {
@@ -83,13 +85,14 @@ fn told(changes: Vec<RecordChange>) -> Vec<Change> {
     let mut before = None;
     let told = changes.into_iter().map(|change| {
         let RecordChange { seq, op, observed_at, run_id, evidence, record } = change;
-        let fields = match (op, &before, &record) {
-            (Op::Insert, _, Some(new)) => Some(changed_fields(None, new)),
-            (Op::Update, Some(old), Some(new)) => Some(changed_fields(Some(old), new)),
-            _ => None,
+        let (fields, holds) = match (op, &before, &record) {
+            (Op::Insert, _, Some(new)) => (Some(changed_fields(None, new)), None),
+            (Op::Update, Some(old), Some(new)) => (Some(changed_fields(Some(old), new)), None),
+            (Op::Update, None, Some(new)) => (None, Some(changed_fields(None, new))),
+            _ => (None, None),
         };
         before = record;
-        Change { seq, op, observed_at, run_id, evidence, fields }
+        Change { seq, op, observed_at, run_id, evidence, fields, holds }
     });
     told.collect()
 }
@@ -109,11 +112,16 @@ fn text(id: &str, of: &OfStream) -> String {
             None if change.op == Op::Delete => {
                 text += &change.evidence.as_deref().map_or(String::new(), |proof| format!("      {proof}\n"));
             }
+            None if change.op == Op::Insert => text += "      what it held is not known\n",
             None => text += "      what it changed is not known\n",
+        }
+        if let Some(fields) = &change.holds {
+            text += "      since then it holds\n";
+            fields.iter().for_each(|field| text += &line(Op::Insert, field));
         }
     }
     if of.known_from > 0 {
-        text += &format!("  versions that ended before change {} are not known\n", of.known_from);
+        text += &format!("  versions that ended with change {} or before are not known\n", of.known_from);
     }
     if let Some(children) = &of.children {
         text += &format!(

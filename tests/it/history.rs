@@ -160,9 +160,27 @@ async fn a_person_reads_what_became_of_a_record() {
     assert!(told.contains("are not known") && told.contains("First"), "{told}");
     let status = place.query("SELECT sum(pruned) AS pruned FROM history_reach");
     assert!(status[0]["pruned"].integer() >= 4);
-    program.ends(1, &["export", "--as-of", "3"]).await.tells(&["mirror.history_max_age"]);
+    let moved = program.ends(0, &["history", "c-02-e-1", "--json"]).await.json();
+    let change = &moved["streams"][0]["changes"][1];
+    assert!(change["fields"].is_null(), "{moved}");
+    let holds = change["holds"].as_array().unwrap();
+    assert!(holds.iter().any(|field| field["field"] == "customer_id" && field["new"] == "c-03"), "{moved}");
+    program
+        .ends(0, &["history", "c-02-e-1"])
+        .await
+        .shows(&["what it held is not known", "since then it holds"]);
+    let refused = program.ends(1, &["export", "--as-of", "3"]).await;
+    refused.tells(&["mirror.history_max_age"]);
+    // What the error advises works, for every stream.
+    let (_, advice) = refused.stderr.split_once("Ask for change ").unwrap();
+    let advised: String = advice.chars().take_while(char::is_ascii_digit).collect();
+    program.ends(0, &["export", "--as-of", &advised]).await;
     program.ends(1, &["export", "--as-of", "99999"]).await.tells(&["newest one is"]);
     program.ends(2, &["export", "--as-of", "yesterday"]).await.tells(&["2026-03-01"]);
+    // Which zone is meant isn't guessed, and least of all is the time left out.
+    for time in ["2026-03-01T12:00:00", "2026-03-01 12:00", "2026-03-01T12:00:00[Europe/Berlin]"] {
+        program.ends(2, &["export", "--as-of", time]).await.tells(&["a time with its zone"]);
+    }
     program.ends(0, &["export", "--as-of", "2999-01-01"]).await;
     program.ends(1, &["history", "nobody"]).await.tells(&["never had a record with this id"]);
     program.ends(0, &["export", "verify"]).await;

@@ -113,7 +113,9 @@ impl AsOf {
             AsOf::Change(seq) => return Err(ExportError::NoSuchChange { seq, head }),
             AsOf::Time(time) => snapshot.head_at(time)?,
         };
-        match snapshot.history_reach()?.into_iter().find(|reach| reach.from_seq > seq) {
+        let reaches = snapshot.history_reach()?;
+        // The one that reaches least far back, so that what its error advises works.
+        match reaches.into_iter().max_by_key(|reach| reach.from_seq).filter(|reach| reach.from_seq > seq) {
             Some(reach) => Err(ExportError::Forgotten { seq, reach }),
             None => Ok(seq),
         }
