@@ -52,6 +52,15 @@ pub enum MirrorError {
         /// SQLite's reason.
         source: rusqlite::Error,
     },
+    /// Nothing is in the file yet, or what a run had begun to write there is half done.
+    #[error(
+        "the mirror {} is not ready: a run is creating it, or was cut off while it did. Try again in a moment; if it stays \
+         so, run `malomo-mirror sync`, which puts it right", path.display()
+    )]
+    NotReady {
+        /// The mirror.
+        path: PathBuf,
+    },
     /// The file can't be opened as a database.
     #[error("the mirror {} can't be opened{}", path.display(), remedy(source))]
     Open {
@@ -191,7 +200,10 @@ impl MirrorError {
 /// What to do about SQLite's commonest errors, as the end of a sentence.
 fn remedy(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => ": the file is no SQLite database; set mirror.path to another file",
+        Some(ErrorCode::NotADatabase) => {
+            ": the file is no SQLite database, or a first sync has just put another one in its place: try again, or set \
+             mirror.path to another file"
+        }
         Some(ErrorCode::DatabaseCorrupt) => {
             ": it is damaged; move it away and run `malomo-mirror sync --full`, or restore a backup"
         }

@@ -76,7 +76,7 @@ fn advance(connection: &Connection, path: &Path, to: i64) -> Result<(), MirrorEr
 pub(in crate::mirror) fn check_current(connection: &Connection, path: &Path) -> Result<(), MirrorError> {
     let path = path.to_owned();
     match version(connection, &path)? {
-        0 => Err(MirrorError::NotAMirror { path }),
+        0 => Err(MirrorError::NotReady { path }),
         found if found < CURRENT => Err(MirrorError::TooOld { path, found, known: CURRENT }),
         found if found > CURRENT => Err(MirrorError::TooNew { path, found, known: CURRENT }),
         _ => Ok(()),
@@ -85,12 +85,12 @@ pub(in crate::mirror) fn check_current(connection: &Connection, path: &Path) -> 
 
 /// The version, 0 for an empty database. Refuses a database of somebody else.
 pub(in crate::mirror) fn version(connection: &Connection, path: &Path) -> Result<i64, MirrorError> {
-    let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let open = |source| MirrorError::open(path, source);
-    let application = read("application_id").map_err(open)?;
-    let version = read("user_version").map_err(open)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(open)?;
+    // In one statement: a run may be creating the mirror.
+    let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) \
+               FROM pragma_application_id, pragma_user_version";
+    let read = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let (application, version, tables): (i64, i64, i64) =
+        read.map_err(|source| MirrorError::open(path, source))?;
     if application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0) {
         return Ok(version);
     }
@@ -130,6 +130,16 @@ mod tests {
         let id = Mirror::open(&path).unwrap().id().to_owned();
         assert_eq!(Mirror::open(&path).unwrap().id(), id);
         assert_eq!(Mirror::open_read_only(&path).unwrap().id(), id);
+    }
+
+    #[test]
+    fn a_mirror_that_is_still_being_created_is_no_other_programs_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirror.db");
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Mirror::open_read_only(&path), Err(MirrorError::NotReady { .. })));
+        drop(Mirror::open(&path).unwrap());
+        assert!(Mirror::open_read_only(&path).is_ok());
     }
 
     /// A mirror as its first version made it, with a run and a customer in it.

@@ -45,6 +45,10 @@ pub(in crate::mirror) fn explain(path: &Path, error: rusqlite::Error) -> MirrorE
         Err(source) if source.kind() == ErrorKind::PermissionDenied => {
             MirrorError::Forbidden { path: path.to_owned(), source }
         }
+        // Who may only read can't roll back what was cut off.
+        Ok(_) if may_not_create(&error) && beside(path, "-journal").exists() => {
+            MirrorError::NotReady { path: path.to_owned() }
+        }
         Ok(_) if may_not_create(&error) && lacks_side_files() => {
             MirrorError::NoSideFiles { path: path.to_owned(), source: error }
         }
