@@ -4,7 +4,7 @@ use super::database::{BUSY_TIMEOUT, migrations, prepared, read_only};
 use super::error::MirrorError;
 use super::tombstones::Tombstones;
 use super::transaction::{Batch, Halt, Snapshot};
-use crate::diff::Expiry;
+use crate::diff::{EventPlan, Expiry};
 use crate::masking::Masker;
 use crate::ownership::adopt;
 use crate::paths::folder_of;
@@ -32,8 +32,8 @@ pub struct Mirror {
     pub(super) tombstones: Option<Tombstones>,
     /// What is not to come in, because it has expired.
     expiry: Expiry,
-    /// Whether it is being filled for the first time, under another name than `path`.
-    pub(super) is_loading: bool,
+    /// While it is being filled for the first time, under another name than `path`: the plan of the run that does.
+    pub(super) loading: Option<EventPlan>,
 }
 
 impl Mirror {
@@ -64,6 +64,18 @@ impl Mirror {
     /// When there is no mirror at `path`, it can't be read, is no mirror, or has another schema version than this
     /// program's.
     pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
+        match Mirror::open_reader(path) {
+            // A first load has put another file in its place meanwhile.
+            Err(MirrorError::Open { source, .. })
+                if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) =>
+            {
+                Mirror::open_reader(path)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_reader(path: &Path) -> Result<Mirror, MirrorError> {
         let path = read_only::find(path)?;
         let connection = read_only::connect(&path).map_err(|source| read_only::explain(&path, source))?;
         migrations::check_current(&connection, &path)?;
@@ -82,7 +94,7 @@ impl Mirror {
             masker: None,
             tombstones: None,
             expiry: Expiry::default(),
-            is_loading: false,
+            loading: None,
         })
     }
 
@@ -131,7 +143,7 @@ impl Mirror {
     /// # Errors
     /// When the database is locked by another writer for too long, or can't be written.
     pub fn batch(&mut self) -> Result<Batch<'_>, MirrorError> {
-        Batch::begin(&mut self.connection, self.is_loading, self.tombstones.as_ref(), self.expiry)
+        Batch::begin(&mut self.connection, self.loading.is_some(), self.tombstones.as_ref(), self.expiry)
     }
 
     /// Begins a read transaction: one state of the mirror until it is dropped.

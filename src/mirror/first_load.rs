@@ -4,7 +4,7 @@
 //! The file is called `MIRROR.loading`. It has no indexes and no triggers on the streams' tables, and a rollback journal, so
 //! that a new row is written once, at the end of its table. What was committed stays, however the process ends. At the
 //! end the indexes are built, records that were listed twice are told apart, and the file is renamed. Until then the empty
-//! mirror stays at its place for readers. It has no write-ahead log, so those who still read it then go on doing so.
+//! mirror stays at its place for readers. It has no write-ahead log. Who still has it open then has to connect again.
 //!
 //! In: an empty mirror that nobody else has open. Out: the mirror at its place, as if it had been filled there.
 //!
@@ -13,7 +13,7 @@
 use super::connection::{Mirror, configure, configure_to_load, connect};
 use super::database::{BUSY_TIMEOUT, read_only};
 use super::error::MirrorError;
-use super::tables::MirroredParent;
+use super::tables::{Doubts, MirroredParent};
 use super::transaction::{Batch, RunId, Stamp, head};
 use crate::diff::{EventPlan, Expiry, Trust};
 use crate::failpoint::{self, Place};
@@ -22,8 +22,9 @@ use crate::paths::{beside, folder_of};
 use crate::record::{Record, RowSet, Stream};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode, FileControl, OptionalExtension, params};
-use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,8 +52,14 @@ pub struct Loaded {
     pub listed_twice: [u64; Stream::ALL.len()],
     /// Of these, how many brought another version, which was taken: each an update.
     pub updated: [u64; Stream::ALL.len()],
+    /// Of `listed_twice`, how many were met once more because a list was read again: of parents all of them, and of children
+    /// those whose parent was listed twice.
+    pub met_again: [u64; Stream::ALL.len()],
     /// Parents whose children are to be read again: what was listed twice doesn't tell whose it is.
     pub read_again: Vec<MirroredParent>,
+    /// The rows of parents that were listed in another version, which was not taken: as `stale` in
+    /// [`ParentsApplied`](super::ParentsApplied).
+    pub stale: [RowSet; Stream::ALL.len()],
     /// Whether more records were listed twice than are compared.
     pub is_truncated: bool,
 }
@@ -63,11 +70,12 @@ fn loading_name(mirror: &Path) -> PathBuf {
 }
 
 impl Mirror {
-    /// Begins a first load if the mirror is empty and nobody else has it open; else returns it as it is.
+    /// Begins a first load if the mirror is empty and nobody else has it open; else returns it as it is. `plan` is the run's,
+    /// which decides about records that are listed twice.
     ///
     /// # Errors
     /// When the mirror can't be read, or no file can be written beside it.
-    pub fn begin_load(self) -> Result<Mirror, MirrorError> {
+    pub fn begin_load(self, plan: EventPlan) -> Result<Mirror, MirrorError> {
         if !is_empty(&self.connection)? || !leave_wal_mode(&self.connection)? {
             return Ok(self);
         }
@@ -79,7 +87,7 @@ impl Mirror {
         copied.map_err(|source| MirrorError::Create { path: copy.clone(), source })?;
         remove(&beside(&loading, JOURNAL))?;
         rename(&copy, &loading)?;
-        let mirror = Mirror::loading(path)?;
+        let mirror = Mirror::loading(path, plan)?;
         defer_definitions(&mirror.connection)?;
         Ok(mirror)
     }
@@ -92,7 +100,7 @@ impl Mirror {
         let loading = loading_name(path);
         remove(&beside(path, COPY))?;
         if !loading.exists() {
-            return Ok(());
+            return remove(&beside(&loading, JOURNAL));
         }
         if path.exists() {
             match read_only::connect(path).and_then(|mirror| is_empty(&mirror)) {
@@ -111,7 +119,7 @@ impl Mirror {
             }
         }
         tracing::info!(path = %path.display(), "a first load was cut off: what it loaded is put in place");
-        let mut mirror = Mirror::loading(path.to_owned())?;
+        let mut mirror = Mirror::loading(path.to_owned(), EventPlan::of_turns(SignedDuration::MAX))?;
         let run = mirror
             .connection
             .query_row("SELECT coalesce(max(id), 0) FROM sync_runs", [], |row| row.get(0))?;
@@ -119,18 +127,18 @@ impl Mirror {
     }
 
     /// The mirror that is being filled for the place `path`.
-    fn loading(path: PathBuf) -> Result<Mirror, MirrorError> {
+    fn loading(path: PathBuf, plan: EventPlan) -> Result<Mirror, MirrorError> {
         let loading = loading_name(&path);
         let connection = connect(&loading)?;
         configure_to_load(&connection).map_err(|source| MirrorError::open(&loading, source))?;
         let mut mirror = Mirror::with(connection, path)?;
-        mirror.is_loading = true;
+        mirror.loading = Some(plan);
         Ok(mirror)
     }
 
     /// Whether this is a first load that has not ended.
     pub fn is_loading(&self) -> bool {
-        self.is_loading
+        self.loading.is_some()
     }
 
     /// Ends a first load: the mirror is whole and at its place when this returns. Does nothing where none has begun.
@@ -139,31 +147,33 @@ impl Mirror {
     /// When the indexes can't be built, such as for want of room for the temporary file, or the file can't be renamed: what
     /// was loaded stays, and the next run ends the load.
     pub fn end_load(&mut self, stamp: Stamp) -> Result<Loaded, MirrorError> {
-        if !self.is_loading {
-            return Ok(Loaded::default());
-        }
+        let Some(plan) = &self.loading else { return Ok(Loaded::default()) };
         // So much memory also goes to sorting.
         self.connection.pragma_update(None, "cache_size", -5_000)?;
         let mut batch = Batch::begin(&mut self.connection, false, None, Expiry::default())?;
-        let loaded = batch.complete(stamp)?;
+        let loaded = batch.complete(stamp, plan)?;
         failpoint::reached(Place::FirstLoad);
         batch.commit()?;
         failpoint::reached(Place::FirstLoad);
+        let empty = Replaced::hold(&self.path);
         // Under its new name the database is opened anew: SQLite takes the names of the files beside it from its own.
         rename(&loading_name(&self.path), &self.path)?;
         failpoint::reached(Place::FirstLoad);
+        if let Some(empty) = empty {
+            empty.blank();
+        }
         self.connection = connect(&self.path)?;
         // Empty since the commit.
         remove(&beside(&loading_name(&self.path), JOURNAL))?;
         configure(&self.connection).map_err(|source| MirrorError::open(&self.path, source))?;
-        self.is_loading = false;
+        self.loading = None;
         Ok(loaded)
     }
 }
 
 impl Batch<'_> {
     /// Builds what was deferred, with one row for each record.
-    fn complete(&mut self, stamp: Stamp) -> Result<Loaded, MirrorError> {
+    fn complete(&mut self, stamp: Stamp, plan: &EventPlan) -> Result<Loaded, MirrorError> {
         let mut loaded = Loaded::default();
         let deferred: Option<String> = self
             .transaction
@@ -177,7 +187,16 @@ impl Batch<'_> {
             match self.transaction.execute_batch(&definition) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
                     for stream in Stream::ALL {
-                        twice.extend(self.take_listed_twice(stream, &mut loaded)?);
+                        let records = self.take_listed_twice(stream, &mut loaded)?;
+                        loaded.met_again[stream.index()] += match stream.parent() {
+                            None => loaded.listed_twice[stream.index()],
+                            Some(_) => {
+                                let parents: HashSet<&str> = twice.iter().map(Record::id).collect();
+                                records.iter().filter(|child| parents.contains(child.parent_id())).count()
+                                    as u64
+                            }
+                        };
+                        twice.extend(records);
                     }
                     self.transaction.execute_batch(&definition)?;
                 }
@@ -193,7 +212,7 @@ impl Batch<'_> {
             }
         }
         for record in twice {
-            self.compare_again(stamp, record, &mut loaded)?;
+            self.compare_again(stamp, plan, record, &mut loaded)?;
         }
         Ok(loaded)
     }
@@ -239,6 +258,7 @@ impl Batch<'_> {
     fn compare_again(
         &mut self,
         stamp: Stamp,
+        plan: &EventPlan,
         record: Record,
         loaded: &mut Loaded,
     ) -> Result<(), MirrorError> {
@@ -246,15 +266,19 @@ impl Batch<'_> {
         let records = [record];
         let parent = records[0].parent_id();
         let Some(parents) = stream.parent() else {
-            let (plan, seen) = (EventPlan::of_turns(SignedDuration::MAX), &mut RowSet::default());
-            let applied = self.apply_parents(stamp, stream, &records, Trust::Listed, &plan, seen)?;
+            let seen = &mut RowSet::default();
+            let applied = self.apply_parents(stamp, stream, &records, Trust::Listed, plan, seen)?;
+            for row in applied.stale {
+                loaded.stale[stream.index()].insert(row);
+            }
             if applied.rows.updated > 0 {
                 loaded.updated[stream.index()] += applied.rows.updated;
                 loaded.read_again.extend(applied.due.into_iter().map(|due| due.parent));
             }
             return Ok(());
         };
-        let applied = self.apply_children(stamp, stream, parent, &records, Trust::Listed)?;
+        let doubts = &mut Doubts::default();
+        let applied = self.apply_children(stamp, stream, parent, &records, Trust::Listed, doubts)?;
         loaded.updated[stream.index()] += applied.rows.updated;
         if !applied.contested.is_empty()
             && let Some(claimant) = self.parent(parents, parent)?
@@ -303,6 +327,35 @@ fn defer_definitions(connection: &Connection) -> Result<(), MirrorError> {
     Ok(transaction.commit()?)
 }
 
+/// The empty mirror that is about to be replaced, locked so that nobody reads it meanwhile. The lock is the process's: it lasts
+/// until the first of both is closed.
+struct Replaced {
+    lock: Connection,
+    file: File,
+}
+
+impl Replaced {
+    /// `None` where there is none, or somebody reads it for too long.
+    fn hold(path: &Path) -> Option<Replaced> {
+        let lock = connect(path).ok()?;
+        lock.execute_batch("BEGIN EXCLUSIVE").ok()?;
+        let file = OpenOptions::new().write(true).open(path).ok()?;
+        Some(Replaced { lock, file })
+    }
+
+    /// Overwrites it. Who has it open would otherwise go on reading it, and together with the write-ahead log of the one in
+    /// its place; so they get an error, and connect again. It keeps its length: SQLite removes the log beside a database
+    /// without pages.
+    fn blank(self) {
+        let Replaced { lock, mut file } = self;
+        let length = file.metadata().map_or(0, |file| file.len());
+        if let Err(error) = std::io::copy(&mut std::io::repeat(0).take(length), &mut file) {
+            tracing::debug!(%error, "the empty mirror that was replaced can't be overwritten");
+        }
+        drop(lock);
+    }
+}
+
 /// Whether nothing was ever loaded.
 pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(head(connection)? == 0)
@@ -348,7 +401,8 @@ mod tests {
     fn too_many_records_that_are_listed_twice_keep_their_first_version() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mirror.db");
-        let mut mirror = Mirror::open(&path).unwrap().begin_load().unwrap();
+        let mut mirror =
+            Mirror::open(&path).unwrap().begin_load(EventPlan::of_turns(SignedDuration::MAX)).unwrap();
         for name in ["first", "second"] {
             load(&mut mirror, &(0..=LISTED_TWICE_AT_MOST).map(|n| customer(n, name)).collect::<Vec<_>>());
         }
@@ -376,7 +430,11 @@ mod tests {
         };
         // Cut off while the empty mirror was copied, and after rows were loaded.
         fs::write(beside(&path, COPY), "half").unwrap();
-        let mut mirror = Mirror::open(&path).unwrap().begin_load().unwrap();
+        fs::write(beside(&loading_name(&path), JOURNAL), "").unwrap();
+        drop(Mirror::open(&path).unwrap());
+        assert!(!beside(&loading_name(&path), JOURNAL).exists());
+        let mut mirror =
+            Mirror::open(&path).unwrap().begin_load(EventPlan::of_turns(SignedDuration::MAX)).unwrap();
         load(&mut mirror, &[customer(1, "Ann")]);
         drop(mirror);
         assert!(loading_name(&path).exists());
@@ -387,7 +445,7 @@ mod tests {
         drop(mirror);
         let mirror = Mirror::open(&path).unwrap();
         assert_eq!((rows(&mirror), loading_name(&path).exists()), (1, false));
-        assert!(!mirror.begin_load().unwrap().is_loading());
+        assert!(!mirror.begin_load(EventPlan::of_turns(SignedDuration::MAX)).unwrap().is_loading());
         assert!(!beside(&path, COPY).exists());
         // Where the mirror can't be read, nothing is removed.
         fs::write(loading_name(&path), "something").unwrap();

@@ -27,7 +27,16 @@ fn mirror() -> (TempDir, PathBuf, Mirror) {
     batch
         .apply_parents(STAMP, Stream::Customers, &customers, Trust::Listed, &plan, &mut RowSet::default())
         .unwrap();
-    batch.apply_children(STAMP, Stream::Events, "c1", &[Record::event("c1", EVENT)], Trust::Listed).unwrap();
+    batch
+        .apply_children(
+            STAMP,
+            Stream::Events,
+            "c1",
+            &[Record::event("c1", EVENT)],
+            Trust::Listed,
+            &mut crate::mirror::Doubts::default(),
+        )
+        .unwrap();
     batch.commit().unwrap();
     (folder, path, mirror)
 }

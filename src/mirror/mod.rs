@@ -44,9 +44,9 @@ pub use runs::{
     Run, RunError, SavedToken, StreamCounts,
 };
 pub use tables::{
-    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, Due, DueParent, ExportFile,
-    ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now, ParentPreview,
-    ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
+    Account, Applied, Aside, AsideInRun, Behaviour, ChildrenApplied, Doubt, Doubts, Due, DueParent,
+    ExportFile, ExportFolder, HintMark, Hints, HistoryReach, LookResults, Met, MirroredParent, Now,
+    ParentPreview, ParentsApplied, RejectedRecord, SetAside, SignalCount, Stored, UnmatchedShape,
 };
 pub use tombstones::{ErasureKey, Identifier, Token};
 pub use transaction::{Batch, Halt, RunId, Snapshot, Stamp};

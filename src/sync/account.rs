@@ -49,8 +49,7 @@ pub(super) async fn identify(context: &Context, accept: bool) -> Result<Identity
         AccountId::Other { mirrored, answered } if !accept => {
             let error = SyncError::OtherAccount { mirrored, answered };
             let reason = format!("{error}; {}", error.hint().unwrap_or_default());
-            let stamp = context.stamp();
-            context.write(move |batch| batch.doubt_account(stamp, &reason)).await?;
+            context.write_stamped(move |batch, stamp| batch.doubt_account(stamp, &reason)).await?;
             Err(error)
         }
         AccountId::Open if !accept => Ok(Identity::Open { mirrored }),
@@ -80,8 +79,7 @@ pub(super) async fn doubt_list(context: &Context, overlap: Overlap) -> Result<()
 async fn doubt(context: &Context, what: &str, done: &str) -> Result<(), SyncError> {
     let reason = format!("{what}: it may be another account's. {done}, and {WHAT_TO_DO}");
     context.counters.incomplete(reason.clone());
-    let stamp = context.stamp();
-    context.write(move |batch| batch.doubt_account(stamp, &reason)).await
+    context.write_stamped(move |batch, stamp| batch.doubt_account(stamp, &reason)).await
 }
 
 /// Whether the API still answers for the account whose list was walked: the account may have changed in between. Asked at
@@ -99,8 +97,7 @@ pub(super) async fn answers_still(context: &Context, walked: &Walked) -> Result<
     let what = "the customer list was read to its end, but what the API answers now has nothing of the mirror's customers";
     doubt(context, what, TAKEN_BACK).await?;
     loop {
-        let stamp = context.stamp();
-        let deleted = context.write(move |batch| batch.take_back(stamp, STRANGERS)).await?;
+        let deleted = context.write_stamped(move |batch, stamp| batch.take_back(stamp, STRANGERS)).await?;
         if deleted.iter().all(|rows| *rows == 0) {
             return Ok(false);
         }

@@ -68,6 +68,16 @@ impl Context {
     ) -> Result<T, SyncError> {
         self.writer.write(job).await
     }
+
+    /// The same for a job that writes changes, with the time at which its turn comes: so the times in the change log go up with
+    /// its numbers.
+    pub(super) async fn write_stamped<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Batch<'_>, Stamp) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, SyncError> {
+        let run = self.run;
+        self.write(move |batch| job(batch, Stamp { run, now: Timestamp::now() })).await
+    }
 }
 
 /// The rows of customers who were taken in for their events. The list has them, though its walk didn't take them.

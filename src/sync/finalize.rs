@@ -68,9 +68,9 @@ async fn read_owners(context: &Context) -> Result<(), SyncError> {
 /// Moves contested events that their owners' lists lacked in this run.
 async fn move_children(context: &Context, child: Stream, contested: &mut Contested) -> Result<(), SyncError> {
     for owner in contested.owners() {
-        let (stamp, of_owner) = (context.stamp(), contested.take(&owner));
+        let of_owner = contested.take(&owner);
         let (owner, kept, moved) = context
-            .write(move |batch| {
+            .write_stamped(move |batch, stamp| {
                 let (mut kept, mut moved) = (of_owner.clone(), 0);
                 for (event, to) in &of_owner {
                     if batch.move_missing(stamp, child, &owner, (event, to))? {
@@ -100,7 +100,8 @@ async fn delete_children(context: &Context, child: Stream) -> Result<(), SyncErr
         return Ok(());
     }
     loop {
-        let deleted = context.write(move |batch| batch.delete_missing(stamp, child, until)).await?;
+        let deleted =
+            context.write_stamped(move |batch, stamp| batch.delete_missing(stamp, child, until)).await?;
         if deleted == 0 {
             return Ok(());
         }
@@ -121,9 +122,8 @@ async fn delete_parents(context: &Context, contested: &mut Contested) -> Result<
         let may_delete = !contested.is_truncated;
         let evidence =
             format!("{}; then GET answered {answer}, and 200 for {of} {witness}", gone.missing_from);
-        let stamp = context.stamp();
         let (moved, deleted) = context
-            .write(move |batch| {
+            .write_stamped(move |batch, stamp| {
                 let mut moved = 0;
                 for (event, to) in &of_owner {
                     if let Some(child) = stream.child() {

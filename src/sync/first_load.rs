@@ -4,6 +4,7 @@ use super::SyncError;
 use super::child_lists::{self, Reading};
 use super::context::Context;
 use super::counters::RunCounters;
+use super::parent_list;
 use crate::mirror::Loaded;
 use crate::record::Stream;
 
@@ -17,8 +18,14 @@ pub(super) fn count(counters: &RunCounters, loaded: &Loaded) {
     }
     counters.count(|counts| {
         for stream in Stream::ALL {
-            let (twice, counts) = (loaded.listed_twice[stream.index()], &mut counts[stream]);
-            counts.seen = counts.seen.saturating_sub(twice);
+            let twice = loaded.listed_twice[stream.index()];
+            if let Some(parent) = stream.parent() {
+                let lists = &mut counts[stream].lists;
+                *lists = lists.saturating_sub(loaded.met_again[parent.index()]);
+            }
+            let counts = &mut counts[stream];
+            counts.seen = counts.seen.saturating_sub(loaded.met_again[stream.index()]);
+            counts.stale += loaded.stale[stream.index()].count();
             counts.inserted = counts.inserted.saturating_sub(twice);
             counts.updated += loaded.updated[stream.index()];
         }
@@ -26,9 +33,17 @@ pub(super) fn count(counters: &RunCounters, loaded: &Loaded) {
 }
 
 /// Ends the first load, if the run has begun one: from here on records are found by their ids. Records that had been listed
-/// twice are counted once, and lists are read again where it matters.
+/// twice are counted once, and what they leave open is asked for again.
 pub(super) async fn end(context: &Context) -> Result<(), SyncError> {
-    let loaded = context.writer.end_load().await?;
+    let mut loaded = context.writer.end_load().await?;
     count(&context.counters, &loaded);
-    child_lists::walk_these(context, loaded.read_again, Reading::Again).await
+    child_lists::walk_these(context, loaded.read_again, Reading::Again).await?;
+    let stale = std::mem::take(&mut loaded.stale[context.stream.index()]);
+    if stale.count() == 0 {
+        return Ok(());
+    }
+    child_lists::walk_those_found(context, Reading::Again, async |due| {
+        parent_list::settle_stale(context, &stale, &due).await
+    })
+    .await
 }

@@ -62,7 +62,7 @@ pub async fn sync(
     let (resumed, base_url) = (walks.iter().any(Option::is_some), settings.base_url.clone());
     tools.observer.observe(&Event::RunStarted { run_id: run.0, mode: scope.mode().name(), resumed });
     if scope.is_of_the_list() {
-        mirror = mirror.begin_load()?;
+        mirror = mirror.begin_load(plan(&scope, &settings, started_at))?;
     }
     // One instant for the whole run, so that its parts agree on what has expired.
     mirror.keep_expired_out(settings.retention.at(started_at));
@@ -93,12 +93,7 @@ pub async fn sync(
     for stream in Stream::parents() {
         let walk = walks[stream.index()].take();
         let walk_started_at = walk.as_ref().map_or(started_at, |walk| walk.started_at);
-        let plan = match scope {
-            Scope::Incremental => EventPlan::of_turns(run_context.settings.events_max_age),
-            Scope::Full => EventPlan::Everybody { walk_started_at, signal: Signal::Full },
-            Scope::Customers(_) => EventPlan::Everybody { walk_started_at, signal: Signal::Asked },
-            Scope::Hinted => EventPlan::Everybody { walk_started_at, signal: Signal::Pushed },
-        };
+        let plan = plan(&scope, &run_context.settings, walk_started_at);
         let context =
             Context { stream, plan, pending: Arc::default(), woken: Arc::default(), ..run_context.clone() };
         match work(&context, &scope, walk, started_at).await {
@@ -133,6 +128,17 @@ pub async fn sync(
     let learned = tools.client.learned();
     finish(&mut mirror, &report, &base_url, (&tools.known.findings(), learned, &looks.results()))?;
     Ok(Finished { mirror, report, error: result.err() })
+}
+
+/// Whose events a run of that scope looks at.
+fn plan(scope: &Scope, settings: &Settings, walk_started_at: Timestamp) -> EventPlan {
+    let everybody = |signal| EventPlan::Everybody { walk_started_at, signal };
+    match scope {
+        Scope::Incremental => EventPlan::of_turns(settings.events_max_age),
+        Scope::Full => everybody(Signal::Full),
+        Scope::Customers(_) => everybody(Signal::Asked),
+        Scope::Hinted => everybody(Signal::Pushed),
+    }
 }
 
 /// What a run begins with.

@@ -2,6 +2,7 @@
 
 use crate::support::{
     Account, Asked, Place, Program, Reply, Server, Shared, State, World, assert_everything_equals, customer,
+    event,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -221,6 +222,24 @@ async fn an_older_version_in_a_list_is_counted_and_a_full_sync_asks() {
     stage.program().ends(0, &["sync", "--full"]).await;
     assert_everything_equals(&stage.account.state(), &stage.place);
     assert_eq!(State::of_mirror(&stage.place).customers["c-04"]["first_name"].text(), "Older");
+}
+
+/// What a list says twice is no news each time: the newest version stays, whichever stands first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_listed_in_two_versions_keeps_the_newer_one() {
+    for newer_first in [true, false] {
+        let World { account, server: _server, place, program } = World::of(Account::of(3, 2, 5)).await;
+        program.ends(0, &["sync", "--full"]).await;
+        let newer = event("c-02-e-1", "2025-01-01T00:00:00Z");
+        let at = if newer_first { 0 } else { 1 };
+        account.lock().events.get_mut("c-02").unwrap().insert(at, newer);
+        for mode in [&["sync", "--full"][..], &["sync"], &["sync", "--full"], &["sync", "--full"]] {
+            program.clone().set("sync.events_max_age=0s").ends(0, mode).await;
+            let versions = "SELECT group_concat(updated_at, ' ') FROM (SELECT updated_at FROM events_history \
+                            WHERE id = 'c-02-e-1' ORDER BY seq)";
+            assert_eq!(place.text(versions), "2024-05-01T12:00:00Z 2025-01-01T00:00:00Z");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

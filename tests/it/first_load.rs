@@ -50,6 +50,9 @@ fn assert_whole(place: &Place) {
     let keys =
         "SELECT count(*) FROM meta WHERE key NOT IN ('mirror_id', 'webhook_hint_number', 'derived_through')";
     assert_eq!(place.number(keys), 0, "nothing is left to do");
+    let back = "SELECT count(*) FROM (SELECT observed_at < lag(observed_at) OVER (ORDER BY seq) AS back FROM changes) \
+                WHERE back";
+    assert_eq!(place.number(back), 0, "the log's times go up with its numbers");
     for ending in ["", "-journal"] {
         assert!(!place.path().join(format!("mirror.db.loading{ending}")).exists());
     }
@@ -71,8 +74,8 @@ async fn what_is_listed_twice_is_compared_at_the_end() {
         account.events.get_mut("c-04").unwrap().push(event("c-04-e-1", "2025-01-01T00:00:00Z"));
         let same = account.events["c-05"][0].clone();
         account.events.get_mut("c-05").unwrap().push(same);
-        let World { server: _server, place, program, .. } = World::of(account).await;
-        program.ends(0, arguments).await;
+        let World { server, place, program, .. } = World::of(account).await;
+        let told = program.ends(0, arguments).await.stdout;
         let mut expected = Account::of(6, 2, 3);
         expected.put("c-01", customer("c-01", "Newer", "2025-01-01T00:00:00Z"));
         expected.events.get_mut("c-04").unwrap()[0] = event("c-04-e-1", "2025-01-01T00:00:00Z");
@@ -84,6 +87,12 @@ async fn what_is_listed_twice_is_compared_at_the_end() {
         let counts = "SELECT customers_seen || ' ' || customers_inserted || ' ' || customers_updated || ' ' || \
                       events_inserted || ' ' || events_updated FROM sync_runs WHERE id = 1";
         assert_eq!(place.text(counts), "6 6 1 12 1");
+        // The older version is told of, or asked about.
+        let older = "SELECT events_seen || ' ' || customers_stale FROM sync_runs WHERE id = 1";
+        assert_eq!(place.text(older), "12 1");
+        let is_full = arguments.len() == 2;
+        assert_eq!(server.count(|asked| asked.path == "/customers/c-02"), usize::from(is_full));
+        assert_eq!(told.contains("1 customers were listed in an older version"), !is_full, "{told}");
         program.ends(0, &["export", "verify"]).await;
     }
 }
@@ -128,6 +137,37 @@ async fn a_run_that_is_stopped_leaves_a_whole_mirror() {
     let report = program.ends(0, &["sync", "--full", "--json"]).await.json();
     assert_eq!(report["resumed"], true);
     assert_everything_equals(&account.state(), &place);
+}
+
+/// Whoever had the empty mirror open must not go on reading it beside the log of the one that took its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_the_empty_mirror_meanwhile_has_to_connect_again() {
+    let account = Account::of(40, 3, 4).shared();
+    let place = Place::new();
+    let silent = Silent::after(20, &account).await;
+    let program = place.program(&silent.server.base_url()).set("api.concurrency=4").set("api.timeout=1s");
+    let running = program.start(&["sync", "--full"]);
+    silent.noticed.notified().await;
+    let reader = rusqlite::Connection::open(place.mirror()).unwrap();
+    let count = || reader.query_row("SELECT count(*) FROM customers", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(), Ok(0));
+    silent.talk();
+    running.end().await.expect(0);
+    for new in ["c-98", "c-99"] {
+        let error = count().unwrap_err();
+        assert!(
+            matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+            ),
+            "{error}"
+        );
+        account.lock().add(new, 3);
+        program.ends(0, &["sync", "--full"]).await;
+    }
+    drop(reader);
+    assert_everything_equals(&account.state(), &place);
+    assert_whole(&place);
 }
 
 /// Then the mirror is filled as any other: where somebody reads an empty one, and where it is not empty.

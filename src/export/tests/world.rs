@@ -86,7 +86,16 @@ impl World {
                     .with("type", text.as_deref())
                     .with("properties", properties.as_deref())
                     .with("extra", Some("{\"n\":12345678901234567890}"));
-                batch.apply_children(STAMP, Stream::Events, customer_id, &[event], Trust::Alone).unwrap();
+                batch
+                    .apply_children(
+                        STAMP,
+                        Stream::Events,
+                        customer_id,
+                        &[event],
+                        Trust::Alone,
+                        &mut crate::mirror::Doubts::default(),
+                    )
+                    .unwrap();
             }
             Put::NoCustomer(id) => {
                 batch.delete_parent(STAMP, Stream::Customers, id, "test").unwrap();

@@ -264,7 +264,16 @@ mod tests {
     fn put_event(batch: &mut Batch<'_>, id: &str, label: Option<usize>) {
         if let Some(label) = label {
             let event = Record::event("somebody", &format!(r#"{{"id":"{id}","label":"{label}"}}"#));
-            batch.apply_children(STAMP, Stream::Events, "somebody", &[event], Trust::Alone).unwrap();
+            batch
+                .apply_children(
+                    STAMP,
+                    Stream::Events,
+                    "somebody",
+                    &[event],
+                    Trust::Alone,
+                    &mut crate::mirror::Doubts::default(),
+                )
+                .unwrap();
         } else {
             batch.delete_children(STAMP, Stream::Events, "somebody", &[id.to_owned()], "test").unwrap();
         }

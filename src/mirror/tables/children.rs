@@ -7,7 +7,7 @@ use crate::mirror::MirrorError;
 use crate::mirror::transaction::{Batch, Stamp, utc_text};
 use crate::record::{Record, Stream};
 use rusqlite::{OptionalExtension, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Children of a parent that are read in one go, to compare them in memory; those of a parent that has more are looked up
 /// one by one.
@@ -29,8 +29,34 @@ pub struct ChildrenApplied {
     pub unlisted: Option<Vec<(i64, String)>>,
 }
 
+/// Which records of one parent's list are in doubt: those that it lists in an older version than the mirror's.
+#[derive(Debug, Default)]
+pub struct Doubts {
+    /// Ids of records that an earlier reading of the list left in doubt. Of these, the first version that is listed now is
+    /// taken, whatever its age.
+    pub before: HashSet<String>,
+    /// Ids of records that this reading leaves in doubt. One that is listed in the mirror's version as well isn't.
+    pub now: HashSet<String>,
+}
+
+impl Doubts {
+    /// How far the next version of a record is trusted, where the list is trusted as far as `list`.
+    fn trust(&mut self, id: &str, list: Trust) -> Trust {
+        if self.before.remove(id) { Trust::Alone } else { list }
+    }
+
+    fn note(&mut self, id: &str, is_stale: bool) {
+        if is_stale {
+            self.now.insert(id.to_owned());
+        } else if !self.now.is_empty() {
+            self.now.remove(id);
+        }
+    }
+}
+
 impl Batch<'_> {
     /// Takes records of one parent's list into the mirror, in the order given. Rows that did not change are not written.
+    /// `doubts` are those of the whole list.
     ///
     /// # Errors
     /// When the mirror can't be read or written: the batch is then to be dropped.
@@ -41,6 +67,7 @@ impl Batch<'_> {
         parent: &str,
         records: &[Record],
         trust: Trust,
+        doubts: &mut Doubts,
     ) -> Result<ChildrenApplied, MirrorError> {
         let mut applied = ChildrenApplied::default();
         if self.is_erased(parent) {
@@ -70,7 +97,10 @@ impl Batch<'_> {
             // It may stand under another parent, or came twice in this list.
             let found = known.map_or_else(|| self.stored(stream, record.id()), |known| Ok(Some(known)))?;
             let Some(found) = found else { continue };
+            let trust = doubts.trust(record.id(), trust);
+            let stale = applied.stale;
             self.apply_child(stamp, record, &found, trust, &mut applied)?;
+            doubts.note(record.id(), applied.stale > stale);
         }
         applied.unlisted = held.map(|left| left.into_iter().map(|(id, stored)| (stored.row, id)).collect());
         Ok(applied)

@@ -22,7 +22,7 @@ mod superseded;
 
 pub use account::{Account, Doubt};
 pub use behaviour::Behaviour;
-pub use children::ChildrenApplied;
+pub use children::{ChildrenApplied, Doubts};
 pub use exports::{ExportFile, ExportFolder};
 pub use hints::{HintMark, Hints, UnmatchedShape};
 pub use looks::{LookResults, Now, SignalCount};

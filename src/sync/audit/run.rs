@@ -126,9 +126,9 @@ async fn correct(
 ) -> Result<(), SyncError> {
     let mut walk = comparison.findings.iter().any(|found| found.stream.parent().is_some());
     if let Some(customer) = comparison.customer.filter(|_| !comparison.findings.is_empty()) {
-        let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
+        let (stream, plan) = (context.stream, context.plan.clone());
         let applied = context
-            .write(move |batch| {
+            .write_stamped(move |batch, stamp| {
                 let seen = &mut RowSet::default();
                 batch.apply_parents(stamp, stream, &[customer], Trust::Listed, &plan, seen)
             })

@@ -58,9 +58,9 @@ async fn is_kept(context: &Context, customer: &Record) -> Result<Option<bool>, S
 }
 
 async fn take_in(context: &Context, customer: Record) -> Result<DueParent, SyncError> {
-    let (stamp, woken) = (context.stamp(), context.woken.clone());
+    let woken = context.woken.clone();
     let (parent, is_new) = context
-        .write(move |batch| {
+        .write_stamped(move |batch, stamp| {
             let (parent, is_new) = batch.take_dormant(stamp, &customer)?;
             // In the same job, so that nobody takes the row for one that the list lacks.
             woken.insert(parent.row);

@@ -11,4 +11,4 @@ mod walk;
 mod walkers;
 
 pub(super) use walk::Reading;
-pub(super) use walkers::{FAILURES_UNTIL_DOWN, walk_all, walk_these};
+pub(super) use walkers::{FAILURES_UNTIL_DOWN, walk_all, walk_these, walk_those_found};

@@ -3,7 +3,7 @@
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, RepairedItem, Turn, WalkError};
 use crate::diff::looks::{LastLook, Sightings};
 use crate::diff::{EventListShape, EventPlan, Trust, is_short};
-use crate::mirror::{Batch, ChildrenApplied, DueParent, MirrorError};
+use crate::mirror::{Batch, ChildrenApplied, Doubts, DueParent, MirrorError, Stamp};
 use crate::observe;
 use crate::record::{IdSet, Record, Stream};
 use crate::sync::SyncError;
@@ -11,6 +11,7 @@ use crate::sync::context::{Context, clear_hints, rows, turn};
 use crate::sync::decoded_records::{DecodedRecords, set_aside};
 use crate::sync::looks::server_seconds;
 use jiff::Timestamp;
+use std::collections::HashSet;
 
 /// How many records of a customer are kept in memory before they are written. Most customers' events take one write, and a
 /// customer with a million events takes no more memory than this.
@@ -46,14 +47,15 @@ pub(super) async fn walk(context: &Context, due: &DueParent, reading: Reading) -
 
 async fn walk_known(context: &Context, due: &DueParent, reading: Reading) -> Result<Outcome, SyncError> {
     let started_at = Timestamp::now();
-    let Some(first) = run_pass(context, due, Pass::First(reading), started_at).await? else {
-        return Ok(Outcome::Halted);
-    };
+    let first = run_pass(context, due, (Pass::First(reading), HashSet::new()), started_at).await?;
+    let Some(first) = first else { return Ok(Outcome::Halted) };
     if !first.is_in_doubt(context) {
         return Ok(Outcome::Whole);
     }
-    let second =
-        run_pass(context, due, Pass::Second { has_contested: first.has_contested }, started_at).await?;
+    let is_full = matches!(context.plan, EventPlan::Everybody { .. });
+    let doubted = if is_full { first.doubts.now } else { HashSet::new() };
+    let pass = Pass::Second { has_contested: first.has_contested };
+    let second = run_pass(context, due, (pass, doubted), started_at).await?;
     Ok(if second.is_some() { Outcome::Whole } else { Outcome::Halted })
 }
 
@@ -77,7 +79,7 @@ pub(super) async fn vanished(context: &Context, id: &str, error: WalkError) -> R
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
     First(Reading),
-    /// Uses no page tokens from before, and accepts older versions than the mirror's.
+    /// Uses no page tokens from before.
     Second {
         /// As in the first reading's [`PassResult`].
         has_contested: bool,
@@ -89,7 +91,7 @@ struct PassResult {
     seen: IdSet,
     shape: EventListShape,
     sightings: Sightings,
-    stale: u64,
+    doubts: Doubts,
     /// How many of its events the mirror lacks and were not taken, because they have expired.
     expired: u64,
     /// How many of the customer's mirrored events it lacked.
@@ -107,7 +109,7 @@ impl PassResult {
             seen: IdSet::default(),
             shape: EventListShape::default(),
             sightings: Sightings::default(),
-            stale: 0,
+            doubts: Doubts::default(),
             expired: 0,
             missing: 0,
             is_evidence: true,
@@ -118,16 +120,18 @@ impl PassResult {
     /// Whether a second reading is needed.
     fn is_in_doubt(&self, context: &Context) -> bool {
         let is_full = matches!(context.plan, EventPlan::Everybody { .. });
-        (is_full && self.stale > 0) || (self.missing > 0 && context.settings.deletion_wait.is_zero())
+        (is_full && !self.doubts.now.is_empty())
+            || (self.missing > 0 && context.settings.deletion_wait.is_zero())
     }
 }
 
 /// Reads the list to its end and stores what it brings; `None` if the run halts in the meantime. `started_at` is stored
-/// with the last records as the time of the check, unless a second reading is needed.
+/// with the last records as the time of the check, unless a second reading is needed. `doubted` are the events that the first
+/// reading listed in an older version than the mirror's.
 async fn run_pass(
     context: &Context,
     due: &DueParent,
-    pass: Pass,
+    (pass, doubted): (Pass, HashSet<String>),
     started_at: Timestamp,
 ) -> Result<Option<PassResult>, SyncError> {
     let Some(child) = context.stream.child() else { return Ok(Some(PassResult::new())) };
@@ -135,13 +139,10 @@ async fn run_pass(
     let pager = context.pager(list.clone(), Cursor::Start);
     let is_first = matches!(pass, Pass::First(_));
     let mut pager = if is_first { pager } else { pager.rechecking_direction() };
-    let trust = match context.plan {
-        EventPlan::Everybody { .. } if !is_first => Trust::Alone,
-        // As with customers, events of another account may have the same ids.
-        _ if context.settings.accept_account => Trust::Alone,
-        _ => Trust::Listed,
-    };
+    // As with customers, events of another account may have the same ids.
+    let trust = if context.settings.accept_account { Trust::Alone } else { Trust::Listed };
     let mut result = PassResult::new();
+    result.doubts.before = doubted;
     let mut waiting = DecodedRecords::default();
     loop {
         let Some(turn) = turn(context, &mut pager).await else { return Ok(None) };
@@ -226,24 +227,24 @@ async fn store(
     result: &mut PassResult,
     end: Option<End>,
 ) -> Result<(), SyncError> {
-    let (stamp, list, stream) = (context.stamp(), list.clone(), list.stream());
+    let (list, stream) = (list.clone(), list.stream());
     let mut so_far = std::mem::replace(result, PassResult::new());
     let claimant = list.parent().unwrap_or_default().to_owned();
     let here = context.clone();
     let (mut applied, is_short, after) = context
-        .write(move |batch| {
+        .write_stamped(move |batch, stamp| {
             let parent = list.parent().unwrap_or_default();
-            let mut applied = batch.apply_children(stamp, stream, parent, &records.records, trust)?;
+            let mut applied =
+                batch.apply_children(stamp, stream, parent, &records.records, trust, &mut so_far.doubts)?;
             let expired: Vec<&str> = applied.expired.iter().map(String::as_str).collect();
             for (id, _) in set_aside(batch, stamp, &list, &records, &expired)? {
                 // The list has it, even though it can't be stored: it is not missing.
                 id.map_or(Ok(()), |id| batch.clear_missing(stream, &id))?;
             }
-            so_far.stale += applied.stale;
             so_far.expired += applied.expired.len() as u64;
             so_far.has_contested |= !applied.contested.is_empty();
             let is_short = match end {
-                Some(end) => ended(&here, batch, stream, end, &mut so_far, applied.unlisted.take())?,
+                Some(end) => ended(&here, batch, (stamp, stream), end, &mut so_far, applied.unlisted.take())?,
                 None => false,
             };
             Ok((applied, is_short, so_far))
@@ -263,12 +264,12 @@ async fn store(
 fn ended(
     context: &Context,
     batch: &mut Batch<'_>,
-    stream: Stream,
+    (stamp, stream): (Stamp, Stream),
     end: End,
     result: &mut PassResult,
     unlisted: Option<Vec<(i64, String)>>,
 ) -> Result<bool, MirrorError> {
-    let (stamp, parent, customer) = (context.stamp(), &end.due.parent, end.due.parent.id.as_str());
+    let (parent, customer) = (&end.due.parent, end.due.parent.id.as_str());
     let rows: Vec<i64> = match unlisted {
         Some(unlisted) => {
             unlisted.into_iter().filter(|(_, id)| !result.seen.contains(id)).map(|(row, _)| row).collect()

@@ -52,14 +52,24 @@ pub(in crate::sync) async fn walk_these(
     if customers.is_empty() {
         return Ok(());
     }
-    let (due, queue) = mpsc::channel(DUE_QUEUE);
-    let handing = async {
-        let pending = |parent| DueParent { parent, signal: Signal::Pending };
+    let pending = |parent| DueParent { parent, signal: Signal::Pending };
+    walk_those_found(context, reading, async |due| {
         queue_due(context, &due, customers.into_iter().map(pending).collect()).await;
-        drop(due);
-    };
-    let ((), read) = tokio::join!(handing, walk_all(context, queue, reading));
-    halt_on_error(context, read)
+        Ok(())
+    })
+    .await
+}
+
+/// Reads the events of the customers that `find` sends, in the same way.
+pub(in crate::sync) async fn walk_those_found(
+    context: &Context,
+    reading: Reading,
+    find: impl AsyncFnOnce(mpsc::Sender<Due>) -> Result<(), SyncError>,
+) -> Result<(), SyncError> {
+    let (due, queue) = mpsc::channel(DUE_QUEUE);
+    let finding = async { halt_on_error(context, find(due).await) };
+    let (found, read) = tokio::join!(finding, walk_all(context, queue, reading));
+    halt_on_error(context, read).and(found)
 }
 
 /// The server counts as down once it fails for this many customers in a row.
@@ -194,9 +204,9 @@ async fn note_failure(
     error: &WalkError,
 ) -> Result<(), SyncError> {
     let text = error.log_form();
-    let (stamp, parents) = (context.stamp(), context.stream);
+    let parents = context.stream;
     let (parent, reason) = (customer.clone(), text.clone());
-    context.write(move |batch| batch.note_failure(stamp, parents, &parent, &reason)).await?;
+    context.write_stamped(move |batch, stamp| batch.note_failure(stamp, parents, &parent, &reason)).await?;
     context
         .counters
         .observe(&observe::Event::EventWalkFinished { customer_id: &customer.id, error: Some(&text) });

@@ -15,6 +15,6 @@ mod store;
 mod walk;
 mod walk_state;
 
-pub(super) use single_fetches::{fetch_hinted, fetch_missing_and_stale, fetch_named};
+pub(super) use single_fetches::{fetch_hinted, fetch_missing_and_stale, fetch_named, settle_stale};
 pub(super) use walk::walk;
 pub(super) use walk_state::ListWalk;

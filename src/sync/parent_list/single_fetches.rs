@@ -4,7 +4,7 @@
 use super::store::apply;
 use super::walk_state::ListWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
-use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
+use crate::diff::{EventPlan, Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::Due;
 use crate::record::{Record, RowSet};
 use crate::sync::SyncError;
@@ -32,25 +32,30 @@ pub(in crate::sync) async fn fetch_missing_and_stale(
     walk: &ListWalk,
     due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
-    if walk.mode == crate::mirror::Mode::Full {
-        fetch_stale(context, walk, due).await?;
-    } else if walk.stale.count() > 0 {
-        context.counters.remark(format!(
-            "{} {} were listed in an older version than the mirror's, which was kept; a full sync settles them",
-            walk.stale.count(),
-            context.stream
-        ));
-    }
+    settle_stale(context, &walk.stale, due).await?;
     if context.halt.is_cancelled() {
         return Ok(());
     }
     fetch_missing(context, walk, due).await
 }
 
-async fn fetch_stale(context: &Context, walk: &ListWalk, due: &mpsc::Sender<Due>) -> Result<(), SyncError> {
+/// Fetches customers that were listed in an old version, in a full sync; else only tells of them.
+pub(in crate::sync) async fn settle_stale(
+    context: &Context,
+    stale: &RowSet,
+    due: &mpsc::Sender<Due>,
+) -> Result<(), SyncError> {
+    let count = stale.count();
+    if count > 0 && !matches!(context.plan, EventPlan::Everybody { .. }) {
+        context.counters.remark(format!(
+            "{count} {} were listed in an older version than the mirror's, which was kept; a full sync settles them",
+            context.stream
+        ));
+        return Ok(());
+    }
     let mut after = 0;
-    while walk.stale.count() > 0 && !context.halt.is_cancelled() {
-        let (stream, stale, from) = (context.stream, walk.stale.clone(), after);
+    while count > 0 && !context.halt.is_cancelled() {
+        let (stream, stale, from) = (context.stream, stale.clone(), after);
         let batch = context.write(move |batch| batch.parents_in(stream, &stale, from, BATCH)).await?;
         let Some(last) = batch.last() else { break };
         after = last.row;
@@ -234,7 +239,7 @@ async fn store(
     due: &mpsc::Sender<Due>,
     failed: &mut Failures,
 ) -> Result<(), SyncError> {
-    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
+    let (stream, plan) = (context.stream, context.plan.clone());
     let item = Item::of(record.get(), Record::decode(stream, None, record.get()));
     if item.record().is_some_and(|record| record.id() != id) {
         failed.add(id, format!("the API answered with another {}", stream.singular()));
@@ -244,7 +249,7 @@ async fn store(
     sorted.add(&context.counters, vec![item]);
     let (here, asked_for) = (context.clone(), id.to_owned());
     let applied = context
-        .write(move |batch| {
+        .write_stamped(move |batch, stamp| {
             let applied =
                 apply(batch, stamp, stream, (&plan, Trust::Alone), &sorted, &mut RowSet::default())?;
             if applied.due.is_empty() && applied.dormant.is_empty() {

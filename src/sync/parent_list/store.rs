@@ -69,11 +69,11 @@ pub(super) async fn store_page(
         true => walk.checkpoint_at_start(base_url),
         false => walk.checkpoint(base_url),
     };
-    let (stamp, stream, plan) = (context.stamp(), context.stream, context.plan.clone());
+    let (stream, plan) = (context.stream, context.plan.clone());
     let (is_confirmed, overlap, mut met) = (walk.is_confirmed, walk.overlap, std::mem::take(&mut walk.met));
     let (trust, findings) = (listed_trust(context), context.known.findings());
     let taken = context
-        .write(move |batch| {
+        .write_stamped(move |batch, stamp| {
             let mut overlap = overlap;
             if !is_confirmed && !shows_account(batch, stream, &pages, &mut overlap, &mut met)? {
                 return Ok(Taken { seen, overlap, met, applied: None, pages, saved: false });

@@ -124,13 +124,13 @@ async fn keep_end(context: &Context, walk: ListWalk, whole: Whole) -> Result<Lis
         false => walk.checkpoint(base_url),
     };
     let stream = context.stream;
-    let (findings, stamp, began) = (context.known.findings(), context.stamp(), walk.started_at);
+    let (findings, began) = (context.known.findings(), walk.started_at);
     let has_work = context.counters.totals().counts.changes() > 0 || mode == Mode::Full;
     let is_of_use = walk.is_confirmed && walk.end.is_proven();
     let has_work = has_work && walk.may_be_cut_off() && is_of_use;
     let tokens = whole.tokens.filter(|_| is_of_use);
     context
-        .write(move |batch| {
+        .write_stamped(move |batch, stamp| {
             if is_of_use {
                 batch.forget_rejected_parents(stamp, stream, began)?;
             }
