@@ -202,12 +202,13 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
 
-/// Makes the settings of a mirror that is being filled: nobody else looks at it, and what its indexes are sorted with doesn't
-/// stay in memory.
+/// Makes the settings of a mirror that is being filled: nobody else looks at it, what its indexes are sorted with doesn't stay
+/// in memory, and rows that are added one behind the other need few pages at hand. Sorting takes as much memory as the cache.
 pub(super) fn configure_to_load(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     configure_writing(connection)?;
+    connection.pragma_update(None, "cache_size", -5_000)?;
     connection.pragma_update(None, "temp_store", "FILE")
 }
 

@@ -148,8 +148,6 @@ impl Mirror {
     /// was loaded stays, and the next run ends the load.
     pub fn end_load(&mut self, stamp: Stamp) -> Result<Loaded, MirrorError> {
         let Some(plan) = &self.loading else { return Ok(Loaded::default()) };
-        // So much memory also goes to sorting.
-        self.connection.pragma_update(None, "cache_size", -5_000)?;
         let mut batch = Batch::begin(&mut self.connection, false, None, Expiry::default())?;
         let loaded = batch.complete(stamp, plan)?;
         failpoint::reached(Place::FirstLoad);
