@@ -15,24 +15,12 @@ mod told;
 
 pub use order::{Order, Shipment};
 pub use step::Times;
+pub use told::OrderEvent;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use step::{Step, earlier};
 use told::Told;
-
-/// The fields of an event that orders are read from.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OrderEvent<'a> {
-    /// Its type.
-    pub kind: Option<&'a str>,
-    /// Its label.
-    pub label: Option<&'a str>,
-    /// When it happened, or else when the vendor took it: seconds since 1970.
-    pub at: Option<i64>,
-    /// Its properties, as JSON text.
-    pub properties: Option<&'a str>,
-}
 
 /// The orders that a customer's events tell of. What one event costs doesn't grow with their number: all guests of a shop may
 /// be one customer.

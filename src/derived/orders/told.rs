@@ -1,9 +1,21 @@
 //! What one event tells of an order and a parcel, read from its properties and its label.
 
-use super::OrderEvent;
 use crate::record::{members, text};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+
+/// The fields of an event that orders are read from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OrderEvent<'a> {
+    /// Its type.
+    pub kind: Option<&'a str>,
+    /// Its label.
+    pub label: Option<&'a str>,
+    /// When it happened, or else when the vendor took it: seconds since 1970.
+    pub at: Option<i64>,
+    /// Its properties, as JSON text.
+    pub properties: Option<&'a str>,
+}
 
 /// What an event tells.
 #[derive(Default)]
