@@ -38,7 +38,11 @@ fn sync_runs() -> Table {
                 .one_of(&["full", "incremental", "customers", "hinted"]),
             utc("started_at", "When it began.").not_null(),
             utc("finished_at", "When it ended; NULL: it is under way, or was cut off."),
-            text("outcome", "How it ended; 'interrupted' means stopped or killed. One that was killed has counted nothing: what it wrote stands in changes.")
+            text(
+                "outcome",
+                "How it ended; 'interrupted' means stopped or killed. One that was killed has counted nothing: what it wrote \
+                 stands in changes.",
+            )
                 .not_null()
                 .one_of(&["running", "ok", "incomplete", "failed", "interrupted"]),
             count("resumed", "0 or 1", "1: it went on where an interrupted walk of the customer list had stopped."),

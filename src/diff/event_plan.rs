@@ -34,6 +34,11 @@ impl EventPlan {
         EventPlan::Due { max_age, pushed: Arc::default(), expected: Arc::default() }
     }
 
+    /// Whether everybody's events are looked at, as in a full sync.
+    pub fn is_of_everybody(&self) -> bool {
+        matches!(self, EventPlan::Everybody { .. })
+    }
+
     /// Why the events of a customer are to be looked at now; `None` if they aren't. `checked_at` is when they were last read
     /// to their end, `None` if not since the customer was inserted or last changed.
     pub fn due(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diff::{EventPlan, Trust};
-use crate::mirror::{Mirror, RunId, Stamp};
+use crate::mirror::{Doubts, Mirror, RunId, Stamp};
 use crate::record::{Record, RowSet, Stream};
 use crate::webhook::candidates;
 use jiff::SignedDuration;
@@ -34,7 +34,7 @@ fn mirror() -> (TempDir, PathBuf, Mirror) {
             "c1",
             &[Record::event("c1", EVENT)],
             Trust::Listed,
-            &mut crate::mirror::Doubts::default(),
+            &mut Doubts::default(),
         )
         .unwrap();
     batch.commit().unwrap();

@@ -44,7 +44,8 @@ fn as_of(text: &str) -> Result<AsOf, String> {
     let day = || TimeZone::UTC.to_timestamp(Date::strptime("%Y-%m-%d", text).ok()?.at(0, 0, 0, 0)).ok();
     let time = text.parse().ok().or_else(day);
     time.map(AsOf::Time).ok_or_else(|| {
-        "expected a change's number, a time with its zone such as 2026-03-01T12:00:00Z, or a day such as 2026-03-01"
+        "expected a change's number, a time with its zone such as 2026-03-01T12:00:00Z, or a day such as \
+         2026-03-01"
             .to_owned()
     })
 }

@@ -9,7 +9,7 @@ use crate::export::manifest::{self, Manifest, newest_files};
 use crate::export::publish::{AsOf, Exported, export, export_snapshot};
 use crate::export::verify::{Verified, verify};
 use crate::export::{ExportError, FIRST, Settings};
-use crate::mirror::{Mirror, RunId, Stamp};
+use crate::mirror::{Doubts, Mirror, RunId, Stamp};
 use crate::record::{ColumnKind, Record, RowSet, Stream};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -93,7 +93,7 @@ impl World {
                         customer_id,
                         &[event],
                         Trust::Alone,
-                        &mut crate::mirror::Doubts::default(),
+                        &mut Doubts::default(),
                     )
                     .unwrap();
             }

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::diff::looks::Signal;
     use crate::diff::{EventPlan, Trust};
-    use crate::mirror::{Batch, Mirror, RunId, Stamp};
+    use crate::mirror::{Batch, Doubts, Mirror, RunId, Stamp};
     use crate::record::{Record, RowSet, Value};
     use jiff::Timestamp;
     use proptest::prelude::*;
@@ -271,7 +271,7 @@ mod tests {
                     "somebody",
                     &[event],
                     Trust::Alone,
-                    &mut crate::mirror::Doubts::default(),
+                    &mut Doubts::default(),
                 )
                 .unwrap();
         } else {

@@ -97,10 +97,7 @@ impl Batch<'_> {
             // It may stand under another parent, or came twice in this list.
             let found = known.map_or_else(|| self.stored(stream, record.id()), |known| Ok(Some(known)))?;
             let Some(found) = found else { continue };
-            let trust = doubts.trust(record.id(), trust);
-            let stale = applied.stale;
-            self.apply_child(stamp, record, &found, trust, &mut applied)?;
-            doubts.note(record.id(), applied.stale > stale);
+            self.apply_child(stamp, record, &found, (trust, doubts), &mut applied)?;
         }
         applied.unlisted = held.map(|left| left.into_iter().map(|(id, stored)| (stored.row, id)).collect());
         Ok(applied)
@@ -112,7 +109,7 @@ impl Batch<'_> {
         stamp: Stamp,
         record: &Record,
         stored: &Stored,
-        trust: Trust,
+        (trust, doubts): (Trust, &mut Doubts),
         applied: &mut ChildrenApplied,
     ) -> Result<(), MirrorError> {
         let owner = stored.record.parent_id();
@@ -120,9 +117,10 @@ impl Batch<'_> {
             applied.contested.push((record.id().to_owned(), owner.to_owned()));
             return Ok(());
         }
-        if self.update(stamp, stored, record, trust, &mut applied.rows)? == Verdict::Stale {
-            applied.stale += 1;
-        }
+        let trust = doubts.trust(record.id(), trust);
+        let is_stale = self.update(stamp, stored, record, trust, &mut applied.rows)? == Verdict::Stale;
+        applied.stale += u64::from(is_stale);
+        doubts.note(record.id(), is_stale);
         if stored.noted_at.is_some() {
             self.clear_missing(record.stream(), record.id())?;
         }

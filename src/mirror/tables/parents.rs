@@ -176,8 +176,8 @@ impl Batch<'_> {
             Found::Other(stored) => stored,
         };
         // A full sync asks for it alone instead of taking a version of unknown age.
-        let will_be_asked_for = matches!(plan, EventPlan::Everybody { .. })
-            && compare(Some(&stored.record), record, trust) == Verdict::Undated;
+        let will_be_asked_for =
+            plan.is_of_everybody() && compare(Some(&stored.record), record, trust) == Verdict::Undated;
         let verdict = match will_be_asked_for {
             true => Verdict::Stale,
             false => self.update(stamp, &stored, record, trust, &mut applied.rows)?,

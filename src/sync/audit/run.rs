@@ -15,7 +15,7 @@ use crate::observe::Event;
 use crate::record::{RowSet, Stream};
 use crate::sync::SyncError;
 use crate::sync::child_lists::{self, Reading};
-use crate::sync::context::{Context, DUE_QUEUE, Walked, halt_on_error, queue_due};
+use crate::sync::context::{Context, Walked, queue_due};
 use crate::sync::finalize;
 use crate::sync::report::{Audited, Unread};
 use jiff::Timestamp;
@@ -53,18 +53,13 @@ pub(in crate::sync) async fn audit(context: &Context, walked: Walked) -> Result<
         unread_otherwise: 0,
     };
     context.counters.observe(&Event::AuditPlanned { customers: ids.len() as u64 });
-    let (due, queue) = mpsc::channel(DUE_QUEUE);
-    let reading = async {
-        let result = compare_all(context, comparer, ids, &due, &mut sum).await;
-        drop(due);
-        halt_on_error(context, result)
-    };
-    let healing =
-        async { halt_on_error(context, child_lists::walk_all(context, queue, Reading::Again).await) };
-    let (read, healed) = tokio::join!(reading, healing);
+    let healed = child_lists::walk_those_found(context, Reading::Again, async |due| {
+        compare_all(context, comparer, ids, &due, &mut sum).await
+    })
+    .await;
     // What was found is recorded even where the rest could not be read.
     let recorded = conclude(context, sum).await;
-    read.and(healed).and(recorded)?;
+    healed.and(recorded)?;
     if !context.halt.is_cancelled() {
         finalize::finalize(context).await?;
     }

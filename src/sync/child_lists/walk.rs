@@ -2,7 +2,7 @@
 
 use crate::api::{Cursor, ErrorKind, Item, List, ListEnd, Page, RepairedItem, Turn, WalkError};
 use crate::diff::looks::{LastLook, Sightings};
-use crate::diff::{EventListShape, EventPlan, Trust, is_short};
+use crate::diff::{EventListShape, Trust, is_short};
 use crate::mirror::{Batch, ChildrenApplied, Doubts, DueParent, MirrorError, Stamp};
 use crate::observe;
 use crate::record::{IdSet, Record, Stream};
@@ -52,7 +52,7 @@ async fn walk_known(context: &Context, due: &DueParent, reading: Reading) -> Res
     if !first.is_in_doubt(context) {
         return Ok(Outcome::Whole);
     }
-    let is_full = matches!(context.plan, EventPlan::Everybody { .. });
+    let is_full = context.plan.is_of_everybody();
     let doubted = if is_full { first.doubts.now } else { HashSet::new() };
     let pass = Pass::Second { has_contested: first.has_contested };
     let second = run_pass(context, due, (pass, doubted), started_at).await?;
@@ -119,7 +119,7 @@ impl PassResult {
 
     /// Whether a second reading is needed.
     fn is_in_doubt(&self, context: &Context) -> bool {
-        let is_full = matches!(context.plan, EventPlan::Everybody { .. });
+        let is_full = context.plan.is_of_everybody();
         (is_full && !self.doubts.now.is_empty())
             || (self.missing > 0 && context.settings.deletion_wait.is_zero())
     }

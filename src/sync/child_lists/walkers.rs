@@ -68,8 +68,9 @@ pub(in crate::sync) async fn walk_those_found(
 ) -> Result<(), SyncError> {
     let (due, queue) = mpsc::channel(DUE_QUEUE);
     let finding = async { halt_on_error(context, find(due).await) };
-    let (found, read) = tokio::join!(finding, walk_all(context, queue, reading));
-    halt_on_error(context, read).and(found)
+    let walking = async { halt_on_error(context, walk_all(context, queue, reading).await) };
+    let (found, walked) = tokio::join!(finding, walking);
+    found.and(walked)
 }
 
 /// The server counts as down once it fails for this many customers in a row.

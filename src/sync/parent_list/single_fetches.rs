@@ -4,7 +4,7 @@
 use super::store::apply;
 use super::walk_state::ListWalk;
 use crate::api::{ApiError, ErrorKind, Item, ListEnd};
-use crate::diff::{EventPlan, Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
+use crate::diff::{Trust, WalkedList, WalkedPages, lacks_pages, may_delete};
 use crate::mirror::Due;
 use crate::record::{Record, RowSet};
 use crate::sync::SyncError;
@@ -46,7 +46,7 @@ pub(in crate::sync) async fn settle_stale(
     due: &mpsc::Sender<Due>,
 ) -> Result<(), SyncError> {
     let count = stale.count();
-    if count > 0 && !matches!(context.plan, EventPlan::Everybody { .. }) {
+    if count > 0 && !context.plan.is_of_everybody() {
         context.counters.remark(format!(
             "{count} {} were listed in an older version than the mirror's, which was kept; a full sync settles them",
             context.stream
